@@ -1,0 +1,47 @@
+# What users build: node-gyp and prebuildify. CMakeLists.txt builds the same sources, with the same
+# defines and flags, for native tests, sanitizers and fuzzers; both read native/sources.gypi.
+{
+  "includes": ["native/sources.gypi"],
+  "targets": [
+    {
+      "target_name": "vitrine",
+      "sources": ["<@(vitrine_engine_sources)", "<@(vitrine_binding_sources)"],
+      "include_dirs": ["native"],
+      "defines": ["<@(vitrine_defines)"],
+      # Node's common.gypi switches exceptions off, which would turn an allocation failure into an
+      # abort of the process; its language standard differs from one Node version to the next.
+      "cflags_cc!": ["-fno-exceptions", "-fno-rtti", "-std=gnu++17", "-std=gnu++20"],
+      "cflags_cc": ["<@(vitrine_cflags_cc)"],
+      "configurations": {
+        "Release": {
+          "defines": ["<@(vitrine_release_defines)"],
+          "cflags_cc": ["<@(vitrine_release_cflags_cc)"],
+          "xcode_settings": {"GCC_OPTIMIZATION_LEVEL": "3"},
+        },
+      },
+      "xcode_settings": {
+        "CLANG_CXX_LANGUAGE_STANDARD": "c++20",
+        "CLANG_CXX_LIBRARY": "libc++",
+        "GCC_ENABLE_CPP_EXCEPTIONS": "YES",
+        "GCC_ENABLE_CPP_RTTI": "YES",
+        "GCC_SYMBOLS_PRIVATE_EXTERN": "YES",
+        "GCC_INLINES_ARE_PRIVATE_EXTERN": "YES",
+        "MACOSX_DEPLOYMENT_TARGET": "11.0",
+        "OTHER_CPLUSPLUSFLAGS": ["-ffp-contract=off"],
+      },
+      # _HAS_EXCEPTIONS=0 comes from common.gypi; /fp:precise neither contracts nor reorders.
+      "defines!": ["_HAS_EXCEPTIONS=0"],
+      "msvs_settings": {
+        "VCCLCompilerTool": {
+          "ExceptionHandling": 1,
+          "RuntimeTypeInfo": "true",
+          "AdditionalOptions!": ["-std:c++17", "-std:c++20"],
+          "AdditionalOptions": ["-std:c++20", "/fp:precise", "/utf-8", "/Zc:__cplusplus"],
+        },
+      },
+      "conditions": [
+        ["OS=='win'", {"defines": ["NOMINMAX", "WIN32_LEAN_AND_MEAN"]}],
+      ],
+    },
+  ],
+}

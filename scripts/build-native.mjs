@@ -1,0 +1,84 @@
+// Builds the addon with node-gyp into build/Release/vitrine.node.
+//
+//   node scripts/build-native.mjs [--debug] [-- node-gyp arguments]
+//
+// Needs a C++20 compiler, make and python3. Node's headers are taken from beside the running binary
+// (../include/node), so that no download takes place; where a distribution ships none, node-gyp
+// fetches them. node-gyp is the project's own, or the one inside npm.
+
+import { spawnSync } from 'node:child_process'
+import { existsSync, realpathSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { availableParallelism } from 'node:os'
+import { delimiter, dirname, join } from 'node:path'
+import process from 'node:process'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)))
+
+/** The folder that holds `include/node` for the running Node, or undefined where there is none. */
+export function nodeHeadersRoot() {
+  const configured = process.env.npm_config_nodedir
+  const beside = dirname(dirname(realpathSync(process.execPath)))
+  return [configured, beside].find(
+    (folder) => folder && existsSync(join(folder, 'include', 'node', 'node_api.h')),
+  )
+}
+
+/** The path of a node-gyp command: the project's own, npm's, or that of an npm beside Node. */
+function findNodeGyp() {
+  const prefix = dirname(dirname(realpathSync(process.execPath)))
+  const bases = [
+    pathToFileURL(join(root, 'package.json')),
+    process.env.npm_execpath,
+    join(prefix, 'lib', 'node_modules', 'npm', 'package.json'),
+    join(prefix, 'node_modules', 'npm', 'package.json'),
+  ]
+  for (const base of bases) {
+    if (!base) continue
+    try {
+      return createRequire(base).resolve('node-gyp/bin/node-gyp.js')
+    } catch {
+      // Not installed there: the next place may have it.
+    }
+  }
+  return undefined
+}
+
+/** Environment for compilers: through ccache where it is installed and nothing else was asked for. */
+export function compilerEnvironment(environment = process.env) {
+  const found = (environment.PATH ?? '')
+    .split(delimiter)
+    .some((folder) => folder && existsSync(join(folder, 'ccache')))
+  if (!found || environment.CC || environment.CXX) return { ...environment }
+  return { ...environment, CC: 'ccache cc', CXX: 'ccache c++' }
+}
+
+function main(args) {
+  const nodeGyp = findNodeGyp()
+  if (!nodeGyp) {
+    console.error('node-gyp was not found. Install it with: npm install --no-save node-gyp')
+    return 1
+  }
+  const headers = nodeHeadersRoot()
+  const gypArgs = [
+    'configure',
+    'build',
+    args.includes('--debug') ? '--debug' : '--release',
+    `--jobs=${availableParallelism()}`,
+    '--loglevel=warn',
+    ...(headers ? [`--nodedir=${headers}`] : []),
+    ...(args.includes('--') ? args.slice(args.indexOf('--') + 1) : []),
+  ]
+  const { status, error } = spawnSync(process.execPath, [nodeGyp, ...gypArgs], {
+    cwd: root,
+    env: compilerEnvironment(),
+    stdio: 'inherit',
+  })
+  if (error) console.error(error.message)
+  return status ?? 1
+}
+
+if (process.argv[1] && realpathSync(process.argv[1]) === fileURLToPath(import.meta.url)) {
+  process.exitCode = main(process.argv.slice(2))
+}
