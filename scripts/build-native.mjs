@@ -21,7 +21,7 @@ export function nodeHeadersRoot() {
   const configured = process.env.npm_config_nodedir
   const beside = dirname(dirname(realpathSync(process.execPath)))
   return [configured, beside].find(
-    (folder) => folder && existsSync(join(folder, 'include', 'node', 'node_api.h')),
+    folder => folder && existsSync(join(folder, 'include', 'node', 'node_api.h')),
   )
 }
 
@@ -49,7 +49,7 @@ function findNodeGyp() {
 export function compilerEnvironment(environment = process.env) {
   const found = (environment.PATH ?? '')
     .split(delimiter)
-    .some((folder) => folder && existsSync(join(folder, 'ccache')))
+    .some(folder => folder && existsSync(join(folder, 'ccache')))
   if (!found || environment.CC || environment.CXX) return { ...environment }
   return { ...environment, CC: 'ccache cc', CXX: 'ccache c++' }
 }

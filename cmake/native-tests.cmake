@@ -1,0 +1,41 @@
+# One executable for each area: test/native/<area>_<concept>_test.cc belongs to <area>_tests. Other
+# .cc files of that folder are shared by all areas.
+enable_testing()
+include(GoogleTest)
+
+# A cross build cannot link the host's library: it compiles googletest's source, which Debian's
+# libgtest-dev brings along.
+if(CMAKE_CROSSCOMPILING)
+  set(GTEST_SOURCE /usr/src/googletest CACHE PATH "googletest's source, for cross builds")
+  set(INSTALL_GTEST OFF)
+  add_subdirectory(${GTEST_SOURCE} googletest EXCLUDE_FROM_ALL)
+  add_library(GTest::gtest ALIAS gtest)
+  add_library(GTest::gtest_main ALIAS gtest_main)
+else()
+  find_package(GTest REQUIRED)
+endif()
+
+file(GLOB test_sources CONFIGURE_DEPENDS test/native/*_test.cc)
+file(GLOB support_sources CONFIGURE_DEPENDS test/native/*.cc)
+list(REMOVE_ITEM support_sources ${test_sources})
+
+set(areas)
+foreach(source IN LISTS test_sources)
+  get_filename_component(name ${source} NAME)
+  string(REGEX REPLACE "_.*" "" area ${name})
+  list(APPEND areas ${area})
+  list(APPEND sources_of_${area} ${source})
+endforeach()
+list(REMOVE_DUPLICATES areas)
+
+foreach(area IN LISTS areas)
+  if(VITRINE_TEST_AREAS AND NOT area IN_LIST VITRINE_TEST_AREAS)
+    continue()
+  endif()
+  add_executable(${area}_tests ${sources_of_${area}} ${support_sources})
+  target_include_directories(${area}_tests PRIVATE test/native)
+  target_link_libraries(${area}_tests PRIVATE vitrine_engine GTest::gtest_main)
+  # Listing happens when ctest runs, so that building needs no emulator and no sanitizer runtime.
+  gtest_discover_tests(${area}_tests TEST_PREFIX ${area}. DISCOVERY_MODE PRE_TEST
+    DISCOVERY_TIMEOUT 60 PROPERTIES TIMEOUT 240)
+endforeach()

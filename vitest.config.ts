@@ -1,0 +1,24 @@
+import { defineConfig } from 'vitest/config'
+
+// Tests of the repository itself: they never load the addon under test, so the sanitizer lanes
+// leave them out.
+const repository = ['test/layering.test.ts', 'test/packaging*.test.ts']
+// Needs cmake as well: part of the native lane.
+const toolchain = ['test/build-parity.test.ts']
+
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        test: {
+          name: 'engine',
+          include: ['test/**/*.test.ts'],
+          exclude: [...repository, ...toolchain],
+          testTimeout: 30_000,
+        },
+      },
+      { test: { name: 'repository', include: repository, testTimeout: 240_000 } },
+      { test: { name: 'toolchain', include: toolchain, testTimeout: 240_000 } },
+    ],
+  },
+})
