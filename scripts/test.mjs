@@ -1,0 +1,43 @@
+// Runs lanes of tests, one after the other, and closes with a count that CI reads.
+//
+//   node scripts/test.mjs [node] [native] [asan] [tsan] [fuzz] [-- arguments]
+//
+//   node     what needs only Node, a C++20 compiler, make and python3: build, types, lint, vitest
+//   native   googletest, 64-bit ARM under qemu, clang-format, clang-tidy, parity of the two builds
+//   asan     native tests, and the addon under Node, with AddressSanitizer and UBSan
+//   tsan     native tests with ThreadSanitizer
+//   fuzz     the fuzzers of test/fuzz, each for VITRINE_FUZZ_SECONDS (60)
+//
+// Arguments that are no lane go to ctest (`-R table`), for fuzz to libFuzzer. Missing tools are
+// installed where this is root on Debian; elsewhere their checks are skipped, and the command that
+// installs them is printed. VITRINE_REQUIRE_ALL=1 makes a skip a failure.
+
+import process from 'node:process'
+import { addressLane } from './testing/address-lane.mjs'
+import { fuzzLane } from './testing/fuzz-lane.mjs'
+import { nativeLane } from './testing/native-lane.mjs'
+import { nodeLane } from './testing/node-lane.mjs'
+import { Report } from './testing/report.mjs'
+import { threadLane } from './testing/thread-lane.mjs'
+
+const lanes = {
+  node: nodeLane,
+  native: nativeLane,
+  asan: addressLane,
+  tsan: threadLane,
+  fuzz: fuzzLane,
+}
+
+const args = process.argv.slice(2)
+const names = []
+while (args[0] in lanes) names.push(args.shift())
+if (args[0] === '--') args.shift()
+
+if (names.length === 0) {
+  console.error(`name at least one lane: ${Object.keys(lanes).join(', ')}`)
+  process.exitCode = 2
+} else {
+  const report = new Report({ skipFails: process.env.VITRINE_REQUIRE_ALL === '1' })
+  for (const name of names) await report.lane(name, () => lanes[name](report, args))
+  process.exitCode = report.close()
+}

@@ -1,0 +1,43 @@
+import { existsSync, mkdirSync, readdirSync } from 'node:fs'
+import { basename, join } from 'node:path'
+import process from 'node:process'
+import { build } from './cmake.mjs'
+import { installMissing, stepWith } from './packages.mjs'
+import { holds, root } from './run.mjs'
+
+const folder = 'build-cmake-fuzz'
+const packages = ['cmake', 'ninja-build', 'clang-16', 'libclang-rt-16-dev']
+
+/** Lane `fuzz`: every fuzzer for a while, from the seeds in test/fuzz/corpus/<name>. */
+export async function fuzzLane(report, args) {
+  await installMissing(packages)
+  const built = await stepWith(report, packages, 'build', () =>
+    build(folder, [
+      'CMAKE_BUILD_TYPE=Debug',
+      'CMAKE_CXX_COMPILER=clang++-16',
+      'VITRINE_SANITIZE=address,undefined',
+      'VITRINE_FUZZ=ON',
+      'VITRINE_ADDON=OFF',
+      'VITRINE_TESTS=OFF',
+    ]),
+  )
+  if (!built) return
+  const sources = readdirSync(join(root, 'test', 'fuzz')).filter(name => name.endsWith('_fuzz.cc'))
+  for (const name of sources.map(source => basename(source, '.cc')).sort()) {
+    const found = join(root, folder, 'corpus', name)
+    const seeds = join(root, 'test', 'fuzz', 'corpus', name)
+    mkdirSync(found, { recursive: true })
+    await report.step(name, () =>
+      holds([
+        join(root, folder, name),
+        `-max_total_time=${process.env.VITRINE_FUZZ_SECONDS ?? 60}`,
+        `-artifact_prefix=${join(root, folder)}/${name}-`,
+        '-print_final_stats=1',
+        '-verbosity=0',
+        ...args,
+        found,
+        ...(existsSync(seeds) ? [seeds] : []),
+      ]),
+    )
+  }
+}

@@ -1,0 +1,18 @@
+import { join } from 'node:path'
+import process from 'node:process'
+import { holds, root } from './run.mjs'
+import { vitest } from './vitest.mjs'
+
+const bin = name => join(root, 'node_modules', '.bin', name)
+
+/** Lane `node`: what needs only Node, a C++20 compiler, make and python3. */
+export async function nodeLane(report) {
+  const script = name => [process.execPath, join(root, 'scripts', name)]
+  const built =
+    (await report.step('build addon', () => holds(script('build-native.mjs'), { quiet: true }))) &&
+    (await report.step('build library', () => holds(script('build-lib.mjs'))))
+  await report.step('typecheck', () => holds([bin('tsc'), '-p', 'tsconfig.json']))
+  await report.step('biome', () => holds([bin('biome'), 'ci', '--error-on-warnings']))
+  await report.step('oxlint', () => holds([bin('oxlint'), '--type-aware']))
+  if (built) await report.step('vitest', () => vitest(['engine', 'repository']))
+}

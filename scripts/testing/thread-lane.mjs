@@ -1,0 +1,29 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { build, cmakePackages, ctest } from './cmake.mjs'
+import { installMissing, stepWith } from './packages.mjs'
+import { which } from './run.mjs'
+
+const folder = 'build-cmake-tsan'
+
+/** Lane `tsan`: native tests with ThreadSanitizer. */
+export async function threadLane(report, args) {
+  await installMissing(cmakePackages)
+  const built = await stepWith(report, cmakePackages, 'build', () =>
+    build(folder, ['CMAKE_BUILD_TYPE=Debug', 'VITRINE_SANITIZE=thread', 'VITRINE_ADDON=OFF']),
+  )
+  if (!built) return
+  await report.step('native tests', () =>
+    ctest(folder, {
+      args,
+      env: { TSAN_OPTIONS: 'halt_on_error=1 second_deadlock_stack=1' },
+      wrapper: fixedAddresses(),
+    }),
+  )
+}
+
+// The runtime of GCC 12 stops at once where addresses are more random than it knows of.
+function fixedAddresses() {
+  const bits = '/proc/sys/vm/mmap_rnd_bits'
+  const random = existsSync(bits) && Number(readFileSync(bits, 'utf8')) > 28
+  return random && which('setarch') ? ['setarch', '-R'] : []
+}
