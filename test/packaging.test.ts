@@ -1,0 +1,203 @@
+import { execFileSync, spawnSync } from 'node:child_process'
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import { delimiter, dirname, join } from 'node:path'
+import { publint } from 'publint'
+import { formatMessage } from 'publint/utils'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { sourcesBelow } from './layers.ts'
+
+// The package as a user gets it: made from a copy of the sources, with a prebuilt addon, and
+// installed into an empty folder by an npm that sees neither a compiler nor the network.
+
+const root = dirname(import.meta.dirname)
+const scratch = mkdtempSync(join(tmpdir(), 'vitrine-packaging-'))
+const stage = join(scratch, 'stage')
+const consumer = join(scratch, 'consumer')
+const installed = join(consumer, 'node_modules', 'vitrine')
+const prebuildFolder = `prebuilds/${process.platform}-${process.arch}`
+let tarball: string
+let packed: string[]
+
+beforeAll(() => {
+  mkdirSync(stage)
+  for (const name of readdirSync(root)) {
+    if (/^(\.git|build.*|node_modules|prebuilds)$/.test(name)) continue
+    cpSync(join(root, name), join(stage, name), { recursive: true })
+  }
+  symlinkSync(join(root, 'node_modules'), join(stage, 'node_modules'))
+  run(process.execPath, ['scripts/prebuild.mjs', '--quiet'], stage)
+  const { name, files } = pack(stage)
+  tarball = name
+  packed = files
+
+  mkdirSync(consumer)
+  writeFileSync(join(consumer, 'package.json'), '{ "name": "consumer", "private": true }')
+  const loader = pack(join(root, 'node_modules', 'node-gyp-build')).name
+  run(
+    'npm',
+    ['install', '--ignore-scripts', '--offline', '--no-audit', '--no-fund', tarball, loader],
+    consumer,
+    bareEnvironment(),
+  )
+}, 240_000)
+
+afterAll(() => rmSync(scratch, { recursive: true, force: true }))
+
+describe('the package', () => {
+  it('holds the library, the prebuilt addon, what building it takes, and nothing else', () => {
+    const lib = sourcesBelow(['lib'], /\.ts$/).map(({ path }) =>
+      path.replace(/^lib/, 'dist').replace(/\.ts$/, ''),
+    )
+    const native = sourcesBelow(['native'], /\.(h|cc)$/).map(({ path }) => path)
+    const expected = [
+      'CHANGELOG.md',
+      'LICENSE',
+      'README.md',
+      'binding.gyp',
+      'native/sources.gypi',
+      'package.json',
+      'scripts/build-native.mjs',
+      ...readdirSync(join(stage, prebuildFolder)).map(name => `${prebuildFolder}/${name}`),
+      ...lib.flatMap(path => [`${path}.d.ts`, `${path}.js`]),
+      ...native,
+    ]
+    expect(packed).toEqual(expected.sort())
+    expect(readdirSync(join(stage, prebuildFolder))).toHaveLength(1)
+  })
+
+  it('has no install script, and no dependency but the prebuild loader', () => {
+    const manifest = JSON.parse(readFileSync(join(installed, 'package.json'), 'utf8'))
+    for (const script of ['preinstall', 'install', 'postinstall']) {
+      expect(manifest.scripts).not.toHaveProperty(script)
+    }
+    expect(manifest.gypfile).toBe(false)
+    expect(Object.keys(manifest.dependencies)).toEqual(['node-gyp-build'])
+  })
+
+  it('passes publint', async () => {
+    const { messages, pkg } = await publint({ pkgDir: installed, strict: true, pack: false })
+    expect(messages.map(message => formatMessage(message, pkg))).toEqual([])
+  })
+
+  it('gives types to every kind of importer', () => {
+    // The one rule left out: require() of an ES module works on every Node that we support.
+    const attw = join(root, 'node_modules', '.bin', 'attw')
+    const args = [tarball, '--ignore-rules', 'cjs-resolves-to-esm', '--format', 'json']
+    const { stdout, status } = spawnSync(attw, args, { encoding: 'utf8', cwd: scratch })
+    expect(status, stdout).toBe(0)
+  })
+
+  it('is locked without the address of any registry', () => {
+    const lock = readFileSync(join(root, 'package-lock.json'), 'utf8')
+    expect(Object.keys(JSON.parse(lock).packages)).toContain('node_modules/node-gyp-build')
+    expect(lock).not.toContain('"resolved"')
+  })
+})
+
+describe('installed without a compiler, scripts or network', () => {
+  const search = `
+    const index = new Index({ dimension: 2 })
+    await index.add(Uint32Array.of(7, 9), Float32Array.of(0, 0, 1, 1))
+    console.log(index.searchSync(Float32Array.of(0.9, 1), { k: 1 }).ids[0])
+    await index.close()`
+
+  it('searches when imported', () => {
+    const program = `import { Index } from 'vitrine'\n${search}`
+    expect(node(['--input-type=module', '--eval', program])).toEqual({ status: 0, output: '9\n' })
+  })
+
+  it('searches when required', () => {
+    const program = `const { Index } = require('vitrine');\n(async () => {${search}\n})()`
+    const options = ['--no-warnings=ExperimentalWarning', '--input-type=commonjs']
+    expect(node([...options, '--eval', program])).toEqual({ status: 0, output: '9\n' })
+  })
+
+  it('says ERR_NO_BINARY and the command that builds one where the prebuilt addon is missing', () => {
+    const program = `
+      try {
+        const { Index } = await import('vitrine')
+        new Index({ dimension: 2 })
+        console.log('loaded')
+      } catch (error) {
+        console.log(error.code)
+        console.log(error.message)
+      }`
+    const aside = join(scratch, 'prebuilds')
+    renameSync(join(installed, 'prebuilds'), aside)
+    try {
+      const { status, output } = node(['--input-type=module', '--eval', program])
+      const [code, ...message] = output.split('\n')
+      expect(status).toBe(0)
+      expect(code).toBe('ERR_NO_BINARY')
+      const [, script] = message.join('\n').match(/\bnode (\S+build-native\.mjs)/) ?? []
+      expect(script, output).toBeDefined()
+      expect(existsSync(join(consumer, script ?? ''))).toBe(true)
+    } finally {
+      renameSync(aside, join(installed, 'prebuilds'))
+    }
+  })
+})
+
+function pack(folder: string): { name: string; files: string[] } {
+  const args = ['pack', '--ignore-scripts', '--json', '--pack-destination', scratch, folder]
+  const [result] = JSON.parse(run('npm', args, scratch)) as {
+    filename: string
+    files: { path: string }[]
+  }[]
+  if (result === undefined) throw new Error(`npm packed nothing of ${folder}`)
+  return {
+    name: join(scratch, result.filename),
+    files: result.files.map(file => file.path).sort(),
+  }
+}
+
+/** Runs Node in the consumer's folder. */
+function node(args: readonly string[]): { status: number | null; output: string } {
+  const { status, stdout, stderr } = spawnSync(process.execPath, args, {
+    cwd: consumer,
+    env: { ...bareEnvironment(), PREBUILDS_ONLY: '1' },
+    encoding: 'utf8',
+  })
+  return { status, output: stdout + stderr }
+}
+
+/** An environment whose PATH holds node and npm, and nothing else. */
+function bareEnvironment(): Record<string, string> {
+  const bin = join(scratch, 'bin')
+  if (!existsSync(bin)) {
+    mkdirSync(bin)
+    const folders = (process.env.PATH ?? '').split(delimiter)
+    const npm = folders.map(folder => join(folder, 'npm')).find(path => existsSync(path))
+    if (npm === undefined) throw new Error('npm is not on PATH')
+    symlinkSync(realpathSync(npm), join(bin, 'npm'))
+    symlinkSync(process.execPath, join(bin, 'node'))
+  }
+  return { PATH: bin, HOME: consumer }
+}
+
+function run(
+  command: string,
+  args: readonly string[],
+  cwd: string,
+  env: NodeJS.ProcessEnv = process.env,
+): string {
+  return execFileSync(command, args, {
+    cwd,
+    env,
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+}
