@@ -19,7 +19,8 @@
       "-frtti",
       "-fvisibility=hidden",
       "-fvisibility-inlines-hidden",
-      "-ffp-contract=off"
+      "-ffp-contract=off",
+      "-Wno-missing-field-initializers"
     ],
     "vitrine_release_cflags_cc": [
       "-O3"
