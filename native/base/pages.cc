@@ -1,0 +1,48 @@
+#include "base/pages.h"
+
+#ifdef _WIN32
+#define WIN32_LEAN_AND_MEAN
+#include <windows.h>
+#else
+#include <sys/mman.h>
+#endif
+
+namespace vitrine {
+namespace {
+constexpr size_t kHugePageThreshold = size_t{16} << 20;
+constexpr size_t kPage = 4096;
+}  // namespace
+
+PageBlock PageBlock::Allocate(size_t bytes) {
+  PageBlock block;
+  if (bytes == 0 || bytes > (size_t{1} << 47)) return block;
+  bytes = (bytes + kPage - 1) & ~(kPage - 1);
+#ifdef _WIN32
+  void* data = VirtualAlloc(nullptr, bytes, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE);
+  if (data == nullptr) return block;
+#else
+  int flags = MAP_PRIVATE | MAP_ANONYMOUS;
+#ifdef MAP_NORESERVE
+  flags |= MAP_NORESERVE;
+#endif
+  void* data = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, flags, -1, 0);
+  if (data == MAP_FAILED) return block;
+#ifdef MADV_HUGEPAGE
+  if (bytes >= kHugePageThreshold) (void)madvise(data, bytes, MADV_HUGEPAGE);
+#endif
+#endif
+  block.data_ = static_cast<std::byte*>(data);
+  block.bytes_ = bytes;
+  return block;
+}
+
+PageBlock::~PageBlock() {
+  if (data_ == nullptr) return;
+#ifdef _WIN32
+  VirtualFree(data_, 0, MEM_RELEASE);
+#else
+  munmap(data_, bytes_);
+#endif
+}
+
+}  // namespace vitrine

@@ -1,0 +1,107 @@
+#pragma once
+
+#include <atomic>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <type_traits>
+
+#include "base/pages.h"
+#include "base/slot.h"
+
+namespace vitrine {
+
+// Fixed-size rows addressed by slot, which grow without ever moving: readers keep using a row
+// while a writer adds more.
+//
+// Chunk 0 holds the first 2^shift rows, and chunk c > 0 the rows from 2^(shift + c - 1) up to twice
+// that, so a handful of pointers reaches every slot and none of them changes once it is set. A row
+// costs a bit scan, one load and one multiplication. Fresh rows are zero. Pages that nobody has
+// written to are not resident, so the unused half of the last chunk costs address space only.
+//
+// Thread safety: `Grow` needs one writer at a time. `Row` may run beside it for any slot whose
+// number reached the reader through a release/acquire pair that follows the `Grow` (the link, the
+// published count or the id map that led there).
+class SlotRows {
+ public:
+  // Rows of `row_bytes` bytes. The first chunk takes about 64 KiB.
+  explicit SlotRows(size_t row_bytes) : row_bytes_(row_bytes) {
+    while (shift_ < 12 && (row_bytes_ << shift_) < (size_t{64} << 10)) ++shift_;
+  }
+  SlotRows(const SlotRows&) = delete;
+  SlotRows& operator=(const SlotRows&) = delete;
+  ~SlotRows();
+
+  // Makes rows [0, count) addressable; false when memory is refused, and then nothing changed
+  // that matters: rows that were there before stay.
+  [[nodiscard]] bool Grow(size_t count);
+
+  std::byte* Row(Slot slot) const {
+    // base_[c] is the address that row 0 would have if chunk c reached down to it: unsigned
+    // arithmetic, because that address is not inside the chunk.
+    const uintptr_t base = base_[ChunkOf(slot)].load(std::memory_order_relaxed);
+    return reinterpret_cast<std::byte*>(base + static_cast<uintptr_t>(slot) * row_bytes_);  // NOLINT
+  }
+
+  size_t row_bytes() const { return row_bytes_; }
+  size_t capacity() const { return capacity_; }
+
+ private:
+  static constexpr size_t kChunks = 31;
+
+  size_t ChunkOf(Slot slot) const { return static_cast<size_t>(std::bit_width(slot >> shift_)); }
+  size_t FirstOf(size_t chunk) const { return chunk == 0 ? 0 : size_t{1} << (shift_ + chunk - 1); }
+  size_t CountOf(size_t chunk) const { return size_t{1} << (shift_ + (chunk == 0 ? 0 : chunk - 1)); }
+
+  const size_t row_bytes_;
+  unsigned shift_ = 4;
+  size_t capacity_ = 0;
+  // Relaxed loads and stores: ordering comes with the slot number (see above).
+  std::atomic<uintptr_t> base_[kChunks] = {};
+  PageBlock chunks_[kChunks];
+};
+
+// SlotRows of one trivially copyable value a row.
+template <typename T>
+class SlotArray {
+  static_assert(std::is_trivially_copyable_v<T> || std::is_trivially_destructible_v<T>);
+
+ public:
+  SlotArray() : rows_(sizeof(T)) {}
+  [[nodiscard]] bool Grow(size_t count) { return rows_.Grow(count); }
+  T& operator[](Slot slot) const { return *reinterpret_cast<T*>(rows_.Row(slot)); }  // NOLINT
+  size_t capacity() const { return rows_.capacity(); }
+
+ private:
+  SlotRows rows_;
+};
+
+// One bit a slot, readable while writers set and clear bits.
+class SlotBitmap {
+ public:
+  // Makes the bits of slots [0, count) addressable; new bits are clear.
+  [[nodiscard]] bool Grow(size_t count) { return words_.Grow((count + 63) / 64); }
+  size_t capacity() const { return words_.capacity() * 64; }
+
+  // Acquire: a set bit orders what its writer did before setting it.
+  bool Test(Slot slot) const {
+    return (words_[slot / 64].load(std::memory_order_acquire) >> (slot % 64)) & 1;
+  }
+  // Both return whether the bit changed. Release: partner of the acquire in Test and Word.
+  bool Set(Slot slot) const {
+    const uint64_t bit = uint64_t{1} << (slot % 64);
+    return (words_[slot / 64].fetch_or(bit, std::memory_order_acq_rel) & bit) == 0;
+  }
+  bool Clear(Slot slot) const {
+    const uint64_t bit = uint64_t{1} << (slot % 64);
+    return (words_[slot / 64].fetch_and(~bit, std::memory_order_acq_rel) & bit) != 0;
+  }
+  uint64_t Word(size_t index) const {
+    return words_[static_cast<Slot>(index)].load(std::memory_order_acquire);
+  }
+
+ private:
+  SlotArray<std::atomic<uint64_t>> words_;
+};
+
+}  // namespace vitrine

@@ -1,0 +1,95 @@
+#pragma once
+
+#include <cassert>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+
+namespace vitrine {
+
+// Every way in which an engine call can fail. The names that users see ("ERR_EXISTS") are in
+// `kErrorCodeNames`, in this order; `lib/errors.ts` and `docs/errors.md` list the same set, and a
+// test holds the three together.
+enum class ErrorCode : unsigned char {
+  kArgument,     // an argument of the wrong type or shape
+  kOption,       // an option that is unknown, misspelled or out of its range
+  kDimension,    // a vector array whose length is not a multiple of the dimension
+  kVector,       // a component that is not finite
+  kId,           // an id that is not an integer of the index's id type
+  kExists,       // an id that is there already
+  kNotFound,     // an id that is not there
+  kClosed,       // the handle has been closed
+  kCancelled,    // the caller's cancel flag was raised
+  kTimeout,      // the caller's deadline passed
+  kOverloaded,   // the queue is full; try again later
+  kTooLarge,     // more than a documented limit allows
+  kOutOfMemory,  // an allocation failed; nothing was changed
+  kIo,           // the operating system refused a file operation
+  kCorrupt,      // a file's bytes contradict themselves
+  kFormat,       // a file is whole but of a kind or version that this build cannot read
+  kNoBinary,     // no native binary for this platform (raised by the loader in lib/)
+  kInternal,     // an invariant of ours does not hold: a defect in vitrine
+};
+
+inline constexpr std::string_view kErrorCodeNames[] = {
+    "ERR_ARGUMENT",  "ERR_OPTION",     "ERR_DIMENSION",     "ERR_VECTOR",    "ERR_ID",
+    "ERR_EXISTS",    "ERR_NOT_FOUND",  "ERR_CLOSED",        "ERR_CANCELLED", "ERR_TIMEOUT",
+    "ERR_OVERLOADED", "ERR_TOO_LARGE", "ERR_OUT_OF_MEMORY", "ERR_IO",        "ERR_CORRUPT",
+    "ERR_FORMAT",    "ERR_NO_BINARY",  "ERR_INTERNAL",
+};
+
+constexpr std::string_view ErrorCodeName(ErrorCode code) {
+  return kErrorCodeNames[static_cast<size_t>(code)];
+}
+
+// Success, or a code with a sentence for a person. Success is one null pointer's worth of work.
+class [[nodiscard]] Status {
+ public:
+  Status() = default;
+  Status(ErrorCode code, std::string message) : error_(Error{code, std::move(message)}) {}
+
+  bool ok() const { return std::holds_alternative<std::monostate>(error_); }
+  // REQUIRES: !ok()
+  ErrorCode code() const { return std::get<Error>(error_).code; }
+  // REQUIRES: !ok()
+  const std::string& message() const { return std::get<Error>(error_).message; }
+
+ private:
+  struct Error {
+    ErrorCode code;
+    std::string message;
+  };
+  std::variant<std::monostate, Error> error_;
+};
+
+// A value, or the reason why there is none.
+template <typename T>
+class [[nodiscard]] Result {
+ public:
+  Result(T value) : state_(std::move(value)) {}                                   // NOLINT
+  Result(Status status) : state_(std::move(status)) { assert(!this->status().ok()); }  // NOLINT
+
+  bool ok() const { return std::holds_alternative<T>(state_); }
+  // REQUIRES: !ok()
+  const Status& status() const { return std::get<Status>(state_); }
+  // REQUIRES: ok()
+  T& value() { return std::get<T>(state_); }
+  const T& value() const { return std::get<T>(state_); }
+  T& operator*() { return value(); }
+  const T& operator*() const { return value(); }
+  T* operator->() { return &value(); }
+  const T* operator->() const { return &value(); }
+
+ private:
+  std::variant<T, Status> state_;
+};
+
+// Leaves the enclosing function with the status of `expression` when that is a failure.
+#define VITRINE_RETURN_IF_ERROR(expression)           \
+  do {                                                \
+    ::vitrine::Status vitrine_status_ = (expression); \
+    if (!vitrine_status_.ok()) return vitrine_status_; \
+  } while (false)
+
+}  // namespace vitrine

@@ -1,0 +1,156 @@
+#include "base/thread_pool.h"
+
+#include <atomic>
+#include <exception>
+#include <utility>
+
+namespace vitrine {
+
+ThreadPool::ThreadPool(size_t threads, size_t queue_limit) : queue_limit_(queue_limit) {
+  threads_.reserve(threads);
+  for (size_t i = 0; i < threads; ++i) threads_.emplace_back([this] { Work(); });
+}
+
+ThreadPool::~ThreadPool() {
+  std::deque<std::unique_ptr<Task>> dropped;
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+    dropped.swap(interactive_);
+    for (auto& task : bulk_) dropped.push_back(std::move(task));
+    bulk_.clear();
+    interactive_waiting_.store(0, std::memory_order_relaxed);
+  }
+  wake_.notify_all();
+  for (std::thread& thread : threads_) thread.join();
+}
+
+bool ThreadPool::Submit(std::unique_ptr<Task> task, Priority priority) {
+  {
+    const std::lock_guard lock(mutex_);
+    auto& queue = priority == Priority::kInteractive ? interactive_ : bulk_;
+    if (stopping_ || queue.size() >= queue_limit_) return false;
+    queue.push_back(std::move(task));
+    interactive_waiting_.store(interactive_.size(), std::memory_order_relaxed);
+  }
+  wake_.notify_one();
+  return true;
+}
+
+void ThreadPool::RunInteractive() {
+  while (interactive_waiting_.load(std::memory_order_relaxed) != 0) {
+    std::unique_ptr<Task> task;
+    {
+      const std::lock_guard lock(mutex_);
+      if (interactive_.empty()) return;
+      task = std::move(interactive_.front());
+      interactive_.pop_front();
+      interactive_waiting_.store(interactive_.size(), std::memory_order_relaxed);
+    }
+    task->Run();
+  }
+}
+
+size_t ThreadPool::queue_depth() const {
+  const std::lock_guard lock(mutex_);
+  return interactive_.size() + bulk_.size();
+}
+
+void ThreadPool::Work() {
+  for (;;) {
+    std::unique_ptr<Task> task;
+    {
+      std::unique_lock lock(mutex_);
+      wake_.wait(lock, [this] { return stopping_ || !interactive_.empty() || !bulk_.empty(); });
+      if (stopping_) return;
+      auto& queue = interactive_.empty() ? bulk_ : interactive_;
+      task = std::move(queue.front());
+      queue.pop_front();
+      interactive_waiting_.store(interactive_.size(), std::memory_order_relaxed);
+    }
+    task->Run();
+  }
+}
+
+namespace {
+
+// What the threads of one ParallelFor share. Helpers may start late, when all is done and the
+// caller has gone: then `closed` keeps them from touching `body`.
+struct Loop {
+  size_t count;
+  const std::function<void(size_t, size_t)>* body;
+  ThreadPool* pool;
+  std::atomic<size_t> next{0};
+  std::atomic<bool> failed{false};
+
+  std::mutex mutex;
+  std::condition_variable idle;
+  bool closed = false;
+  size_t running = 0;
+  size_t workers = 1;
+  std::exception_ptr error;
+
+  void Run(size_t worker) {
+    try {
+      for (;;) {
+        const size_t i = next.fetch_add(1, std::memory_order_relaxed);
+        if (i >= count || failed.load(std::memory_order_relaxed)) return;
+        (*body)(worker, i);
+        pool->RunInteractive();
+      }
+    } catch (...) {
+      const std::lock_guard lock(mutex);
+      if (!error) error = std::current_exception();
+      failed.store(true, std::memory_order_relaxed);
+    }
+  }
+};
+
+class LoopHelper final : public Task {
+ public:
+  explicit LoopHelper(std::shared_ptr<Loop> loop) : loop_(std::move(loop)) {}
+
+  void Run() override {
+    size_t worker = 0;
+    {
+      const std::lock_guard lock(loop_->mutex);
+      if (loop_->closed) return;
+      ++loop_->running;
+      worker = loop_->workers++;
+    }
+    loop_->Run(worker);
+    const std::lock_guard lock(loop_->mutex);
+    if (--loop_->running == 0) loop_->idle.notify_all();
+  }
+
+ private:
+  const std::shared_ptr<Loop> loop_;
+};
+
+}  // namespace
+
+void ParallelFor(ThreadPool* pool, size_t parallelism, size_t count,
+                 const std::function<void(size_t worker, size_t i)>& body) {
+  if (pool == nullptr || parallelism <= 1 || count <= 1) {
+    for (size_t i = 0; i < count; ++i) {
+      body(0, i);
+      if (pool != nullptr) pool->RunInteractive();
+    }
+    return;
+  }
+  const auto loop = std::make_shared<Loop>();
+  loop->count = count;
+  loop->body = &body;
+  loop->pool = pool;
+  for (size_t i = 1; i < parallelism && i < count; ++i) {
+    // A full queue only means fewer helpers.
+    if (!pool->Submit(std::make_unique<LoopHelper>(loop), ThreadPool::Priority::kBulk)) break;
+  }
+  loop->Run(0);
+  std::unique_lock lock(loop->mutex);
+  loop->closed = true;
+  loop->idle.wait(lock, [&] { return loop->running == 0; });
+  if (loop->error) std::rethrow_exception(loop->error);
+}
+
+}  // namespace vitrine

@@ -1,0 +1,44 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+namespace vitrine {
+
+// How a search goes about its work.
+enum class PlanKind : uint8_t {
+  kNothing,     // no row can match
+  kWalk,        // walk the graph
+  kScan,        // compute every distance
+  kFilterScan,  // compute the distance to every row that the filter allows
+  kFilterWalk,  // walk the graph, scoring allowed rows only
+};
+
+enum class PlanReason : uint8_t {
+  kDefault,         // nothing speaks against a walk
+  kExactAsked,      // `exact: true`
+  kEmpty,           // there are no rows, or the filter allows none
+  kZeroQuery,       // a zero vector under cosine is equally far from everything
+  kFewAllowed,      // a scan of so few rows is cheaper than a walk
+  kFarFilter,       // almost none of the rows near the query are allowed: walks get lost
+  kEnoughAllowed,   // walks find allowed rows near the query
+};
+
+inline constexpr std::string_view kPlanKindNames[] = {"nothing", "walk", "scan", "filter-scan",
+                                                      "filter-walk"};
+inline constexpr std::string_view kPlanReasonNames[] = {
+    "default",    "exact-asked", "empty",         "zero-query",
+    "few-allowed", "far-filter",  "enough-allowed"};
+
+struct SearchPlan {
+  PlanKind kind = PlanKind::kWalk;
+  PlanReason reason = PlanReason::kDefault;
+  size_t ef = 0;             // beam width of the walk; 0 for scans
+  size_t rows = 0;           // rows in the table
+  size_t allowed_rows = 0;   // rows that the filter allows; `rows` without a filter
+  float local_share = -1;    // allowed among the rows near the query, -1 when not looked at
+  bool fill_edges = false;   // the walk also follows fill edges
+};
+
+}  // namespace vitrine

@@ -1,0 +1,166 @@
+#include "engine/table.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+namespace vitrine {
+namespace {
+
+std::string Number(uint64_t value) { return std::to_string(value); }
+
+}  // namespace
+
+Result<std::unique_ptr<Table>> Table::Create(const TableOptions& options,
+                                             const KernelTable& kernels, ThreadPool* pool) {
+  if (options.dimension < 1 || options.dimension > kMaxDimension) {
+    return Status(ErrorCode::kOption, "dimension must be 1 to " + Number(kMaxDimension) +
+                                          ", not " + Number(options.dimension));
+  }
+  if (options.graph.m < 2 || options.graph.m > 128) {
+    return Status(ErrorCode::kOption, "m must be 2 to 128, not " + Number(options.graph.m));
+  }
+  if (options.graph.ef_construction < 1 || options.graph.ef_construction > kMaxEf) {
+    return Status(ErrorCode::kOption, "efConstruction must be 1 to " + Number(kMaxEf) + ", not " +
+                                          Number(options.graph.ef_construction));
+  }
+  std::unique_ptr<Table> table(new Table(options, kernels, pool));
+  if (options.capacity > 0) VITRINE_RETURN_IF_ERROR(table->Reserve(options.capacity));
+  return table;
+}
+
+Table::Table(const TableOptions& options, const KernelTable& kernels, ThreadPool* pool)
+    : options_(options),
+      pool_(pool),
+      walks_(WalksFor(kernels.set)),
+      vectors_(options.dimension, options.metric, kernels),
+      graph_(vectors_, options.graph),
+      owner_ids_(options.id_type == IdType::kU64 ? sizeof(uint64_t) : sizeof(uint32_t)),
+      ids_(*this) {}
+
+Table::~Table() = default;
+
+PointId Table::OwnerId(Slot slot) const {
+  const std::byte* row = owner_ids_.Row(slot);
+  if (options_.id_type == IdType::kU64) {
+    uint64_t id;
+    std::memcpy(&id, row, sizeof(id));
+    return id;
+  }
+  uint32_t id;
+  std::memcpy(&id, row, sizeof(id));
+  return id;
+}
+
+void Table::SetOwnerId(Slot slot, PointId id) {
+  std::byte* row = owner_ids_.Row(slot);
+  if (options_.id_type == IdType::kU64) {
+    std::memcpy(row, &id, sizeof(id));
+  } else {
+    const uint32_t narrow = static_cast<uint32_t>(id);
+    std::memcpy(row, &narrow, sizeof(narrow));
+  }
+}
+
+Status Table::CheckFinite(std::span<const float> vectors) const {
+  const size_t dimension = vectors_.dimension();
+  for (size_t i = 0; i < vectors.size(); i += dimension) {
+    // One subtraction tells a whole vector: inf - inf and NaN - NaN are NaN, and NaN stays.
+    float sum = 0;
+    for (size_t j = i; j < i + dimension; ++j) sum += vectors[j] - vectors[j];
+    if (sum == 0) continue;
+    for (size_t j = i; j < i + dimension; ++j) {
+      if (std::isfinite(vectors[j])) continue;
+      return {ErrorCode::kVector, "component " + Number(j - i) + " of vector " +
+                                      Number(i / dimension) + " is " +
+                                      (std::isnan(vectors[j]) ? "NaN" : "infinite") +
+                                      "; components must be finite"};
+    }
+  }
+  return {};
+}
+
+Status Table::CheckIds(std::span<const PointId> ids) const {
+  if (options_.id_type == IdType::kU64) return {};
+  for (const PointId id : ids) {
+    if (id > UINT32_MAX) {
+      return {ErrorCode::kId, "id " + Number(id) +
+                                  " does not fit in 32 bits; an index with idType 'u64' takes it"};
+    }
+  }
+  return {};
+}
+
+bool Table::RowVisible(Slot slot, uint64_t snapshot) const {
+  const Stamps& row = stamps_[slot];
+  return row.birth.load(std::memory_order_acquire) <= snapshot &&
+         snapshot < row.death.load(std::memory_order_acquire);
+}
+
+bool Table::PointVisible(PointId id, PointRef ref, uint64_t snapshot) const {
+  return ref.shared() ? shared_rows_.Visible(ref.slot(), id, snapshot)
+                      : RowVisible(ref.slot(), snapshot);
+}
+
+bool Table::Has(PointId id) const {
+  const std::shared_lock lock(id_mutex_);
+  return ids_.Find(id).present();
+}
+
+Status Table::Get(std::span<const PointId> ids, std::span<float> out) const {
+  const size_t dimension = vectors_.dimension();
+  // Rows cannot be reused while the lock is held: their points would have to leave the map first.
+  const std::shared_lock lock(id_mutex_);
+  for (size_t i = 0; i < ids.size(); ++i) {
+    const PointRef ref = ids_.Find(ids[i]);
+    if (!ref.present()) {
+      return {ErrorCode::kNotFound, "there is no point with id " + Number(ids[i])};
+    }
+    std::memcpy(out.data() + i * dimension, vectors_.Row(ref.slot()), dimension * sizeof(float));
+  }
+  return {};
+}
+
+std::vector<PointId> Table::Ids() const {
+  std::vector<PointId> ids;
+  {
+    const std::shared_lock lock(id_mutex_);
+    ids.reserve(ids_.size());
+    ids_.ForEach([&](PointId id, PointRef) { ids.push_back(id); });
+  }
+  std::sort(ids.begin(), ids.end());
+  return ids;
+}
+
+Result<std::shared_ptr<IdSet>> Table::MakeIdSet(std::vector<PointId> ids) const {
+  VITRINE_RETURN_IF_ERROR(CheckIds(ids));
+  auto set = std::make_shared<IdSet>(std::move(ids));
+  // Writers publish under the same lock: no point is missed.
+  const std::unique_lock lock(id_mutex_);
+  if (!set->Grow(SlotLimit())) {
+    return Status(ErrorCode::kOutOfMemory, "no memory for the filter's bitmap");
+  }
+  for (const PointId id : set->ids()) {
+    const PointRef ref = ids_.Find(id);
+    if (ref.present()) set->SetSlot(ref.slot(), true);
+  }
+  std::erase_if(id_sets_, [](const auto& other) { return other.expired(); });
+  id_sets_.push_back(set);
+  return set;
+}
+
+TableMemory Table::memory() const {
+  const size_t slots = SlotLimit();
+  TableMemory memory;
+  memory.vectors = slots * (vectors_.row_bytes() + vectors_.side_bytes());
+  memory.graph = slots * graph_.row_bytes() + graph_.fixed_bytes();
+  {
+    const std::shared_lock lock(id_mutex_);
+    memory.ids = slots * owner_ids_.row_bytes() + ids_.memory_bytes() + shared_rows_.memory_bytes();
+  }
+  // Stamps, and a bit in each of six bitmaps, of which two belong to the graph.
+  memory.other = slots * sizeof(Stamps) + slots * 6 / 8 + sizeof(*this) + readers_.memory_bytes();
+  return memory;
+}
+
+}  // namespace vitrine

@@ -1,0 +1,262 @@
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <shared_mutex>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/slot.h"
+#include "base/slot_array.h"
+#include "base/status.h"
+#include "base/thread_pool.h"
+#include "engine/id_map.h"
+#include "engine/id_set.h"
+#include "engine/reader_pool.h"
+#include "engine/search_plan.h"
+#include "engine/shared_rows.h"
+#include "index/graph.h"
+#include "index/vector_store.h"
+
+namespace vitrine {
+
+inline constexpr size_t kMaxDimension = 65'536;
+inline constexpr size_t kMaxK = 10'000;
+inline constexpr size_t kMaxEf = 16'384;
+
+enum class IdType : uint8_t { kU32 = 0, kU64 = 1 };
+
+struct TableOptions {
+  size_t dimension = 0;  // 1 ... kMaxDimension
+  Metric metric = Metric::kL2;
+  IdType id_type = IdType::kU32;
+  GraphOptions graph;
+  size_t threads = 1;    // of the pool, for one write or batch
+  size_t capacity = 0;   // points to make room for at once
+};
+
+// What may end a write early, and who hears of its progress.
+struct WriteControl {
+  const std::atomic<bool>* cancelled = nullptr;
+  std::function<void(size_t done, size_t total)> on_progress;  // on the writing thread
+};
+
+struct Hit {
+  float distance;
+  PointId id;
+
+  // Nearest first, ties by lower id.
+  friend bool operator<(const Hit& a, const Hit& b) {
+    return a.distance != b.distance ? a.distance < b.distance : a.id < b.id;
+  }
+};
+
+struct SearchParameters {
+  size_t k = 10;              // 1 ... kMaxK
+  size_t ef = 0;              // beam width, at most kMaxEf; 0: max(k, 64)
+  bool exact = false;
+  const IdSet* filter = nullptr;
+  SearchControl control;
+};
+
+struct TableMemory {
+  size_t vectors = 0;
+  size_t graph = 0;
+  size_t ids = 0;
+  size_t other = 0;
+  size_t total() const { return vectors + graph + ids + other; }
+};
+
+// Points with their vectors, the graph over them, and who sees which of them: the engine under
+// both `Index` (a table without a log) and `Collection`.
+//
+// A *slot* is a row: vector, links and stamps. A point owns a row, or shares the row of an equal
+// vector (engine/shared_rows.h). Writes come one at a time, each works on chunks of points, and
+// each chunk becomes visible at once, when the next version is published. Searches never wait: they
+// see the version that was published when they began.
+//
+// Thread safety: every function may be called from any thread at any time, except as noted.
+class Table final : private IdMap::OwnerIds {
+ public:
+  // `kernels` and `pool` outlive the table; a null pool means that the calling thread does all.
+  // Fails with kOption, or kOutOfMemory for the capacity asked for.
+  static Result<std::unique_ptr<Table>> Create(const TableOptions& options,
+                                               const KernelTable& kernels, ThreadPool* pool);
+  ~Table() override;
+  Table(const Table&) = delete;
+  Table& operator=(const Table&) = delete;
+
+  // Writes. `vectors` is [ids.size() * dimension] f32, row-major.
+  //
+  // Each fails as a whole, with nothing changed, on kVector (a component that is not finite), kId,
+  // kExists or kTooLarge. On kCancelled and kOutOfMemory the chunks that were finished stay.
+
+  // New points; kExists names an id that is there or comes twice.
+  Status Add(std::span<const PointId> ids, std::span<const float> vectors,
+             const WriteControl& control = {});
+  // New points whose ids follow the highest id so far; `ids` receives them.
+  Status AddNumbered(size_t count, std::span<const float> vectors, std::vector<PointId>& ids,
+                     const WriteControl& control = {});
+  // New points, or new vectors for points that are there; of an id that comes twice the last
+  // counts.
+  Status Upsert(std::span<const PointId> ids, std::span<const float> vectors,
+                const WriteControl& control = {});
+  // Removes those that are there; returns how many.
+  Result<size_t> Remove(std::span<const PointId> ids, const WriteControl& control = {});
+  // Makes room for `count` points in all.
+  Status Reserve(size_t count);
+  // Frees what removals left behind and makes every point reachable. Writes do this by themselves
+  // when enough has gathered.
+  Status Sweep();
+
+  // The points nearest to a query.
+  //   query    [dimension] f32, finite
+  //   hits     [k] or more, written nearest first
+  //   returns  how many were written: k, or fewer when fewer match
+  // Fails with kVector, kOption, kCancelled or kTimeout. `counters` and `plan` may be null.
+  Result<size_t> Search(const float* query, const SearchParameters& parameters, std::span<Hit> hits,
+                        SearchCounters* counters = nullptr, SearchPlan* plan = nullptr) const;
+  // `count` searches on the threads of the pool.
+  //   hits    [count * k]; query i writes from i * k on
+  //   counts  [count]
+  Status SearchBatch(std::span<const float> queries, size_t count,
+                     const SearchParameters& parameters, std::span<Hit> hits,
+                     std::span<uint32_t> counts) const;
+  // What `Search` would do.
+  Result<SearchPlan> Explain(const float* query, const SearchParameters& parameters) const;
+
+  // A filter that follows this table from now on.
+  Result<std::shared_ptr<IdSet>> MakeIdSet(std::vector<PointId> ids) const;
+
+  bool Has(PointId id) const;
+  // Copies the vectors of `ids` to `out` [ids.size() * dimension]; kNotFound names the first id
+  // that is not there.
+  Status Get(std::span<const PointId> ids, std::span<float> out) const;
+  // All ids, ascending.
+  std::vector<PointId> Ids() const;
+
+  size_t size() const { return size_.load(std::memory_order_acquire); }
+  size_t dimension() const { return vectors_.dimension(); }
+  Metric metric() const { return vectors_.metric(); }
+  IdType id_type() const { return options_.id_type; }
+  const TableOptions& options() const { return options_; }
+  TableMemory memory() const;
+  const KernelTable& kernels() const { return vectors_.kernels(); }
+
+  // Points that no walk can reach, for tests and verification. REQUIRES: no writer runs
+  size_t CountUnreachable() const { return graph_.CountUnreachable(); }
+
+ private:
+  friend class TableWriter;  // engine/table_file.h: saving
+  friend class TableLoader;  // and loading
+
+  struct ChunkPoint {
+    PointId id;
+    const float* vector;
+    Slot slot;            // the row that was allocated, until it turned out that one is shared
+    PointRef ref;         // where the point is in the end
+  };
+
+  Table(const TableOptions& options, const KernelTable& kernels, ThreadPool* pool);
+
+  PointId OwnerId(Slot slot) const override;
+  void SetOwnerId(Slot slot, PointId id);
+
+  Status CheckFinite(std::span<const float> vectors) const;
+  Status CheckIds(std::span<const PointId> ids) const;
+  Status CheckSearch(const float* query, const SearchParameters& parameters) const;
+
+  // The parts of a write; `write_mutex_` is held.
+  Status WriteAll(std::span<const PointId> ids, std::span<const float> vectors,
+                  std::span<const size_t> order, const WriteControl& control);
+  Status WriteChunk(std::span<ChunkPoint> points);
+  Status AllocateSlots(std::span<ChunkPoint> points);
+  bool GrowTo(size_t slots);
+  void LinkChunk(std::span<ChunkPoint> points);
+  void ShareRow(ChunkPoint& point, Slot owner);
+  void PublishChunk(std::span<const ChunkPoint> points, std::vector<PointRef>& replaced,
+                    std::vector<PointId>& replaced_ids);
+  void EndLife(PointId id, PointRef ref, uint64_t version);
+  void Retire(PointId id, PointRef ref);
+  void Reclaim();
+  void MaintainGraph();
+  void SweepLocked();
+  void FreeSlot(Slot slot);
+  void UpdateIdSets(Slot slot);
+  LinkScratch& WriterScratch(size_t worker);
+  size_t Parallelism() const;
+
+  bool PointVisible(PointId id, PointRef ref, uint64_t snapshot) const;
+  bool RowVisible(Slot slot, uint64_t snapshot) const;
+
+  // The parts of a search.
+  SearchPlan ChoosePlan(const F32Scorer& scorer, const SearchParameters& parameters,
+                        Scratch& scratch, SearchCounters* counters) const;
+  class BatchWalks;
+  Result<size_t> SearchScan(const F32Scorer& scorer, const SearchParameters& parameters,
+                            uint64_t snapshot, std::span<Hit> hits, SearchCounters* counters) const;
+  size_t TakeHits(const CandidatePool& pool, const SearchParameters& parameters, uint64_t snapshot,
+                  std::span<Hit> hits) const;
+  size_t MergeZeroRows(const SearchParameters& parameters, uint64_t snapshot, std::span<Hit> hits,
+                       size_t count) const;
+  float LocalShare(const F32Scorer& scorer, const IdSet& filter, Scratch& scratch,
+                   SearchCounters* counters) const;
+  Result<size_t> SearchWalk(const SearchPlan& plan, const F32Scorer& scorer,
+                            const SearchParameters& parameters, const ReaderPool::Lease& lease,
+                            std::span<Hit> hits, SearchCounters* counters) const;
+  template <typename Visitor>
+  void ForEachPointOfRow(Slot slot, const IdSet* filter, uint64_t snapshot, Visitor visit) const;
+  template <typename Visitor>
+  void ForEachVisibleRow(const SlotBitmap* allowed, uint64_t snapshot, Visitor visit) const;
+  SnapshotVisible VisibleAt(uint64_t snapshot) const;
+  bool AllSettled() const { return unsettled_count_.load(std::memory_order_acquire) == 0; }
+  size_t SlotLimit() const { return slot_limit_.load(std::memory_order_acquire); }
+
+  const TableOptions options_;
+  ThreadPool* const pool_;
+  const WalkTable& walks_;
+
+  VectorStore vectors_;
+  Graph graph_;
+  SlotRows owner_ids_;                // u32 or u64 a row
+  SlotArray<Stamps> stamps_;
+  SlotBitmap occupied_;               // rows in use, from allocation until they are free again
+  SlotBitmap unsettled_;              // rows that some reader may not see: look at the stamps
+  SlotBitmap shared_;                 // rows with guests in shared_rows_
+  SlotBitmap zero_;                   // zero vectors under cosine: not in the graph
+  SharedRows shared_rows_;
+  std::atomic<size_t> unsettled_count_{0};
+  std::atomic<size_t> zero_count_{0};
+  std::atomic<size_t> slot_limit_{0};  // every row in use is below; release on growth
+  std::atomic<size_t> size_{0};
+
+  mutable ReaderPool readers_;
+
+  // Guards ids_ and id_sets_; the stamps of a chunk are published under it too.
+  mutable std::shared_mutex id_mutex_;
+  IdMap ids_;
+  mutable std::vector<std::weak_ptr<IdSet>> id_sets_;
+
+  // Held by one write at a time; guards what follows.
+  std::mutex write_mutex_;
+  PointId next_id_ = 0;
+  std::vector<Slot> free_slots_;
+  // What waits until no reader is older than a version: rows to settle, guests to drop, rows to
+  // free.
+  struct Deferred {
+    enum class Kind : uint8_t { kSettle, kDropGuest, kFree } kind;
+    Slot slot;
+    PointId id;
+    uint64_t version;
+  };
+  std::vector<Deferred> deferred_;
+  size_t inserted_since_reconnect_ = 0;
+  std::vector<std::unique_ptr<LinkScratch>> writer_scratches_;
+};
+
+}  // namespace vitrine

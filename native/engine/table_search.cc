@@ -1,0 +1,507 @@
+// The reading side of a table: the choice of a plan, and its execution on one snapshot.
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+#include "base/prefetch.h"
+#include "engine/table.h"
+
+namespace vitrine {
+namespace {
+
+constexpr size_t kDefaultEf = 64;
+
+// Rows whose scan costs about as much as a filtered walk: a fixed part, and what memory delivers
+// while the walk waits for scattered rows. Measured: about 1,300 rows at 784 dimensions, 3,700 at
+// 128 (f32).
+size_t FilterScanRows(size_t row_bytes) { return 800 + (size_t{3} << 19) / row_bytes; }
+
+// The walk that looks where the filter lies keeps so many nodes.
+constexpr size_t kProbeEf = 8;
+// A filter that allows less than this share of the rows near the query is far from it.
+constexpr float kFarShare = 0.02f;
+// Filters that allow less than this share of all rows need the fill edges to stay connected.
+constexpr float kSparseShare = 0.1f;
+// Where nearly everything is allowed a walk follows direct links only, and needs a wider beam.
+constexpr float kOneHopShare = 0.7f;
+constexpr float kOneHopEfFactor = 1.3f;
+// Allowed rows from which a filtered walk starts, besides those the probe met.
+constexpr size_t kFilterSeeds = 32;
+
+// Queries that one thread takes at a time from a batch.
+constexpr size_t kBatchBlock = 32;
+
+// Rows between two looks at the cancel flag in a scan.
+constexpr size_t kScanStep = 1024;
+
+Status StopStatus(StopReason reason) {
+  return reason == StopReason::kTimeout
+             ? Status(ErrorCode::kTimeout, "the search took longer than timeoutMs allows")
+             : Status(ErrorCode::kCancelled, "the search was cancelled");
+}
+
+// The best hits, kept in the caller's memory, offered in ascending order of distance.
+class SortedHits {
+ public:
+  SortedHits(std::span<Hit> hits, size_t k, size_t count = 0) : hits_(hits.first(k)), count_(count) {}
+
+  // Whether a hit at `distance` could still enter.
+  bool Wants(float distance) const {
+    return count_ < hits_.size() || (count_ > 0 && distance <= hits_[count_ - 1].distance);
+  }
+  void Offer(Hit hit) {
+    if (count_ == hits_.size()) {
+      if (count_ == 0 || !(hit < hits_[count_ - 1])) return;
+    } else {
+      ++count_;
+    }
+    size_t i = count_ - 1;
+    for (; i > 0 && hit < hits_[i - 1]; --i) hits_[i] = hits_[i - 1];
+    hits_[i] = hit;
+  }
+  size_t count() const { return count_; }
+
+ private:
+  std::span<Hit> hits_;
+  size_t count_;
+};
+
+// The best hits, offered in any order: a heap with the worst on top.
+class HeapHits {
+ public:
+  HeapHits(std::span<Hit> hits, size_t k) : hits_(hits.first(k)) {}
+
+  bool Wants(float distance) const {
+    return count_ < hits_.size() || distance <= hits_.front().distance;
+  }
+  void Offer(Hit hit) {
+    if (count_ < hits_.size()) {
+      hits_[count_++] = hit;
+      std::push_heap(hits_.begin(), hits_.begin() + static_cast<std::ptrdiff_t>(count_));
+    } else if (hit < hits_.front()) {
+      std::pop_heap(hits_.begin(), hits_.end());
+      hits_.back() = hit;
+      std::push_heap(hits_.begin(), hits_.end());
+    }
+  }
+  size_t Finish() {
+    std::sort_heap(hits_.begin(), hits_.begin() + static_cast<std::ptrdiff_t>(count_));
+    return count_;
+  }
+
+ private:
+  std::span<Hit> hits_;
+  size_t count_ = 0;
+};
+
+size_t EfOf(const SearchParameters& parameters) {
+  return std::max(parameters.k, parameters.ef == 0 ? kDefaultEf : parameters.ef);
+}
+
+}  // namespace
+
+Status Table::CheckSearch(const float* query, const SearchParameters& parameters) const {
+  if (parameters.k < 1 || parameters.k > kMaxK) {
+    return {ErrorCode::kOption, "k must be 1 to " + std::to_string(kMaxK) + ", not " +
+                                    std::to_string(parameters.k)};
+  }
+  if (parameters.ef > kMaxEf) {
+    return {ErrorCode::kOption, "ef must be at most " + std::to_string(kMaxEf) + ", not " +
+                                    std::to_string(parameters.ef)};
+  }
+  return CheckFinite({query, vectors_.dimension()});
+}
+
+SnapshotVisible Table::VisibleAt(uint64_t snapshot) const {
+  return {&unsettled_, &shared_, &stamps_, snapshot};
+}
+
+// Calls visit(id) for each point of the row that the snapshot shows and the filter allows, until
+// it returns false.
+template <typename Visitor>
+void Table::ForEachPointOfRow(Slot slot, const IdSet* filter, uint64_t snapshot,
+                              Visitor visit) const {
+  const bool has_guests = shared_.Test(slot);
+  if (RowVisible(slot, snapshot)) {
+    const PointId id = OwnerId(slot);
+    // The filter's bit speaks for all points of a row: with guests, each is asked for itself.
+    const bool allowed =
+        filter == nullptr || (has_guests ? filter->Contains(id) : filter->slots().Test(slot));
+    if (allowed && !visit(id)) return;
+  }
+  if (!has_guests) return;
+  shared_rows_.ForEachVisible(slot, snapshot, [&](PointId id) {
+    return (filter != nullptr && !filter->Contains(id)) || visit(id);
+  });
+}
+
+// Calls visit(slot) for each row that may hold a visible point, in ascending order.
+template <typename Visitor>
+void Table::ForEachVisibleRow(const SlotBitmap* allowed, uint64_t snapshot, Visitor visit) const {
+  const size_t limit = SlotLimit();
+  for (size_t word = 0; word * 64 < limit; ++word) {
+    uint64_t rows = occupied_.Word(word);
+    if (allowed != nullptr && rows != 0) {
+      rows &= word * 64 < allowed->capacity() ? allowed->Word(word) : 0;
+    }
+    if (rows == 0) continue;
+    const uint64_t unsettled = unsettled_.Word(word);
+    for (; rows != 0; rows &= rows - 1) {
+      const unsigned bit = static_cast<unsigned>(std::countr_zero(rows));
+      const Slot slot = static_cast<Slot>(word * 64 + bit);
+      if (((unsettled >> bit) & 1) != 0 && !RowVisible(slot, snapshot) && !shared_.Test(slot)) {
+        continue;
+      }
+      if (!visit(slot)) return;
+    }
+  }
+}
+
+Result<size_t> Table::SearchScan(const F32Scorer& scorer, const SearchParameters& parameters,
+                                 uint64_t snapshot, std::span<Hit> hits,
+                                 SearchCounters* counters) const {
+  HeapHits best(hits, parameters.k);
+  StopReason stopped = StopReason::kExhausted;
+  Slot slots[64];
+  const float* rows[64 + 4];
+  float distances[64 + 4];
+  size_t count = 0;
+  size_t scanned = 0;
+  const auto flush = [&] {
+    if (count == 0) return;
+    scorer.Score(rows, slots, count, distances);
+    for (size_t i = 0; i < count; ++i) {
+      if (!best.Wants(distances[i])) continue;
+      ForEachPointOfRow(slots[i], parameters.filter, snapshot, [&](PointId id) {
+        if (!best.Wants(distances[i])) return false;
+        best.Offer({distances[i], id});
+        return true;
+      });
+    }
+    scanned += count;
+    count = 0;
+  };
+  const SlotBitmap* allowed = parameters.filter == nullptr ? nullptr : &parameters.filter->slots();
+  ForEachVisibleRow(allowed, snapshot, [&](Slot slot) {
+    slots[count] = slot;
+    rows[count] = scorer.Ref(slot);
+    if (allowed != nullptr) Prefetch(rows[count]);
+    if (++count < 64) return true;
+    flush();
+    if (scanned % kScanStep == 0) stopped = parameters.control.Check(0);
+    return stopped == StopReason::kExhausted;
+  });
+  if (stopped != StopReason::kExhausted) return StopStatus(stopped);
+  flush();
+  if (counters != nullptr) counters->AddScanEvaluations(scanned);
+  return best.Finish();
+}
+
+// The share of allowed rows among the nodes nearest to the query and their neighbours. Leaves the
+// nodes it scored in the pool.
+float Table::LocalShare(const F32Scorer& scorer, const IdSet& filter, Scratch& scratch,
+                        SearchCounters* counters) const {
+  EntryTable::Snapshot entries;
+  const size_t entry_count = graph_.ReadEntries(entries);
+  const WalkRequest request{.links = &graph_.links(),
+                            .scorer = scorer,
+                            .seeds = {entries.data(), entry_count},
+                            .counters = counters};
+  scratch.Prepare(kProbeEf, SlotLimit());
+  walks_.walk(request, scratch);
+  scratch.ClearVisited();
+  size_t near = 0;
+  size_t allowed = 0;
+  const auto look = [&](Slot slot) {
+    ++near;
+    allowed += slot < filter.slots().capacity() && filter.slots().Test(slot) ? 1 : 0;
+  };
+  const CandidatePool& pool = scratch.pool;
+  for (size_t i = 0; i < pool.size; ++i) {
+    look(pool.slot(i));
+    for (size_t j = 0; j < graph_.width(); ++j) {
+      const uint32_t word = graph_.links().Load(pool.slot(i), j);
+      if (Links::IsLink(word)) look(word);
+    }
+  }
+  return near == 0 ? 0 : static_cast<float>(allowed) / static_cast<float>(near);
+}
+
+SearchPlan Table::ChoosePlan(const F32Scorer& scorer, const SearchParameters& parameters,
+                             Scratch& scratch, SearchCounters* counters) const {
+  SearchPlan plan;
+  plan.rows = graph_.size() + zero_count_.load(std::memory_order_relaxed);
+  plan.allowed_rows =
+      parameters.filter == nullptr ? plan.rows : parameters.filter->slot_count();
+  if (plan.allowed_rows == 0 || plan.rows == 0) {
+    return plan.kind = PlanKind::kNothing, plan.reason = PlanReason::kEmpty, plan;
+  }
+  const PlanKind scan = parameters.filter == nullptr ? PlanKind::kScan : PlanKind::kFilterScan;
+  if (parameters.exact) {
+    return plan.kind = scan, plan.reason = PlanReason::kExactAsked, plan;
+  }
+  if (scorer.IsZeroQuery()) {
+    return plan.kind = scan, plan.reason = PlanReason::kZeroQuery, plan;
+  }
+  plan.ef = EfOf(parameters);
+  if (parameters.filter == nullptr) return plan;
+
+  if (plan.allowed_rows <= FilterScanRows(vectors_.row_bytes())) {
+    return plan.kind = scan, plan.reason = PlanReason::kFewAllowed, plan.ef = 0, plan;
+  }
+  plan.local_share = LocalShare(scorer, *parameters.filter, scratch, counters);
+  if (plan.local_share < kFarShare) {
+    return plan.kind = scan, plan.reason = PlanReason::kFarFilter, plan.ef = 0, plan;
+  }
+  plan.kind = PlanKind::kFilterWalk;
+  plan.reason = PlanReason::kEnoughAllowed;
+  const float share = static_cast<float>(plan.allowed_rows) / static_cast<float>(plan.rows);
+  plan.fill_edges = share < kSparseShare;
+  if (plan.local_share >= kOneHopShare && plan.local_share < 1) {
+    plan.ef = std::min(kMaxEf, static_cast<size_t>(static_cast<float>(plan.ef) * kOneHopEfFactor));
+  }
+  return plan;
+}
+
+size_t Table::TakeHits(const CandidatePool& pool, const SearchParameters& parameters,
+                       uint64_t snapshot, std::span<Hit> hits) const {
+  SortedHits best(hits, parameters.k);
+  for (size_t i = 0; i < pool.size; ++i) {
+    const float distance = pool.distance[i];
+    if (!best.Wants(distance)) break;
+    if (!pool.is_result(i)) continue;
+    ForEachPointOfRow(pool.slot(i), parameters.filter, snapshot, [&](PointId id) {
+      if (!best.Wants(distance)) return false;
+      best.Offer({distance, id});
+      return true;
+    });
+  }
+  return best.count();
+}
+
+// Zero vectors under cosine are at distance 1 from everything and stand outside the graph.
+size_t Table::MergeZeroRows(const SearchParameters& parameters, uint64_t snapshot,
+                            std::span<Hit> hits, size_t count) const {
+  SortedHits best(hits, parameters.k, count);
+  if (zero_count_.load(std::memory_order_acquire) == 0 || !best.Wants(1)) return count;
+  ForEachVisibleRow(&zero_, snapshot, [&](Slot slot) {
+    if (parameters.filter != nullptr && !parameters.filter->slots().Test(slot)) return true;
+    ForEachPointOfRow(slot, parameters.filter, snapshot, [&](PointId id) {
+      best.Offer({1, id});
+      return true;
+    });
+    return true;
+  });
+  return best.count();
+}
+
+Result<size_t> Table::SearchWalk(const SearchPlan& plan, const F32Scorer& scorer,
+                                 const SearchParameters& parameters,
+                                 const ReaderPool::Lease& lease, std::span<Hit> hits,
+                                 SearchCounters* counters) const {
+  Scratch& scratch = lease.scratch();
+  const SnapshotVisible visible = VisibleAt(lease.snapshot());
+  std::array<Slot, EntryTable::kRoom + kFilterSeeds> seeds;
+  size_t seed_count = 0;
+  FilterWalk filter{.admit = {nullptr}};
+  if (plan.kind == PlanKind::kFilterWalk) {
+    const SlotBitmap& allowed = parameters.filter->slots();
+    filter.admit.allowed = &allowed;
+    filter.use_fill_edges = plan.fill_edges;
+    filter.one_hop_share = kOneHopShare;
+    // What the probe met nearest, then allowed rows from all over the table.
+    for (size_t i = 0; i < scratch.pool.size; ++i) {
+      const Slot slot = scratch.pool.slot(i);
+      if (slot < allowed.capacity() && allowed.Test(slot)) seeds[seed_count++] = slot;
+    }
+    const size_t words = std::min(SlotLimit(), allowed.capacity()) / 64 + 1;
+    for (size_t i = 0; i < kFilterSeeds; ++i) {
+      // The first allowed row at or after an even spread of places.
+      for (size_t step = 0; step < 64; ++step) {
+        const size_t word = (i * words / kFilterSeeds + step) % words;
+        if (word * 64 >= allowed.capacity()) continue;
+        const uint64_t rows = allowed.Word(word) & occupied_.Word(word) & ~zero_.Word(word);
+        if (rows == 0) continue;
+        seeds[seed_count++] = static_cast<Slot>(word * 64 + static_cast<size_t>(std::countr_zero(rows)));
+        break;
+      }
+    }
+  } else {
+    EntryTable::Snapshot entries;
+    seed_count = graph_.ReadEntries(entries);
+    std::copy_n(entries.begin(), seed_count, seeds.begin());
+  }
+  const WalkRequest request{
+      .links = &graph_.links(),
+      .scorer = scorer,
+      .seeds = {seeds.data(), seed_count},
+      .control = parameters.control,
+      .snapshot = AllSettled() ? nullptr : &visible,
+      .filter = plan.kind == PlanKind::kFilterWalk ? &filter : nullptr,
+      .counters = counters,
+  };
+  scratch.Prepare(plan.ef, SlotLimit());
+  const StopReason reason = walks_.walk(request, scratch);
+  if (reason != StopReason::kExhausted) return StopStatus(reason);
+  return TakeHits(scratch.pool, parameters, lease.snapshot(), hits);
+}
+
+Result<size_t> Table::Search(const float* query, const SearchParameters& parameters,
+                             std::span<Hit> hits, SearchCounters* counters,
+                             SearchPlan* plan_out) const {
+  VITRINE_RETURN_IF_ERROR(CheckSearch(query, parameters));
+  const ReaderPool::Lease lease = readers_.Acquire();
+  const F32Scorer scorer = vectors_.ScorerFor(query);
+  const SearchPlan plan = ChoosePlan(scorer, parameters, lease.scratch(), counters);
+  if (plan_out != nullptr) *plan_out = plan;
+  if (plan.kind == PlanKind::kNothing) return size_t{0};
+  if (plan.kind == PlanKind::kScan || plan.kind == PlanKind::kFilterScan) {
+    return SearchScan(scorer, parameters, lease.snapshot(), hits, counters);
+  }
+  Result<size_t> found = SearchWalk(plan, scorer, parameters, lease, hits, counters);
+  if (!found.ok()) return found;
+  const size_t count = MergeZeroRows(parameters, lease.snapshot(), hits, *found);
+  // Fewer than there could be: the walk got lost among rows that are hidden or not allowed.
+  if (count < parameters.k && count < plan.allowed_rows) {
+    return SearchScan(scorer, parameters, lease.snapshot(), hits, counters);
+  }
+  return count;
+}
+
+// The unfiltered walks of one block of a batch.
+class Table::BatchWalks final : public WalkSource {
+ public:
+  BatchWalks(const Table& table, std::span<const float> queries, const SearchParameters& parameters,
+             std::span<Hit> hits, std::span<uint32_t> counts)
+      : table_(table),
+        queries_(queries),
+        parameters_(parameters),
+        hits_(hits),
+        counts_(counts),
+        leases_{table.readers_.Acquire(), table.readers_.Acquire(), table.readers_.Acquire(),
+                table.readers_.Acquire()},
+        requests_(kWalkLanes, WalkRequest{.scorer = table.vectors_.ScorerFor(queries.data())}) {
+    static_assert(kWalkLanes == 4);
+    entry_count_ = table.graph_.ReadEntries(entries_);
+  }
+
+  Status Run() {
+    // The first lease is the oldest: what it sees is protected for all lanes.
+    const SnapshotVisible visible = table_.VisibleAt(leases_[0].snapshot());
+    Scratch* const scratches[kWalkLanes] = {&leases_[0].scratch(), &leases_[1].scratch(),
+                                            &leases_[2].scratch(), &leases_[3].scratch()};
+    table_.walks_.walk_interleaved(*this, table_.AllSettled() ? nullptr : &visible, scratches);
+    return status_;
+  }
+
+  const WalkRequest* Next(size_t lane) override {
+    while (status_.ok() && next_ < counts_.size()) {
+      const size_t i = next_++;
+      const float* query = queries_.data() + i * table_.dimension();
+      const F32Scorer scorer = table_.vectors_.ScorerFor(query);
+      if (scorer.IsZeroQuery()) {
+        SearchAlone(i);
+        continue;
+      }
+      index_[lane] = i;
+      requests_[lane] = WalkRequest{.links = &table_.graph_.links(),
+                                    .scorer = scorer,
+                                    .seeds = {entries_.data(), entry_count_},
+                                    .control = parameters_.control};
+      leases_[lane].scratch().Prepare(EfOf(parameters_), table_.SlotLimit());
+      return &requests_[lane];
+    }
+    return nullptr;
+  }
+
+  void Done(size_t lane, StopReason reason) override {
+    const size_t i = index_[lane];
+    Scratch& scratch = leases_[lane].scratch();
+    if (reason != StopReason::kExhausted) {
+      if (status_.ok()) status_ = StopStatus(reason);
+      scratch.ClearVisited();
+      return;
+    }
+    const std::span<Hit> hits = hits_.subspan(i * parameters_.k, parameters_.k);
+    const uint64_t snapshot = leases_[0].snapshot();
+    size_t count = table_.TakeHits(scratch.pool, parameters_, snapshot, hits);
+    scratch.ClearVisited();
+    count = table_.MergeZeroRows(parameters_, snapshot, hits, count);
+    if (count < parameters_.k && count < table_.size()) {
+      SearchAlone(i);
+    } else {
+      counts_[i] = static_cast<uint32_t>(count);
+    }
+  }
+
+ private:
+  void SearchAlone(size_t i) {
+    const Result<size_t> found =
+        table_.Search(queries_.data() + i * table_.dimension(), parameters_,
+                      hits_.subspan(i * parameters_.k, parameters_.k));
+    if (found.ok()) {
+      counts_[i] = static_cast<uint32_t>(*found);
+    } else if (status_.ok()) {
+      status_ = found.status();
+    }
+  }
+
+  const Table& table_;
+  const std::span<const float> queries_;
+  const SearchParameters& parameters_;
+  const std::span<Hit> hits_;
+  const std::span<uint32_t> counts_;
+  const std::array<ReaderPool::Lease, kWalkLanes> leases_;
+  std::vector<WalkRequest> requests_;
+  std::array<size_t, kWalkLanes> index_ = {};
+  EntryTable::Snapshot entries_;
+  size_t entry_count_ = 0;
+  size_t next_ = 0;
+  Status status_;
+};
+
+Status Table::SearchBatch(std::span<const float> queries, size_t count,
+                          const SearchParameters& parameters, std::span<Hit> hits,
+                          std::span<uint32_t> counts) const {
+  if (count == 0) return {};
+  VITRINE_RETURN_IF_ERROR(CheckSearch(queries.data(), parameters));
+  VITRINE_RETURN_IF_ERROR(CheckFinite(queries));
+  const size_t dimension = vectors_.dimension();
+  const size_t k = parameters.k;
+  const bool walk = !parameters.exact && parameters.filter == nullptr && graph_.size() > 0;
+  std::mutex mutex;
+  Status failure;
+  ParallelFor(pool_, Parallelism(), (count + kBatchBlock - 1) / kBatchBlock,
+              [&](size_t, size_t block) {
+    const size_t first = block * kBatchBlock;
+    const size_t n = std::min(kBatchBlock, count - first);
+    Status status;
+    if (walk) {
+      status = BatchWalks(*this, queries.subspan(first * dimension, n * dimension), parameters,
+                          hits.subspan(first * k, n * k), counts.subspan(first, n))
+                   .Run();
+    } else {
+      for (size_t i = first; i < first + n && status.ok(); ++i) {
+        const auto found = Search(queries.data() + i * dimension, parameters, hits.subspan(i * k, k));
+        if (found.ok()) {
+          counts[i] = static_cast<uint32_t>(*found);
+        } else {
+          status = found.status();
+        }
+      }
+    }
+    if (status.ok()) return;
+    const std::lock_guard lock(mutex);
+    if (failure.ok()) failure = status;
+  });
+  return failure;
+}
+
+Result<SearchPlan> Table::Explain(const float* query, const SearchParameters& parameters) const {
+  VITRINE_RETURN_IF_ERROR(CheckSearch(query, parameters));
+  const ReaderPool::Lease lease = readers_.Acquire();
+  return ChoosePlan(vectors_.ScorerFor(query), parameters, lease.scratch(), nullptr);
+}
+
+}  // namespace vitrine

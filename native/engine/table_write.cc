@@ -1,0 +1,414 @@
+// The writing side of a table: chunks, versions, and what is reclaimed when no reader is left.
+
+#include <algorithm>
+#include <numeric>
+#include <unordered_set>
+
+#include "engine/table.h"
+
+namespace vitrine {
+namespace {
+
+// Points that become visible together. Large enough to keep every thread busy, small enough that
+// a cancelled write ends soon.
+constexpr size_t kChunk = 512;
+// The share of removed nodes that calls for a sweep: walks pass through them in vain.
+constexpr size_t kSweepDivisor = 20;
+constexpr size_t kMinSweep = 64;
+
+Status OutOfMemory() {
+  return {ErrorCode::kOutOfMemory, "no memory for more points; none of this chunk were added"};
+}
+
+Status Cancelled() { return {ErrorCode::kCancelled, "the write was cancelled"}; }
+
+bool IsCancelled(const WriteControl& control) {
+  return control.cancelled != nullptr && control.cancelled->load(std::memory_order_relaxed);
+}
+
+}  // namespace
+
+Status Table::Add(std::span<const PointId> ids, std::span<const float> vectors,
+                  const WriteControl& control) {
+  VITRINE_RETURN_IF_ERROR(CheckIds(ids));
+  VITRINE_RETURN_IF_ERROR(CheckFinite(vectors));
+  const std::lock_guard write(write_mutex_);
+  {
+    const std::shared_lock lock(id_mutex_);
+    std::unordered_set<PointId> seen;
+    if (ids.size() > 1) seen.reserve(ids.size());
+    for (const PointId id : ids) {
+      if (ids_.Find(id).present()) {
+        return {ErrorCode::kExists, "id " + std::to_string(id) + " is there already"};
+      }
+      if (ids.size() > 1 && !seen.insert(id).second) {
+        return {ErrorCode::kExists, "id " + std::to_string(id) + " comes twice"};
+      }
+    }
+  }
+  return WriteAll(ids, vectors, {}, control);
+}
+
+Status Table::AddNumbered(size_t count, std::span<const float> vectors, std::vector<PointId>& ids,
+                          const WriteControl& control) {
+  VITRINE_RETURN_IF_ERROR(CheckFinite(vectors));
+  const std::lock_guard write(write_mutex_);
+  const PointId last = options_.id_type == IdType::kU64 ? UINT64_MAX : UINT32_MAX;
+  if (count > 0 && (next_id_ > last || count - 1 > last - next_id_)) {
+    return {ErrorCode::kId, "the ids from " + std::to_string(next_id_) + " on do not suffice for " +
+                                std::to_string(count) + " points"};
+  }
+  ids.resize(count);
+  std::iota(ids.begin(), ids.end(), next_id_);
+  return WriteAll(ids, vectors, {}, control);
+}
+
+Status Table::Upsert(std::span<const PointId> ids, std::span<const float> vectors,
+                     const WriteControl& control) {
+  VITRINE_RETURN_IF_ERROR(CheckIds(ids));
+  VITRINE_RETURN_IF_ERROR(CheckFinite(vectors));
+  // Of an id that comes twice the last counts.
+  std::vector<size_t> order;
+  std::unordered_set<PointId> seen;
+  for (size_t i = ids.size(); i-- > 0;) {
+    if (seen.insert(ids[i]).second) order.push_back(i);
+  }
+  std::reverse(order.begin(), order.end());
+  const std::lock_guard write(write_mutex_);
+  return WriteAll(ids, vectors, order, control);
+}
+
+Status Table::WriteAll(std::span<const PointId> ids, std::span<const float> vectors,
+                       std::span<const size_t> order, const WriteControl& control) {
+  const size_t total = order.empty() ? ids.size() : order.size();
+  std::vector<ChunkPoint> chunk;
+  for (size_t done = 0; done < total;) {
+    if (IsCancelled(control)) return Cancelled();
+    const size_t count = std::min(kChunk, total - done);
+    chunk.clear();
+    for (size_t i = done; i < done + count; ++i) {
+      const size_t from = order.empty() ? i : order[i];
+      chunk.push_back({ids[from], vectors.data() + from * vectors_.dimension(), kNoSlot, {}});
+    }
+    VITRINE_RETURN_IF_ERROR(WriteChunk(chunk));
+    done += count;
+    if (control.on_progress) control.on_progress(done, total);
+  }
+  MaintainGraph();
+  return {};
+}
+
+Status Table::WriteChunk(std::span<ChunkPoint> points) {
+  Reclaim();
+  // Whatever can fail for lack of memory comes before anything that a reader might see.
+  std::vector<PointRef> replaced;
+  std::vector<PointId> replaced_ids;
+  replaced.reserve(points.size());
+  replaced_ids.reserve(points.size());
+  deferred_.reserve(deferred_.size() + 3 * points.size());
+  for (size_t worker = 0; worker < Parallelism(); ++worker) WriterScratch(worker);
+  VITRINE_RETURN_IF_ERROR(AllocateSlots(points));
+
+  LinkChunk(points);
+  const auto guests = std::count_if(points.begin(), points.end(),
+                                    [](const ChunkPoint& point) { return point.ref.shared(); });
+  if (guests > 0) {
+    const std::unique_lock lock(id_mutex_);
+    ids_.Reserve(ids_.size() + points.size(), static_cast<size_t>(guests));
+  }
+  PublishChunk(points, replaced, replaced_ids);
+
+  for (size_t i = 0; i < replaced.size(); ++i) Retire(replaced_ids[i], replaced[i]);
+  const uint64_t version = readers_.published();
+  for (const ChunkPoint& point : points) {
+    next_id_ = std::max(next_id_, point.id + 1);
+    if (!point.ref.shared()) deferred_.push_back({Deferred::Kind::kSettle, point.slot, 0, version});
+  }
+  inserted_since_reconnect_ += points.size();
+  Reclaim();
+  return {};
+}
+
+Status Table::AllocateSlots(std::span<ChunkPoint> points) {
+  const size_t fresh = points.size() - std::min(points.size(), free_slots_.size());
+  const size_t limit = SlotLimit();
+  if (limit + fresh > kMaxSlots) {
+    return {ErrorCode::kTooLarge, "an index holds at most " + std::to_string(kMaxSlots) + " rows"};
+  }
+  if (!GrowTo(limit + fresh)) return OutOfMemory();
+  {
+    const std::unique_lock lock(id_mutex_);
+    ids_.Reserve(ids_.size() + points.size(), 0);
+    for (const auto& weak : id_sets_) {
+      const auto set = weak.lock();
+      if (set != nullptr && !set->Grow(limit + fresh)) return OutOfMemory();
+    }
+  }
+  free_slots_.reserve(free_slots_.size() + points.size());
+  size_t next = limit;
+  for (ChunkPoint& point : points) {
+    if (free_slots_.empty()) {
+      point.slot = static_cast<Slot>(next++);
+    } else {
+      point.slot = free_slots_.back();
+      free_slots_.pop_back();
+    }
+    point.ref = PointRef::Owner(point.slot);
+    vectors_.Put(point.slot, point.vector);
+    SetOwnerId(point.slot, point.id);
+    stamps_[point.slot].birth.store(kNever, std::memory_order_relaxed);
+    stamps_[point.slot].death.store(kNever, std::memory_order_relaxed);
+    // Unsettled before occupied: a scan that sees the row looks at its stamps.
+    unsettled_.Set(point.slot);
+    occupied_.Set(point.slot);
+  }
+  unsettled_count_.fetch_add(points.size(), std::memory_order_release);
+  slot_limit_.store(next, std::memory_order_release);
+  return {};
+}
+
+bool Table::GrowTo(size_t slots) {
+  return vectors_.Grow(slots) && graph_.Grow(slots) && owner_ids_.Grow(slots) &&
+         stamps_.Grow(slots) && occupied_.Grow(slots) && unsettled_.Grow(slots) &&
+         shared_.Grow(slots) && zero_.Grow(slots);
+}
+
+void Table::LinkChunk(std::span<ChunkPoint> points) {
+  std::vector<Slot> equal(points.size(), kNoSlot);
+  ParallelFor(pool_, Parallelism(), points.size(), [&](size_t worker, size_t i) {
+    const Slot slot = points[i].slot;
+    if (vectors_.IsZero(slot)) return;
+    equal[i] = graph_.Insert(slot, *writer_scratches_[worker]).value_or(kNoSlot);
+  });
+  for (size_t i = 0; i < points.size(); ++i) {
+    if (vectors_.IsZero(points[i].slot)) {
+      zero_.Set(points[i].slot);
+      zero_count_.fetch_add(1, std::memory_order_release);
+    } else if (equal[i] != kNoSlot) {
+      ShareRow(points[i], equal[i]);
+    }
+  }
+}
+
+// The point's vector is in row `owner` already: it becomes a guest there, and its own row, which
+// nobody has seen, is free again.
+void Table::ShareRow(ChunkPoint& point, Slot owner) {
+  FreeSlot(point.slot);
+  point.slot = owner;
+  PointRef current;
+  {
+    const std::shared_lock lock(id_mutex_);
+    current = ids_.Find(point.id);
+  }
+  point.ref = PointRef::Shared(owner);
+  if (current.present() && current.slot() == owner) {
+    point.ref = current;  // an upsert of what is there: nothing changes
+    return;
+  }
+  shared_rows_.Put(owner, point.id);
+  shared_.Set(owner);
+}
+
+void Table::PublishChunk(std::span<const ChunkPoint> points, std::vector<PointRef>& replaced,
+                         std::vector<PointId>& replaced_ids) {
+  const std::unique_lock lock(id_mutex_);
+  const uint64_t version = readers_.published() + 1;
+  for (const ChunkPoint& point : points) {
+    const PointRef before = ids_.Find(point.id);
+    if (before.present() && before == point.ref) continue;
+    if (before.present()) {
+      EndLife(point.id, before, version);
+      replaced.push_back(before);
+      replaced_ids.push_back(point.id);
+    }
+    if (point.ref.shared()) {
+      shared_rows_.SetBirth(point.slot, point.id, version);
+    } else {
+      stamps_[point.slot].birth.store(version, std::memory_order_release);
+    }
+    ids_.Put(point.id, point.ref);
+    UpdateIdSets(point.slot);
+  }
+  size_.store(ids_.size(), std::memory_order_release);
+  readers_.Publish(version);
+}
+
+// From `version` on the point is gone; older readers still see it.
+void Table::EndLife(PointId id, PointRef ref, uint64_t version) {
+  if (ref.shared()) {
+    shared_rows_.SetDeath(ref.slot(), id, version);
+    return;
+  }
+  if (unsettled_.Set(ref.slot())) unsettled_count_.fetch_add(1, std::memory_order_release);
+  stamps_[ref.slot()].death.store(version, std::memory_order_release);
+}
+
+Result<size_t> Table::Remove(std::span<const PointId> ids, const WriteControl& control) {
+  VITRINE_RETURN_IF_ERROR(CheckIds(ids));
+  const std::lock_guard write(write_mutex_);
+  size_t removed = 0;
+  std::vector<PointRef> refs;
+  std::vector<PointId> removed_ids;
+  for (size_t done = 0; done < ids.size();) {
+    if (IsCancelled(control)) return Cancelled();
+    const size_t end = std::min(done + kChunk, ids.size());
+    refs.clear();
+    removed_ids.clear();
+    refs.reserve(end - done);
+    removed_ids.reserve(end - done);
+    deferred_.reserve(deferred_.size() + 2 * (end - done));
+    WriterScratch(0);
+    {
+      const std::unique_lock lock(id_mutex_);
+      const uint64_t version = readers_.published() + 1;
+      for (; done < end; ++done) {
+        const PointRef ref = ids_.Find(ids[done]);
+        if (!ref.present()) continue;
+        EndLife(ids[done], ref, version);
+        ids_.Erase(ids[done]);
+        refs.push_back(ref);
+        removed_ids.push_back(ids[done]);
+      }
+      size_.store(ids_.size(), std::memory_order_release);
+      readers_.Publish(version);
+    }
+    for (size_t i = 0; i < refs.size(); ++i) Retire(removed_ids[i], refs[i]);
+    removed += refs.size();
+    Reclaim();
+    if (control.on_progress) control.on_progress(done, ids.size());
+  }
+  MaintainGraph();
+  return removed;
+}
+
+// What follows from a point's end once it is published.
+void Table::Retire(PointId id, PointRef ref) {
+  const uint64_t version = readers_.published();
+  if (ref.shared()) {
+    deferred_.push_back({Deferred::Kind::kDropGuest, ref.slot(), id, version});
+  }
+  const Slot slot = ref.slot();
+  {
+    const std::shared_lock lock(id_mutex_);
+    UpdateIdSets(slot);
+  }
+  const bool owner_alive = stamps_[slot].death.load(std::memory_order_relaxed) == kNever;
+  if (owner_alive || shared_rows_.AnyAlive(slot)) return;
+  if (graph_.Contains(slot)) {
+    graph_.Remove(slot, WriterScratch(0));
+  } else {
+    deferred_.push_back({Deferred::Kind::kFree, slot, 0, version});
+  }
+}
+
+// A row is in a filter when one of its points is. REQUIRES: id_mutex_ is held.
+void Table::UpdateIdSets(Slot slot) {
+  for (const auto& weak : id_sets_) {
+    const auto set = weak.lock();
+    if (set == nullptr) continue;
+    const bool owner_alive = stamps_[slot].death.load(std::memory_order_relaxed) == kNever;
+    bool allowed = owner_alive && set->Contains(OwnerId(slot));
+    if (!allowed && shared_.Test(slot)) {
+      shared_rows_.ForEachVisible(slot, kNever - 1, [&](PointId id) {
+        allowed = set->Contains(id);
+        return !allowed;
+      });
+    }
+    set->SetSlot(slot, allowed);
+  }
+}
+
+void Table::Reclaim() {
+  if (deferred_.empty()) return;
+  const uint64_t oldest = readers_.OldestPin();
+  size_t kept = 0;
+  for (const Deferred& entry : deferred_) {
+    if (entry.version > oldest) {
+      deferred_[kept++] = entry;
+      continue;
+    }
+    switch (entry.kind) {
+      case Deferred::Kind::kSettle:
+        // A row that has died meanwhile stays unsettled until it is free.
+        if (stamps_[entry.slot].death.load(std::memory_order_relaxed) == kNever &&
+            unsettled_.Clear(entry.slot)) {
+          unsettled_count_.fetch_sub(1, std::memory_order_release);
+        }
+        break;
+      case Deferred::Kind::kDropGuest:
+        shared_rows_.Erase(entry.slot, entry.id, entry.version);
+        if (shared_rows_.Empty(entry.slot)) shared_.Clear(entry.slot);
+        break;
+      case Deferred::Kind::kFree:
+        FreeSlot(entry.slot);
+        break;
+    }
+  }
+  deferred_.resize(kept);
+}
+
+// REQUIRES: no reader can reach the row. It stays marked as unsettled: a scan that is just passing
+// must look at the stamps, which say that nothing is there.
+void Table::FreeSlot(Slot slot) {
+  stamps_[slot].birth.store(kNever, std::memory_order_release);
+  occupied_.Clear(slot);
+  unsettled_count_.fetch_sub(1, std::memory_order_release);
+  shared_.Clear(slot);
+  if (zero_.Clear(slot)) zero_count_.fetch_sub(1, std::memory_order_release);
+  free_slots_.push_back(slot);
+}
+
+void Table::MaintainGraph() {
+  const size_t dead = graph_.dead_count();
+  if (dead > kMinSweep && dead > graph_.size() / kSweepDivisor) {
+    SweepLocked();
+  } else if (inserted_since_reconnect_ > std::max<size_t>(1024, graph_.size() / 4)) {
+    graph_.Reconnect(WriterScratch(0));
+    inserted_since_reconnect_ = 0;
+  }
+}
+
+Status Table::Sweep() {
+  const std::lock_guard write(write_mutex_);
+  SweepLocked();
+  return {};
+}
+
+void Table::SweepLocked() {
+  const std::vector<Slot> removed = graph_.Sweep(WriterScratch(0));
+  inserted_since_reconnect_ = 0;
+  // A version of its own: who pins it began when no row named these slots any more.
+  const uint64_t version = readers_.published() + 1;
+  deferred_.reserve(deferred_.size() + removed.size());
+  free_slots_.reserve(free_slots_.size() + deferred_.size() + removed.size());
+  for (const Slot slot : removed) {
+    deferred_.push_back({Deferred::Kind::kFree, slot, 0, version});
+  }
+  readers_.Publish(version);
+  Reclaim();
+}
+
+Status Table::Reserve(size_t count) {
+  const std::lock_guard write(write_mutex_);
+  if (count > kMaxSlots) {
+    return {ErrorCode::kTooLarge, "an index holds at most " + std::to_string(kMaxSlots) + " rows"};
+  }
+  if (!GrowTo(count)) return OutOfMemory();
+  const std::unique_lock lock(id_mutex_);
+  ids_.Reserve(count, 0);
+  return {};
+}
+
+LinkScratch& Table::WriterScratch(size_t worker) {
+  while (writer_scratches_.size() <= worker) {
+    writer_scratches_.push_back(
+        std::make_unique<LinkScratch>(options_.graph.m, options_.graph.ef_construction));
+  }
+  return *writer_scratches_[worker];
+}
+
+size_t Table::Parallelism() const {
+  return pool_ == nullptr ? 1 : std::min(std::max<size_t>(options_.threads, 1), pool_->threads());
+}
+
+}  // namespace vitrine

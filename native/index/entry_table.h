@@ -1,0 +1,51 @@
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+#include "base/slot.h"
+
+namespace vitrine {
+
+// Where walks begin: 32 to 63 nodes spread evenly over the order of insertion, in place of the
+// upper layers of an HNSW graph. Every stride-th node enters; when there would be 64, every second
+// one leaves and the stride doubles.
+//
+// Readers copy the table without a lock and may see it half rewritten: an entry twice or none of
+// some, which a walk survives. Writers are serialised by the caller.
+class EntryTable {
+ public:
+  static constexpr size_t kRoom = 64;
+  using Snapshot = std::array<Slot, kRoom>;
+
+  // Copies the entries into `out`; returns how many. Acquire: what an entry leads to was written
+  // before it.
+  size_t Read(Snapshot& out) const {
+    const size_t count = count_.load(std::memory_order_acquire);
+    for (size_t i = 0; i < count; ++i) out[i] = entries_[i].load(std::memory_order_acquire);
+    return count;
+  }
+  size_t size() const { return count_.load(std::memory_order_acquire); }
+
+  // Counts a node that joined the graph and makes it an entry when its turn has come.
+  void Offer(Slot slot);
+  // Puts `slot` in the place of entry `i`.
+  void Replace(size_t i, Slot slot) { entries_[i].store(slot, std::memory_order_release); }
+  // Drops entry `i`; the last one takes its place.
+  void Drop(size_t i);
+  // Sets the table as it was saved. REQUIRES: count <= kRoom
+  void Restore(const Slot* slots, size_t count, uint64_t offered, uint64_t stride);
+
+  uint64_t offered() const { return offered_; }
+  uint64_t stride() const { return stride_; }
+
+ private:
+  std::array<std::atomic<Slot>, kRoom> entries_ = {};
+  std::atomic<size_t> count_{0};
+  uint64_t offered_ = 0;
+  uint64_t stride_ = 1;
+};
+
+}  // namespace vitrine

@@ -1,0 +1,274 @@
+#include "index/graph.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+namespace vitrine {
+namespace {
+
+// Links are read 16 at a time.
+size_t WidthFor(size_t m) { return (2 * m + 15) / 16 * 16; }
+
+size_t ScratchCapacity(size_t m, size_t ef_construction) {
+  // A removal looks at the neighbours of neighbours.
+  const size_t width = WidthFor(m);
+  return std::max(ef_construction, width * (width + 1)) + 64;
+}
+
+// Whether `distance` could be the one from a vector to an equal one, but for rounding.
+bool MayBeEqual(float distance, float self_distance) {
+  return std::fabs(distance - self_distance) <= 1e-5f * std::fmax(1, std::fabs(self_distance));
+}
+
+// Nodes whose in-degree falls below this are handed over to another neighbour.
+constexpr unsigned kMinInDegree = 2;
+
+}  // namespace
+
+LinkScratch::LinkScratch(size_t m, size_t ef_construction)
+    : selection(ScratchCapacity(m, ef_construction)) {
+  const size_t capacity = ScratchCapacity(m, ef_construction);
+  candidates.reserve(capacity);
+  nearest.reserve(capacity);
+  rows.resize(capacity + 4);
+  distances.resize(capacity + 4);
+  slots.reserve(capacity + 4);
+  evicted.reserve(capacity);
+  words.resize(WidthFor(m));
+}
+
+Graph::Graph(const VectorStore& vectors, const GraphOptions& options)
+    : vectors_(vectors),
+      options_(options),
+      // A slack of 1.05 on distances makes walks shorter at high recall. The rule needs distances
+      // that are not negative.
+      alpha_squared_(vectors.metric() == Metric::kIp ? 1.0f : 1.05f * 1.05f),
+      degree_(2 * options.m),
+      forward_limit_(std::max<size_t>(1, degree_ * 3 / 4)),
+      prune_limit_(std::max<size_t>(1, degree_ * 13 / 16)),
+      walks_(WalksFor(vectors.kernels().set)),
+      links_(WidthFor(options.m)),
+      random_(options.seed) {}
+
+bool Graph::Grow(size_t count) {
+  return links_.Grow(count) && in_degree_.Grow(count) && nodes_.Grow(count) && dead_.Grow(count);
+}
+
+void Graph::AddInDegree(Slot slot) {
+  std::atomic<uint8_t>& degree = in_degree_[slot];
+  // Relaxed: a hint for hand-over, counted anew by every sweep.
+  uint8_t seen = degree.load(std::memory_order_relaxed);
+  while (seen != 255 && !degree.compare_exchange_weak(seen, static_cast<uint8_t>(seen + 1),
+                                                      std::memory_order_relaxed)) {
+  }
+}
+
+void Graph::DropInDegree(Slot slot) {
+  std::atomic<uint8_t>& degree = in_degree_[slot];
+  uint8_t seen = degree.load(std::memory_order_relaxed);
+  while (seen != 255 && seen != 0 &&
+         !degree.compare_exchange_weak(seen, static_cast<uint8_t>(seen - 1),
+                                       std::memory_order_relaxed)) {
+  }
+}
+
+void Graph::CollectLinks(Slot slot, std::vector<Slot>& out) const {
+  out.clear();
+  for (size_t i = 0; i < links_.width(); ++i) {
+    const uint32_t word = links_.Load(slot, i);
+    if (Links::IsLink(word)) out.push_back(word);
+  }
+}
+
+void Graph::Rank(Slot slot, std::span<const Slot> slots, LinkScratch& scratch,
+                 std::vector<Candidate>& out) const {
+  for (size_t i = 0; i < slots.size(); ++i) scratch.rows[i] = vectors_.Row(slots[i]);
+  out.clear();
+  if (slots.empty()) return;
+  vectors_.ScorerFor(slot).Score(scratch.rows.data(), slots.data(), slots.size(),
+                                 scratch.distances.data());
+  for (size_t i = 0; i < slots.size(); ++i) out.push_back({scratch.distances[i], slots[i]});
+  std::sort(out.begin(), out.end());
+}
+
+void Graph::WriteRow(Slot slot, std::span<const Candidate> links, std::span<const Candidate> fills) {
+  const size_t width = links_.width();
+  size_t i = 0;
+  for (const Candidate& link : links) links_.Store(slot, i++, link.slot);
+  for (size_t j = 0; j < fills.size() && i < width; ++j) {
+    links_.Store(slot, i++, fills[j].slot | Links::kFill);
+  }
+  for (; i < width; ++i) links_.Store(slot, i, kNoSlot);
+}
+
+std::optional<Slot> Graph::Insert(Slot slot, LinkScratch& scratch) {
+  EntryTable::Snapshot entries;
+  size_t entry_count = entries_.Read(entries);
+  if (entry_count == 0) {
+    const std::lock_guard lock(entry_mutex_);
+    entry_count = entries_.Read(entries);
+    if (entry_count == 0) {
+      WriteRow(slot, {}, {});
+      AddNode(slot);
+      entries_.Offer(slot);
+      return std::nullopt;
+    }
+  }
+
+  const F32Scorer scorer = vectors_.ScorerFor(slot);
+  FindCandidates(scorer, {entries.data(), entry_count}, options_.ef_construction, scratch);
+  if (const auto equal = FindEqual(slot, scorer.ScoreOne(slot), scratch.candidates)) return equal;
+
+  scratch.selection.Select(vectors_, scratch.candidates, forward_limit_, alpha_squared_);
+  WriteRow(slot, scratch.selection.kept(), scratch.selection.left());
+  in_degree_[slot].store(0, std::memory_order_relaxed);
+  AddNode(slot);
+  scratch.candidates.assign(scratch.selection.kept().begin(), scratch.selection.kept().end());
+  for (const Candidate& neighbour : scratch.candidates) {
+    AddInDegree(neighbour.slot);
+    Link(neighbour.slot, slot, scratch);
+  }
+  if (in_degree_[slot].load(std::memory_order_relaxed) == 0) {
+    HandOver(slot, scratch.candidates);
+  }
+  const std::lock_guard lock(entry_mutex_);
+  entries_.Offer(slot);
+  return std::nullopt;
+}
+
+void Graph::AddNode(Slot slot) {
+  nodes_.Set(slot);
+  size_.fetch_add(1, std::memory_order_relaxed);
+}
+
+void Graph::FindCandidates(const F32Scorer& scorer, std::span<const Slot> seeds, size_t ef,
+                           LinkScratch& scratch) const {
+  const AliveOnly alive{&dead_};
+  const WalkRequest request{
+      .links = &links_,
+      .scorer = scorer,
+      .seeds = seeds,
+      .alive = dead_count() == 0 ? nullptr : &alive,
+  };
+  scratch.search.Prepare(ef, nodes_.capacity());
+  walks_.walk(request, scratch.search);
+  const CandidatePool& pool = scratch.search.pool;
+  scratch.candidates.clear();
+  for (size_t i = 0; i < pool.size; ++i) {
+    if (pool.is_result(i)) scratch.candidates.push_back({pool.distance[i], pool.slot(i)});
+  }
+  scratch.search.ClearVisited();
+}
+
+std::optional<Slot> Graph::FindEqual(Slot slot, float self_distance,
+                                     std::span<const Candidate> candidates) const {
+  const size_t bytes = vectors_.dimension() * sizeof(float);
+  for (const Candidate& candidate : candidates) {
+    if (MayBeEqual(candidate.distance, self_distance) && candidate.slot != slot &&
+        std::memcmp(vectors_.Row(slot), vectors_.Row(candidate.slot), bytes) == 0) {
+      return candidate.slot;
+    }
+  }
+  return std::nullopt;
+}
+
+Graph::Append Graph::TryAppend(Slot from, Slot to) {
+  const RowLocks::Guard lock(locks_, from);
+  size_t links = 0;
+  size_t place = links_.width();
+  bool empty_place = false;
+  for (size_t i = 0; i < links_.width(); ++i) {
+    const uint32_t word = links_.Load(from, i);
+    if (word == to) return Append::kPresent;
+    if (Links::IsLink(word)) {
+      ++links;
+    } else if (!empty_place) {
+      // The first empty place, else the last fill edge, which is the farthest.
+      place = i;
+      empty_place = word == kNoSlot;
+    }
+  }
+  if (links >= degree_) return Append::kFull;
+  links_.Store(from, place, to);
+  return Append::kDone;
+}
+
+void Graph::Link(Slot from, Slot to, LinkScratch& scratch) {
+  switch (TryAppend(from, to)) {
+    case Append::kPresent:
+      return;
+    case Append::kDone:
+      AddInDegree(to);
+      return;
+    case Append::kFull:
+      break;
+  }
+  PruneFull(from, to, scratch);
+  // What lost its last links but one gets another, from the kept neighbour nearest to it.
+  for (const Slot lost : scratch.evicted) {
+    if (in_degree_[lost].load(std::memory_order_relaxed) >= kMinInDegree) continue;
+    CollectLinks(from, scratch.slots);
+    Rank(lost, scratch.slots, scratch, scratch.nearest);
+    if (!HandOver(lost, scratch.nearest) &&
+        TryAppend(from, lost) == Append::kDone) {
+      AddInDegree(lost);
+    }
+  }
+}
+
+void Graph::PruneFull(Slot from, Slot to, LinkScratch& scratch) {
+  // Distances are computed without the lock; when the row has changed meanwhile, once more.
+  for (;;) {
+    scratch.slots.clear();
+    for (size_t i = 0; i < links_.width(); ++i) {
+      scratch.words[i] = links_.Load(from, i);
+      if (Links::IsLink(scratch.words[i])) scratch.slots.push_back(scratch.words[i]);
+    }
+    scratch.evicted.clear();
+    if (std::find(scratch.slots.begin(), scratch.slots.end(), to) != scratch.slots.end()) return;
+    scratch.slots.push_back(to);
+    Rank(from, scratch.slots, scratch, scratch.nearest);
+    scratch.selection.Select(vectors_, scratch.nearest, prune_limit_, alpha_squared_);
+
+    const RowLocks::Guard lock(locks_, from);
+    bool unchanged = true;
+    for (size_t i = 0; i < links_.width(); ++i) {
+      unchanged = unchanged && links_.Load(from, i) == scratch.words[i];
+    }
+    if (!unchanged) continue;
+    WriteRow(from, scratch.selection.kept(), scratch.selection.left());
+    break;
+  }
+  for (const Candidate& kept : scratch.selection.kept()) {
+    if (kept.slot == to) AddInDegree(to);
+  }
+  for (const Candidate& left : scratch.selection.left()) {
+    if (left.slot != to) DropInDegree(left.slot);
+    scratch.evicted.push_back(left.slot);
+  }
+}
+
+bool Graph::HandOver(Slot slot, std::span<const Candidate> hosts) {
+  for (const Candidate& host : hosts) {
+    if (host.slot == slot) continue;
+    if (TryAppend(host.slot, slot) == Append::kDone) {
+      AddInDegree(slot);
+      return true;
+    }
+  }
+  return false;
+}
+
+void Graph::RestoreNode(Slot slot, std::span<const uint32_t> words) {
+  for (size_t i = 0; i < links_.width(); ++i) {
+    links_.Store(slot, i, i < words.size() ? words[i] : kNoSlot);
+  }
+  AddNode(slot);
+}
+
+void Graph::RestoreEntries(std::span<const Slot> slots, uint64_t offered, uint64_t stride) {
+  entries_.Restore(slots.data(), slots.size(), offered, stride);
+}
+
+}  // namespace vitrine

@@ -1,0 +1,152 @@
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <mutex>
+#include <optional>
+#include <random>
+#include <span>
+#include <vector>
+
+#include "base/slot_array.h"
+#include "index/entry_table.h"
+#include "index/links.h"
+#include "index/neighbour_selection.h"
+#include "index/row_locks.h"
+#include "index/scratch.h"
+#include "index/vector_store.h"
+#include "index/walk.h"
+
+namespace vitrine {
+
+struct GraphOptions {
+  size_t m = 16;                  // half of a node's links, 2 ... 128
+  size_t ef_construction = 200;   // beam width of the search that finds a new node's neighbours
+  uint64_t seed = 0;              // of the choices left to chance (new entries after a sweep)
+};
+
+// The memory of one thread that changes the graph: a search's scratch and the lists of linking.
+struct LinkScratch {
+  LinkScratch(size_t m, size_t ef_construction);
+
+  Scratch search;
+  NeighbourSelection selection;
+  std::vector<Candidate> candidates;
+  std::vector<Candidate> nearest;     // candidates by distance to another node than the first
+  std::vector<const float*> rows;     // parallel to `slots`: what waits to be scored
+  std::vector<Slot> slots;
+  std::vector<float> distances;
+  std::vector<Slot> evicted;          // what the last pruning left out
+  std::vector<uint32_t> words;        // a row, as it was read
+};
+
+// A flat proximity graph over the rows of a VectorStore: each node links to up to `2 * m` near and
+// diverse others; there are no layers, walks begin at the entry table. It knows geometry only:
+// which rows are points, and what they are called, is the table's business (engine/table.h).
+//
+// Thread safety: walks may run at any time, beside everything. `Insert` may run on many threads at
+// once. `Grow`, `Remove`, `Sweep` and `Restore*` need to be the only writer.
+class Graph {
+ public:
+  // `vectors` outlives the graph.
+  Graph(const VectorStore& vectors, const GraphOptions& options);
+
+  // Makes nodes [0, count) possible; false when memory is refused.
+  [[nodiscard]] bool Grow(size_t count);
+
+  // A new node for row `slot`. When a node with equal bytes is there, nothing changes and that
+  // node is returned: equal vectors share a node, because copies never rule each other out and
+  // would fill each other's links.
+  // REQUIRES: the row holds its vector; the slot is not in the graph
+  std::optional<Slot> Insert(Slot slot, LinkScratch& scratch);
+
+  // Takes node `slot` out of the results and links its neighbours with one another. Walks still
+  // pass through it until the next sweep.
+  void Remove(Slot slot, LinkScratch& scratch);
+
+  // Drops every edge to removed nodes, gives each live node an edge that leads to it, and makes
+  // all of them reachable. Returns the removed nodes: no walk that starts from now on meets them.
+  std::vector<Slot> Sweep(LinkScratch& scratch);
+  // Links nodes that no walk can reach from the entry table; returns how many there were.
+  size_t Reconnect(LinkScratch& scratch);
+  // How many live nodes no walk can reach from the entry table.
+  size_t CountUnreachable() const;
+
+  // What a walk needs besides its own query.
+  const Links& links() const { return links_; }
+  size_t ReadEntries(EntryTable::Snapshot& out) const { return entries_.Read(out); }
+
+  size_t width() const { return links_.width(); }
+  size_t size() const { return size_.load(std::memory_order_relaxed); }
+  size_t dead_count() const { return dead_count_.load(std::memory_order_relaxed); }
+  // Bytes per slot beside the vectors.
+  size_t row_bytes() const { return links_.row_bytes() + 1; }
+  size_t fixed_bytes() const { return sizeof(*this) + RowLocks::kCount; }
+  bool Contains(Slot slot) const { return nodes_.Test(slot); }
+  const GraphOptions& options() const { return options_; }
+  const EntryTable& entries() const { return entries_; }
+
+  // Loading: the words of a node as they were saved, then the entries; FinishRestore counts what
+  // follows from them. REQUIRES: every word is a valid slot below the count, or none.
+  void RestoreNode(Slot slot, std::span<const uint32_t> words);
+  void RestoreEntries(std::span<const Slot> slots, uint64_t offered, uint64_t stride);
+  void FinishRestore(LinkScratch& scratch);
+
+ private:
+  // The alive nodes nearest to the scorer's query, nearest first, into `scratch.candidates`.
+  void FindCandidates(const F32Scorer& scorer, std::span<const Slot> seeds, size_t ef,
+                      LinkScratch& scratch) const;
+  // The candidate whose bytes equal those of `slot`.
+  std::optional<Slot> FindEqual(Slot slot, float self_distance,
+                                std::span<const Candidate> candidates) const;
+  void AddNode(Slot slot);
+
+  // Adds the link from -> to, pruning a full row. Does nothing when it is there already.
+  void Link(Slot from, Slot to, LinkScratch& scratch);
+  void Unlink(Slot from, Slot to);
+  // Appends when the row has room for a link.
+  enum class Append : uint8_t { kDone, kPresent, kFull };
+  Append TryAppend(Slot from, Slot to);
+  // Chooses anew among the links of a full row and `to`; the others are in `scratch.evicted`.
+  void PruneFull(Slot from, Slot to, LinkScratch& scratch);
+  // Lets the first of `hosts` that has room link to `slot`; false when none has.
+  bool HandOver(Slot slot, std::span<const Candidate> hosts);
+  // Distances from `slot` to `slots`, sorted, into `out`.
+  void Rank(Slot slot, std::span<const Slot> slots, LinkScratch& scratch,
+            std::vector<Candidate>& out) const;
+  void CollectLinks(Slot slot, std::vector<Slot>& out) const;
+  // Writes links, then as many fill edges as fit.
+  void WriteRow(Slot slot, std::span<const Candidate> links, std::span<const Candidate> fills);
+
+  void AddInDegree(Slot slot);
+  void DropInDegree(Slot slot);
+
+  // Marks what can be reached from `queue` on in `reached`.
+  void Reach(std::vector<Slot>& queue, std::vector<bool>& reached) const;
+  std::vector<bool> ReachFromEntries() const;
+  template <typename Visitor>
+  void ForEachUnreached(const std::vector<bool>& reached, Visitor visit) const;
+
+  const VectorStore& vectors_;
+  const GraphOptions options_;
+  const float alpha_squared_;
+  const size_t degree_;         // links of a node at most; the row may be wider, for fill edges
+  const size_t forward_limit_;  // links of a new node
+  const size_t prune_limit_;    // links left when a full row is pruned: room for the next ones
+  const WalkTable& walks_;
+
+  Links links_;
+  SlotArray<std::atomic<uint8_t>> in_degree_;  // stays at 255 once there
+  SlotBitmap nodes_;                           // slots that are in the graph, removed ones too
+  SlotBitmap dead_;                            // of those, the removed ones
+  std::atomic<size_t> size_{0};
+  std::atomic<size_t> dead_count_{0};
+
+  std::mutex entry_mutex_;  // writers of entries_
+  EntryTable entries_;
+  std::mt19937_64 random_;
+  RowLocks locks_;
+};
+
+}  // namespace vitrine

@@ -1,0 +1,226 @@
+// Removal, and the passes that keep the graph whole: local repair, sweep, reachability.
+
+#include <algorithm>
+
+#include "index/graph.h"
+
+namespace vitrine {
+namespace {
+
+// Of the two-hop neighbourhood of a removed node, this many nearest take part in the repair: fewer
+// where nodes have many links and repair is not needed as much.
+constexpr size_t kRepairCandidates = 50;
+constexpr size_t kRepairCandidatesDense = 24;
+constexpr size_t kDenseDegree = 16;
+// Each former neighbour is linked with so many of them. Three keeps the mean degree, and with it
+// the beam width that a recall needs, as it was; two or one let both decay.
+constexpr size_t kRepairLinks = 3;
+// Beam width of the search for a parent of an unreachable node.
+constexpr size_t kReconnectEf = 100;
+
+}  // namespace
+
+void Graph::Remove(Slot slot, LinkScratch& scratch) {
+  dead_.Set(slot);
+  dead_count_.fetch_add(1, std::memory_order_relaxed);
+  size_.fetch_sub(1, std::memory_order_relaxed);
+
+  // The alive nodes within two links, each once, and those among them that link to `slot`.
+  std::vector<Slot> outgoing;
+  std::vector<Slot> incoming;
+  std::vector<Slot> around;
+  CollectLinks(slot, outgoing);
+  scratch.search.Prepare(1, nodes_.capacity());
+  scratch.search.Visit(slot);
+  const auto take = [&](Slot node) {
+    if (!scratch.search.Visit(node) || dead_.Test(node)) return;
+    around.push_back(node);
+    for (size_t i = 0; i < links_.width(); ++i) {
+      if (links_.Load(node, i) == slot) incoming.push_back(node);
+    }
+  };
+  std::vector<Slot> second;
+  for (const Slot node : outgoing) take(node);
+  for (const Slot node : outgoing) {
+    CollectLinks(node, second);
+    for (const Slot next : second) take(next);
+  }
+  scratch.search.ClearVisited();
+
+  Rank(slot, around, scratch, scratch.nearest);
+  const size_t limit = outgoing.size() > kDenseDegree ? kRepairCandidatesDense : kRepairCandidates;
+  std::vector<Slot> helpers;
+  for (size_t i = 0; i < scratch.nearest.size() && i < limit; ++i) {
+    helpers.push_back(scratch.nearest[i].slot);
+  }
+
+  std::vector<Candidate> ranked;
+  // Those that pointed to the removed node point to what it pointed to ...
+  for (const Slot node : incoming) {
+    Unlink(node, slot);
+    Rank(node, helpers, scratch, ranked);
+    size_t added = 0;
+    for (size_t i = 0; i < ranked.size() && added < kRepairLinks; ++i) {
+      if (ranked[i].slot == node) continue;
+      Link(node, ranked[i].slot, scratch);
+      ++added;
+    }
+  }
+  // ... and those that it pointed to are pointed to by others.
+  for (const Slot node : outgoing) {
+    DropInDegree(node);
+    if (dead_.Test(node)) continue;
+    Rank(node, helpers, scratch, ranked);
+    size_t added = 0;
+    for (size_t i = 0; i < ranked.size() && added < kRepairLinks; ++i) {
+      if (ranked[i].slot == node) continue;
+      Link(ranked[i].slot, node, scratch);
+      ++added;
+    }
+  }
+}
+
+void Graph::Unlink(Slot from, Slot to) {
+  const RowLocks::Guard lock(locks_, from);
+  for (size_t i = 0; i < links_.width(); ++i) {
+    if (links_.Load(from, i) == to) links_.Store(from, i, kNoSlot);
+  }
+}
+
+std::vector<Slot> Graph::Sweep(LinkScratch& scratch) {
+  std::vector<Slot> removed;
+  std::vector<Slot> live;
+  for (size_t word = 0; word * 64 < nodes_.capacity(); ++word) {
+    for (uint64_t bits = nodes_.Word(word); bits != 0; bits &= bits - 1) {
+      const Slot slot = static_cast<Slot>(word * 64 + static_cast<size_t>(std::countr_zero(bits)));
+      (dead_.Test(slot) ? removed : live).push_back(slot);
+    }
+  }
+
+  for (const Slot slot : live) in_degree_[slot].store(0, std::memory_order_relaxed);
+  for (const Slot slot : live) {
+    for (size_t i = 0; i < links_.width(); ++i) {
+      const uint32_t word = links_.Load(slot, i);
+      if (word == kNoSlot) continue;
+      if (dead_.Test(Links::Target(word))) {
+        links_.Store(slot, i, kNoSlot);
+      } else if (Links::IsLink(word)) {
+        AddInDegree(word);
+      }
+    }
+  }
+
+  EntryTable::Snapshot entries;
+  for (size_t i = entries_.Read(entries); i-- > 0;) {
+    if (!dead_.Test(entries[i])) continue;
+    if (live.empty()) {
+      entries_.Drop(i);
+    } else {
+      entries_.Replace(i, live[random_() % live.size()]);
+    }
+  }
+
+  // A node that nothing leads to is linked from its two nearest neighbours with room.
+  std::vector<Slot> neighbours;
+  std::vector<Candidate> ranked;
+  for (const Slot slot : live) {
+    if (in_degree_[slot].load(std::memory_order_relaxed) != 0) continue;
+    CollectLinks(slot, neighbours);
+    Rank(slot, neighbours, scratch, ranked);
+    if (HandOver(slot, ranked)) HandOver(slot, ranked);
+  }
+  Reconnect(scratch);
+
+  for (const Slot slot : removed) {
+    nodes_.Clear(slot);
+    dead_.Clear(slot);
+  }
+  dead_count_.fetch_sub(removed.size(), std::memory_order_relaxed);
+  return removed;
+}
+
+void Graph::Reach(std::vector<Slot>& queue, std::vector<bool>& reached) const {
+  while (!queue.empty()) {
+    const Slot slot = queue.back();
+    queue.pop_back();
+    for (size_t i = 0; i < links_.width(); ++i) {
+      const uint32_t word = links_.Load(slot, i);
+      if (!Links::IsLink(word) || reached[word]) continue;
+      reached[word] = true;
+      queue.push_back(word);
+    }
+  }
+}
+
+std::vector<bool> Graph::ReachFromEntries() const {
+  std::vector<bool> reached(nodes_.capacity());
+  std::vector<Slot> queue;
+  EntryTable::Snapshot entries;
+  const size_t count = entries_.Read(entries);
+  for (size_t i = 0; i < count; ++i) {
+    if (reached[entries[i]]) continue;
+    reached[entries[i]] = true;
+    queue.push_back(entries[i]);
+  }
+  Reach(queue, reached);
+  return reached;
+}
+
+template <typename Visitor>
+void Graph::ForEachUnreached(const std::vector<bool>& reached, Visitor visit) const {
+  for (size_t word = 0; word * 64 < nodes_.capacity(); ++word) {
+    for (uint64_t bits = nodes_.Word(word); bits != 0; bits &= bits - 1) {
+      const Slot slot = static_cast<Slot>(word * 64 + static_cast<size_t>(std::countr_zero(bits)));
+      if (!reached[slot] && !dead_.Test(slot)) visit(slot);
+    }
+  }
+}
+
+size_t Graph::CountUnreachable() const {
+  const std::vector<bool> reached = ReachFromEntries();
+  size_t count = 0;
+  ForEachUnreached(reached, [&](Slot) { ++count; });
+  return count;
+}
+
+size_t Graph::Reconnect(LinkScratch& scratch) {
+  std::vector<bool> reached = ReachFromEntries();
+  std::vector<Slot> queue;
+  std::vector<Slot> neighbours;
+  std::vector<Candidate> ranked;
+  size_t count = 0;
+  ForEachUnreached(reached, [&](Slot slot) {
+    ++count;
+    CollectLinks(slot, neighbours);
+    std::erase_if(neighbours, [&](Slot node) { return !reached[node] || dead_.Test(node); });
+    Rank(slot, neighbours, scratch, ranked);
+    if (!HandOver(slot, ranked)) {
+      EntryTable::Snapshot entries;
+      const size_t entry_count = entries_.Read(entries);
+      FindCandidates(vectors_.ScorerFor(slot), {entries.data(), entry_count}, kReconnectEf,
+                     scratch);
+      ranked.assign(scratch.candidates.begin(), scratch.candidates.end());
+      // What a walk finds is reachable. Where no row has room, the nearest one's is pruned.
+      if (!HandOver(slot, ranked) && !ranked.empty()) Link(ranked.front().slot, slot, scratch);
+    }
+    reached[slot] = true;
+    queue.push_back(slot);
+    Reach(queue, reached);
+  });
+  return count;
+}
+
+void Graph::FinishRestore(LinkScratch& scratch) {
+  for (size_t word = 0; word * 64 < nodes_.capacity(); ++word) {
+    for (uint64_t bits = nodes_.Word(word); bits != 0; bits &= bits - 1) {
+      const Slot slot = static_cast<Slot>(word * 64 + static_cast<size_t>(std::countr_zero(bits)));
+      for (size_t i = 0; i < links_.width(); ++i) {
+        const uint32_t target = links_.Load(slot, i);
+        if (Links::IsLink(target)) AddInDegree(target);
+      }
+    }
+  }
+  Reconnect(scratch);
+}
+
+}  // namespace vitrine

@@ -1,0 +1,90 @@
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "index/links.h"
+#include "index/scratch.h"
+#include "index/vector_store.h"
+#include "index/visibility.h"
+#include "kernels/kernels.h"
+#include "stats/search_counters.h"
+
+namespace vitrine {
+
+// Why a search stopped.
+enum class StopReason : uint8_t { kExhausted, kCancelled, kTimeout };
+
+// What may stop a search from outside; looked at once per hop.
+struct SearchControl {
+  const std::atomic<bool>* cancelled = nullptr;  // relaxed: the flag carries no data
+  bool has_deadline = false;
+  std::chrono::steady_clock::time_point deadline = {};
+
+  StopReason Check(uint64_t hop) const {
+    if (cancelled != nullptr && cancelled->load(std::memory_order_relaxed)) {
+      return StopReason::kCancelled;
+    }
+    // The clock costs as much as a few distances: every 16th hop is near enough.
+    if (has_deadline && hop % 16 == 0 && std::chrono::steady_clock::now() >= deadline) {
+      return StopReason::kTimeout;
+    }
+    return StopReason::kExhausted;
+  }
+};
+
+// How a filtered walk treats nodes that the filter excludes.
+struct FilterWalk {
+  AdmitBitmap admit;
+  bool use_fill_edges = false;    // for filters that allow few: the links alone do not connect them
+  float one_hop_share = 0.7f;     // where more of a row is allowed than this, its links suffice
+  size_t max_step = 64;           // rows collected per hop
+};
+
+// One walk over the graph: from `seeds` to the `ef` nearest nodes.
+struct WalkRequest {
+  const Links* links = nullptr;
+  F32Scorer scorer;
+  std::span<const Slot> seeds = {};
+  size_t seeds_kept = 8;  // the best seeds are walked from; the others only count as visited
+  SearchControl control = {};
+  // Which rows are results. At most one of the two is set; neither: all of them.
+  const SnapshotVisible* snapshot = nullptr;
+  const AliveOnly* alive = nullptr;
+  const FilterWalk* filter = nullptr;
+  SearchCounters* counters = nullptr;  // null: nothing is counted
+};
+
+// Walks that advance together on one core: while one waits for memory, the others work.
+inline constexpr size_t kWalkLanes = 4;
+
+// Hands out the walks of a batch. Requests carry no filter and no counters.
+class WalkSource {
+ public:
+  virtual ~WalkSource() = default;
+  // The next walk for `lane`, whose scratch has been prepared for it; null when none is left. The
+  // request stays valid until Done.
+  virtual const WalkRequest* Next(size_t lane) = 0;
+  // The walk in `lane` has ended; its scratch still holds pool and marks.
+  virtual void Done(size_t lane, StopReason reason) = 0;
+};
+
+// The search loop compiled for one instruction set. A walk leaves its result in the pool of its
+// scratch (nearest first, transit entries tagged) and the visited marks set: the caller reads,
+// then clears. REQUIRES: Scratch::Prepare was called for the walk's `ef`.
+struct WalkTable {
+  InstructionSet set;
+  StopReason (*walk)(const WalkRequest& request, Scratch& scratch);
+  //   snapshot   which rows are results for all of the walks; null: all rows
+  //   scratches  [kWalkLanes]
+  void (*walk_interleaved)(WalkSource& source, const SnapshotVisible* snapshot,
+                           Scratch* const* scratches);
+};
+
+// The table for the kernels in use; the portable one where no vector form of the loop exists.
+const WalkTable& WalksFor(InstructionSet set);
+
+}  // namespace vitrine

@@ -1,0 +1,130 @@
+#include "kernels/isa.h"
+
+#if VITRINE_X86_64
+
+#include <immintrin.h>
+
+#include <bit>
+#include <limits>
+#include <new>
+
+#include "base/platform.h"
+#include "base/prefetch.h"
+#include "index/walk.h"
+
+namespace vitrine {
+
+extern const WalkTable kWalksAvx512;
+
+VITRINE_TARGET_BEGIN_AVX512
+
+namespace {
+
+#include "index/walk_impl.h"
+
+struct Avx512Isa {
+  static size_t Collect(Slot node, const Links& links, Scratch& scratch) {
+    const uint32_t* row = links.Row(node);
+    const __m512i limit = _mm512_set1_epi32(static_cast<int>(scratch.slot_limit));
+    const __m512i one = _mm512_set1_epi32(1);
+    Slot* const out = scratch.step_slots;
+    size_t found = 0;
+    for (size_t i = 0; i < links.width(); i += 16) {
+#if VITRINE_TSAN
+      alignas(64) uint32_t words[16];
+      for (size_t j = 0; j < 16; ++j) words[j] = links.Load(node, i + j);
+      const __m512i slots = _mm512_load_si512(words);
+      (void)row;
+#else
+      const __m512i slots = _mm512_load_si512(row + i);
+      std::atomic_signal_fence(std::memory_order_acquire);  // x86 loads acquire by themselves
+#endif
+      // Fill edges and kNoSlot have their upper bit set, so they are no slots below the limit.
+      const __mmask16 valid = _mm512_cmplt_epu32_mask(slots, limit);
+      if (valid == 0) continue;
+      const __m512i marks = _mm512_mask_i32gather_epi32(
+          _mm512_setzero_si512(), valid, _mm512_srli_epi32(slots, 5), scratch.visited, 4);
+      const __m512i bits =
+          _mm512_sllv_epi32(one, _mm512_and_si512(slots, _mm512_set1_epi32(31)));
+      const __mmask16 fresh = _mm512_mask_testn_epi32_mask(valid, marks, bits);
+      // Compressed in a register: the form that writes to memory is slow on Zen 4.
+      _mm512_storeu_si512(out + found, _mm512_maskz_compress_epi32(fresh, slots));
+      found += static_cast<size_t>(std::popcount(static_cast<unsigned>(fresh)));
+    }
+    // Marks are set one by one, without a branch that would be hard to predict; a slot that
+    // stands twice in a row that was being rewritten is taken once.
+    size_t count = 0;
+    for (size_t i = 0; i < found; ++i) {
+      const Slot slot = out[i];
+      const uint32_t bit = 1u << (slot % 32);
+      uint32_t& word = scratch.visited[slot / 32];
+      out[count] = slot;
+      count += (word & bit) == 0 ? 1 : 0;
+      word |= bit;
+      scratch.Log(slot);
+    }
+    return count;
+  }
+
+  static size_t Insert(CandidatePool& pool, float distance, uint32_t tagged) {
+    // Whole blocks of 16 move up by one, taking the last entry of the block below with them. Only
+    // aligned loads and stores of whole blocks: they forward from one insert to the next.
+    float* const d = pool.distance;
+    uint32_t* const t = pool.tagged;
+    size_t block = (pool.size - 1) & ~size_t{15};
+    for (; block > 0 && d[block - 1] > distance; block -= 16) {
+      const __m512i values = _mm512_load_si512(d + block);
+      const __m512i tags = _mm512_load_si512(t + block);
+      _mm512_store_si512(d + block,
+                         _mm512_alignr_epi32(values, _mm512_load_si512(d + block - 16), 15));
+      _mm512_store_si512(t + block,
+                         _mm512_alignr_epi32(tags, _mm512_load_si512(t + block - 16), 15));
+    }
+    const __m512i values = _mm512_load_si512(d + block);
+    const __m512i tags = _mm512_load_si512(t + block);
+    // Entries that stay come first; lanes beyond the pool's end may hold anything, so they are
+    // kept out of the count.
+    const size_t used = pool.size - 1 - block;
+    const __mmask16 live = static_cast<__mmask16>(used >= 16 ? 0xffffu : (1u << used) - 1);
+    const __mmask16 stay = _mm512_mask_cmp_ps_mask(live, _mm512_castsi512_ps(values),
+                                                   _mm512_set1_ps(distance), _CMP_LE_OQ);
+    const unsigned place = static_cast<unsigned>(std::popcount(static_cast<unsigned>(stay)));
+    const __mmask16 here = static_cast<__mmask16>(1u << place);
+    const __mmask16 above = static_cast<__mmask16>(0xfffeu << place);
+    __m512i moved = _mm512_mask_alignr_epi32(values, above, values, values, 15);
+    __m512i moved_tags = _mm512_mask_alignr_epi32(tags, above, tags, tags, 15);
+    moved = _mm512_mask_mov_epi32(moved, here, _mm512_castps_si512(_mm512_set1_ps(distance)));
+    moved_tags =
+        _mm512_mask_mov_epi32(moved_tags, here, _mm512_set1_epi32(static_cast<int>(tagged)));
+    _mm512_store_si512(d + block, moved);
+    _mm512_store_si512(t + block, moved_tags);
+    return block + place;
+  }
+
+  static size_t NextUnexpanded(const CandidatePool& pool, size_t from) {
+    for (size_t block = from & ~size_t{15}; block < pool.size; block += 16) {
+      unsigned open = static_cast<unsigned>(
+          static_cast<uint16_t>(~_mm512_movepi32_mask(_mm512_load_si512(pool.tagged + block))));
+      if (block < from) open &= ~0u << (from - block);
+      if (open == 0) continue;
+      const size_t found = block + static_cast<size_t>(std::countr_zero(open));
+      return found < pool.size ? found : pool.size;
+    }
+    return pool.size;
+  }
+
+  static uint32_t LessMask(const float* distances, float bound) {
+    return _mm512_cmp_ps_mask(_mm512_load_ps(distances), _mm512_set1_ps(bound), _CMP_LT_OQ);
+  }
+};
+
+}  // namespace
+
+const WalkTable kWalksAvx512 = {InstructionSet::kAvx512, &Walk<Avx512Isa>,
+                                &WalkInterleaved<Avx512Isa>};
+
+VITRINE_TARGET_END
+
+}  // namespace vitrine
+
+#endif

@@ -1,0 +1,320 @@
+// The search loop, compiled once for each instruction set: walk_portable.cc, walk_avx2.cc and
+// walk_avx512.cc include this file inside their target region and pass their `Isa` type, so that
+// every function here is a symbol of its own. Nothing of the standard library may be *defined* by
+// being included here; what it uses was included by the .cc before the region began.
+//
+// docs/decisions/0001-search-loop.md explains the shape. An `Isa` provides
+//   size_t Collect(Slot, const Links&, Scratch&)                 unvisited links -> step_slots
+//   void Insert(CandidatePool&, float distance, uint32_t tagged) shifts and inserts at its place
+//   size_t NextUnexpanded(const CandidatePool&, size_t from)     or pool.size
+//   uint32_t LessMask(const float* distances, float bound)       bit i: distances[i] < bound, i < 16
+
+template <class Isa, class Scorer, class Visible, class Admit, class Counters>
+class Walker {
+ public:
+  Walker(const WalkRequest& request, Scratch& scratch, const Scorer& scorer, const Visible& visible,
+         const Admit& admit, Counters& counters)
+      : request_(request),
+        scratch_(scratch),
+        scorer_(scorer),
+        visible_(visible),
+        admit_(admit),
+        counters_(counters) {}
+
+  // Scores the seeds and keeps the best of them.
+  void Start() {
+    for (size_t i = 0; i < request_.seeds.size();) {
+      scratch_.step_count = 0;
+      for (; i < request_.seeds.size() && scratch_.step_count < Scratch::kStep; ++i) {
+        const Slot slot = request_.seeds.data()[i];
+        if (slot < scratch_.slot_limit && scratch_.Visit(slot)) AddToStep(slot);
+      }
+      for (size_t j = 0; j < scratch_.step_count; ++j) PrefetchRow(j);
+      counters_.AddEntryEvaluations(scratch_.step_count);
+      ScoreStep();
+    }
+    KeepBestSeeds();
+    PickNext();
+  }
+
+  // Whether there is a node left whose links could improve the pool.
+  bool HasNext() const { return current_ != kNoSlot; }
+
+  // Reads the links of the picked node: puts the rows that have not been met into the step and
+  // asks memory for them.
+  void Collect() {
+    counters_.AddHop();
+    ++hops_;
+    const Links& links = *request_.links;
+    scratch_.step_count = 0;
+    if constexpr (Admit::kAll) {
+      scratch_.step_count = Isa::Collect(current_, links, scratch_);
+      for (size_t i = 0; i < scratch_.step_count; ++i) PrefetchRow(i);
+    } else {
+      CollectAdmitted(links);
+    }
+  }
+
+  // Scores the step, inserts what is near enough and picks the next node.
+  void Advance() {
+    counters_.AddGraphEvaluations(scratch_.step_count);
+    ScoreStep();
+    PickNext();
+  }
+
+  StopReason Check() const { return request_.control.Check(hops_); }
+
+  // The links that will most likely be needed next, asked for while the step is being scored.
+  void PrefetchLikelyNext() const {
+    const CandidatePool& pool = scratch_.pool;
+    const size_t next = Isa::NextUnexpanded(pool, next_);
+    if (next < pool.size) PrefetchLinks(pool.slot(next));
+  }
+
+ private:
+  void AddToStep(Slot slot) { scratch_.step_slots[scratch_.step_count++] = slot; }
+
+  // Only the first line: the hardware fetches the rest as the kernel runs along the row, while
+  // asking for every line fills the queue of outstanding misses (fashion-mnist: 78 against 107 us).
+  void PrefetchRow(size_t i) {
+    const auto row = scorer_.Ref(scratch_.step_slots[i]);
+    scratch_.step_rows[i] = row;
+    Prefetch(row);
+  }
+
+  void PrefetchLinks(Slot slot) const {
+    const uint32_t* row = request_.links->Row(slot);
+    Prefetch(row);
+    Prefetch(row + 16);
+  }
+
+  void ScoreStep() {
+    const size_t count = scratch_.step_count;
+    if (count == 0) return;
+    scorer_.Score(scratch_.step_rows, scratch_.step_slots, count, scratch_.step_distances);
+    CandidatePool& pool = scratch_.pool;
+    for (size_t i = 0; i < count; i += 16) {
+      uint32_t near = Isa::LessMask(scratch_.step_distances + i, Worst());
+      if (count - i < 16) near &= (1u << (count - i)) - 1;
+      for (; near != 0; near &= near - 1) {
+        const size_t j = i + static_cast<size_t>(std::countr_zero(near));
+        const float distance = scratch_.step_distances[j];
+        if (distance < Worst()) Offer(pool, distance, scratch_.step_slots[j]);
+      }
+    }
+  }
+
+  float Worst() const {
+    const CandidatePool& pool = scratch_.pool;
+    return pool.size < pool.ef + pool.transit ? std::numeric_limits<float>::infinity() : pool.distance[pool.size - 1];
+  }
+
+  // REQUIRES: distance < Worst()
+  void Offer(CandidatePool& pool, float distance, Slot slot) {
+    uint32_t tagged = slot;
+    if constexpr (!Visible::kAll) {
+      if (!visible_(slot)) {
+        counters_.AddTransitNode();
+        if (pool.transit == Scratch::kMaxTransit) return;
+        tagged |= CandidatePool::kTransit;
+        ++pool.transit;
+      }
+    }
+    ++pool.size;
+    const size_t at = Isa::Insert(pool, distance, tagged);
+    if (at < next_) next_ = at;
+    while (pool.size > pool.ef + pool.transit) {
+      --pool.size;
+      if constexpr (!Visible::kAll) {
+        if (!pool.is_result(pool.size)) --pool.transit;
+      }
+    }
+  }
+
+  // Walking from the eight best seeds finds as much as walking from all of them, with fewer steps.
+  // Seeds that stand close together are all kept under a filter: there they are scarce.
+  void KeepBestSeeds() {
+    if constexpr (Admit::kAll) {
+      CandidatePool& pool = scratch_.pool;
+      for (size_t i = request_.seeds_kept; i < pool.size; ++i) {
+        pool.tagged[i] |= CandidatePool::kExpanded;
+      }
+    }
+  }
+
+  void PickNext() {
+    CandidatePool& pool = scratch_.pool;
+    next_ = Isa::NextUnexpanded(pool, next_);
+    if (next_ >= pool.size) {
+      current_ = kNoSlot;
+      return;
+    }
+    current_ = pool.slot(next_);
+    pool.tagged[next_] |= CandidatePool::kExpanded;
+    PrefetchLinks(current_);
+  }
+
+  // Two-hop expansion (ACORN; measured rules in docs/decisions/0001-search-loop.md): only admitted
+  // nodes are scored; the links of an excluded neighbour are followed in its stead, unless most of
+  // the row is admitted anyway.
+  void CollectAdmitted(const Links& links) {
+    const FilterWalk& filter = *request_.filter;
+    Slot excluded[256];
+    size_t excluded_count = 0;
+    size_t seen = 0;
+    size_t admitted = 0;
+    for (size_t i = 0; i < links.width(); ++i) {
+      const uint32_t word = links.Load(current_, i);
+      if (word == kNoSlot || (!filter.use_fill_edges && !Links::IsLink(word))) continue;
+      const Slot slot = Links::Target(word);
+      if (slot >= scratch_.slot_limit) continue;
+      ++seen;
+      if (admit_(slot)) {
+        ++admitted;
+        if (scratch_.Visit(slot)) TakeAdmitted(slot);
+      } else if (excluded_count < 256) {
+        excluded[excluded_count++] = slot;
+      }
+    }
+    if (static_cast<float>(admitted) >= filter.one_hop_share * static_cast<float>(seen)) return;
+    size_t fresh = 0;
+    for (size_t i = 0; i < excluded_count; ++i) {
+      if (!scratch_.Visit(excluded[i])) continue;
+      excluded[fresh++] = excluded[i];
+      PrefetchLinks(excluded[i]);
+    }
+    for (size_t i = 0; i < fresh && scratch_.step_count < filter.max_step; ++i) {
+      for (size_t j = 0; j < links.width(); ++j) {
+        const uint32_t word = links.Load(excluded[i], j);
+        if (word == kNoSlot || (!filter.use_fill_edges && !Links::IsLink(word))) continue;
+        const Slot slot = Links::Target(word);
+        if (slot < scratch_.slot_limit && admit_(slot) && scratch_.Visit(slot)) TakeAdmitted(slot);
+      }
+    }
+  }
+
+  void TakeAdmitted(Slot slot) {
+    if (scratch_.step_count == Scratch::kStep) return;
+    AddToStep(slot);
+    PrefetchRow(scratch_.step_count - 1);
+  }
+
+  const WalkRequest& request_;
+  Scratch& scratch_;
+  const Scorer& scorer_;
+  const Visible& visible_;
+  const Admit& admit_;
+  Counters& counters_;
+  size_t next_ = 0;         // no unexpanded entry stands before it
+  Slot current_ = kNoSlot;  // the node whose links are read next
+  uint64_t hops_ = 0;
+};
+
+template <class Isa, class Visible, class Admit, class Counters>
+StopReason RunWalk(const WalkRequest& request, Scratch& scratch, const Visible& visible,
+                   const Admit& admit, Counters& counters) {
+  Walker<Isa, F32Scorer, Visible, Admit, Counters> walker(request, scratch, request.scorer, visible,
+                                                          admit, counters);
+  walker.Start();
+  while (walker.HasNext()) {
+    const StopReason reason = walker.Check();
+    if (reason != StopReason::kExhausted) return reason;
+    walker.Collect();
+    walker.PrefetchLikelyNext();
+    walker.Advance();
+  }
+  return StopReason::kExhausted;
+}
+
+template <class Isa, class Visible, class Admit>
+StopReason RunCounted(const WalkRequest& request, Scratch& scratch, const Visible& visible,
+                      const Admit& admit) {
+  if (request.counters != nullptr) {
+    return RunWalk<Isa>(request, scratch, visible, admit, *request.counters);
+  }
+  NullCounters none;
+  return RunWalk<Isa>(request, scratch, visible, admit, none);
+}
+
+template <class Isa, class Visible>
+StopReason RunVisible(const WalkRequest& request, Scratch& scratch, const Visible& visible) {
+  if (request.filter != nullptr) {
+    return RunCounted<Isa>(request, scratch, visible, request.filter->admit);
+  }
+  return RunCounted<Isa>(request, scratch, visible, AdmitAll{});
+}
+
+// Chooses the form of the loop that leaves out what this request does not need.
+template <class Isa>
+StopReason Walk(const WalkRequest& request, Scratch& scratch) {
+  if (request.snapshot != nullptr) return RunVisible<Isa>(request, scratch, *request.snapshot);
+  if (request.alive != nullptr) {
+    NullCounters none;
+    return RunWalk<Isa>(request, scratch, *request.alive, AdmitAll{}, none);
+  }
+  return RunVisible<Isa>(request, scratch, AllVisible{});
+}
+
+// Rotating batch: a lane scores its step, picks its next node and asks for that node's links; two
+// turns later it reads them and asks for the rows, and after two turns more the rows are there to
+// be scored.
+template <class Isa, class Visible>
+void RunInterleaved(WalkSource& source, const Visible& visible, Scratch* const* scratches) {
+  constexpr size_t kLanes = kWalkLanes;
+  using Lane = Walker<Isa, F32Scorer, Visible, AdmitAll, NullCounters>;
+  NullCounters none;
+  const AdmitAll admit;
+  alignas(Lane) unsigned char memory[kLanes][sizeof(Lane)];
+  Lane* lanes[kLanes] = {};
+  bool collected[kLanes] = {};
+  size_t active = 0;
+
+  // Gives the lane its next walk; a walk that ends with its seeds is done at once.
+  const auto refill = [&](size_t i) {
+    lanes[i] = nullptr;
+    collected[i] = false;
+    while (const WalkRequest* request = source.Next(i)) {
+      Lane* lane = new (memory[i]) Lane(*request, *scratches[i], request->scorer, visible, admit, none);
+      lane->Start();
+      if (lane->HasNext()) {
+        lanes[i] = lane;
+        return true;
+      }
+      source.Done(i, StopReason::kExhausted);
+    }
+    return false;
+  };
+
+  for (size_t i = 0; i < kLanes; ++i) active += refill(i) ? 1 : 0;
+  for (size_t turn = 0; active != 0; turn = (turn + 1) % kLanes) {
+    if (lanes[turn] != nullptr && collected[turn]) {
+      lanes[turn]->Advance();
+      collected[turn] = false;
+      if (!lanes[turn]->HasNext()) {
+        source.Done(turn, StopReason::kExhausted);
+        if (!refill(turn)) --active;
+      }
+    }
+    const size_t ahead = (turn + kLanes / 2) % kLanes;
+    if (lanes[ahead] != nullptr && !collected[ahead]) {
+      const StopReason reason = lanes[ahead]->Check();
+      if (reason == StopReason::kExhausted) {
+        lanes[ahead]->Collect();
+        collected[ahead] = true;
+      } else {
+        source.Done(ahead, reason);
+        if (!refill(ahead)) --active;
+      }
+    }
+  }
+}
+
+template <class Isa>
+void WalkInterleaved(WalkSource& source, const SnapshotVisible* snapshot,
+                     Scratch* const* scratches) {
+  if (snapshot != nullptr) {
+    RunInterleaved<Isa>(source, *snapshot, scratches);
+  } else {
+    RunInterleaved<Isa>(source, AllVisible{}, scratches);
+  }
+}
