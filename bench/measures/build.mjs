@@ -1,0 +1,77 @@
+/** Filling an index, all engines in turn by slices of the data, so that a loud minute of the machine meets each of them. */
+import { rotated } from '../arena.mjs'
+
+const slices = 20
+/** Where the recall of what was built is read off; it is no measure of speed. */
+const recallEf = 64
+
+/**
+ * @typedef {object} BuildResult
+ * @property {string} engine
+ * @property {number} threads
+ * @property {number} cpu - Seconds.
+ * @property {number} wall - Seconds.
+ * @property {number} recall - At ef 64.
+ */
+
+/**
+ * Builds every contestant's index and keeps it.
+ * @param {import('../arena.mjs').Arena} arena
+ * @param {import('../peers.mjs').Contestant[]} contestants
+ * @param {number[]} cores - As many threads build.
+ * @returns {Promise<{ racers: import('../arena.mjs').Racer[], results: BuildResult[] }>}
+ */
+export async function build(arena, contestants, cores) {
+  const entries = []
+  for (const contestant of contestants) {
+    const racer = await arena.attempt(contestant.name, 'create', () =>
+      arena.enter(contestant, { cores }),
+    )
+    if (racer) entries.push({ racer, cpu: 0, wall: 0 })
+  }
+  const failed = new Set()
+  for (let slice = 0; slice < slices; slice++) {
+    const first = Math.floor((arena.rows * slice) / slices)
+    const count = Math.floor((arena.rows * (slice + 1)) / slices) - first
+    for (const entry of rotated(entries, slice)) {
+      if (failed.has(entry)) continue
+      const times = await arena.attempt(entry.racer.name, 'build', () =>
+        entry.racer.process.timed('add', { first, count }),
+      )
+      if (times) {
+        entry.cpu += times.cpu
+        entry.wall += times.wall
+      } else failed.add(entry)
+    }
+  }
+  const racers = []
+  const results = []
+  for (const entry of entries) {
+    const searched = failed.has(entry)
+      ? undefined
+      : await arena.attempt(entry.racer.name, 'search', () =>
+          arena.recallAt(entry.racer, { ef: recallEf }),
+        )
+    if (!searched) {
+      await entry.racer.process.close()
+      continue
+    }
+    racers.push(entry.racer)
+    results.push({
+      engine: entry.racer.name,
+      threads: cores.length,
+      cpu: entry.cpu,
+      wall: entry.wall,
+      recall: searched.recall,
+    })
+  }
+  return { racers, results }
+}
+
+/** Builds once more on two cores, by the engines that can, and lets the indexes go. @returns {Promise<BuildResult[]>} */
+export async function buildOnTwoCores(arena, contestants) {
+  const able = contestants.filter(contestant => contestant.can.has('threads'))
+  const { racers, results } = await build(arena, able, [0, 1])
+  for (const racer of racers) await racer.process.close()
+  return results
+}

@@ -1,0 +1,136 @@
+/** `npm run bench`: puts engines side by side on real vectors. docs/benchmarks.md says how it measures. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { availableParallelism, tmpdir } from 'node:os'
+import { dirname, join, parse } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { Arena } from './arena.mjs'
+import { openDataset } from './dataset.mjs'
+import { canPin } from './engine-process.mjs'
+import { describeMachine } from './machine.mjs'
+import { build, buildOnTwoCores } from './measures/build.mjs'
+import { measureExact } from './measures/exact.mjs'
+import { measureFilters } from './measures/filter.mjs'
+import { measureInsert } from './measures/insert.mjs'
+import { measureMemory } from './measures/memory.mjs'
+import { measureOverhead } from './measures/overhead.mjs'
+import { measurePersistence } from './measures/persistence.mjs'
+import { measureSearch } from './measures/search.mjs'
+import { measureTurnover } from './measures/turnover.mjs'
+import { parseOptions, usage } from './options.mjs'
+import { findContestants } from './peers.mjs'
+import { plotSearch } from './plot.mjs'
+import { reportDataset, reportStart } from './report.mjs'
+
+const sample = fileURLToPath(new URL('../examples/data/fashion-mnist-sample', import.meta.url))
+
+/** Progress, with the seconds since the start. */
+function note(line) {
+  process.stderr.write(`${(performance.now() / 1000).toFixed(0).padStart(5)} s  ${line}\n`)
+}
+
+/** All that is measured on one data set, as it goes into the JSON. */
+async function measure(arena, contestants, options) {
+  const { only, rounds } = options
+  const reference = contestants.some(({ name }) => name === 'hnswlib')
+    ? 'hnswlib'
+    : contestants[0].name
+  const results = { reference }
+  note(`building ${arena.dataset.name}, ${arena.rows} vectors`)
+  const { racers, results: builds } = await build(arena, contestants, [arena.core])
+  try {
+    if (only.has('build')) results.build = builds
+    if (only.has('memory')) results.memory = await measureMemory(arena, racers)
+    if (only.has('search'))
+      results.search = await measureSearch(arena, racers, { rounds, reference })
+    if (only.has('filter')) results.filter = await measureFilters(arena, racers)
+    if (only.has('exact')) results.exact = await measureExact(arena, racers)
+    if (only.has('save')) results.save = await measurePersistence(arena, racers)
+    if (only.has('insert')) results.insert = await measureInsert(arena, racers)
+  } finally {
+    for (const racer of racers) await racer.process.close()
+  }
+  if (only.has('build') && availableParallelism() > 1) {
+    note('building on two cores')
+    results.build.push(...(await buildOnTwoCores(arena, contestants)))
+  }
+  if (only.has('overhead')) results.overhead = await measureOverhead(arena, contestants)
+  if (only.has('turnover')) {
+    const able = contestants.filter(({ name }) => name === 'vitrine' || name === reference)
+    results.turnover = await measureTurnover(arena, able, options)
+  }
+  return results
+}
+
+async function runDataset(folder, contestants, options) {
+  const work = mkdtempSync(join(tmpdir(), 'vitrine-bench-'))
+  const clear = () => rmSync(work, { recursive: true, force: true })
+  process.once('exit', clear)
+  try {
+    const dataset = await openDataset(folder, options)
+    const arena = new Arena(dataset, { folder: work, k: options.k, core: options.core, note })
+    const results = await measure(arena, contestants, options)
+    return {
+      name: dataset.name,
+      metric: dataset.metric,
+      dimension: dataset.dimension,
+      vectors: arena.rows,
+      queries: arena.queryCount,
+      k: arena.k,
+      ...results,
+      failures: arena.failures,
+    }
+  } finally {
+    process.off('exit', clear)
+    clear()
+  }
+}
+
+function writeResults(path, report) {
+  writeFileSync(path, `${JSON.stringify(report, null, 2)}\n`)
+  const written = [path]
+  for (const dataset of report.datasets.filter(each => each.search)) {
+    const plot = join(dirname(path), `${parse(path).name}-${dataset.name}.svg`)
+    writeFileSync(plot, plotSearch(dataset, report.machine))
+    written.push(plot)
+  }
+  process.stdout.write(`\nwritten: ${written.join(', ')}\n`)
+}
+
+async function main(options) {
+  const { contestants, missing } = await findContestants(options.peers, note)
+  if (contestants.length === 0)
+    throw new Error(missing.map(({ name, reason }) => `${name}: ${reason}`).join('\n'))
+  const report = {
+    format: 1,
+    measuredAt: new Date().toISOString(),
+    machine: describeMachine(),
+    pinned: canPin,
+    engines: Object.fromEntries(
+      contestants.map(({ name, version, kernels }) => [name, { version, kernels }]),
+    ),
+    missing,
+    datasets: [],
+  }
+  process.stdout.write(reportStart(report))
+  for (const folder of options.data) {
+    const dataset = await runDataset(folder, contestants, options)
+    report.datasets.push(dataset)
+    process.stdout.write(reportDataset(dataset, report.machine))
+    if (options.out) writeResults(options.out, report)
+  }
+}
+
+function optionsOrHelp() {
+  try {
+    return parseOptions(process.argv.slice(2), { sample, lastCore: availableParallelism() - 1 })
+  } catch (error) {
+    process.stderr.write(`${error.message}\n\n`)
+    process.exitCode = 2
+    return undefined
+  }
+}
+
+for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(130))
+const options = optionsOrHelp()
+if (options) await main(options)
+else process.stdout.write(`${usage}\n`)
