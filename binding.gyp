@@ -17,24 +17,25 @@
           "defines": ["<@(vitrine_release_defines)"],
           "cflags_cc": ["<@(vitrine_release_cflags_cc)"],
           "xcode_settings": {"GCC_OPTIMIZATION_LEVEL": "3"},
+          "msvs_settings": {"VCCLCompilerTool": {"RuntimeTypeInfo": "true"}},
         },
       },
+      # Xcode's settings replace cflags_cc. Its own names for standard, exceptions and RTTI must be
+      # set as well, for common.gypi sets them.
       "xcode_settings": {
         "CLANG_CXX_LANGUAGE_STANDARD": "c++20",
         "CLANG_CXX_LIBRARY": "libc++",
         "GCC_ENABLE_CPP_EXCEPTIONS": "YES",
         "GCC_ENABLE_CPP_RTTI": "YES",
         "GCC_SYMBOLS_PRIVATE_EXTERN": "YES",
-        "GCC_INLINES_ARE_PRIVATE_EXTERN": "YES",
         "MACOSX_DEPLOYMENT_TARGET": "11.0",
-        "OTHER_CPLUSPLUSFLAGS": ["-ffp-contract=off"],
+        "OTHER_CPLUSPLUSFLAGS": ["<@(vitrine_cflags_cc)"],
       },
       # _HAS_EXCEPTIONS=0 comes from common.gypi; /fp:precise neither contracts nor reorders.
       "defines!": ["_HAS_EXCEPTIONS=0"],
       "msvs_settings": {
         "VCCLCompilerTool": {
           "ExceptionHandling": 1,
-          "RuntimeTypeInfo": "true",
           "AdditionalOptions!": ["-std:c++17", "-std:c++20"],
           "AdditionalOptions": ["-std:c++20", "/fp:precise", "/utf-8", "/Zc:__cplusplus"],
         },
