@@ -37,7 +37,7 @@
         "VCCLCompilerTool": {
           "ExceptionHandling": 1,
           "AdditionalOptions!": ["-std:c++17", "-std:c++20"],
-          "AdditionalOptions": ["-std:c++20", "/fp:precise", "/utf-8", "/Zc:__cplusplus"],
+          "AdditionalOptions": ["/std:c++20", "/fp:precise", "/utf-8", "/Zc:__cplusplus"],
         },
       },
       "conditions": [
