@@ -3,8 +3,13 @@ import { spawn, spawnSync } from 'node:child_process'
 import { createInterface } from 'node:readline'
 import { formatLine, parseLine } from './engines/protocol.mjs'
 
+let pinningWorks
+
 /** Whether processes can be kept on one core here; without that, the CPU time of a process still counts only its own work. */
-export const canPin = spawnSync('taskset', ['-c', '0', 'true']).status === 0
+export function canPin() {
+  pinningWorks ??= spawnSync('taskset', ['-c', '0', 'true']).status === 0
+  return pinningWorks
+}
 
 export class EngineProcess {
   #child
@@ -19,7 +24,7 @@ export class EngineProcess {
    */
   constructor({ name, command, cores }) {
     this.name = name
-    const pinned = canPin ? ['taskset', '-c', cores.join(','), ...command] : command
+    const pinned = canPin() ? ['taskset', '-c', cores.join(','), ...command] : command
     this.#child = spawn(pinned[0], pinned.slice(1), { stdio: ['pipe', 'pipe', 'pipe'] })
     this.#child.stderr.on('data', chunk => {
       this.#complaints = (this.#complaints + chunk).slice(-2000)

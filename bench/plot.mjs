@@ -6,6 +6,8 @@ const plot = { left: 74, right: 660, top: 64, bottom: 452 }
 /** Okabe and Ito's colours, which differ for every kind of sight; two shift a little on a dark page. */
 const hues = ['#d55e00', '#0072b2', '#009e73', '#cc79a7', '#a17700', '#56b4e9', '#7a7a7a']
 const dashes = { batch: '7 4', sync: '2 3' }
+/** What is worse is left out; the axis begins at the last tick that no shown point is left of. */
+const leastRecall = 0.8
 const recallTicks = [0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999, 0.9995]
 
 /**
@@ -18,7 +20,7 @@ export function plotSearch({ name, vectors, dimension, metric, k, search }, mach
     label: `${series.engine} ${series.mode}`,
     engine: series.engine,
     mode: series.mode,
-    points: series.rungs.filter(({ recall }) => recall >= recallTicks[0]),
+    points: series.rungs.filter(({ recall }) => recall >= leastRecall),
   }))
   const engines = [...new Set(shown.map(({ engine }) => engine))]
   const axes = axesFor(shown.flatMap(({ points }) => points))
@@ -48,13 +50,16 @@ function axesFor(points) {
   const low = Math.log10(Math.min(...rates)) - 0.06
   const high = Math.log10(Math.max(...rates)) + 0.06
   const right = missed(recallTicks.at(-1))
-  const left = missed(recallTicks[0])
+  const worst = Math.min(...points.map(({ recall }) => recall))
+  const ticks = recallTicks.filter((_, i) => !(recallTicks[i + 1] <= worst))
+  const left = missed(ticks[0])
   return {
     x: recall =>
       plot.left +
       ((missed(Math.min(recall, recallTicks.at(-1))) - left) / (right - left)) *
         (plot.right - plot.left),
     y: rate => plot.bottom - ((Math.log10(rate) - low) / (high - low)) * (plot.bottom - plot.top),
+    recallTicks: ticks,
     rateTicks: rateTicks(low, high),
   }
 }
@@ -75,9 +80,9 @@ function rateTicks(low, high) {
   return ticks
 }
 
-function grid({ x, y, rateTicks: rates }) {
+function grid({ x, y, recallTicks: recalls, rateTicks: rates }) {
   const lines = []
-  for (const recall of recallTicks) {
+  for (const recall of recalls) {
     const at = round(x(recall))
     lines.push(`<line class="grid" x1="${at}" y1="${plot.top}" x2="${at}" y2="${plot.bottom}"/>`)
     lines.push(

@@ -104,7 +104,7 @@ async function main(options) {
     format: 1,
     measuredAt: new Date().toISOString(),
     machine: describeMachine(),
-    pinned: canPin,
+    pinned: canPin(),
     engines: Object.fromEntries(
       contestants.map(({ name, version, kernels }) => [name, { version, kernels }]),
     ),

@@ -21,7 +21,7 @@
  */
 
 /**
- * @typedef {Record<string, string | number>} Fields
+ * @typedef {Record<string, string | number | undefined>} Fields
  */
 
 /**
