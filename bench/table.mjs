@@ -48,7 +48,7 @@ export function duration(seconds) {
     ['ms', 1e3],
     ['µs', 1e6],
     ['ns', 1e9],
-  ].find(([, by]) => seconds * by >= 1) ?? ['ns', 1e9]
+  ].find(([, by]) => Math.abs(seconds) * by >= 1) ?? ['ns', 1e9]
   return `${threeDigits(seconds * scale)} ${unit}`
 }
 
@@ -64,5 +64,6 @@ export function bytes(value) {
 }
 
 function threeDigits(value) {
-  return value >= 100 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value.toFixed(2)
+  const size = Math.abs(value)
+  return value.toFixed(size >= 100 ? 0 : size >= 10 ? 1 : 2)
 }
