@@ -2,7 +2,13 @@
   "variables": {
     "vitrine_engine_sources": [
       "native/base/pages.cc",
-      "native/base/slot_array.cc"
+      "native/base/slot_array.cc",
+      "native/kernels/avx2.cc",
+      "native/kernels/avx512.cc",
+      "native/kernels/cpu_features.cc",
+      "native/kernels/dispatch.cc",
+      "native/kernels/neon.cc",
+      "native/kernels/scalar.cc"
     ],
     "vitrine_binding_sources": [
       "native/binding/addon.cc"

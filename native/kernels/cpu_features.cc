@@ -1,0 +1,86 @@
+#include "kernels/cpu_features.h"
+
+#include <cstdint>
+
+#include "kernels/isa.h"
+
+#if defined(VITRINE_X86_64)
+#if defined(_MSC_VER) && !defined(__clang__)
+#include <intrin.h>
+#else
+#include <cpuid.h>
+#endif
+#endif
+
+namespace vitrine {
+#if defined(VITRINE_X86_64)
+namespace {
+
+// Not __builtin_cpu_supports: Clang up to 16 rejects "f16c", and MSVC has nothing like it. The bits
+// are those of the Intel SDM, volume 2, CPUID; AMD's are the same.
+
+struct CpuidRegisters {
+  uint32_t eax = 0, ebx = 0, ecx = 0, edx = 0;
+};
+
+// All zero where the processor does not know the leaf.
+CpuidRegisters Cpuid(uint32_t leaf) {
+  CpuidRegisters r;
+#if defined(_MSC_VER) && !defined(__clang__)
+  int registers[4];
+  __cpuid(registers, static_cast<int>(leaf & 0x80000000u));
+  if (static_cast<uint32_t>(registers[0]) < leaf) return r;
+  __cpuidex(registers, static_cast<int>(leaf), 0);
+  r.eax = static_cast<uint32_t>(registers[0]);
+  r.ebx = static_cast<uint32_t>(registers[1]);
+  r.ecx = static_cast<uint32_t>(registers[2]);
+  r.edx = static_cast<uint32_t>(registers[3]);
+#else
+  if (__get_cpuid_count(leaf, 0, &r.eax, &r.ebx, &r.ecx, &r.edx) == 0) return {};
+#endif
+  return r;
+}
+
+// Which register files the operating system saves. REQUIRES: CPUID shows OSXSAVE
+uint64_t EnabledState() {
+#if defined(_MSC_VER) && !defined(__clang__)
+  return _xgetbv(0);
+#else
+  uint32_t low, high;
+  asm volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+  return uint64_t{high} << 32 | low;
+#endif
+}
+
+constexpr uint32_t Bit(int n) { return uint32_t{1} << n; }
+constexpr bool HasAll(uint64_t value, uint64_t bits) { return (value & bits) == bits; }
+
+constexpr uint32_t kFma = Bit(12), kPopcnt = Bit(23), kOsxsave = Bit(27), kAvx = Bit(28),
+                   kF16c = Bit(29);                                 // leaf 1, ecx
+constexpr uint32_t kBmi1 = Bit(3), kAvx2 = Bit(5), kBmi2 = Bit(8);  // leaf 7, ebx
+constexpr uint32_t kAvx512F = Bit(16), kAvx512Dq = Bit(17), kAvx512Bw = Bit(30),
+                   kAvx512Vl = Bit(31);  // leaf 7, ebx
+constexpr uint32_t kLzcnt = Bit(5);      // leaf 0x80000001, ecx
+constexpr uint64_t kYmmState = 0x06;     // xmm, ymm
+constexpr uint64_t kZmmState = 0xe6;     // and masks, zmm
+
+}  // namespace
+
+bool Avx2Supported() noexcept {
+  return HasAll(Cpuid(1).ecx, kFma | kPopcnt | kOsxsave | kAvx | kF16c) &&
+         HasAll(EnabledState(), kYmmState) && HasAll(Cpuid(7).ebx, kBmi1 | kAvx2 | kBmi2) &&
+         HasAll(Cpuid(0x80000001).ecx, kLzcnt);
+}
+
+bool Avx512Supported() noexcept {
+  return Avx2Supported() && HasAll(EnabledState(), kZmmState) &&
+         HasAll(Cpuid(7).ebx, kAvx512F | kAvx512Dq | kAvx512Bw | kAvx512Vl);
+}
+
+#else
+
+bool Avx2Supported() noexcept { return false; }
+bool Avx512Supported() noexcept { return false; }
+
+#endif  // VITRINE_X86_64
+}  // namespace vitrine

@@ -1,0 +1,13 @@
+#pragma once
+
+namespace vitrine {
+
+// Whether this processor has every extension of a target region of isa.h and the operating system
+// saves the registers of that region. Asks the processor each time; under a hypervisor that may
+// take some microseconds, so keep the answer. False on other architectures.
+bool Avx2Supported() noexcept;
+// Also false on macOS until something has used AVX-512: its kernel grants the registers on first
+// use, and shows them as missing before.
+bool Avx512Supported() noexcept;
+
+}  // namespace vitrine

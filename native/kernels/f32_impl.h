@@ -1,0 +1,157 @@
+// The nine f32 forms for any vector instruction set: avx2.cc, avx512.cc and neon.cc include this
+// file inside their target region and instantiate F32Forms with their `Isa`, so that every form of
+// one set runs the same additions in the same order (kernels.h). Everything here is of internal
+// linkage; the .cc includes <utility> and isa.h before its region, because nothing may be included
+// inside one.
+//
+// An `Isa` provides, for a vector type Vec of kLanes floats (xN in names):
+//   Vec Zero();  Vec Add(Vec, Vec);  Vec Sub(Vec, Vec)
+//   Vec MultiplyAdd(Vec x, Vec y, Vec sum)    x * y + sum, rounded once
+//   Vec Load(const float* p)                  any alignment
+//   Vec LoadFirst(const float* p, size_t n)   0 < n < kLanes floats, then zeros; reads no further
+//   float Sum(Vec)                            pairwise, the upper half to the lower one each time
+//   void Sum4(Vec a, Vec b, Vec c, Vec d, float* out)   the same of each, bit for bit
+// and each is VITRINE_ALWAYS_INLINE.
+
+namespace vitrine {
+namespace {
+
+template <class Isa>
+struct L2Term {
+  using Vec = typename Isa::Vec;
+  static VITRINE_ALWAYS_INLINE Vec Add(Vec query_f32xn, Vec row_f32xn, Vec sum_f32xn) {
+    const Vec difference_f32xn = Isa::Sub(query_f32xn, row_f32xn);
+    return Isa::MultiplyAdd(difference_f32xn, difference_f32xn, sum_f32xn);
+  }
+};
+
+template <class Isa>
+struct DotTerm {
+  using Vec = typename Isa::Vec;
+  static VITRINE_ALWAYS_INLINE Vec Add(Vec query_f32xn, Vec row_f32xn, Vec sum_f32xn) {
+    return Isa::MultiplyAdd(query_f32xn, row_f32xn, sum_f32xn);
+  }
+};
+
+// Not `<=` and `>=`: a NaN falls through both comparisons and stays.
+VITRINE_ALWAYS_INLINE float CosineOfDot(float dot, float query_inverse_norm,
+                                        float row_inverse_norm) {
+  if (query_inverse_norm == 0 || row_inverse_norm == 0) return 1;
+  const float distance = 1 - (dot * query_inverse_norm) * row_inverse_norm;
+  return distance < 0 ? 0 : distance > 2 ? 2 : distance;
+}
+
+VITRINE_ALWAYS_INLINE const float* RowAt(const float* rows, size_t stride_bytes, size_t i) {
+  return reinterpret_cast<const float*>(reinterpret_cast<const char*>(rows) + stride_bytes * i);
+}
+
+template <class Isa>
+struct F32Forms {
+  using Vec = typename Isa::Vec;
+  static constexpr size_t kLanes = Isa::kLanes;
+
+  // Scores one row for each index `r`. Element i goes to lane i mod kLanes of even_f32xn or
+  // odd_f32xn, by i / kLanes. Folds and not loops over the rows: compilers keep an array in
+  // registers only if every index into it is a constant from the start.
+  template <class Term, size_t... r>
+  static VITRINE_ALWAYS_INLINE void ScoreRows(std::index_sequence<r...>, const float* query,
+                                              const float* const* rows_in_memory, size_t dim,
+                                              float* out) {
+    const float* const rows[] = {rows_in_memory[r]...};
+    Vec even_f32xn[sizeof...(r)], odd_f32xn[sizeof...(r)];
+    ((even_f32xn[r] = Isa::Zero(), odd_f32xn[r] = Isa::Zero()), ...);
+    size_t at = 0;
+    for (; dim - at >= 2 * kLanes; at += 2 * kLanes) {
+      const Vec first_f32xn = Isa::Load(query + at);
+      ((even_f32xn[r] = Term::Add(first_f32xn, Isa::Load(rows[r] + at), even_f32xn[r])), ...);
+      const size_t next = at + kLanes;
+      const Vec second_f32xn = Isa::Load(query + next);
+      ((odd_f32xn[r] = Term::Add(second_f32xn, Isa::Load(rows[r] + next), odd_f32xn[r])), ...);
+    }
+    if (dim - at >= kLanes) {
+      const Vec query_f32xn = Isa::Load(query + at);
+      ((even_f32xn[r] = Term::Add(query_f32xn, Isa::Load(rows[r] + at), even_f32xn[r])), ...);
+      at += kLanes;
+      if (const size_t left = dim - at; left != 0) {
+        const Vec tail_f32xn = Isa::LoadFirst(query + at, left);
+        ((odd_f32xn[r] = Term::Add(tail_f32xn, Isa::LoadFirst(rows[r] + at, left), odd_f32xn[r])),
+         ...);
+      }
+    } else if (const size_t left = dim - at; left != 0) {
+      const Vec tail_f32xn = Isa::LoadFirst(query + at, left);
+      ((even_f32xn[r] = Term::Add(tail_f32xn, Isa::LoadFirst(rows[r] + at, left), even_f32xn[r])),
+       ...);
+    }
+    if constexpr (sizeof...(r) == 4) {
+      Isa::Sum4(Isa::Add(even_f32xn[r], odd_f32xn[r])..., out);
+    } else {
+      ((out[r] = Isa::Sum(Isa::Add(even_f32xn[r], odd_f32xn[r]))), ...);
+    }
+  }
+
+  template <class Term>
+  static float Score(const float* a, const float* b, size_t dim) noexcept {
+    float out;
+    ScoreRows<Term>(std::make_index_sequence<1>(), a, &b, dim, &out);
+    return out;
+  }
+
+  template <class Term>
+  static void ScoreRows4(const float* query, const float* const* rows, size_t dim,
+                         float* out) noexcept {
+    ScoreRows<Term>(std::make_index_sequence<4>(), query, rows, dim, out);
+  }
+
+  template <class Term>
+  static void ScoreBlock(const float* query, const float* rows, size_t stride_bytes, size_t count,
+                         size_t dim, float* out) noexcept {
+    size_t i = 0;
+    for (; count - i >= 4; i += 4) {
+      const float* const four[] = {RowAt(rows, stride_bytes, i), RowAt(rows, stride_bytes, i + 1),
+                                   RowAt(rows, stride_bytes, i + 2),
+                                   RowAt(rows, stride_bytes, i + 3)};
+      ScoreRows<Term>(std::make_index_sequence<4>(), query, four, dim, out + i);
+    }
+    for (; i < count; ++i) {
+      const float* const one = RowAt(rows, stride_bytes, i);
+      ScoreRows<Term>(std::make_index_sequence<1>(), query, &one, dim, out + i);
+    }
+  }
+
+  static float Cosine(const float* a, float a_inverse_norm, const float* b, float b_inverse_norm,
+                      size_t dim) noexcept {
+    return CosineOfDot(Score<DotTerm<Isa>>(a, b, dim), a_inverse_norm, b_inverse_norm);
+  }
+
+  static void CosineRows4(const float* query, float query_inverse_norm, const float* const* rows,
+                          const float* row_inverse_norms, size_t dim, float* out) noexcept {
+    ScoreRows4<DotTerm<Isa>>(query, rows, dim, out);
+    for (size_t r = 0; r < 4; ++r) {
+      out[r] = CosineOfDot(out[r], query_inverse_norm, row_inverse_norms[r]);
+    }
+  }
+
+  static void CosineBlock(const float* query, float query_inverse_norm, const float* rows,
+                          const float* row_inverse_norms, size_t stride_bytes, size_t count,
+                          size_t dim, float* out) noexcept {
+    ScoreBlock<DotTerm<Isa>>(query, rows, stride_bytes, count, dim, out);
+    for (size_t i = 0; i < count; ++i) {
+      out[i] = CosineOfDot(out[i], query_inverse_norm, row_inverse_norms[i]);
+    }
+  }
+
+  static constexpr F32Kernels kTable = {
+      .l2 = Score<L2Term<Isa>>,
+      .dot = Score<DotTerm<Isa>>,
+      .cosine = Cosine,
+      .l2_rows4 = ScoreRows4<L2Term<Isa>>,
+      .dot_rows4 = ScoreRows4<DotTerm<Isa>>,
+      .cosine_rows4 = CosineRows4,
+      .l2_block = ScoreBlock<L2Term<Isa>>,
+      .dot_block = ScoreBlock<DotTerm<Isa>>,
+      .cosine_block = CosineBlock,
+  };
+};
+
+}  // namespace
+}  // namespace vitrine

@@ -1,0 +1,63 @@
+#pragma once
+
+// Compiling part of a file for a wider instruction set than the rest of the program.
+//
+//   #include everything first, then
+//   VITRINE_TARGET_BEGIN_AVX2
+//   ... functions in an unnamed namespace ...
+//   VITRINE_TARGET_END
+//
+// A region and not a compiler flag, and closed before any include, because a weak copy of an inline
+// function or template of the standard library that is compiled with AVX may be the copy that the
+// linker keeps for the whole addon: an illegal instruction on older processors. So a region defines
+// only functions of internal linkage and calls no function that another header defines inline;
+// `nm -C file.o | grep ' W '` shows what slipped through.
+//
+// Whoever calls into a region first asks `Avx2Supported` or `Avx512Supported` (cpu_features.h),
+// which test for exactly the extensions named here.
+
+// Defined, as 1, only where they hold, so that both `#if` and `#ifdef` work.
+#if defined(__x86_64__) || (defined(_M_X64) && !defined(_M_ARM64EC))
+#define VITRINE_X86_64 1
+#elif defined(__aarch64__) || defined(_M_ARM64)
+#define VITRINE_ARM64 1
+#endif
+
+// The intrinsics must be declared outside of every region.
+#if defined(VITRINE_X86_64)
+#include <immintrin.h>
+#elif defined(VITRINE_ARM64)
+#include <arm_neon.h>
+#endif
+
+#define VITRINE_PRAGMA(text) _Pragma(#text)
+
+#if defined(VITRINE_X86_64)
+#if defined(__clang__)
+#define VITRINE_TARGET_BEGIN(extensions) \
+  VITRINE_PRAGMA(clang attribute push(__attribute__((target(extensions))), apply_to = function))
+#define VITRINE_TARGET_END VITRINE_PRAGMA(clang attribute pop)
+#elif defined(__GNUC__)
+#define VITRINE_TARGET_BEGIN(extensions) \
+  VITRINE_PRAGMA(GCC push_options)       \
+  VITRINE_PRAGMA(GCC target(extensions))
+#define VITRINE_TARGET_END VITRINE_PRAGMA(GCC pop_options)
+#else  // MSVC compiles every intrinsic anywhere
+#define VITRINE_TARGET_BEGIN(extensions)
+#define VITRINE_TARGET_END
+#endif
+
+// Haswell and Zen (2013, 2017) and later.
+#define VITRINE_TARGET_BEGIN_AVX2 VITRINE_TARGET_BEGIN("avx2,fma,f16c,bmi,bmi2,lzcnt,popcnt")
+// Skylake-SP and Zen 4 (2017, 2022) and later; without VNNI, which the first of them lack.
+#define VITRINE_TARGET_BEGIN_AVX512 \
+  VITRINE_TARGET_BEGIN("avx2,fma,f16c,bmi,bmi2,lzcnt,popcnt,avx512f,avx512bw,avx512vl,avx512dq")
+#endif  // VITRINE_X86_64
+
+// For the parts of a kernel whose vectors must stay in registers whatever the compiler's heuristics
+// say: arguments of a vector type would otherwise travel through memory.
+#if defined(_MSC_VER) && !defined(__clang__)
+#define VITRINE_ALWAYS_INLINE __forceinline
+#else
+#define VITRINE_ALWAYS_INLINE inline __attribute__((always_inline))
+#endif

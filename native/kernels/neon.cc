@@ -1,0 +1,64 @@
+#include <utility>
+
+#include "kernels/isa.h"
+#include "kernels/tables.h"
+
+// Every 64-bit ARM processor has NEON with fused multiply-add: no target region.
+#if defined(VITRINE_ARM64)
+
+namespace vitrine {
+namespace {
+
+bool NeonSupported() noexcept { return true; }
+
+struct Neon {
+  using Vec = float32x4_t;
+  static constexpr size_t kLanes = 4;
+
+  static VITRINE_ALWAYS_INLINE Vec Zero() { return vdupq_n_f32(0); }
+  static VITRINE_ALWAYS_INLINE Vec Add(Vec x, Vec y) { return vaddq_f32(x, y); }
+  static VITRINE_ALWAYS_INLINE Vec Sub(Vec x, Vec y) { return vsubq_f32(x, y); }
+  static VITRINE_ALWAYS_INLINE Vec MultiplyAdd(Vec x, Vec y, Vec sum) {
+    return vfmaq_f32(sum, x, y);
+  }
+  static VITRINE_ALWAYS_INLINE Vec Load(const float* p) { return vld1q_f32(p); }
+
+  // NEON has no masked load.
+  static VITRINE_ALWAYS_INLINE Vec LoadFirst(const float* p, size_t n) {
+    if (n == 1) return vld1q_lane_f32(p, Zero(), 0);
+    const Vec two_f32x4 = vcombine_f32(vld1_f32(p), vdup_n_f32(0));
+    return n == 2 ? two_f32x4 : vld1q_lane_f32(p + 2, two_f32x4, 2);
+  }
+
+  static VITRINE_ALWAYS_INLINE float Sum(Vec sum_f32x4) {
+    const float32x2_t sum_f32x2 = vadd_f32(vget_low_f32(sum_f32x4), vget_high_f32(sum_f32x4));
+    return vget_lane_f32(vpadd_f32(sum_f32x2, sum_f32x2), 0);
+  }
+
+  static VITRINE_ALWAYS_INLINE void Sum4(Vec a_f32x4, Vec b_f32x4, Vec c_f32x4, Vec d_f32x4,
+                                         float* out) {
+    // a0+a2 b0+b2 a1+a3 b1+b3, the same for c and d, then the even to the odd lanes.
+    const Vec ab_f32x4 = vaddq_f32(vzip1q_f32(a_f32x4, b_f32x4), vzip2q_f32(a_f32x4, b_f32x4));
+    const Vec cd_f32x4 = vaddq_f32(vzip1q_f32(c_f32x4, d_f32x4), vzip2q_f32(c_f32x4, d_f32x4));
+    vst1q_f32(out, vaddq_f32(vcombine_f32(vget_low_f32(ab_f32x4), vget_low_f32(cd_f32x4)),
+                             vcombine_f32(vget_high_f32(ab_f32x4), vget_high_f32(cd_f32x4))));
+  }
+};
+
+}  // namespace
+}  // namespace vitrine
+
+#include "kernels/f32_impl.h"
+
+namespace vitrine {
+
+constinit const KernelTable kNeonKernels = {
+    .set = InstructionSet::kNeon,
+    .name = "neon",
+    .supported = NeonSupported,
+    .f32 = F32Forms<Neon>::kTable,
+};
+
+}  // namespace vitrine
+
+#endif  // VITRINE_ARM64
