@@ -3,6 +3,23 @@
     "vitrine_engine_sources": [
       "native/base/pages.cc",
       "native/base/slot_array.cc",
+      "native/base/thread_pool.cc",
+      "native/engine/id_map.cc",
+      "native/engine/reader_pool.cc",
+      "native/engine/shared_rows.cc",
+      "native/engine/table.cc",
+      "native/engine/table_search.cc",
+      "native/engine/table_write.cc",
+      "native/index/entry_table.cc",
+      "native/index/graph.cc",
+      "native/index/graph_maintenance.cc",
+      "native/index/neighbour_selection.cc",
+      "native/index/scratch.cc",
+      "native/index/vector_store.cc",
+      "native/index/walk.cc",
+      "native/index/walk_avx2.cc",
+      "native/index/walk_avx512.cc",
+      "native/index/walk_portable.cc",
       "native/kernels/avx2.cc",
       "native/kernels/avx512.cc",
       "native/kernels/cpu_features.cc",
@@ -26,7 +43,9 @@
       "-fvisibility=hidden",
       "-fvisibility-inlines-hidden",
       "-ffp-contract=off",
-      "-Wno-missing-field-initializers"
+      "-Wno-missing-field-initializers",
+      "-Wno-maybe-uninitialized",
+      "-Wno-unknown-warning-option"
     ],
     "vitrine_release_cflags_cc": [
       "-O3"
