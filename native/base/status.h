@@ -1,10 +1,12 @@
 #pragma once
 
 #include <cassert>
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <variant>
+#include <vector>
 
 namespace vitrine {
 
@@ -43,22 +45,35 @@ constexpr std::string_view ErrorCodeName(ErrorCode code) {
   return kErrorCodeNames[static_cast<size_t>(code)];
 }
 
+// One fact about a failure, for programs: "path", "errno", "section", "offset".
+struct ErrorDetail {
+  std::string name;
+  std::variant<uint64_t, std::string> value;
+};
+
 // Success, or a code with a sentence for a person. Success is one null pointer's worth of work.
 class [[nodiscard]] Status {
  public:
   Status() = default;
-  Status(ErrorCode code, std::string message) : error_(Error{code, std::move(message)}) {}
+  Status(ErrorCode code, std::string message) : error_(Error{code, std::move(message), {}}) {}
 
   bool ok() const { return std::holds_alternative<std::monostate>(error_); }
   // REQUIRES: !ok()
   ErrorCode code() const { return std::get<Error>(error_).code; }
   // REQUIRES: !ok()
   const std::string& message() const { return std::get<Error>(error_).message; }
+  // What the message says, in parts. REQUIRES: !ok()
+  const std::vector<ErrorDetail>& details() const { return std::get<Error>(error_).details; }
+  // REQUIRES: !ok(); no detail has that name yet
+  void AddDetail(std::string name, std::variant<uint64_t, std::string> value) {
+    std::get<Error>(error_).details.push_back({std::move(name), std::move(value)});
+  }
 
  private:
   struct Error {
     ErrorCode code;
     std::string message;
+    std::vector<ErrorDetail> details;
   };
   std::variant<std::monostate, Error> error_;
 };
