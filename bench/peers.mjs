@@ -1,6 +1,6 @@
 /** The engines that can take part, and how each is started. Peers are installed into bench/peers when they are first asked for. */
 import { spawnSync } from 'node:child_process'
-import { existsSync } from 'node:fs'
+import { existsSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { EngineProcess } from './engine-process.mjs'
@@ -78,11 +78,16 @@ function runtimeFor(name) {
   )
 }
 
-/** Scripts are left out at first, so that one package that cannot be built does not keep the others away. */
+/**
+ * Scripts are left out at first, so that one package that cannot be built does not keep the others away. There is no lock file, because
+ * the optional binaries of vectorlite for other platforms are not in every registry; the versions themselves are exact.
+ */
 function installPeers(note) {
-  if (!existsSync(join(peersFolder, 'node_modules/.package-lock.json'))) {
-    note('installing the peers into bench/peers (once)')
-    npm(['ci', '--ignore-scripts', '--no-audit', '--no-fund'], note)
+  const installed = join(peersFolder, 'node_modules/.package-lock.json')
+  const wanted = join(peersFolder, 'package.json')
+  if (!existsSync(installed) || statSync(installed).mtimeMs < statSync(wanted).mtimeMs) {
+    note('installing the peers into bench/peers')
+    npm(['install', '--ignore-scripts', '--no-package-lock', '--no-audit', '--no-fund'], note)
   }
   const addon = join(peersFolder, 'node_modules/hnswlib-node/build/Release/addon.node')
   if (!existsSync(addon)) {
@@ -101,6 +106,11 @@ function npm(words, note) {
     env: { ...process.env, ...headers },
     encoding: 'utf8',
   })
-  if (status !== 0)
-    note(`npm ${words[0]} failed: ${(error?.message ?? stderr).trim().split('\n').at(-1)}`)
+  if (status !== 0) note(`npm ${words[0]} failed: ${error?.message ?? npmReason(stderr)}`)
+}
+
+/** Of npm's complaints, the first that is no code. */
+function npmReason(complaints) {
+  const errors = complaints.split('\n').filter(line => line.startsWith('npm error '))
+  return (errors.find(line => !line.startsWith('npm error code')) ?? complaints).trim()
 }

@@ -132,5 +132,9 @@ function optionsOrHelp() {
 
 for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(130))
 const options = optionsOrHelp()
-if (options) await main(options)
-else process.stdout.write(`${usage}\n`)
+if (options) {
+  await main(options).catch(error => {
+    process.stderr.write(`${error.message}\n`)
+    process.exitCode = 1
+  })
+} else process.stdout.write(`${usage}\n`)
