@@ -60,6 +60,14 @@ class IdMap {
     }
   }
 
+  // Calls visit(ref) for each point; cheaper than ForEach, for no id is looked up.
+  template <typename Visitor>
+  void ForEachRef(Visitor visit) const {
+    for (const uint32_t word : words_) {
+      if (word != PointRef::kAbsent) visit(Decode(word));
+    }
+  }
+
  private:
   // A word is a slot, or kSharedBit and the index of an entry of `shared_`.
   struct SharedPoint {

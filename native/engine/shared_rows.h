@@ -42,6 +42,17 @@ class SharedRows {
     }
   }
 
+  // Calls visit(id, birth) for each guest visible at `snapshot`, by ascending id.
+  template <typename Visitor>
+  void ForEachBirth(Slot slot, uint64_t snapshot, Visitor visit) const {
+    const std::shared_lock lock(mutex_);
+    const auto row = rows_.find(slot);
+    if (row == rows_.end()) return;
+    for (const auto& [key, life] : row->second) {
+      if (life.birth <= snapshot && snapshot < life.death) visit(key.first, life.birth);
+    }
+  }
+
   // How many guests there are, dying ones included.
   size_t size() const;
   size_t memory_bytes() const;

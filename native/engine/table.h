@@ -237,14 +237,14 @@ class Table final : private IdMap::OwnerIds {
 
   mutable ReaderPool readers_;
 
-  // Guards ids_ and id_sets_; the stamps of a chunk are published under it too.
+  // Guards ids_, next_id_ and id_sets_; the stamps of a chunk are published under it too.
   mutable std::shared_mutex id_mutex_;
   IdMap ids_;
+  PointId next_id_ = 0;  // changed only by who holds write_mutex_ as well
   mutable std::vector<std::weak_ptr<IdSet>> id_sets_;
 
   // Held by one write at a time; guards what follows.
   std::mutex write_mutex_;
-  PointId next_id_ = 0;
   std::vector<Slot> free_slots_;
   // What waits until no reader is older than a version: rows to settle, guests to drop, rows to
   // free.

@@ -121,7 +121,6 @@ Status Table::WriteChunk(std::span<ChunkPoint> points) {
   for (size_t i = 0; i < replaced.size(); ++i) Retire(replaced_ids[i], replaced[i]);
   const uint64_t version = readers_.published();
   for (const ChunkPoint& point : points) {
-    next_id_ = std::max(next_id_, point.id + 1);
     if (!point.ref.shared()) deferred_.push_back({Deferred::Kind::kSettle, point.slot, 0, version});
   }
   inserted_since_reconnect_ += points.size();
@@ -227,6 +226,7 @@ void Table::PublishChunk(std::span<const ChunkPoint> points, std::vector<PointRe
       stamps_[point.slot].birth.store(version, std::memory_order_release);
     }
     ids_.Put(point.id, point.ref);
+    next_id_ = std::max(next_id_, point.id + 1);
     UpdateIdSets(point.slot);
   }
   size_.store(ids_.size(), std::memory_order_release);

@@ -260,6 +260,18 @@ bool Graph::HandOver(Slot slot, std::span<const Candidate> hosts) {
   return false;
 }
 
+void Graph::CopyNode(Slot slot, std::span<uint32_t> words) const {
+  const RowLocks::Guard lock(locks_, slot);
+  for (size_t i = 0; i < links_.width(); ++i) words[i] = links_.Load(slot, i);
+}
+
+size_t Graph::CopyEntries(EntryTable::Snapshot& out, uint64_t& offered, uint64_t& stride) const {
+  const std::lock_guard lock(entry_mutex_);
+  offered = entries_.offered();
+  stride = entries_.stride();
+  return entries_.Read(out);
+}
+
 void Graph::RestoreNode(Slot slot, std::span<const uint32_t> words) {
   for (size_t i = 0; i < links_.width(); ++i) {
     links_.Store(slot, i, i < words.size() ? words[i] : kNoSlot);

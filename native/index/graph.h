@@ -87,6 +87,11 @@ class Graph {
   const GraphOptions& options() const { return options_; }
   const EntryTable& entries() const { return entries_; }
 
+  // Saving, beside everything: the words of a node between two changes, [width()]; and the entries
+  // with what belongs to them.
+  void CopyNode(Slot slot, std::span<uint32_t> words) const;
+  size_t CopyEntries(EntryTable::Snapshot& out, uint64_t& offered, uint64_t& stride) const;
+
   // Loading: the words of a node as they were saved, then the entries; FinishRestore counts what
   // follows from them. REQUIRES: every word is a valid slot below the count, or none.
   void RestoreNode(Slot slot, std::span<const uint32_t> words);
@@ -143,10 +148,10 @@ class Graph {
   std::atomic<size_t> size_{0};
   std::atomic<size_t> dead_count_{0};
 
-  std::mutex entry_mutex_;  // writers of entries_
+  mutable std::mutex entry_mutex_;  // writers of entries_
   EntryTable entries_;
   std::mt19937_64 random_;
-  RowLocks locks_;
+  mutable RowLocks locks_;
 };
 
 }  // namespace vitrine
