@@ -1,1 +1,32 @@
-export {}
+import { native, version } from './binding.ts'
+
+export type { MemoryUsage } from './binding.ts'
+export type { OnProgress } from './cancellation.ts'
+export { type ErrorCode, type ErrorDetails, VitrineError } from './errors.ts'
+export type { IdSet } from './id-set.ts'
+export type { PlanKind, PlanReason, SearchCounters, SearchPlan } from './search-plan.ts'
+export type { Id, IdArray, Ids, IdType, Vectors } from './typed-arrays.ts'
+export {
+  type BatchResult,
+  Index,
+  type IndexOptions,
+  type Metric,
+  type SearchAnalysis,
+  type SearchOptions,
+  type SearchResult,
+  type WriteOptions,
+} from './vector-index.ts'
+
+/** What runs in this process. */
+export interface EngineInfo {
+  /** Of this package. */
+  readonly version: string
+  /** Of the kernels in use: the best that the processor runs, or the one that the environment variable VITRINE_ISA names. */
+  readonly instructionSet: string
+  /** Of the pool that all indexes of the process share. */
+  readonly threads: number
+}
+
+export function engineInfo(): EngineInfo {
+  return { version, ...native.engineInfo() }
+}

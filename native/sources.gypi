@@ -28,7 +28,18 @@
       "native/kernels/scalar.cc"
     ],
     "vitrine_binding_sources": [
-      "native/binding/addon.cc"
+      "native/binding/addon.cc",
+      "native/binding/completion_queue.cc",
+      "native/binding/entry.cc",
+      "native/binding/guard.cc",
+      "native/binding/index_functions.cc",
+      "native/binding/js_value.cc",
+      "native/binding/module.cc",
+      "native/binding/operation.cc",
+      "native/binding/process_pool.cc",
+      "native/binding/search_functions.cc",
+      "native/binding/write_functions.cc",
+      "native/binding/write_queue.cc"
     ],
     "vitrine_defines": [
       "NAPI_VERSION=9"

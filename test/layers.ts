@@ -22,8 +22,9 @@ export const nativeLayers: readonly (readonly string[])[] = [
 
 /** Modules or folders of lib/, lowest first; modules of one row may import each other, not in a circle. */
 export const libLayers: readonly (readonly string[])[] = [
-  ['errors', 'options', 'channels'],
+  ['errors', 'options', 'channels', 'typed-arrays', 'search-plan'],
   ['binding'],
+  ['cancellation', 'id-set'],
   ['vector-index', 'collection', 'database'],
   ['vitrine'],
   ['metrics', 'tracing'],
@@ -32,7 +33,7 @@ export const libLayers: readonly (readonly string[])[] = [
 ]
 
 /** Rows of `libLayers` that make up the entry point `.`, which needs nothing but the prebuild loader. */
-const coreRows = 4
+const coreRows = 5
 const corePackages = new Set(['node-gyp-build'])
 
 const nodeHeaders = /^(node|node_api|js_native_api|napi|v8|uv)(-[\w-]+)?\.h$/

@@ -1,9 +1,402 @@
-#include <node_api.h>
+#include "binding/addon.h"
 
+#include <string>
+#include <utility>
+
+#include "binding/guard.h"
+#include "binding/js_value.h"
+#include "binding/process_pool.h"
+
+namespace vitrine {
 namespace {
 
-napi_value Init(napi_env /*env*/, napi_value exports) { return exports; }
+// Changes below this are not worth a call: V8 only needs the magnitude.
+constexpr int64_t kReportStep = int64_t{1} << 18;
+
+class HandleScope {
+ public:
+  explicit HandleScope(napi_env env) : env_(env) {
+    open_ = napi_open_handle_scope(env, &scope_) == napi_ok;
+  }
+  ~HandleScope() {
+    if (open_) napi_close_handle_scope(env_, scope_);
+  }
+  HandleScope(const HandleScope&) = delete;
+  HandleScope& operator=(const HandleScope&) = delete;
+
+ private:
+  const napi_env env_;
+  napi_handle_scope scope_ = nullptr;
+  bool open_ = false;
+};
+
+napi_value ValueOf(napi_env env, napi_ref reference) {
+  napi_value value = nullptr;
+  return napi_get_reference_value(env, reference, &value) == napi_ok ? value : nullptr;
+}
+
+std::string KernelNames() {
+  std::string names;
+  for (const KernelTable* table : KernelTables()) {
+    if (!table->supported()) continue;
+    if (!names.empty()) names += ", ";
+    names += table->name;
+  }
+  return names;
+}
 
 }  // namespace
 
-NAPI_MODULE(NODE_GYP_MODULE_NAME, Init)
+// Frees the memory of a closed index away from the event loop, and then settles its close().
+class Addon::ReleaseTable final : public Operation {
+ public:
+  ReleaseTable(std::shared_ptr<IndexHandle> index, std::shared_ptr<Table> table)
+      : Operation(Lane::kBulk, std::move(index)), table_(std::move(table)) {}
+  bool survives_close() const override { return true; }
+
+  Result<napi_value> Resolve(napi_env, std::span<const napi_value>) override {
+    return static_cast<napi_value>(nullptr);
+  }
+
+ private:
+  Status Execute() override { return {}; }
+  void ReleaseInputs() override { table_.reset(); }
+
+  std::shared_ptr<Table> table_;
+};
+
+Status Addon::Create(napi_env env) {
+  auto addon = std::make_unique<Addon>(env);
+  VITRINE_RETURN_IF_ERROR(addon->Setup());
+  // Removed with the environment, after the cleanup hook and in no certain order with the objects
+  // of JavaScript.
+  VITRINE_RETURN_IF_JS_ERROR(napi_set_instance_data(
+      env, addon.get(),
+      [](napi_env, void* data, void*) {
+        std::unique_ptr<Addon>(static_cast<Addon*>(data)).reset();
+      },
+      nullptr));
+  Addon* const kept = addon.release();
+  VITRINE_RETURN_IF_JS_ERROR(napi_add_env_cleanup_hook(
+      env, [](void* data) { static_cast<Addon*>(data)->Shutdown(); }, kept));
+  return {};
+}
+
+Addon* Addon::Of(napi_env env) {
+  void* data = nullptr;
+  if (napi_get_instance_data(env, &data) != napi_ok) return nullptr;
+  return static_cast<Addon*>(data);
+}
+
+Status Addon::Setup() {
+  // Before the cleanup hook: hooks run in reverse order, and Shutdown still needs the function.
+  napi_value name;
+  VITRINE_RETURN_IF_JS_ERROR(
+      napi_create_string_utf8(env_, "vitrine completions", NAPI_AUTO_LENGTH, &name));
+  // The queue outlives the function's finalizer: it is destroyed with it.
+  auto queue = std::make_unique<std::shared_ptr<CompletionQueue>>(completions_);
+  VITRINE_RETURN_IF_JS_ERROR(napi_create_threadsafe_function(
+      env_, nullptr, nullptr, name, 0, 1, queue.get(),
+      [](napi_env, void* data, void*) {
+        const std::unique_ptr<std::shared_ptr<CompletionQueue>> queue(
+            static_cast<std::shared_ptr<CompletionQueue>*>(data));
+        (*queue)->Disconnect();
+      },
+      this, Wake, &wake_));
+  static_cast<void>(queue.release());
+  completions_->SetWake(wake_);
+  VITRINE_RETURN_IF_JS_ERROR(napi_unref_threadsafe_function(env_, wake_));
+  return {};
+}
+
+Status Addon::Initialize(napi_value error_class, std::string_view instruction_set) {
+  napi_ref reference;
+  VITRINE_RETURN_IF_JS_ERROR(napi_create_reference(env_, error_class, 1, &reference));
+  if (error_class_ != nullptr) napi_delete_reference(env_, error_class_);
+  error_class_ = reference;
+  const KernelTable* const kernels = SelectKernels(instruction_set);
+  if (kernels == nullptr) {
+    return {ErrorCode::kOption, "VITRINE_ISA is '" + std::string(instruction_set) +
+                                    "'; this processor runs: " + KernelNames()};
+  }
+  kernels_ = kernels;
+  return {};
+}
+
+ThreadPool& Addon::pool() {
+  if (pool_ == nullptr) pool_ = AcquireProcessPool();
+  return *pool_;
+}
+
+Result<napi_value> Addon::Start(std::shared_ptr<Operation> operation, const StartOptions& options) {
+  if (ended_) return Status(ErrorCode::kClosed, "the environment is closing");
+  if (options.token != nullptr) {
+    if (options.token->cancelled) {
+      return Status(ErrorCode::kCancelled, "the operation was cancelled");
+    }
+    options.token->operation = operation;
+  }
+  pool();
+  operation->Attach(completions_);
+  Pending& pending = pending_[operation.get()];
+  pending.operation = operation;
+  napi_value promise = nullptr;
+  const Status status = Guard([&]() -> Status {
+    VITRINE_RETURN_IF_ERROR(Keep(pending, options));
+    VITRINE_RETURN_IF_JS_ERROR(napi_create_promise(env_, &pending.deferred, &promise));
+    if (Submit(operation)) return {};
+    return {ErrorCode::kOverloaded, "too many operations are waiting; try again later"};
+  });
+  if (status.ok()) {
+    Queued(*operation);
+    return promise;
+  }
+  Forget(pending);
+  const napi_deferred deferred = pending.deferred;
+  pending_.erase(operation.get());
+  if (deferred == nullptr) return status;
+  // A promise that nobody settles would never be freed.
+  napi_value error = MakeError(status);
+  if (error == nullptr) return status;
+  napi_reject_deferred(env_, deferred, error);
+  return promise;
+}
+
+void Addon::Queued(const Operation& operation) {
+  if (pending_.size() == 1) SetReferenced(true);
+  if (operation.index() == nullptr) return;
+  ++operation.index()->pending_;
+  if (operation.lane() == Operation::Lane::kWrite) ++operation.index()->pending_writes_;
+}
+
+// Keeps what the call came with until it is settled.
+Status Addon::Keep(Pending& pending, const StartOptions& options) {
+  for (size_t i = 0; i < options.outputs.size() && options.outputs[i] != nullptr; ++i) {
+    VITRINE_RETURN_IF_JS_ERROR(
+        napi_create_reference(env_, options.outputs[i], 1, &pending.outputs[i]));
+  }
+  if (options.on_progress != nullptr) {
+    VITRINE_RETURN_IF_JS_ERROR(
+        napi_create_reference(env_, options.on_progress, 1, &pending.on_progress));
+  }
+  return {};
+}
+
+void Addon::Forget(Pending& pending) {
+  for (napi_ref& output : pending.outputs) {
+    if (output != nullptr) napi_delete_reference(env_, std::exchange(output, nullptr));
+  }
+  if (pending.on_progress != nullptr) {
+    napi_delete_reference(env_, std::exchange(pending.on_progress, nullptr));
+  }
+}
+
+bool Addon::Submit(const std::shared_ptr<Operation>& operation) {
+  class OperationTask final : public Task {
+   public:
+    explicit OperationTask(std::shared_ptr<Operation> operation)
+        : operation_(std::move(operation)) {}
+    void Run() override { operation_->Run(); }
+
+   private:
+    const std::shared_ptr<Operation> operation_;
+  };
+  if (operation->lane() == Operation::Lane::kWrite) {
+    return operation->index()->writes()->Push(operation, *pool_);
+  }
+  return pool_->Submit(std::make_unique<OperationTask>(operation),
+                       operation->lane() == Operation::Lane::kSearch
+                           ? ThreadPool::Priority::kInteractive
+                           : ThreadPool::Priority::kBulk);
+}
+
+void Addon::Wake(napi_env env, napi_value /*callback*/, void* addon, void* /*data*/) {
+  // Without an environment the function is being torn down, and the Addon may be gone.
+  if (env == nullptr) return;
+  static_cast<Addon*>(addon)->Drain();
+}
+
+void Addon::Drain() {
+  if (ended_) return;
+  completions_->Woken();
+  while (const auto operation = completions_->PopProgress()) CallProgress(*operation);
+  while (const auto operation = completions_->PopFinished()) {
+    if (ended_) return;
+    Settle(*operation);
+  }
+}
+
+void Addon::CallProgress(Operation& operation) {
+  const auto found = pending_.find(&operation);
+  if (found == pending_.end() || found->second.on_progress == nullptr) return;
+  const Operation::Progress progress = operation.progress();
+  if (progress == found->second.reported) return;
+  found->second.reported = progress;
+  const HandleScope scope(env_);
+  napi_value callback = ValueOf(env_, found->second.on_progress);
+  napi_value receiver = nullptr;
+  napi_value arguments[2] = {};
+  if (callback == nullptr || napi_get_undefined(env_, &receiver) != napi_ok ||
+      napi_create_double(env_, static_cast<double>(progress.done), &arguments[0]) != napi_ok ||
+      napi_create_double(env_, static_cast<double>(progress.total), &arguments[1]) != napi_ok) {
+    return;
+  }
+  napi_value ignored = nullptr;
+  if (napi_call_function(env_, receiver, callback, 2, arguments, &ignored) == napi_ok) return;
+  // lib/ never lets one through: whoever throws here does not want the rest.
+  bool thrown = false;
+  if (napi_is_exception_pending(env_, &thrown) == napi_ok && thrown) {
+    napi_get_and_clear_last_exception(env_, &ignored);
+  }
+  operation.Cancel(ErrorCode::kCancelled);
+}
+
+void Addon::Settle(Operation& operation) {
+  const HandleScope scope(env_);
+  if (operation.status().ok()) CallProgress(operation);
+  const auto found = pending_.find(&operation);
+  if (found == pending_.end()) return;
+  Pending pending = std::move(found->second);
+  pending_.erase(found);
+  if (pending_.empty()) SetReferenced(false);
+  const std::shared_ptr<IndexHandle> index = operation.index();
+  if (index != nullptr) {
+    --index->pending_;
+    if (operation.lane() == Operation::Lane::kWrite) --index->pending_writes_;
+  }
+
+  napi_value value = nullptr;
+  Status status = operation.status();
+  if (status.ok()) {
+    std::array<napi_value, StartOptions::kMaxOutputs> outputs = {};
+    for (size_t i = 0; i < outputs.size() && pending.outputs[i] != nullptr; ++i) {
+      outputs[i] = ValueOf(env_, pending.outputs[i]);
+    }
+    status = Guard([&] {
+      const Result<napi_value> resolved = operation.Resolve(env_, outputs);
+      if (!resolved.ok()) return resolved.status();
+      value = *resolved;
+      return Status();
+    });
+  }
+  Forget(pending);
+  if (pending.deferred != nullptr) {
+    if (status.ok()) {
+      if (value == nullptr) napi_get_undefined(env_, &value);
+      napi_resolve_deferred(env_, pending.deferred, value);
+    } else if (napi_value error = MakeError(status); error != nullptr) {
+      napi_reject_deferred(env_, pending.deferred, error);
+    }
+  }
+  if (index == nullptr) return;
+  if (!index->closing_) {
+    if (operation.lane() == Operation::Lane::kWrite) ReportMemory(*index);
+  } else if (index->pending_ == 0) {
+    ReleaseWhenIdle(index);
+  }
+}
+
+Result<napi_value> Addon::Close(const std::shared_ptr<IndexHandle>& index) {
+  napi_deferred deferred = nullptr;
+  napi_value promise = nullptr;
+  VITRINE_RETURN_IF_JS_ERROR(napi_create_promise(env_, &deferred, &promise));
+  index->close_promises_.push_back(deferred);
+  if (index->released_) {
+    Released(*index);
+    return promise;
+  }
+  if (index->closing_) return promise;
+  index->closing_ = true;
+  // Cancelling queues completions but settles nothing yet: the map does not change meanwhile.
+  for (const auto& [key, pending] : pending_) {
+    if (pending.operation->index() == index && !pending.operation->survives_close()) {
+      pending.operation->Cancel(ErrorCode::kClosed);
+    }
+  }
+  if (index->pending_ == 0) ReleaseWhenIdle(index);
+  return promise;
+}
+
+// The last operation of a closing index has ended: its table can go.
+void Addon::ReleaseWhenIdle(const std::shared_ptr<IndexHandle>& index) {
+  if (index->table_ == nullptr) {
+    Released(*index);
+    return;
+  }
+  auto release = std::make_shared<ReleaseTable>(index, std::move(index->table_));
+  release->Attach(completions_);
+  Pending& pending = pending_[release.get()];
+  pending.operation = release;
+  const Status status = Guard([&]() -> Status {
+    if (Submit(release)) return {};
+    return {ErrorCode::kOverloaded, "no room in the pool"};
+  });
+  if (status.ok()) {
+    Queued(*release);
+    return;
+  }
+  // Then it is freed here and now.
+  pending_.erase(release.get());
+  release.reset();
+  Released(*index);
+}
+
+void Addon::Released(IndexHandle& index) {
+  index.released_ = true;
+  ReportMemory(index);
+  std::vector<napi_deferred> promises = std::exchange(index.close_promises_, {});
+  for (const napi_deferred deferred : promises) {
+    napi_value undefined = nullptr;
+    if (napi_get_undefined(env_, &undefined) == napi_ok) {
+      napi_resolve_deferred(env_, deferred, undefined);
+    }
+  }
+}
+
+void Addon::ReportMemory(IndexHandle& index) {
+  if (index.collected_) return;
+  const int64_t bytes =
+      index.table_ == nullptr ? 0 : static_cast<int64_t>(index.table_->memory().total());
+  const int64_t change = bytes - index.reported_bytes_;
+  if (bytes != 0 && change < kReportStep && change > -kReportStep) return;
+  int64_t all = 0;
+  if (napi_adjust_external_memory(env_, change, &all) == napi_ok) index.reported_bytes_ = bytes;
+}
+
+napi_value Addon::MakeError(const Status& status) {
+  const std::string_view code = ErrorCodeName(status.code());
+  napi_value error_class = error_class_ == nullptr ? nullptr : ValueOf(env_, error_class_);
+  napi_value arguments[2] = {};
+  if (napi_create_string_utf8(env_, code.data(), code.size(), &arguments[0]) != napi_ok ||
+      napi_create_string_utf8(env_, status.message().data(), status.message().size(),
+                              &arguments[1]) != napi_ok) {
+    return nullptr;
+  }
+  napi_value error = nullptr;
+  if (error_class == nullptr) {
+    return napi_create_error(env_, arguments[0], arguments[1], &error) == napi_ok ? error : nullptr;
+  }
+  return napi_new_instance(env_, error_class, 2, arguments, &error) == napi_ok ? error : nullptr;
+}
+
+void Addon::SetReferenced(bool referenced) {
+  // Keeps the process alive while something is pending, and only then.
+  if (referenced) {
+    napi_ref_threadsafe_function(env_, wake_);
+  } else {
+    napi_unref_threadsafe_function(env_, wake_);
+  }
+}
+
+void Addon::Shutdown() {
+  ended_ = true;
+  for (const auto& [key, pending] : pending_) pending.operation->Cancel(ErrorCode::kClosed);
+  completions_->Close();
+  napi_release_threadsafe_function(wake_, napi_tsfn_abort);
+  for (auto& [key, pending] : pending_) Forget(pending);
+  pending_.clear();
+  if (error_class_ != nullptr) napi_delete_reference(env_, std::exchange(error_class_, nullptr));
+  pool_.reset();
+}
+
+}  // namespace vitrine

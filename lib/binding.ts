@@ -1,0 +1,182 @@
+import { readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { dirname, join, relative } from 'node:path'
+import process from 'node:process'
+import { fileURLToPath } from 'node:url'
+import { VitrineError } from './errors.ts'
+import type { SearchCounters, SearchPlan } from './search-plan.ts'
+
+declare const kind: unique symbol
+interface Handle<K extends string> {
+  readonly [kind]: K
+}
+export type IndexHandle = Handle<'index'>
+export type IdSetHandle = Handle<'id set'>
+/** Cancels one operation. */
+export type CancelToken = Handle<'cancel token'>
+
+type NativeIds = Uint32Array | BigUint64Array
+type Filter = IdSetHandle | NativeIds | undefined
+type Progress = (done: number, total: number) => void
+
+/** Bytes of memory. */
+export interface MemoryUsage {
+  readonly total: number
+  readonly vectors: number
+  readonly graph: number
+  readonly codes: number
+  readonly ids: number
+  readonly other: number
+}
+
+/** The functions of native/binding. Each checks every argument again. */
+export interface NativeBinding {
+  initialize(errorClass: typeof VitrineError, instructionSet: string): void
+  engineInfo(): { instructionSet: string; threads: number }
+  errorCodes(): string[]
+
+  createIndex(
+    dimension: number,
+    metric: string,
+    idType: string,
+    m: number | undefined,
+    efConstruction: number | undefined,
+    capacity: number | undefined,
+    seed: number | undefined,
+    threads: number | undefined,
+  ): IndexHandle
+  closeIndex(index: IndexHandle): Promise<void>
+  indexSize(index: IndexHandle): number
+  /** Writes as many ids as fit, in ascending order; returns how many there are. */
+  indexIds(index: IndexHandle, out: NativeIds): number
+  hasId(index: IndexHandle, id: number | bigint): boolean
+  getVectors(index: IndexHandle, ids: NativeIds, out: Float32Array): void
+  /** At once; or, while a write is pending, after it. */
+  reserveRoom(index: IndexHandle, count: number): Promise<void> | undefined
+  memoryUsage(index: IndexHandle): MemoryUsage
+  createIdSet(index: IndexHandle, ids: NativeIds): IdSetHandle
+
+  /** `out` receives the ids; with `null` they are given out in sequence. */
+  addPoints(
+    index: IndexHandle,
+    ids: NativeIds | null,
+    vectors: Float32Array,
+    out: NativeIds,
+    token: CancelToken | undefined,
+    onProgress: Progress | undefined,
+  ): Promise<void>
+  upsertPoints(
+    index: IndexHandle,
+    ids: NativeIds,
+    vectors: Float32Array,
+    token: CancelToken | undefined,
+    onProgress: Progress | undefined,
+  ): Promise<void>
+  removePoints(
+    index: IndexHandle,
+    ids: NativeIds,
+    token: CancelToken | undefined,
+    onProgress: Progress | undefined,
+  ): Promise<number>
+  createCancelToken(): CancelToken
+  cancelOperation(token: CancelToken): void
+
+  searchInto(
+    index: IndexHandle,
+    query: Float32Array,
+    ids: NativeIds,
+    distances: Float32Array,
+    k: number,
+    ef: number | undefined,
+    exact: boolean,
+    filter: Filter,
+    timeoutMs: number | undefined,
+  ): number
+  search(
+    index: IndexHandle,
+    query: Float32Array,
+    ids: NativeIds,
+    distances: Float32Array,
+    k: number,
+    ef: number | undefined,
+    exact: boolean,
+    filter: Filter,
+    timeoutMs: number | undefined,
+    token: CancelToken | undefined,
+  ): Promise<number>
+  searchBatch(
+    index: IndexHandle,
+    queries: Float32Array,
+    ids: NativeIds,
+    distances: Float32Array,
+    counts: Uint32Array,
+    k: number,
+    ef: number | undefined,
+    exact: boolean,
+    filter: Filter,
+    timeoutMs: number | undefined,
+    token: CancelToken | undefined,
+  ): Promise<void>
+  explain(
+    index: IndexHandle,
+    query: Float32Array,
+    k: number,
+    ef: number | undefined,
+    exact: boolean,
+    filter: Filter,
+    timeoutMs: number | undefined,
+  ): SearchPlan
+  analyze(
+    index: IndexHandle,
+    query: Float32Array,
+    ids: NativeIds,
+    distances: Float32Array,
+    k: number,
+    ef: number | undefined,
+    exact: boolean,
+    filter: Filter,
+    timeoutMs: number | undefined,
+    token: CancelToken | undefined,
+  ): Promise<{ count: number; plan: SearchPlan; counters: SearchCounters; nanoseconds: number }>
+}
+
+const require = createRequire(import.meta.url)
+const root = dirname(dirname(fileURLToPath(import.meta.url)))
+
+/** The addon, loaded with this module: from build/Release, or the prebuilt one for this platform. */
+export const native: NativeBinding = load()
+
+export const version = (
+  JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string }
+).version
+
+function load(): NativeBinding {
+  const loadFrom = require('node-gyp-build') as (folder: string) => NativeBinding
+  let binding: NativeBinding
+  try {
+    binding = loadFrom(root)
+  } catch (cause) {
+    throw noBinary(cause)
+  }
+  binding.initialize(VitrineError, process.env.VITRINE_ISA ?? '')
+  return binding
+}
+
+function noBinary(cause: unknown): VitrineError {
+  const { platform, arch, version } = process
+  const script = join(root, 'scripts', 'build-native.mjs')
+  return new VitrineError(
+    'ERR_NO_BINARY',
+    `vitrine has no native binary for ${platform}-${arch}, Node ${version}. ` +
+      `To build one (this takes a C++20 compiler, make and python3): node ${fromHere(script)}`,
+    { details: { platform, arch, node: version }, cause },
+  )
+}
+
+function fromHere(path: string): string {
+  try {
+    return relative(process.cwd(), path)
+  } catch {
+    return path // the current folder has been deleted
+  }
+}

@@ -1,0 +1,42 @@
+/** How a search goes about its work: walks the graph, or computes every distance that counts. */
+export type PlanKind = 'nothing' | 'walk' | 'scan' | 'filter-scan' | 'filter-walk'
+
+/** Why: what spoke for this kind of plan. */
+export type PlanReason =
+  | 'default'
+  | 'exact-asked'
+  | 'empty'
+  | 'zero-query'
+  | 'few-allowed'
+  | 'far-filter'
+  | 'enough-allowed'
+
+/** What `explain` tells about a search. */
+export interface SearchPlan {
+  readonly kind: PlanKind
+  readonly reason: PlanReason
+  /** Beam width of the walk; 0 for scans. */
+  readonly ef: number
+  /** Rows of the index: one for each different vector. */
+  readonly rows: number
+  /** Rows that the filter allows; `rows` without a filter. */
+  readonly allowedRows: number
+  /** The share of allowed rows near the query, 0 … 1; null when nobody looked. */
+  readonly localShare: number | null
+  /** Whether the walk also follows the edges that keep sparse filters connected. */
+  readonly fillEdges: boolean
+}
+
+/** What one search did. */
+export interface SearchCounters {
+  /** Nodes whose links were read. */
+  readonly hops: number
+  /** Distances to the nodes that the walk began from. */
+  readonly entryEvaluations: number
+  /** Distances to nodes met on the way. */
+  readonly graphEvaluations: number
+  /** Distances computed by a scan. */
+  readonly scanEvaluations: number
+  /** Nodes walked through that are no longer, or not yet, visible. */
+  readonly transitNodes: number
+}

@@ -1,0 +1,107 @@
+#pragma once
+
+#include <node_api.h>
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "base/status.h"
+#include "base/thread_pool.h"
+#include "binding/completion_queue.h"
+#include "binding/index_handle.h"
+#include "binding/operation.h"
+#include "engine/table.h"
+#include "kernels/kernels.h"
+
+namespace vitrine {
+
+// What an asynchronous call hands over besides its operation; all but `outputs` may be null.
+struct StartOptions {
+  static constexpr size_t kMaxOutputs = 3;
+
+  std::array<napi_value, kMaxOutputs> outputs = {};  // typed arrays, kept until it is settled
+  napi_value on_progress = nullptr;                  // function (done, total)
+  CancelToken* token = nullptr;
+};
+
+// Everything of one Node environment (the main thread, or a worker): its error class, its pending
+// promises, its share of the thread pool. On the JS thread only.
+//
+// When the environment ends, Shutdown cancels what waits and waits for what runs; from then on only
+// the objects of JavaScript that are still to be collected hold the Addon.
+class Addon {
+ public:
+  // Makes the Addon of an environment: its instance data.
+  static Status Create(napi_env env);
+  // Null when the environment has none.
+  static Addon* Of(napi_env env);
+
+  explicit Addon(napi_env env) : env_(env) {}
+  ~Addon() = default;
+  Addon(const Addon&) = delete;
+  Addon& operator=(const Addon&) = delete;
+
+  // Takes the class of errors, and chooses the kernels: the best, or those that are named. Before
+  // anything else.
+  Status Initialize(napi_value error_class, std::string_view instruction_set);
+  bool initialized() const { return kernels_ != nullptr; }
+  const KernelTable& kernels() const { return *kernels_; }
+  ThreadPool& pool();
+
+  // Hands `operation` to the pool. Returns its promise.
+  Result<napi_value> Start(std::shared_ptr<Operation> operation, const StartOptions& options = {});
+  // Refuses new work, ends pending work and releases the table. Returns a promise of that.
+  Result<napi_value> Close(const std::shared_ptr<IndexHandle>& index);
+  // Tells V8 how much memory the index takes.
+  void ReportMemory(IndexHandle& index);
+
+  // A VitrineError; null when the environment cannot make one.
+  napi_value MakeError(const Status& status);
+
+  // For synchronous searches: the query's copy and its hits.
+  std::vector<float>& query_buffer() { return query_buffer_; }
+  std::vector<Hit>& hit_buffer() { return hit_buffer_; }
+
+ private:
+  struct Pending {
+    std::shared_ptr<Operation> operation;
+    napi_deferred deferred = nullptr;
+    std::array<napi_ref, StartOptions::kMaxOutputs> outputs = {};
+    napi_ref on_progress = nullptr;
+    Operation::Progress reported = {};
+  };
+  class ReleaseTable;
+
+  static void Wake(napi_env env, napi_value callback, void* addon, void* data);
+  Status Setup();
+  void Shutdown();
+  void Drain();
+  Status Keep(Pending& pending, const StartOptions& options);
+  void Forget(Pending& pending);
+  bool Submit(const std::shared_ptr<Operation>& operation);
+  void Queued(const Operation& operation);
+  void Settle(Operation& operation);
+  void CallProgress(Operation& operation);
+  void ReleaseWhenIdle(const std::shared_ptr<IndexHandle>& index);
+  void Released(IndexHandle& index);
+  void SetReferenced(bool referenced);
+
+  const napi_env env_;
+  napi_ref error_class_ = nullptr;
+  const KernelTable* kernels_ = nullptr;
+  std::shared_ptr<ThreadPool> pool_;
+  const std::shared_ptr<CompletionQueue> completions_ = std::make_shared<CompletionQueue>();
+  napi_threadsafe_function wake_ = nullptr;
+  // Its promises, and with them the process's wish to stay alive.
+  std::unordered_map<const Operation*, Pending> pending_;
+  bool ended_ = false;
+  std::vector<float> query_buffer_;
+  std::vector<Hit> hit_buffer_;
+};
+
+}  // namespace vitrine

@@ -1,0 +1,69 @@
+#pragma once
+
+#include <node_api.h>
+
+#include <condition_variable>
+#include <cstddef>
+#include <memory>
+#include <mutex>
+
+namespace vitrine {
+
+class Operation;
+
+// The way back from the pool to one environment: operations that have finished or made progress,
+// in order, and one thread-safe function that wakes the environment's thread for any number of
+// them.
+//
+// Thread safety: all functions may be called from any thread.
+class CompletionQueue {
+ public:
+  CompletionQueue() = default;
+  ~CompletionQueue();
+  CompletionQueue(const CompletionQueue&) = delete;
+  CompletionQueue& operator=(const CompletionQueue&) = delete;
+
+  // `wake` is called, without waiting, until Close or Disconnect. REQUIRES: nothing was queued yet
+  void SetWake(napi_threadsafe_function wake);
+
+  // An operation begins to run; false once the environment is closing. Every Begin that is true is
+  // followed by one End.
+  [[nodiscard]] bool Begin();
+  void End();
+
+  void PushFinished(std::shared_ptr<Operation> operation);
+  void PushProgress(std::shared_ptr<Operation> operation);
+  // The environment's thread is awake: what is pushed from here on wakes it again.
+  void Woken();
+  // The next of either kind; null when there is none.
+  std::shared_ptr<Operation> PopFinished();
+  std::shared_ptr<Operation> PopProgress();
+
+  // From here on nothing begins, and what is pushed is dropped. Returns when what runs has ended.
+  void Close();
+  // The same without waiting: the thread-safe function is about to go.
+  void Disconnect();
+
+ private:
+  // First in, first out, linked through the operations: queueing one cannot fail for lack of
+  // memory.
+  using Link = std::shared_ptr<Operation> Operation::*;
+  struct List {
+    std::shared_ptr<Operation> first;
+    Operation* last = nullptr;
+  };
+  static void Push(List& list, Link link, std::shared_ptr<Operation> operation);
+  static std::shared_ptr<Operation> Pop(List& list, Link link);
+  void Wake();
+
+  std::mutex mutex_;
+  std::condition_variable idle_;
+  List finished_;
+  List progress_;
+  napi_threadsafe_function wake_ = nullptr;
+  bool woken_ = false;
+  bool closed_ = false;
+  size_t running_ = 0;
+};
+
+}  // namespace vitrine

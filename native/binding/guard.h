@@ -1,0 +1,32 @@
+#pragma once
+
+#include <exception>
+#include <new>
+#include <stdexcept>
+
+#include "base/status.h"
+
+namespace vitrine {
+
+// An exception of the standard library that is none of the expected ones, as a status.
+Status UnexpectedFailure(const char* what) noexcept;
+
+// Runs `body`, which returns a Status, and turns an exception into one: the place where exceptions
+// end. Around every entry point and every task of the pool.
+template <typename Body>
+Status Guard(Body body) noexcept {
+  // "out of memory" fits into a string without memory of its own.
+  try {
+    return body();
+  } catch (const std::bad_alloc&) {
+    return {ErrorCode::kOutOfMemory, "out of memory"};
+  } catch (const std::length_error&) {  // a container beyond its greatest size
+    return {ErrorCode::kOutOfMemory, "out of memory"};
+  } catch (const std::exception& error) {
+    return UnexpectedFailure(error.what());
+  } catch (...) {
+    return UnexpectedFailure("an unknown exception");
+  }
+}
+
+}  // namespace vitrine

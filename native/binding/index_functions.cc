@@ -1,0 +1,214 @@
+// What an index is made of, answers at once, and how it ends.
+
+#include <algorithm>
+#include <utility>
+
+#include "binding/functions.h"
+#include "binding/guard.h"
+#include "binding/handle.h"
+#include "binding/js_value.h"
+#include "binding/process_pool.h"
+
+namespace vitrine {
+namespace {
+
+constexpr IntegerRule kDimension{"dimension", 1, kMaxDimension};
+constexpr IntegerRule kM{"m", 2, 128};
+constexpr IntegerRule kEfConstruction{"efConstruction", 1, kMaxEf};
+constexpr IntegerRule kCapacity{"capacity", 0, kMaxSlots};
+constexpr IntegerRule kSeed{"seed", 0, (uint64_t{1} << 53) - 1};
+constexpr IntegerRule kThreads{"threads", 1, 1024};
+constexpr IntegerRule kReserve{"the number of points", 0, kMaxSlots, ErrorCode::kArgument};
+
+Result<Metric> ReadMetric(napi_env env, napi_value value) {
+  const Result<std::string> name = ReadString(env, value, "metric");
+  if (name.ok()) {
+    for (size_t i = 0; i < std::size(kMetricNames); ++i) {
+      if (*name == kMetricNames[i]) return static_cast<Metric>(i);
+    }
+  }
+  return Status(ErrorCode::kOption, "metric must be 'l2', 'cosine' or 'ip'");
+}
+
+Result<IdType> ReadIdType(napi_env env, napi_value value) {
+  const Result<std::string> name = ReadString(env, value, "idType");
+  if (name.ok() && *name == "u32") return IdType::kU32;
+  if (name.ok() && *name == "u64") return IdType::kU64;
+  return Status(ErrorCode::kOption, "idType must be 'u32' or 'u64'");
+}
+
+}  // namespace
+
+Result<const std::shared_ptr<IndexHandle>*> ReadOpenIndex(Call& call, size_t argument) {
+  const auto index = ReadHandle<IndexHandle>(call.env, call[argument]);
+  if (index.ok() && (**index)->closing()) {
+    return Status(ErrorCode::kClosed, "the index has been closed");
+  }
+  return index;
+}
+
+// createIndex(dimension: number, metric: Metric, idType: IdType, m: number | undefined,
+//   efConstruction: number | undefined, capacity: number | undefined, seed: number | undefined,
+//   threads: number | undefined): IndexHandle
+Result<napi_value> CreateIndex(Call& call) {
+  TableOptions options;
+  const Result<uint64_t> dimension = ReadInteger(call.env, call[0], kDimension);
+  if (!dimension.ok()) return dimension.status();
+  options.dimension = *dimension;
+  const Result<Metric> metric = ReadMetric(call.env, call[1]);
+  if (!metric.ok()) return metric.status();
+  options.metric = *metric;
+  const Result<IdType> id_type = ReadIdType(call.env, call[2]);
+  if (!id_type.ok()) return id_type.status();
+  options.id_type = *id_type;
+  const Result<uint64_t> m = ReadIntegerOr(call.env, call[3], kM, options.graph.m);
+  if (!m.ok()) return m.status();
+  options.graph.m = *m;
+  const Result<uint64_t> ef_construction =
+      ReadIntegerOr(call.env, call[4], kEfConstruction, options.graph.ef_construction);
+  if (!ef_construction.ok()) return ef_construction.status();
+  options.graph.ef_construction = *ef_construction;
+  const Result<uint64_t> capacity = ReadIntegerOr(call.env, call[5], kCapacity, 0);
+  if (!capacity.ok()) return capacity.status();
+  options.capacity = *capacity;
+  const Result<uint64_t> seed = ReadIntegerOr(call.env, call[6], kSeed, options.graph.seed);
+  if (!seed.ok()) return seed.status();
+  options.graph.seed = *seed;
+  const Result<uint64_t> threads = ReadIntegerOr(call.env, call[7], kThreads, ProcessPoolThreads());
+  if (!threads.ok()) return threads.status();
+  options.threads = *threads;
+
+  Result<std::unique_ptr<Table>> table =
+      Table::Create(options, call.addon.kernels(), &call.addon.pool());
+  if (!table.ok()) return table.status();
+  auto index = std::make_shared<IndexHandle>(std::shared_ptr<Table>(std::move(*table)));
+  call.addon.ReportMemory(*index);
+  return WrapHandle(call.env, std::move(index));
+}
+
+// closeIndex(index: IndexHandle): Promise<void>
+Result<napi_value> CloseIndex(Call& call) {
+  const auto index = ReadHandle<IndexHandle>(call.env, call[0]);
+  if (!index.ok()) return index.status();
+  return call.addon.Close(**index);
+}
+
+// indexSize(index: IndexHandle): number
+Result<napi_value> IndexSize(Call& call) {
+  const auto index = ReadOpenIndex(call, 0);
+  if (!index.ok()) return index.status();
+  return MakeNumber(call.env, static_cast<double>((**index)->table()->size()));
+}
+
+// indexIds(index: IndexHandle, out: IdArray | undefined): number
+//
+// Writes as many ids as fit, in ascending order; returns how many there are.
+Result<napi_value> IndexIds(Call& call) {
+  const auto index = ReadOpenIndex(call, 0);
+  if (!index.ok()) return index.status();
+  const IdType type = (**index)->id_type();
+  const Result<TypedArray> out = ReadIdArray(call.env, call[1], type, "out");
+  if (!out.ok()) return out.status();
+  const std::vector<PointId> ids = (**index)->table()->Ids();
+  StoreIds(std::span(ids).first(std::min(ids.size(), out->length)), type, *out);
+  return MakeNumber(call.env, static_cast<double>(ids.size()));
+}
+
+// hasId(index: IndexHandle, id: number | bigint): boolean
+Result<napi_value> HasId(Call& call) {
+  const auto index = ReadOpenIndex(call, 0);
+  if (!index.ok()) return index.status();
+  const Result<PointId> id = ReadId(call.env, call[1], (**index)->id_type());
+  if (!id.ok()) return id.status();
+  napi_value value;
+  VITRINE_RETURN_IF_JS_ERROR(napi_get_boolean(call.env, (**index)->table()->Has(*id), &value));
+  return value;
+}
+
+// getVectors(index: IndexHandle, ids: IdArray, out: Float32Array): void
+Result<napi_value> GetVectors(Call& call) {
+  const auto index = ReadOpenIndex(call, 0);
+  if (!index.ok()) return index.status();
+  const Result<std::vector<PointId>> ids = CopyIds(call.env, call[1], (**index)->id_type());
+  if (!ids.ok()) return ids.status();
+  const Result<TypedArray> out = ReadFloats(call.env, call[2], "out");
+  if (!out.ok()) return out.status();
+  if (out->length != ids->size() * (**index)->dimension()) {
+    return Status(ErrorCode::kDimension, "out must have room for a vector of each id");
+  }
+  if (ids->empty()) return Undefined();
+  const std::span<float> floats(reinterpret_cast<float*>(out->data), out->length);
+  VITRINE_RETURN_IF_ERROR((**index)->table()->Get(*ids, floats));
+  return Undefined();
+}
+
+namespace {
+
+// A `reserve` that has to wait for the writes before it.
+class ReserveOperation final : public Operation {
+ public:
+  ReserveOperation(const std::shared_ptr<IndexHandle>& index, size_t count)
+      : Operation(Lane::kWrite, index), table_(index->table()), count_(count) {}
+
+  Result<napi_value> Resolve(napi_env, std::span<const napi_value>) override { return Undefined(); }
+
+ private:
+  // Without room the next write asks for it again, and fails if there still is none.
+  Status Execute() override {
+    static_cast<void>(table_->Reserve(count_));
+    return {};
+  }
+  void ReleaseInputs() override { table_.reset(); }
+
+  std::shared_ptr<Table> table_;
+  const size_t count_;
+};
+
+}  // namespace
+
+// reserveRoom(index: IndexHandle, count: number): Promise<void> | undefined
+//
+// At once, unless a write is pending: then after it, and the promise tells when.
+Result<napi_value> ReserveRoom(Call& call) {
+  const auto index = ReadOpenIndex(call, 0);
+  if (!index.ok()) return index.status();
+  const Result<uint64_t> count = ReadInteger(call.env, call[1], kReserve);
+  if (!count.ok()) return count.status();
+  if ((**index)->pending_writes() > 0) {
+    return call.addon.Start(std::make_shared<ReserveOperation>(**index, *count));
+  }
+  VITRINE_RETURN_IF_ERROR((**index)->table()->Reserve(*count));
+  call.addon.ReportMemory(***index);
+  return Undefined();
+}
+
+// memoryUsage(index: IndexHandle): MemoryUsage
+Result<napi_value> MemoryUsage(Call& call) {
+  const auto index = ReadOpenIndex(call, 0);
+  if (!index.ok()) return index.status();
+  const TableMemory memory = (**index)->table()->memory();
+  napi_value usage;
+  VITRINE_RETURN_IF_JS_ERROR(napi_create_object(call.env, &usage));
+  VITRINE_RETURN_IF_ERROR(SetNumbers(call.env, usage,
+                                     {{"total", static_cast<double>(memory.total())},
+                                      {"vectors", static_cast<double>(memory.vectors)},
+                                      {"graph", static_cast<double>(memory.graph)},
+                                      {"codes", 0},
+                                      {"ids", static_cast<double>(memory.ids)},
+                                      {"other", static_cast<double>(memory.other)}}));
+  return usage;
+}
+
+// createIdSet(index: IndexHandle, ids: IdArray): IdSetHandle
+Result<napi_value> CreateIdSet(Call& call) {
+  const auto index = ReadOpenIndex(call, 0);
+  if (!index.ok()) return index.status();
+  Result<std::vector<PointId>> ids = CopyIds(call.env, call[1], (**index)->id_type());
+  if (!ids.ok()) return ids.status();
+  const std::shared_ptr<Table>& table = (**index)->table();
+  Result<std::shared_ptr<IdSet>> set = table->MakeIdSet(std::move(*ids));
+  if (!set.ok()) return set.status();
+  return WrapHandle(call.env, std::make_shared<IdSetHandle>(IdSetHandle{*set, table}));
+}
+
+}  // namespace vitrine

@@ -1,0 +1,78 @@
+#pragma once
+
+#include <node_api.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "binding/write_queue.h"
+#include "engine/table.h"
+
+namespace vitrine {
+
+// What the JavaScript object of an index stands for. Used on the JS thread only, except for its
+// destruction, which may happen wherever the last operation ends; so nothing of Node's that needs
+// freeing is kept here.
+class IndexHandle {
+ public:
+  static constexpr napi_type_tag kTypeTag = {0x1f3c6b0e94d24a57, 0xb1d80e5a6c7f4213};
+  static constexpr std::string_view kTypeName = "an index handle";
+
+  explicit IndexHandle(std::shared_ptr<Table> table)
+      : id_type_(table->id_type()), dimension_(table->dimension()), table_(std::move(table)) {}
+
+  bool closing() const { return closing_; }
+  // REQUIRES: !closing(). An operation takes a share of its own.
+  const std::shared_ptr<Table>& table() const { return table_; }
+  IdType id_type() const { return id_type_; }
+  size_t dimension() const { return dimension_; }
+  const std::shared_ptr<WriteQueue>& writes() const { return writes_; }
+  // Operations that have not been settled, and how many of them are writes.
+  size_t pending() const { return pending_; }
+  size_t pending_writes() const { return pending_writes_; }
+
+  // The JavaScript object has been collected, perhaps with its environment.
+  void Collected(napi_env env) {
+    collected_ = true;
+    int64_t all = 0;
+    napi_adjust_external_memory(env, -std::exchange(reported_bytes_, 0), &all);
+  }
+
+ private:
+  friend class Addon;
+
+  const IdType id_type_;
+  const size_t dimension_;
+  std::shared_ptr<Table> table_;
+  const std::shared_ptr<WriteQueue> writes_ = std::make_shared<WriteQueue>();
+  size_t pending_ = 0;
+  size_t pending_writes_ = 0;
+  bool closing_ = false;
+  bool released_ = false;  // the table is gone
+  std::vector<napi_deferred> close_promises_;
+  int64_t reported_bytes_ = 0;  // what V8 counts on account of this index
+  bool collected_ = false;      // the JavaScript object is gone
+};
+
+// A prepared filter, and the table it belongs to.
+struct IdSetHandle {
+  static constexpr napi_type_tag kTypeTag = {0x5d0a7e3392c64f18, 0x8e21b64fd9a3c075};
+  static constexpr std::string_view kTypeName = "an id set of this index";
+
+  std::shared_ptr<const IdSet> set;
+  std::weak_ptr<Table> table;
+};
+
+// What cancels one operation.
+struct CancelToken {
+  static constexpr napi_type_tag kTypeTag = {0x2b96f1d8407e4ca3, 0x9c4d3071e8b25f6a};
+  static constexpr std::string_view kTypeName = "a cancel token";
+
+  std::weak_ptr<Operation> operation;
+  bool cancelled = false;  // before there was an operation
+};
+
+}  // namespace vitrine

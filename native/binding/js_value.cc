@@ -1,0 +1,222 @@
+#include "binding/js_value.h"
+
+#include <charconv>
+#include <cmath>
+#include <cstring>
+
+namespace vitrine {
+namespace {
+
+constexpr uint64_t kMaxSafeInteger = (uint64_t{1} << 53) - 1;
+
+std::string_view ArrayName(napi_typedarray_type type) {
+  switch (type) {
+    case napi_int8_array:
+      return "an Int8Array";
+    case napi_uint8_array:
+      return "a Uint8Array";
+    case napi_uint8_clamped_array:
+      return "a Uint8ClampedArray";
+    case napi_int16_array:
+      return "an Int16Array";
+    case napi_uint16_array:
+      return "a Uint16Array";
+    case napi_int32_array:
+      return "an Int32Array";
+    case napi_uint32_array:
+      return "a Uint32Array";
+    case napi_float32_array:
+      return "a Float32Array";
+    case napi_float64_array:
+      return "a Float64Array";
+    case napi_bigint64_array:
+      return "a BigInt64Array";
+    case napi_biguint64_array:
+      return "a BigUint64Array";
+  }
+  return "another typed array";
+}
+
+Status WrongArray(std::string_view name, napi_typedarray_type expected, std::string_view found) {
+  return {ErrorCode::kArgument, std::string(name) + " must be " + std::string(ArrayName(expected)) +
+                                    ", not " + std::string(found)};
+}
+
+Result<TypedArray> ReadArrayOf(napi_env env, napi_value value, napi_typedarray_type expected,
+                               std::string_view name) {
+  TypedArray array;
+  void* data = nullptr;
+  if (napi_get_typedarray_info(env, value, &array.type, &array.length, &data, nullptr, nullptr) !=
+      napi_ok) {
+    return WrongArray(name, expected, Describe(env, value));
+  }
+  if (array.type != expected) return WrongArray(name, expected, ArrayName(array.type));
+  array.data = static_cast<std::byte*>(data);
+  return array;
+}
+
+std::string FormatNumber(double value) {
+  if (std::isnan(value)) return "NaN";
+  if (std::isinf(value)) return value < 0 ? "-Infinity" : "Infinity";
+  char text[32];
+  const auto [end, error] = std::to_chars(text, text + sizeof(text), value);
+  return std::string(text, end);
+}
+
+}  // namespace
+
+Status JsFailure(std::string_view call) {
+  return {ErrorCode::kInternal, "Node-API refused " + std::string(call)};
+}
+
+bool IsUndefined(napi_env env, napi_value value) {
+  napi_valuetype type;
+  return napi_typeof(env, value, &type) == napi_ok && type == napi_undefined;
+}
+
+std::string Describe(napi_env env, napi_value value) {
+  napi_valuetype type;
+  if (napi_typeof(env, value, &type) != napi_ok) return "something else";
+  switch (type) {
+    case napi_undefined:
+      return "undefined";
+    case napi_null:
+      return "null";
+    case napi_boolean:
+      return "a boolean";
+    case napi_number: {
+      double number = 0;
+      return napi_get_value_double(env, value, &number) == napi_ok ? FormatNumber(number)
+                                                                   : "a number";
+    }
+    case napi_string:
+      return "a string";
+    case napi_symbol:
+      return "a symbol";
+    case napi_object:
+      return "an object";
+    case napi_function:
+      return "a function";
+    case napi_external:
+      return "an external value";
+    case napi_bigint:
+      return "a bigint";
+  }
+  return "something else";
+}
+
+Result<uint64_t> ReadInteger(napi_env env, napi_value value, const IntegerRule& rule) {
+  double number = 0;
+  if (napi_get_value_double(env, value, &number) == napi_ok &&
+      number >= static_cast<double>(rule.min) && number <= static_cast<double>(rule.max) &&
+      std::trunc(number) == number) {
+    return static_cast<uint64_t>(number);
+  }
+  return Status(rule.code, std::string(rule.name) + " must be an integer from " +
+                               std::to_string(rule.min) + " to " + std::to_string(rule.max) +
+                               ", not " + Describe(env, value));
+}
+
+Result<uint64_t> ReadIntegerOr(napi_env env, napi_value value, const IntegerRule& rule,
+                               uint64_t fallback) {
+  if (IsUndefined(env, value)) return fallback;
+  return ReadInteger(env, value, rule);
+}
+
+Result<bool> ReadBool(napi_env env, napi_value value, std::string_view name) {
+  bool flag = false;
+  if (napi_get_value_bool(env, value, &flag) == napi_ok) return flag;
+  return Status(ErrorCode::kOption,
+                std::string(name) + " must be true or false, not " + Describe(env, value));
+}
+
+Result<std::string> ReadString(napi_env env, napi_value value, std::string_view name) {
+  size_t length = 0;
+  if (napi_get_value_string_utf8(env, value, nullptr, 0, &length) != napi_ok) {
+    return Status(ErrorCode::kArgument,
+                  std::string(name) + " must be a string, not " + Describe(env, value));
+  }
+  std::string text(length, '\0');
+  VITRINE_RETURN_IF_JS_ERROR(
+      napi_get_value_string_utf8(env, value, text.data(), length + 1, &length));
+  return text;
+}
+
+Result<PointId> ReadId(napi_env env, napi_value value, IdType type) {
+  const uint64_t max = type == IdType::kU64 ? kMaxSafeInteger : UINT32_MAX;
+  napi_valuetype kind;
+  VITRINE_RETURN_IF_JS_ERROR(napi_typeof(env, value, &kind));
+  if (kind != napi_bigint) return ReadInteger(env, value, {"an id", 0, max, ErrorCode::kId});
+  if (type != IdType::kU64) {
+    return Status(ErrorCode::kId, "an id must be a number; bigints need idType 'u64'");
+  }
+  uint64_t id = 0;
+  bool lossless = false;
+  VITRINE_RETURN_IF_JS_ERROR(napi_get_value_bigint_uint64(env, value, &id, &lossless));
+  if (!lossless) return Status(ErrorCode::kId, "an id must be from 0n to 2n ** 64n - 1n");
+  return id;
+}
+
+Result<TypedArray> ReadFloats(napi_env env, napi_value value, std::string_view name) {
+  return ReadArrayOf(env, value, napi_float32_array, name);
+}
+
+Result<TypedArray> ReadIdArray(napi_env env, napi_value value, IdType type, std::string_view name) {
+  return ReadArrayOf(env, value, type == IdType::kU64 ? napi_biguint64_array : napi_uint32_array,
+                     name);
+}
+
+Result<std::vector<PointId>> CopyIds(napi_env env, napi_value value, IdType type) {
+  const Result<TypedArray> array = ReadIdArray(env, value, type, "ids");
+  if (!array.ok()) return array.status();
+  std::vector<PointId> ids(array->length);
+  if (type == IdType::kU64) {
+    if (!ids.empty()) std::memcpy(ids.data(), array->data, ids.size() * sizeof(uint64_t));
+    return ids;
+  }
+  const std::byte* from = array->data;
+  for (PointId& id : ids) {
+    uint32_t narrow;
+    std::memcpy(&narrow, from, sizeof(narrow));
+    from += sizeof(narrow);
+    id = narrow;
+  }
+  return ids;
+}
+
+void StoreIds(std::span<const PointId> ids, IdType type, const TypedArray& array) {
+  if (ids.empty()) return;
+  if (type == IdType::kU64) {
+    std::memcpy(array.data, ids.data(), ids.size_bytes());
+    return;
+  }
+  std::byte* to = array.data;
+  for (const PointId id : ids) {
+    const uint32_t narrow = static_cast<uint32_t>(id);
+    std::memcpy(to, &narrow, sizeof(narrow));
+    to += sizeof(narrow);
+  }
+}
+
+Result<napi_value> MakeNumber(napi_env env, double value) {
+  napi_value number;
+  VITRINE_RETURN_IF_JS_ERROR(napi_create_double(env, value, &number));
+  return number;
+}
+
+Result<napi_value> MakeString(napi_env env, std::string_view value) {
+  napi_value text;
+  VITRINE_RETURN_IF_JS_ERROR(napi_create_string_utf8(env, value.data(), value.size(), &text));
+  return text;
+}
+
+Status SetNumbers(napi_env env, napi_value object, std::initializer_list<NumberProperty> numbers) {
+  for (const auto& [name, value] : numbers) {
+    napi_value number;
+    VITRINE_RETURN_IF_JS_ERROR(napi_create_double(env, value, &number));
+    VITRINE_RETURN_IF_JS_ERROR(napi_set_named_property(env, object, name, number));
+  }
+  return {};
+}
+
+}  // namespace vitrine

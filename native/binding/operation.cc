@@ -1,0 +1,72 @@
+#include "binding/operation.h"
+
+#include <utility>
+
+#include "binding/completion_queue.h"
+#include "binding/guard.h"
+
+namespace vitrine {
+namespace {
+
+// Between two reports of progress: often enough for a bar that moves.
+constexpr std::chrono::milliseconds kProgressInterval{40};
+
+}  // namespace
+
+Operation::Operation(Lane lane, std::shared_ptr<IndexHandle> index)
+    : lane_(lane), index_(std::move(index)) {}
+
+Operation::~Operation() = default;
+
+void Operation::Attach(std::shared_ptr<CompletionQueue> completions) {
+  completions_ = std::move(completions);
+}
+
+bool Operation::Claim() {
+  Phase waiting = Phase::kWaiting;
+  return phase_.compare_exchange_strong(waiting, Phase::kClaimed, std::memory_order_acq_rel);
+}
+
+void Operation::Cancel(ErrorCode reason) {
+  if (cancelled_.load(std::memory_order_relaxed)) return;
+  reason_.store(reason, std::memory_order_relaxed);
+  cancelled_.store(true, std::memory_order_relaxed);
+  if (!Claim()) return;
+  ReleaseInputs();
+  status_ = StatusOf(reason);
+  completions_->PushFinished(shared_from_this());
+}
+
+void Operation::Run() {
+  if (!completions_->Begin()) return;
+  if (Claim()) {
+    status_ = Guard([this] { return Execute(); });
+    if (!status_.ok() && status_.code() == ErrorCode::kCancelled) {
+      status_ = StatusOf(reason_.load(std::memory_order_relaxed));
+    }
+    ReleaseInputs();
+    completions_->PushFinished(shared_from_this());
+  }
+  completions_->End();
+}
+
+Status Operation::StatusOf(ErrorCode reason) const {
+  return reason == ErrorCode::kClosed ? Status(reason, "the index has been closed")
+                                      : Status(reason, "the operation was cancelled");
+}
+
+void Operation::ReportProgress(uint64_t done, uint64_t total) {
+  progress_done_.store(done, std::memory_order_relaxed);
+  progress_total_.store(total, std::memory_order_relaxed);
+  const auto now = std::chrono::steady_clock::now();
+  if (now - last_progress_ < kProgressInterval) return;
+  last_progress_ = now;
+  completions_->PushProgress(shared_from_this());
+}
+
+Operation::Progress Operation::progress() const {
+  return {progress_done_.load(std::memory_order_relaxed),
+          progress_total_.load(std::memory_order_relaxed)};
+}
+
+}  // namespace vitrine

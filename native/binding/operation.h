@@ -1,0 +1,103 @@
+#pragma once
+
+#include <node_api.h>
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <span>
+
+#include "base/status.h"
+
+namespace vitrine {
+
+class CompletionQueue;
+class IndexHandle;
+
+// One asynchronous call: what it was given (copies), what it computes on a thread of the pool, and
+// how the result becomes a JavaScript value.
+//
+// It waits until a thread of the pool claims it and runs it, or `Cancel` claims it first and it
+// never runs. Either way it reaches the completion queue of its environment once, and the Addon,
+// which keeps the promise, settles it. An operation holds nothing of Node's, so it may be destroyed
+// on any thread.
+class Operation : public std::enable_shared_from_this<Operation> {
+ public:
+  enum class Lane : uint8_t {
+    kSearch,  // interactive: goes before bulk work
+    kBulk,
+    kWrite,  // bulk, and one at a time per index, in the order of the calls
+  };
+  struct Progress {
+    uint64_t done = 0;
+    uint64_t total = 0;
+    friend bool operator==(const Progress&, const Progress&) = default;
+  };
+
+  // `index` is null for an operation that makes an index.
+  Operation(Lane lane, std::shared_ptr<IndexHandle> index);
+  virtual ~Operation();
+  Operation(const Operation&) = delete;
+  Operation& operator=(const Operation&) = delete;
+
+  Lane lane() const { return lane_; }
+  const std::shared_ptr<IndexHandle>& index() const { return index_; }
+  // Whether closing the index waits for it instead of cancelling it.
+  virtual bool survives_close() const { return false; }
+
+  // Where it goes when it is done. REQUIRES: once, before Run or Cancel
+  void Attach(std::shared_ptr<CompletionQueue> completions);
+  // Ends it with `reason`: at once if it still waits, else soon. On the JS thread.
+  void Cancel(ErrorCode reason);
+  // On a thread of the pool. Does nothing when it was cancelled before.
+  void Run();
+
+  // Once it is done, on the JS thread.
+  const Status& status() const { return status_; }
+  // The value that the promise resolves with. `outputs` are the arrays that came with the call.
+  // REQUIRES: status().ok()
+  virtual Result<napi_value> Resolve(napi_env env, std::span<const napi_value> outputs) = 0;
+  // How far it is. Any thread.
+  Progress progress() const;
+
+ protected:
+  // On a thread of the pool.
+  virtual Status Execute() = 0;
+  // Frees what it was given, for it will not run (again).
+  virtual void ReleaseInputs() = 0;
+
+  const std::atomic<bool>& cancelled() const { return cancelled_; }
+  // Tells the environment, now and then, how far it is. On the thread that runs it.
+  void ReportProgress(uint64_t done, uint64_t total);
+
+ private:
+  friend class CompletionQueue;
+
+  enum class Phase : uint8_t { kWaiting, kClaimed };
+  bool Claim();
+  Status StatusOf(ErrorCode reason) const;
+
+  const Lane lane_;
+  const std::shared_ptr<IndexHandle> index_;
+  std::shared_ptr<CompletionQueue> completions_;
+
+  // Acquire and release: whoever claims it owns what it holds.
+  std::atomic<Phase> phase_{Phase::kWaiting};
+  // Relaxed: the engine looks at the flag alone; what set it is read when the engine has stopped.
+  std::atomic<bool> cancelled_{false};
+  std::atomic<ErrorCode> reason_{ErrorCode::kCancelled};
+  Status status_;
+
+  // Relaxed: two numbers for display.
+  std::atomic<uint64_t> progress_done_{0};
+  std::atomic<uint64_t> progress_total_{0};
+  std::chrono::steady_clock::time_point last_progress_ = {};
+
+  // Guarded by the completion queue.
+  std::shared_ptr<Operation> next_finished_;
+  std::shared_ptr<Operation> next_progress_;
+  bool progress_queued_ = false;
+};
+
+}  // namespace vitrine

@@ -1,0 +1,402 @@
+// Searches, on the JS thread and on the pool.
+
+#include <chrono>
+#include <cstring>
+#include <limits>
+#include <utility>
+
+#include "binding/functions.h"
+#include "binding/handle.h"
+#include "binding/js_value.h"
+#include "binding/vector_copy.h"
+
+namespace vitrine {
+namespace {
+
+constexpr IntegerRule kK{"k", 1, kMaxK};
+constexpr IntegerRule kEf{"ef", 1, kMaxEf};
+constexpr IntegerRule kTimeoutMs{"timeoutMs", 1, uint64_t{1} << 31};
+
+// What a search is asked for, but the query.
+struct SearchRequest {
+  SearchParameters parameters;  // filter and control are set by whoever searches
+  std::shared_ptr<const IdSet> filter;
+};
+
+Result<std::shared_ptr<const IdSet>> ReadFilter(Call& call, size_t argument,
+                                                const IndexHandle& index) {
+  if (const auto handle = PeekHandle<IdSetHandle>(call.env, call[argument])) {
+    if ((*handle)->table.lock() == index.table()) return (*handle)->set;
+    return Status(ErrorCode::kArgument, "the filter is an id set of another index");
+  }
+  Result<std::vector<PointId>> ids = CopyIds(call.env, call[argument], index.id_type());
+  if (!ids.ok()) return ids.status();
+  const Result<std::shared_ptr<IdSet>> set = index.table()->MakeIdSet(std::move(*ids));
+  if (!set.ok()) return set.status();
+  return std::shared_ptr<const IdSet>(*set);
+}
+
+// Arguments from `first` on: k: number, ef: number | undefined, exact: boolean,
+// filter: IdSetHandle | IdArray | undefined, timeoutMs: number | undefined
+Status ReadSearch(Call& call, size_t first, const IndexHandle& index, SearchRequest& request) {
+  const Result<uint64_t> k = ReadInteger(call.env, call[first], kK);
+  if (!k.ok()) return k.status();
+  request.parameters.k = *k;
+  const Result<uint64_t> ef = ReadIntegerOr(call.env, call[first + 1], kEf, 0);
+  if (!ef.ok()) return ef.status();
+  request.parameters.ef = *ef;
+  const Result<bool> exact = ReadBool(call.env, call[first + 2], "exact");
+  if (!exact.ok()) return exact.status();
+  request.parameters.exact = *exact;
+  if (!IsUndefined(call.env, call[first + 3])) {
+    Result<std::shared_ptr<const IdSet>> filter = ReadFilter(call, first + 3, index);
+    if (!filter.ok()) return filter.status();
+    request.filter = std::move(*filter);
+    request.parameters.filter = request.filter.get();
+  }
+  if (!IsUndefined(call.env, call[first + 4])) {
+    const Result<uint64_t> timeout = ReadInteger(call.env, call[first + 4], kTimeoutMs);
+    if (!timeout.ok()) return timeout.status();
+    request.parameters.control.has_deadline = true;
+    request.parameters.control.deadline =
+        std::chrono::steady_clock::now() + std::chrono::milliseconds(*timeout);
+  }
+  return {};
+}
+
+Result<TypedArray> ReadQuery(Call& call, size_t argument, const IndexHandle& index) {
+  const Result<TypedArray> array = ReadFloats(call.env, call[argument], "query");
+  if (!array.ok() || array->length == index.dimension()) return array;
+  return Status(ErrorCode::kDimension, "the query has " + std::to_string(array->length) +
+                                           " components, not " + std::to_string(index.dimension()));
+}
+
+// Where hits go: arrays of at least `count` elements.
+struct HitArrays {
+  TypedArray ids;
+  TypedArray distances;
+};
+
+Result<HitArrays> ReadHitArrays(napi_env env, napi_value ids, napi_value distances, IdType type,
+                                size_t count) {
+  const Result<TypedArray> id_array = ReadIdArray(env, ids, type, "out.ids");
+  if (!id_array.ok()) return id_array.status();
+  const Result<TypedArray> distance_array = ReadFloats(env, distances, "out.distances");
+  if (!distance_array.ok()) return distance_array.status();
+  if (id_array->length < count || distance_array->length < count) {
+    return Status(ErrorCode::kArgument, "out has no room for " + std::to_string(count) + " hits");
+  }
+  return HitArrays{*id_array, *distance_array};
+}
+
+// The arrays may lie anywhere, an element that is shared with another thread included.
+template <typename Id>
+void StoreHits(std::span<const Hit> hits, std::byte* ids, std::byte* distances) {
+  for (const Hit& hit : hits) {
+    const Id id = static_cast<Id>(hit.id);
+    std::memcpy(ids, &id, sizeof(id));
+    std::memcpy(distances, &hit.distance, sizeof(hit.distance));
+    ids += sizeof(id);
+    distances += sizeof(hit.distance);
+  }
+}
+
+void StoreHits(std::span<const Hit> hits, IdType type, const HitArrays& out, size_t first = 0) {
+  std::byte* const distances = out.distances.data + first * sizeof(float);
+  if (type == IdType::kU64) {
+    StoreHits<uint64_t>(hits, out.ids.data + first * sizeof(uint64_t), distances);
+  } else {
+    StoreHits<uint32_t>(hits, out.ids.data + first * sizeof(uint32_t), distances);
+  }
+}
+
+Status CheckDeadline(const SearchControl& control) {
+  if (!control.has_deadline || std::chrono::steady_clock::now() < control.deadline) return {};
+  return {ErrorCode::kTimeout, "the search waited longer than timeoutMs allows"};
+}
+
+class SearchOperation : public Operation {
+ public:
+  SearchOperation(Lane lane, const std::shared_ptr<IndexHandle>& index, SearchRequest request,
+                  VectorCopy queries)
+      : Operation(lane, index),
+        table_(index->table()),
+        request_(std::move(request)),
+        queries_(std::move(queries)) {
+    request_.parameters.control.cancelled = &cancelled();
+  }
+
+ protected:
+  const Table& table() const { return *table_; }
+  const SearchParameters& parameters() const { return request_.parameters; }
+  const VectorCopy& queries() const { return queries_; }
+  void ReleaseInputs() override {
+    table_.reset();
+    request_.filter.reset();
+    request_.parameters.filter = nullptr;
+    queries_ = {};
+  }
+
+ private:
+  std::shared_ptr<const Table> table_;
+  SearchRequest request_;
+  VectorCopy queries_;
+};
+
+class OneSearch : public SearchOperation {
+ public:
+  OneSearch(const std::shared_ptr<IndexHandle>& index, SearchRequest request, VectorCopy query)
+      : SearchOperation(Lane::kSearch, index, std::move(request), std::move(query)) {}
+
+  Result<napi_value> Resolve(napi_env env, std::span<const napi_value> outputs) override {
+    const Result<HitArrays> out =
+        ReadHitArrays(env, outputs[0], outputs[1], index()->id_type(), hits_.size());
+    if (!out.ok()) return out.status();
+    StoreHits(hits_, index()->id_type(), *out);
+    return MakeNumber(env, static_cast<double>(hits_.size()));
+  }
+
+ protected:
+  Status Execute() override { return Run(nullptr, nullptr); }
+  Status Run(SearchCounters* counters, SearchPlan* plan) {
+    VITRINE_RETURN_IF_ERROR(CheckDeadline(parameters().control));
+    hits_.resize(parameters().k);
+    const Result<size_t> found =
+        table().Search(queries().data(), parameters(), hits_, counters, plan);
+    if (!found.ok()) return found.status();
+    hits_.resize(*found);
+    return {};
+  }
+  size_t hit_count() const { return hits_.size(); }
+
+ private:
+  std::vector<Hit> hits_;
+};
+
+class BatchSearch final : public SearchOperation {
+ public:
+  BatchSearch(const std::shared_ptr<IndexHandle>& index, SearchRequest request, VectorCopy queries)
+      : SearchOperation(Lane::kBulk, index, std::move(request), std::move(queries)) {}
+
+  Result<napi_value> Resolve(napi_env env, std::span<const napi_value> outputs) override {
+    const IdType type = index()->id_type();
+    const Result<HitArrays> out =
+        ReadHitArrays(env, outputs[0], outputs[1], type, distances_.size());
+    if (!out.ok()) return out.status();
+    const Result<TypedArray> counts = ReadIdArray(env, outputs[2], IdType::kU32, "out.counts");
+    if (!counts.ok()) return counts.status();
+    if (counts->length < counts_.size()) {
+      return Status(ErrorCode::kArgument, "out.counts has no room for each query");
+    }
+    if (counts_.empty()) return Undefined();
+    std::memcpy(out->ids.data, ids_.data(), ids_.size());
+    std::memcpy(out->distances.data, distances_.data(), distances_.size() * sizeof(float));
+    std::memcpy(counts->data, counts_.data(), counts_.size() * sizeof(uint32_t));
+    return Undefined();
+  }
+
+ private:
+  Status Execute() override {
+    VITRINE_RETURN_IF_ERROR(CheckDeadline(parameters().control));
+    const size_t count = queries().size() / table().dimension();
+    const size_t k = parameters().k;
+    std::vector<Hit> hits(count * k);
+    counts_.resize(count);
+    VITRINE_RETURN_IF_ERROR(
+        table().SearchBatch(queries().span(), count, parameters(), hits, counts_));
+    // Laid out as the arrays of JavaScript here, so that its thread only copies.
+    const IdType type = index()->id_type();
+    distances_.resize(hits.size());
+    ids_.resize(hits.size() * (type == IdType::kU64 ? sizeof(uint64_t) : sizeof(uint32_t)));
+    for (size_t query = 0; query < count; ++query) {
+      for (size_t i = counts_[query]; i < k; ++i) {
+        hits[query * k + i] = {std::numeric_limits<float>::infinity(), UINT64_MAX};
+      }
+    }
+    const HitArrays out{
+        {napi_uint8_array, ids_.data(), hits.size()},
+        {napi_float32_array, reinterpret_cast<std::byte*>(distances_.data()), hits.size()}};
+    StoreHits(hits, type, out);
+    return {};
+  }
+
+  std::vector<uint32_t> counts_;
+  std::vector<std::byte> ids_;
+  std::vector<float> distances_;
+};
+
+Result<napi_value> MakePlan(napi_env env, const SearchPlan& plan) {
+  napi_value object;
+  VITRINE_RETURN_IF_JS_ERROR(napi_create_object(env, &object));
+  const Result<napi_value> kind = MakeString(env, kPlanKindNames[static_cast<size_t>(plan.kind)]);
+  if (!kind.ok()) return kind.status();
+  VITRINE_RETURN_IF_JS_ERROR(napi_set_named_property(env, object, "kind", *kind));
+  const Result<napi_value> reason =
+      MakeString(env, kPlanReasonNames[static_cast<size_t>(plan.reason)]);
+  if (!reason.ok()) return reason.status();
+  VITRINE_RETURN_IF_JS_ERROR(napi_set_named_property(env, object, "reason", *reason));
+  VITRINE_RETURN_IF_ERROR(SetNumbers(env, object,
+                                     {{"ef", static_cast<double>(plan.ef)},
+                                      {"rows", static_cast<double>(plan.rows)},
+                                      {"allowedRows", static_cast<double>(plan.allowed_rows)}}));
+  napi_value share;
+  if (plan.local_share < 0) {
+    VITRINE_RETURN_IF_JS_ERROR(napi_get_null(env, &share));
+  } else {
+    VITRINE_RETURN_IF_JS_ERROR(napi_create_double(env, plan.local_share, &share));
+  }
+  VITRINE_RETURN_IF_JS_ERROR(napi_set_named_property(env, object, "localShare", share));
+  napi_value fill_edges;
+  VITRINE_RETURN_IF_JS_ERROR(napi_get_boolean(env, plan.fill_edges, &fill_edges));
+  VITRINE_RETURN_IF_JS_ERROR(napi_set_named_property(env, object, "fillEdges", fill_edges));
+  return object;
+}
+
+class AnalyzedSearch final : public OneSearch {
+ public:
+  using OneSearch::OneSearch;
+
+  Result<napi_value> Resolve(napi_env env, std::span<const napi_value> outputs) override {
+    const Result<napi_value> stored = OneSearch::Resolve(env, outputs);
+    if (!stored.ok()) return stored.status();
+    const Result<napi_value> plan = MakePlan(env, plan_);
+    if (!plan.ok()) return plan.status();
+    napi_value counters;
+    VITRINE_RETURN_IF_JS_ERROR(napi_create_object(env, &counters));
+    VITRINE_RETURN_IF_ERROR(
+        SetNumbers(env, counters,
+                   {{"hops", static_cast<double>(counters_.hops)},
+                    {"entryEvaluations", static_cast<double>(counters_.entry_evaluations)},
+                    {"graphEvaluations", static_cast<double>(counters_.graph_evaluations)},
+                    {"scanEvaluations", static_cast<double>(counters_.scan_evaluations)},
+                    {"transitNodes", static_cast<double>(counters_.transit_nodes)}}));
+    napi_value analysis;
+    VITRINE_RETURN_IF_JS_ERROR(napi_create_object(env, &analysis));
+    VITRINE_RETURN_IF_JS_ERROR(napi_set_named_property(env, analysis, "plan", *plan));
+    VITRINE_RETURN_IF_JS_ERROR(napi_set_named_property(env, analysis, "counters", counters));
+    VITRINE_RETURN_IF_ERROR(SetNumbers(env, analysis,
+                                       {{"count", static_cast<double>(hit_count())},
+                                        {"nanoseconds", static_cast<double>(nanoseconds_)}}));
+    return analysis;
+  }
+
+ private:
+  Status Execute() override {
+    const auto start = std::chrono::steady_clock::now();
+    VITRINE_RETURN_IF_ERROR(Run(&counters_, &plan_));
+    nanoseconds_ = std::chrono::nanoseconds(std::chrono::steady_clock::now() - start).count();
+    return {};
+  }
+
+  SearchCounters counters_;
+  SearchPlan plan_;
+  int64_t nanoseconds_ = 0;
+};
+
+// Arguments: index, query, ids, distances, then those of ReadSearch, then the cancel token.
+template <typename Search>
+Result<napi_value> StartSearch(Call& call) {
+  const auto index = ReadOpenIndex(call, 0);
+  if (!index.ok()) return index.status();
+  const Result<TypedArray> query = ReadQuery(call, 1, ***index);
+  if (!query.ok()) return query.status();
+  SearchRequest request;
+  VITRINE_RETURN_IF_ERROR(ReadSearch(call, 4, ***index, request));
+  const Result<HitArrays> out =
+      ReadHitArrays(call.env, call[2], call[3], (**index)->id_type(), request.parameters.k);
+  if (!out.ok()) return out.status();
+  StartOptions options{.outputs = {call[2], call[3]}};
+  VITRINE_RETURN_IF_ERROR(ReadToken(call, 9, options));
+  return call.addon.Start(std::make_shared<Search>(**index, std::move(request), VectorCopy(*query)),
+                          options);
+}
+
+}  // namespace
+
+// searchInto(index: IndexHandle, query: Float32Array, ids: IdArray, distances: Float32Array,
+//   k: number, ef: number | undefined, exact: boolean, filter: IdSetHandle | IdArray | undefined,
+//   timeoutMs: number | undefined): number
+Result<napi_value> SearchInto(Call& call) {
+  const auto index = ReadOpenIndex(call, 0);
+  if (!index.ok()) return index.status();
+  const Result<TypedArray> query = ReadQuery(call, 1, ***index);
+  if (!query.ok()) return query.status();
+  SearchRequest request;
+  VITRINE_RETURN_IF_ERROR(ReadSearch(call, 4, ***index, request));
+  const IdType type = (**index)->id_type();
+  const size_t k = request.parameters.k;
+  const Result<HitArrays> out = ReadHitArrays(call.env, call[2], call[3], type, k);
+  if (!out.ok()) return out.status();
+
+  // No JavaScript runs from here on: the buffers have one user at a time.
+  std::vector<float>& copy = call.addon.query_buffer();
+  copy.resize(query->length);
+  std::memcpy(copy.data(), query->data, query->length * sizeof(float));
+  std::vector<Hit>& hits = call.addon.hit_buffer();
+  if (hits.size() < k) hits.resize(k);
+  const Result<size_t> found = (**index)->table()->Search(copy.data(), request.parameters, hits);
+  if (!found.ok()) return found.status();
+  StoreHits(std::span(hits).first(*found), type, *out);
+  napi_value count;
+  VITRINE_RETURN_IF_JS_ERROR(napi_create_uint32(call.env, static_cast<uint32_t>(*found), &count));
+  return count;
+}
+
+// search(index: IndexHandle, query: Float32Array, ids: IdArray, distances: Float32Array, k: number,
+//   ef: number | undefined, exact: boolean, filter: IdSetHandle | IdArray | undefined,
+//   timeoutMs: number | undefined, token: CancelToken | undefined): Promise<number>
+Result<napi_value> Search(Call& call) { return StartSearch<OneSearch>(call); }
+
+// analyze(...as search): Promise<{ count: number, plan: SearchPlan, counters: SearchCounters,
+//   nanoseconds: number }>
+Result<napi_value> Analyze(Call& call) { return StartSearch<AnalyzedSearch>(call); }
+
+// searchBatch(index: IndexHandle, queries: Float32Array, ids: IdArray, distances: Float32Array,
+//   counts: Uint32Array, k: number, ef: number | undefined, exact: boolean,
+//   filter: IdSetHandle | IdArray | undefined, timeoutMs: number | undefined,
+//   token: CancelToken | undefined): Promise<void>
+Result<napi_value> SearchBatch(Call& call) {
+  const auto index = ReadOpenIndex(call, 0);
+  if (!index.ok()) return index.status();
+  const size_t dimension = (**index)->dimension();
+  const Result<TypedArray> queries = ReadFloats(call.env, call[1], "queries");
+  if (!queries.ok()) return queries.status();
+  if (queries->length % dimension != 0) {
+    return Status(ErrorCode::kDimension, std::to_string(queries->length) +
+                                             " components are no whole number of queries of " +
+                                             std::to_string(dimension));
+  }
+  SearchRequest request;
+  VITRINE_RETURN_IF_ERROR(ReadSearch(call, 5, ***index, request));
+  const size_t count = queries->length / dimension;
+  const Result<HitArrays> out =
+      ReadHitArrays(call.env, call[2], call[3], (**index)->id_type(), count * request.parameters.k);
+  if (!out.ok()) return out.status();
+  const Result<TypedArray> counts = ReadIdArray(call.env, call[4], IdType::kU32, "out.counts");
+  if (!counts.ok()) return counts.status();
+  if (counts->length < count) {
+    return Status(ErrorCode::kArgument, "out.counts has no room for each query");
+  }
+  StartOptions options{.outputs = {call[2], call[3], call[4]}};
+  VITRINE_RETURN_IF_ERROR(ReadToken(call, 10, options));
+  return call.addon.Start(
+      std::make_shared<BatchSearch>(**index, std::move(request), VectorCopy(*queries)), options);
+}
+
+// explain(index: IndexHandle, query: Float32Array, k: number, ef: number | undefined,
+//   exact: boolean, filter: IdSetHandle | IdArray | undefined, timeoutMs: number | undefined):
+//   SearchPlan
+Result<napi_value> Explain(Call& call) {
+  const auto index = ReadOpenIndex(call, 0);
+  if (!index.ok()) return index.status();
+  const Result<TypedArray> query = ReadQuery(call, 1, ***index);
+  if (!query.ok()) return query.status();
+  SearchRequest request;
+  VITRINE_RETURN_IF_ERROR(ReadSearch(call, 2, ***index, request));
+  const VectorCopy copy(*query);
+  const Result<SearchPlan> plan = (**index)->table()->Explain(copy.data(), request.parameters);
+  if (!plan.ok()) return plan.status();
+  return MakePlan(call.env, *plan);
+}
+
+}  // namespace vitrine

@@ -1,0 +1,231 @@
+// Changes to an index, and what cancels an operation.
+
+#include <functional>
+#include <utility>
+
+#include "binding/functions.h"
+#include "binding/handle.h"
+#include "binding/js_value.h"
+#include "binding/vector_copy.h"
+
+namespace vitrine {
+namespace {
+
+class WriteOperation : public Operation {
+ public:
+  Result<napi_value> Resolve(napi_env, std::span<const napi_value>) override { return Undefined(); }
+
+ protected:
+  explicit WriteOperation(const std::shared_ptr<IndexHandle>& index)
+      : Operation(Lane::kWrite, index), table_(index->table()) {}
+
+  Table& table() const { return *table_; }
+  WriteControl Control() {
+    return {.cancelled = &cancelled(),
+            .on_progress = [this](size_t done, size_t total) { ReportProgress(done, total); }};
+  }
+  void ReleaseInputs() override { table_.reset(); }
+
+ private:
+  std::shared_ptr<Table> table_;
+};
+
+class AddOperation final : public WriteOperation {
+ public:
+  // Without ids they are given out in sequence.
+  AddOperation(const std::shared_ptr<IndexHandle>& index, bool numbered, std::vector<PointId> ids,
+               VectorCopy vectors)
+      : WriteOperation(index),
+        numbered_(numbered),
+        ids_(std::move(ids)),
+        vectors_(std::move(vectors)) {}
+
+  // The ids go to the array that came with the call.
+  Result<napi_value> Resolve(napi_env env, std::span<const napi_value> outputs) override {
+    const IdType type = index()->id_type();
+    const Result<TypedArray> out = ReadIdArray(env, outputs[0], type, "out");
+    if (!out.ok()) return out.status();
+    if (out->length < ids_.size()) {
+      return Status(ErrorCode::kArgument, "out has no room for the ids");
+    }
+    StoreIds(ids_, type, *out);
+    return Undefined();
+  }
+
+ private:
+  Status Execute() override {
+    if (!numbered_) return table().Add(ids_, vectors_.span(), Control());
+    const size_t count = vectors_.size() / table().dimension();
+    return table().AddNumbered(count, vectors_.span(), ids_, Control());
+  }
+  void ReleaseInputs() override {
+    WriteOperation::ReleaseInputs();
+    vectors_ = {};
+  }
+
+  const bool numbered_;
+  std::vector<PointId> ids_;
+  VectorCopy vectors_;
+};
+
+class UpsertOperation final : public WriteOperation {
+ public:
+  UpsertOperation(const std::shared_ptr<IndexHandle>& index, std::vector<PointId> ids,
+                  VectorCopy vectors)
+      : WriteOperation(index), ids_(std::move(ids)), vectors_(std::move(vectors)) {}
+
+ private:
+  Status Execute() override { return table().Upsert(ids_, vectors_.span(), Control()); }
+  void ReleaseInputs() override {
+    WriteOperation::ReleaseInputs();
+    ids_ = {};
+    vectors_ = {};
+  }
+
+  std::vector<PointId> ids_;
+  VectorCopy vectors_;
+};
+
+class RemoveOperation final : public WriteOperation {
+ public:
+  RemoveOperation(const std::shared_ptr<IndexHandle>& index, std::vector<PointId> ids)
+      : WriteOperation(index), ids_(std::move(ids)) {}
+
+  Result<napi_value> Resolve(napi_env env, std::span<const napi_value>) override {
+    return MakeNumber(env, static_cast<double>(removed_));
+  }
+
+ private:
+  Status Execute() override {
+    const Result<size_t> removed = table().Remove(ids_, Control());
+    if (!removed.ok()) return removed.status();
+    removed_ = *removed;
+    return {};
+  }
+  void ReleaseInputs() override {
+    WriteOperation::ReleaseInputs();
+    ids_ = {};
+  }
+
+  std::vector<PointId> ids_;
+  size_t removed_ = 0;
+};
+
+// A Float32Array of whole vectors: [count * dimension].
+Result<TypedArray> ReadVectors(Call& call, size_t argument, const IndexHandle& index) {
+  const Result<TypedArray> array = ReadFloats(call.env, call[argument], "vectors");
+  if (!array.ok()) return array.status();
+  if (array->length % index.dimension() == 0) return array;
+  return Status(ErrorCode::kDimension, std::to_string(array->length) +
+                                           " components are no whole number of vectors of " +
+                                           std::to_string(index.dimension()));
+}
+
+Status CheckCount(size_t ids, const TypedArray& vectors, const IndexHandle& index) {
+  if (vectors.length == ids * index.dimension()) return {};
+  return {ErrorCode::kDimension, std::to_string(ids) + " ids for " +
+                                     std::to_string(vectors.length / index.dimension()) +
+                                     " vectors"};
+}
+
+}  // namespace
+
+Status ReadToken(Call& call, size_t argument, StartOptions& options) {
+  if (IsUndefined(call.env, call[argument])) return {};
+  const auto token = ReadHandle<CancelToken>(call.env, call[argument]);
+  if (!token.ok()) return token.status();
+  options.token = (**token).get();
+  return {};
+}
+
+Status ReadProgress(Call& call, size_t argument, StartOptions& options) {
+  napi_valuetype type;
+  VITRINE_RETURN_IF_JS_ERROR(napi_typeof(call.env, call[argument], &type));
+  if (type == napi_undefined) return {};
+  if (type != napi_function) {
+    return {ErrorCode::kOption,
+            "onProgress must be a function, not " + Describe(call.env, call[argument])};
+  }
+  options.on_progress = call[argument];
+  return {};
+}
+
+// addPoints(index: IndexHandle, ids: IdArray | null, vectors: Float32Array, out: IdArray,
+//   token: CancelToken | undefined, onProgress: Progress | undefined): Promise<void>
+Result<napi_value> AddPoints(Call& call) {
+  const auto index = ReadOpenIndex(call, 0);
+  if (!index.ok()) return index.status();
+  const Result<TypedArray> vectors = ReadVectors(call, 2, ***index);
+  if (!vectors.ok()) return vectors.status();
+  const size_t count = vectors->length / (**index)->dimension();
+
+  napi_valuetype ids_type;
+  VITRINE_RETURN_IF_JS_ERROR(napi_typeof(call.env, call[1], &ids_type));
+  const bool numbered = ids_type == napi_null;
+  std::vector<PointId> ids;
+  if (!numbered) {
+    Result<std::vector<PointId>> copy = CopyIds(call.env, call[1], (**index)->id_type());
+    if (!copy.ok()) return copy.status();
+    ids = std::move(*copy);
+    VITRINE_RETURN_IF_ERROR(CheckCount(ids.size(), *vectors, ***index));
+  }
+  const Result<TypedArray> out = ReadIdArray(call.env, call[3], (**index)->id_type(), "out");
+  if (!out.ok()) return out.status();
+  if (out->length != count) {
+    return Status(ErrorCode::kArgument, "out must have room for the id of each vector");
+  }
+  StartOptions options{.outputs = {call[3]}};
+  VITRINE_RETURN_IF_ERROR(ReadToken(call, 4, options));
+  VITRINE_RETURN_IF_ERROR(ReadProgress(call, 5, options));
+  return call.addon.Start(
+      std::make_shared<AddOperation>(**index, numbered, std::move(ids), VectorCopy(*vectors)),
+      options);
+}
+
+// upsertPoints(index: IndexHandle, ids: IdArray, vectors: Float32Array,
+//   token: CancelToken | undefined, onProgress: Progress | undefined): Promise<void>
+Result<napi_value> UpsertPoints(Call& call) {
+  const auto index = ReadOpenIndex(call, 0);
+  if (!index.ok()) return index.status();
+  Result<std::vector<PointId>> ids = CopyIds(call.env, call[1], (**index)->id_type());
+  if (!ids.ok()) return ids.status();
+  const Result<TypedArray> vectors = ReadVectors(call, 2, ***index);
+  if (!vectors.ok()) return vectors.status();
+  VITRINE_RETURN_IF_ERROR(CheckCount(ids->size(), *vectors, ***index));
+  StartOptions options;
+  VITRINE_RETURN_IF_ERROR(ReadToken(call, 3, options));
+  VITRINE_RETURN_IF_ERROR(ReadProgress(call, 4, options));
+  return call.addon.Start(
+      std::make_shared<UpsertOperation>(**index, std::move(*ids), VectorCopy(*vectors)), options);
+}
+
+// removePoints(index: IndexHandle, ids: IdArray, token: CancelToken | undefined,
+//   onProgress: Progress | undefined): Promise<number>
+Result<napi_value> RemovePoints(Call& call) {
+  const auto index = ReadOpenIndex(call, 0);
+  if (!index.ok()) return index.status();
+  Result<std::vector<PointId>> ids = CopyIds(call.env, call[1], (**index)->id_type());
+  if (!ids.ok()) return ids.status();
+  StartOptions options;
+  VITRINE_RETURN_IF_ERROR(ReadToken(call, 2, options));
+  VITRINE_RETURN_IF_ERROR(ReadProgress(call, 3, options));
+  return call.addon.Start(std::make_shared<RemoveOperation>(**index, std::move(*ids)), options);
+}
+
+// createCancelToken(): CancelToken
+//
+// For one operation.
+Result<napi_value> CreateCancelToken(Call& call) {
+  return WrapHandle(call.env, std::make_shared<CancelToken>());
+}
+
+// cancelOperation(token: CancelToken): void
+Result<napi_value> CancelOperation(Call& call) {
+  const auto token = ReadHandle<CancelToken>(call.env, call[0]);
+  if (!token.ok()) return token.status();
+  (**token)->cancelled = true;
+  if (const auto operation = (**token)->operation.lock()) operation->Cancel(ErrorCode::kCancelled);
+  return Undefined();
+}
+
+}  // namespace vitrine
