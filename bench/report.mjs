@@ -61,7 +61,28 @@ function searchSection({ search, reference, k }) {
   const heading =
     `search: queries per CPU second of one core at recall@${k}, × to ${reference} in the same round ` +
     '(least–greatest); latency of one call at 0.99'
-  return `${heading}\n${formatTable(columns, search)}\n\n${ladderTable(search, k)}`
+  const parts = [
+    `${heading}\n${formatTable(columns, search)}`,
+    peerLines(search),
+    ladderTable(search, k),
+  ]
+  return parts.filter(Boolean).join('\n\n')
+}
+
+/** How this package compares with the fastest of the others from npm. */
+function peerLines(search) {
+  const lines = search
+    .filter(({ againstPeers }) => againstPeers && Object.values(againstPeers).some(Boolean))
+    .map(({ engine: name, mode, againstPeers }) => {
+      const parts = targets.map(target => {
+        const against = againstPeers[target]
+        return against?.ratio === undefined
+          ? `@${target} –`
+          : `@${target} ${ratioText(against)} × ${against.peer} ${against.mode}`
+      })
+      return `  ${name} ${mode}  ${parts.join(', ')}`
+    })
+  return lines.length > 0 && ['against the fastest npm peer', ...lines].join('\n')
 }
 
 function ratioText(ratio) {

@@ -14,6 +14,9 @@ export const targets = [0.95, 0.99, 0.999]
 const ladder = [
   10, 12, 14, 16, 20, 24, 28, 32, 40, 48, 64, 80, 96, 128, 160, 192, 256, 320, 400, 512, 640, 800,
 ]
+/** This package, and the one peer that is no npm package. */
+const ourName = 'vitrine'
+const nativeName = 'hnswlib'
 const lowestRecall = 0.8
 const enoughRecall = 0.9995
 /** Shorter chunks measure cold caches rather than engines. */
@@ -28,6 +31,8 @@ const warmQueries = 100
  * @property {Record<string, number | undefined>} rateAt - Queries per CPU second at each target.
  * @property {Record<string, number | undefined>} wallRateAt
  * @property {Record<string, { ratio: number, low: number, high: number } | undefined>} against - Of the reference's rate in the same round.
+ * @property {Record<string, { peer: string, mode: string, ratio?: number, low?: number, high?: number } | undefined>} [againstPeers] - Of
+ *   this package, against the fastest of the others from npm.
  * @property {{ ef: number, recall: number, p50: number, p99: number } | undefined} latency - Wall seconds of single calls.
  */
 
@@ -58,6 +63,10 @@ export async function measureSearch(arena, racers, { rounds, reference, firstMod
   const referee = runners.find(runner => runner.racer.name === reference)
   const series = []
   for (const runner of runners) series.push(await summarise(arena, runner, referee))
+  for (const [i, runner] of runners.entries()) {
+    if (runner.racer.name === ourName)
+      series[i].againstPeers = atTargets(t => bestPeer(runner, runners, t))
+  }
   return series
 }
 
@@ -102,12 +111,7 @@ async function timeRung(arena, { racer, mode, rungs }, number) {
 /** @returns {Promise<Series>} */
 async function summarise(arena, runner, referee) {
   const { racer, mode } = runner
-  const rungs = runner.rungs.map(({ ef, recall, samples }) => ({
-    ef,
-    recall,
-    rate: median(samples.map(sample => sample.rate)),
-    wallRate: median(samples.map(sample => sample.wallRate)),
-  }))
+  const rungs = runner.rungs.map(medianRung)
   const wallRungs = rungs.map(rung => ({ ...rung, rate: rung.wallRate }))
   return {
     engine: racer.name,
@@ -117,6 +121,15 @@ async function summarise(arena, runner, referee) {
     wallRateAt: atTargets(target => rateAtRecall(wallRungs, target)),
     against: atTargets(target => ratio(runner, referee, target)),
     latency: mode === racer.contestant.modes[0] ? await latencies(arena, racer, rungs) : undefined,
+  }
+}
+
+function medianRung({ ef, recall, samples }) {
+  return {
+    ef,
+    recall,
+    rate: median(samples.map(sample => sample.rate)),
+    wallRate: median(samples.map(sample => sample.wallRate)),
   }
 }
 
@@ -135,6 +148,15 @@ function ratio(runner, referee, target) {
   }
   if (ratios.length === 0) return undefined
   return { ratio: median(ratios), low: Math.min(...ratios), high: Math.max(...ratios) }
+}
+
+/** The npm package that is fastest at a recall, however it is called, and how much faster this runner is. */
+function bestPeer(runner, runners, target) {
+  const rate = ({ rungs }) => rateAtRecall(rungs.map(medianRung), target) ?? 0
+  const [best] = runners
+    .filter(({ racer }) => racer.name !== ourName && racer.name !== nativeName)
+    .toSorted((a, b) => rate(b) - rate(a))
+  return best && { peer: best.racer.name, mode: best.mode, ...ratio(runner, best, target) }
 }
 
 function ofRound({ rungs }, round) {
