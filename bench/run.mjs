@@ -37,8 +37,8 @@ async function measure(arena, contestants, options) {
   const results = { reference }
   note(`building ${arena.dataset.name}, ${arena.rows} vectors`)
   const { racers, results: builds } = await build(arena, contestants, [arena.core])
+  results.build = builds
   try {
-    if (only.has('build')) results.build = builds
     if (only.has('memory')) results.memory = await measureMemory(arena, racers)
     if (only.has('search'))
       results.search = await measureSearch(arena, racers, { rounds, reference })
