@@ -113,10 +113,14 @@ function refused(name: string, accepted: string, value: unknown): VitrineError {
   })
 }
 
-/** The candidate at the least edit distance. Long strings are compared by their beginning. */
+/** The candidate that the word begins with, or else the one at the least edit distance. */
 function nearestTo(word: string, candidates: readonly string[]): string {
-  const start = word.slice(0, 64).toLowerCase()
-  const distances = candidates.map(candidate => editDistance(start, candidate.toLowerCase()))
+  const start = word.slice(0, 64).toLowerCase() // enough of a long word
+  const distances = candidates.map(candidate =>
+    start.startsWith(candidate.toLowerCase()) && candidate.length > 1
+      ? 0
+      : editDistance(start, candidate.toLowerCase()),
+  )
   return candidates[distances.indexOf(Math.min(...distances))] ?? ''
 }
 
