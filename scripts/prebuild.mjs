@@ -12,8 +12,8 @@ import { join } from 'node:path'
 import process from 'node:process'
 import { compilerEnvironment, nodeHeadersRoot } from './build-native.mjs'
 
-// Debian 12, Ubuntu 22.04 and RHEL 9 have them all.
-const floor = { GLIBC: [2, 34], GLIBCXX: [3, 4, 29], CXXABI: [1, 3, 13] }
+// Debian 12 and Ubuntu 22.04 have them all.
+const floor = { GLIBC: [2, 34], GLIBCXX: [3, 4, 30], CXXABI: [1, 3, 13] }
 
 /** Symbol versions that a binary needs and that the floor does not have. */
 function aboveFloor(binary) {

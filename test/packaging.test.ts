@@ -33,8 +33,11 @@ let packed: string[]
 
 beforeAll(() => {
   mkdirSync(stage)
-  for (const name of readdirSync(root)) {
-    if (/^(\.git|build.*|node_modules|prebuilds)$/.test(name)) continue
+  // Some of it is not meant to be packed.
+  const documents = ['README.md', 'CHANGELOG.md', 'LICENSE', 'tsconfig.json']
+  const folders = ['dist', 'lib', 'native', 'scripts', 'test']
+  for (const name of ['package.json', 'binding.gyp', ...documents, ...folders]) {
+    if (!existsSync(join(root, name))) continue
     cpSync(join(root, name), join(stage, name), { recursive: true })
   }
   symlinkSync(join(root, 'node_modules'), join(stage, 'node_modules'))
