@@ -174,10 +174,11 @@ class Table final : private IdMap::OwnerIds {
   // The parts of a write; `write_mutex_` is held.
   Status WriteAll(std::span<const PointId> ids, std::span<const float> vectors,
                   std::span<const size_t> order, const WriteControl& control);
-  Status WriteChunk(std::span<ChunkPoint> points);
+  Status WriteChunk(std::span<ChunkPoint> points, size_t beam);
+  void RelinkRows(std::span<const Slot> rows, const WriteControl& control);
   Status AllocateSlots(std::span<ChunkPoint> points);
   bool GrowTo(size_t slots);
-  void LinkChunk(std::span<ChunkPoint> points);
+  void LinkChunk(std::span<ChunkPoint> points, size_t beam);
   void ShareRow(ChunkPoint& point, Slot owner);
   void PublishChunk(std::span<const ChunkPoint> points, std::vector<PointRef>& replaced,
                     std::vector<PointId>& replaced_ids);

@@ -12,6 +12,8 @@ namespace {
 // Points that become visible together. Large enough to keep every thread busy, small enough that
 // a cancelled write ends soon.
 constexpr size_t kChunk = 512;
+// Fewer points than this are not worth a second pass.
+constexpr size_t kMinBulk = 1'000;
 // The share of removed nodes that calls for a sweep: walks pass through them in vain.
 constexpr size_t kSweepDivisor = 20;
 constexpr size_t kMinSweep = 64;
@@ -53,7 +55,7 @@ Status Table::AddNumbered(size_t count, std::span<const float> vectors, std::vec
                           const WriteControl& control) {
   VITRINE_RETURN_IF_ERROR(CheckFinite(vectors));
   const std::lock_guard write(write_mutex_);
-  const PointId last = options_.id_type == IdType::kU64 ? UINT64_MAX : UINT32_MAX;
+  const PointId last = options_.id_type == IdType::kU64 ? UINT64_MAX - 1 : UINT32_MAX;
   if (count > 0 && (next_id_ > last || count - 1 > last - next_id_)) {
     return {ErrorCode::kId, "the ids from " + std::to_string(next_id_) + " on do not suffice for " +
                                 std::to_string(count) + " points"};
@@ -81,6 +83,9 @@ Status Table::Upsert(std::span<const PointId> ids, std::span<const float> vector
 Status Table::WriteAll(std::span<const PointId> ids, std::span<const float> vectors,
                        std::span<const size_t> order, const WriteControl& control) {
   const size_t total = order.empty() ? ids.size() : order.size();
+  // A load that at least doubles the table is done in two passes.
+  const bool bulk = total >= kMinBulk && total >= size();
+  std::vector<Slot> older_half;
   std::vector<ChunkPoint> chunk;
   for (size_t done = 0; done < total;) {
     if (IsCancelled(control)) return Cancelled();
@@ -90,15 +95,29 @@ Status Table::WriteAll(std::span<const PointId> ids, std::span<const float> vect
       const size_t from = order.empty() ? i : order[i];
       chunk.push_back({ids[from], vectors.data() + from * vectors_.dimension(), kNoSlot, {}});
     }
-    VITRINE_RETURN_IF_ERROR(WriteChunk(chunk));
+    VITRINE_RETURN_IF_ERROR(WriteChunk(chunk, bulk ? graph_.bulk_beam() : graph_.stream_beam()));
+    if (bulk && done < total / 2) {
+      for (const ChunkPoint& point : chunk) {
+        if (!point.ref.shared()) older_half.push_back(point.slot);
+      }
+    }
     done += count;
     if (control.on_progress) control.on_progress(done, total);
   }
+  RelinkRows(older_half, control);
   MaintainGraph();
   return {};
 }
 
-Status Table::WriteChunk(std::span<ChunkPoint> points) {
+// What was linked when the graph was small is linked once more: walks pass there most.
+void Table::RelinkRows(std::span<const Slot> rows, const WriteControl& control) {
+  ParallelFor(pool_, Parallelism(), rows.size(), [&](size_t worker, size_t i) {
+    if (IsCancelled(control) || !graph_.Contains(rows[i])) return;
+    graph_.Relink(rows[i], graph_.bulk_beam(), *writer_scratches_[worker]);
+  });
+}
+
+Status Table::WriteChunk(std::span<ChunkPoint> points, size_t beam) {
   Reclaim();
   // Whatever can fail for lack of memory comes before anything that a reader might see.
   std::vector<PointRef> replaced;
@@ -109,7 +128,7 @@ Status Table::WriteChunk(std::span<ChunkPoint> points) {
   for (size_t worker = 0; worker < Parallelism(); ++worker) WriterScratch(worker);
   VITRINE_RETURN_IF_ERROR(AllocateSlots(points));
 
-  LinkChunk(points);
+  LinkChunk(points, beam);
   const auto guests = std::count_if(points.begin(), points.end(),
                                     [](const ChunkPoint& point) { return point.ref.shared(); });
   if (guests > 0) {
@@ -172,12 +191,12 @@ bool Table::GrowTo(size_t slots) {
          shared_.Grow(slots) && zero_.Grow(slots);
 }
 
-void Table::LinkChunk(std::span<ChunkPoint> points) {
+void Table::LinkChunk(std::span<ChunkPoint> points, size_t beam) {
   std::vector<Slot> equal(points.size(), kNoSlot);
   ParallelFor(pool_, Parallelism(), points.size(), [&](size_t worker, size_t i) {
     const Slot slot = points[i].slot;
     if (vectors_.IsZero(slot)) return;
-    equal[i] = graph_.Insert(slot, *writer_scratches_[worker]).value_or(kNoSlot);
+    equal[i] = graph_.Insert(slot, beam, *writer_scratches_[worker]).value_or(kNoSlot);
   });
   for (size_t i = 0; i < points.size(); ++i) {
     if (vectors_.IsZero(points[i].slot)) {
@@ -226,7 +245,8 @@ void Table::PublishChunk(std::span<const ChunkPoint> points, std::vector<PointRe
       stamps_[point.slot].birth.store(version, std::memory_order_release);
     }
     ids_.Put(point.id, point.ref);
-    next_id_ = std::max(next_id_, point.id + 1);
+    // The greatest id of all has no successor: it is never given out.
+    next_id_ = std::max(next_id_, point.id == UINT64_MAX ? UINT64_MAX : point.id + 1);
     UpdateIdSets(point.slot);
   }
   size_.store(ids_.size(), std::memory_order_release);

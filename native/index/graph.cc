@@ -34,6 +34,7 @@ LinkScratch::LinkScratch(size_t m, size_t ef_construction)
   rows.resize(capacity + 4);
   distances.resize(capacity + 4);
   slots.reserve(capacity + 4);
+  added.reserve(capacity);
   evicted.reserve(capacity);
   words.resize(WidthFor(m));
 }
@@ -102,7 +103,7 @@ void Graph::WriteRow(Slot slot, std::span<const Candidate> links, std::span<cons
   for (; i < width; ++i) links_.Store(slot, i, kNoSlot);
 }
 
-std::optional<Slot> Graph::Insert(Slot slot, LinkScratch& scratch) {
+std::optional<Slot> Graph::Insert(Slot slot, size_t beam, LinkScratch& scratch) {
   EntryTable::Snapshot entries;
   size_t entry_count = entries_.Read(entries);
   if (entry_count == 0) {
@@ -117,7 +118,7 @@ std::optional<Slot> Graph::Insert(Slot slot, LinkScratch& scratch) {
   }
 
   const F32Scorer scorer = vectors_.ScorerFor(slot);
-  FindCandidates(scorer, {entries.data(), entry_count}, options_.ef_construction, scratch);
+  FindCandidates(scorer, {entries.data(), entry_count}, beam, scratch);
   if (const auto equal = FindEqual(slot, scorer.ScoreOne(slot), scratch.candidates)) return equal;
 
   scratch.selection.Select(vectors_, scratch.candidates, forward_limit_, alpha_squared_);
@@ -204,32 +205,47 @@ void Graph::Link(Slot from, Slot to, LinkScratch& scratch) {
     case Append::kFull:
       break;
   }
-  PruneFull(from, to, scratch);
-  // What lost its last links but one gets another, from the kept neighbour nearest to it.
+  const Candidate more{vectors_.ScorerFor(from).ScoreOne(to), to};
+  Reselect(from, {&more, 1}, prune_limit_, scratch);
+  HandOverEvicted(from, scratch);
+}
+
+void Graph::HandOverEvicted(Slot from, LinkScratch& scratch) {
   for (const Slot lost : scratch.evicted) {
     if (in_degree_[lost].load(std::memory_order_relaxed) >= kMinInDegree) continue;
+    // The linked neighbour nearest to it that has room; else the row it was evicted from, which
+    // has room now.
     CollectLinks(from, scratch.slots);
     Rank(lost, scratch.slots, scratch, scratch.nearest);
-    if (!HandOver(lost, scratch.nearest) &&
-        TryAppend(from, lost) == Append::kDone) {
+    if (!HandOver(lost, scratch.nearest) && TryAppend(from, lost) == Append::kDone) {
       AddInDegree(lost);
     }
   }
 }
 
-void Graph::PruneFull(Slot from, Slot to, LinkScratch& scratch) {
+void Graph::Reselect(Slot from, std::span<const Candidate> more, size_t limit,
+                     LinkScratch& scratch) {
+  const auto was_linked = [&](Slot slot) {
+    return std::find(scratch.words.begin(), scratch.words.end(), slot) != scratch.words.end();
+  };
+  scratch.added.clear();
+  scratch.evicted.clear();
   // Distances are computed without the lock; when the row has changed meanwhile, once more.
   for (;;) {
     scratch.slots.clear();
     for (size_t i = 0; i < links_.width(); ++i) {
-      scratch.words[i] = links_.Load(from, i);
-      if (Links::IsLink(scratch.words[i])) scratch.slots.push_back(scratch.words[i]);
+      const uint32_t word = links_.Load(from, i);
+      scratch.words[i] = word;
+      if (Links::IsLink(word)) scratch.slots.push_back(word);
     }
-    scratch.evicted.clear();
-    if (std::find(scratch.slots.begin(), scratch.slots.end(), to) != scratch.slots.end()) return;
-    scratch.slots.push_back(to);
     Rank(from, scratch.slots, scratch, scratch.nearest);
-    scratch.selection.Select(vectors_, scratch.nearest, prune_limit_, alpha_squared_);
+    for (const Candidate& candidate : more) {
+      if (candidate.slot != from && !was_linked(candidate.slot)) {
+        scratch.nearest.push_back(candidate);
+      }
+    }
+    std::sort(scratch.nearest.begin(), scratch.nearest.end());
+    scratch.selection.Select(vectors_, scratch.nearest, limit, alpha_squared_);
 
     const RowLocks::Guard lock(locks_, from);
     bool unchanged = true;
@@ -241,12 +257,28 @@ void Graph::PruneFull(Slot from, Slot to, LinkScratch& scratch) {
     break;
   }
   for (const Candidate& kept : scratch.selection.kept()) {
-    if (kept.slot == to) AddInDegree(to);
+    if (was_linked(kept.slot)) continue;
+    AddInDegree(kept.slot);
+    scratch.added.push_back(kept.slot);
   }
   for (const Candidate& left : scratch.selection.left()) {
-    if (left.slot != to) DropInDegree(left.slot);
-    scratch.evicted.push_back(left.slot);
+    if (was_linked(left.slot)) {
+      DropInDegree(left.slot);
+      scratch.evicted.push_back(left.slot);
+    } else if (more.size() == 1) {
+      scratch.evicted.push_back(left.slot);  // the node that asked for the link did not get it
+    }
   }
+}
+
+void Graph::Relink(Slot slot, size_t beam, LinkScratch& scratch) {
+  EntryTable::Snapshot entries;
+  const size_t entry_count = entries_.Read(entries);
+  FindCandidates(vectors_.ScorerFor(slot), {entries.data(), entry_count}, beam, scratch);
+  Reselect(slot, scratch.candidates, prune_limit_, scratch);
+  HandOverEvicted(slot, scratch);
+  const std::vector<Slot> added = scratch.added;
+  for (const Slot neighbour : added) Link(neighbour, slot, scratch);
 }
 
 bool Graph::HandOver(Slot slot, std::span<const Candidate> hosts) {
