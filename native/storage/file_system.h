@@ -1,0 +1,63 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "base/status.h"
+
+namespace vitrine {
+
+// An open file. Reads and writes name their place, so that there is no position to share.
+//
+// Failures are kIo, with what the operating system said and the path; reading beyond the end is
+// kCorrupt, for readers ask for what the file itself says is there.
+// Thread safety: ReadAt may run on many threads at once; the others not.
+class File {
+ public:
+  // Closes the file; an error that shows only then is lost, so whoever wrote calls Close.
+  virtual ~File() = default;
+
+  // Fills `out` from `offset` on. Interrupted and partial reads are continued.
+  virtual Status ReadAt(uint64_t offset, std::span<std::byte> out) const = 0;
+  // Writes all of `bytes` at `offset`. Interrupted and partial writes are continued.
+  virtual Status WriteAt(uint64_t offset, std::span<const std::byte> bytes) = 0;
+  // Returns when everything written is on the device. After a failure nothing is known about what
+  // was written, and a second call proves nothing: the file must be given up.
+  virtual Status Sync() = 0;
+  virtual Result<uint64_t> Size() const = 0;
+  // REQUIRES: called at most once, and nothing else afterwards
+  virtual Status Close() = 0;
+};
+
+// The operations on files that vitrine uses; tests put one in between that fails on purpose.
+// Paths are UTF-8. Thread safety: all functions may be called from any thread.
+class FileSystem {
+ public:
+  virtual ~FileSystem() = default;
+
+  enum class Cache : unsigned char {
+    kUse,
+    kDrop,  // read what the device holds, where the system allows, rather than what memory holds
+  };
+
+  // Only regular files: a pipe would block, a device has no length.
+  virtual Result<std::unique_ptr<File>> OpenForReading(const std::string& path, Cache cache) = 0;
+  // A new, empty file for writing; kExists when there is something at `path`.
+  virtual Result<std::unique_ptr<File>> Create(const std::string& path) = 0;
+  // Puts `from` in the place of `to`, which may or may not exist, in one step.
+  virtual Status Rename(const std::string& from, const std::string& to) = 0;
+  virtual Status Remove(const std::string& path) = 0;
+  // Returns when creations, renames and removals in the folder of `path` are on the device.
+  virtual Status SyncFolderOf(const std::string& path) = 0;
+};
+
+// The operating system's files.
+std::unique_ptr<FileSystem> SystemFiles();
+
+// A number that no other running process has.
+uint64_t ProcessId();
+
+}  // namespace vitrine

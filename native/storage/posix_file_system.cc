@@ -1,0 +1,181 @@
+#ifndef _WIN32
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <system_error>
+#include <utility>
+
+#include "storage/file_system.h"
+
+namespace vitrine {
+namespace {
+
+// One call moves at most this much: Linux caps at 2 GiB - 4 KiB, macOS refuses more than 2 GiB.
+constexpr size_t kMaxTransfer = size_t{1} << 30;
+
+Status IoError(const char* what, const std::string& path, int error) {
+  Status status(ErrorCode::kIo,
+                std::string(what) + " " + path + ": " + std::generic_category().message(error));
+  status.AddDetail("path", path);
+  status.AddDetail("errno", static_cast<uint64_t>(error));
+  return status;
+}
+
+// Calls `call` until it is not interrupted.
+template <typename Call>
+auto Uninterrupted(Call call) {
+  for (;;) {
+    const auto result = call();
+    if (result >= 0 || errno != EINTR) return result;
+  }
+}
+
+class PosixFile final : public File {
+ public:
+  PosixFile(int descriptor, std::string path) : descriptor_(descriptor), path_(std::move(path)) {}
+  PosixFile(const PosixFile&) = delete;
+  PosixFile& operator=(const PosixFile&) = delete;
+  ~PosixFile() override {
+    if (descriptor_ >= 0) close(descriptor_);
+  }
+
+  Status ReadAt(uint64_t offset, std::span<std::byte> out) const override {
+    while (!out.empty()) {
+      const ssize_t read = Uninterrupted([&] {
+        return pread(descriptor_, out.data(), std::min(out.size(), kMaxTransfer),
+                     static_cast<off_t>(offset));
+      });
+      if (read < 0) return IoError("cannot read", path_, errno);
+      if (read == 0) {
+        Status status(ErrorCode::kCorrupt,
+                      path_ + " ends at byte " + std::to_string(offset) + ", too early");
+        status.AddDetail("path", path_);
+        status.AddDetail("offset", offset);
+        return status;
+      }
+      out = out.subspan(static_cast<size_t>(read));
+      offset += static_cast<uint64_t>(read);
+    }
+    return {};
+  }
+
+  Status WriteAt(uint64_t offset, std::span<const std::byte> bytes) override {
+    while (!bytes.empty()) {
+      const ssize_t written = Uninterrupted([&] {
+        return pwrite(descriptor_, bytes.data(), std::min(bytes.size(), kMaxTransfer),
+                      static_cast<off_t>(offset));
+      });
+      if (written < 0) return IoError("cannot write", path_, errno);
+      // POSIX allows it for a full device; without progress there must be no loop.
+      if (written == 0) return IoError("cannot write", path_, ENOSPC);
+      bytes = bytes.subspan(static_cast<size_t>(written));
+      offset += static_cast<uint64_t>(written);
+    }
+    return {};
+  }
+
+  Status Sync() override {
+#if defined(F_FULLFSYNC)
+    // macOS: fsync leaves data in the device's own cache. Some file systems know only fsync.
+    if (Uninterrupted([&] { return fcntl(descriptor_, F_FULLFSYNC); }) == 0) return {};
+    if (errno != ENOTSUP && errno != EINVAL && errno != ENOTTY) {
+      return IoError("cannot flush", path_, errno);
+    }
+#endif
+    if (Uninterrupted([&] { return fsync(descriptor_); }) != 0) {
+      return IoError("cannot flush", path_, errno);
+    }
+    return {};
+  }
+
+  Result<uint64_t> Size() const override {
+    struct stat status = {};
+    if (fstat(descriptor_, &status) != 0) return IoError("cannot look at", path_, errno);
+    return static_cast<uint64_t>(status.st_size);
+  }
+
+  Status Close() override {
+    // Not repeated when interrupted: Linux has closed the descriptor by then, and its number may be
+    // another file's already.
+    const int result = close(std::exchange(descriptor_, -1));
+    if (result != 0 && errno != EINTR) return IoError("cannot close", path_, errno);
+    return {};
+  }
+
+ private:
+  int descriptor_;
+  const std::string path_;
+};
+
+class PosixFileSystem final : public FileSystem {
+ public:
+  Result<std::unique_ptr<File>> OpenForReading(const std::string& path, Cache cache) override {
+    // Without O_NONBLOCK opening a pipe would wait for a writer; regular files do not mind.
+    const int descriptor =
+        Uninterrupted([&] { return open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK); });
+    if (descriptor < 0) return IoError("cannot open", path, errno);
+    auto file = std::make_unique<PosixFile>(descriptor, path);
+    struct stat status = {};
+    if (fstat(descriptor, &status) != 0) return IoError("cannot look at", path, errno);
+    if (S_ISDIR(status.st_mode)) return IoError("cannot read", path, EISDIR);
+    if (!S_ISREG(status.st_mode)) {
+      return Status(ErrorCode::kIo, "cannot read " + path + ": it is not a regular file");
+    }
+    if (cache == Cache::kDrop) {
+#if defined(POSIX_FADV_DONTNEED)
+      (void)posix_fadvise(descriptor, 0, 0, POSIX_FADV_DONTNEED);
+#elif defined(F_NOCACHE)
+      (void)fcntl(descriptor, F_NOCACHE, 1);
+#endif
+    }
+    return std::unique_ptr<File>(std::move(file));
+  }
+
+  Result<std::unique_ptr<File>> Create(const std::string& path) override {
+    const int descriptor = Uninterrupted(
+        [&] { return open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666); });
+    if (descriptor < 0 && errno == EEXIST) {
+      return Status(ErrorCode::kExists, path + " is there already");
+    }
+    if (descriptor < 0) return IoError("cannot create", path, errno);
+    return std::unique_ptr<File>(std::make_unique<PosixFile>(descriptor, path));
+  }
+
+  Status Rename(const std::string& from, const std::string& to) override {
+    if (rename(from.c_str(), to.c_str()) != 0) return IoError("cannot replace", to, errno);
+    return {};
+  }
+
+  Status Remove(const std::string& path) override {
+    if (unlink(path.c_str()) != 0) return IoError("cannot remove", path, errno);
+    return {};
+  }
+
+  Status SyncFolderOf(const std::string& path) override {
+    const size_t slash = path.rfind('/');
+    const std::string folder =
+        slash == std::string::npos ? "." : path.substr(0, slash == 0 ? 1 : slash);
+    const int descriptor =
+        Uninterrupted([&] { return open(folder.c_str(), O_RDONLY | O_CLOEXEC | O_DIRECTORY); });
+    if (descriptor < 0) return IoError("cannot open", folder, errno);
+    PosixFile file(descriptor, folder);
+    if (Uninterrupted([&] { return fsync(descriptor); }) == 0) return {};
+    // Some network file systems have no such thing as flushing a folder.
+    if (errno == EINVAL || errno == ENOTSUP) return {};
+    return IoError("cannot flush", folder, errno);
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<FileSystem> SystemFiles() { return std::make_unique<PosixFileSystem>(); }
+
+uint64_t ProcessId() { return static_cast<uint64_t>(getpid()); }
+
+}  // namespace vitrine
+
+#endif  // !_WIN32

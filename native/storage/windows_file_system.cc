@@ -1,0 +1,169 @@
+#ifdef _WIN32
+
+#include <windows.h>
+
+#include <algorithm>
+#include <system_error>
+#include <utility>
+
+#include "storage/file_system.h"
+
+namespace vitrine {
+namespace {
+
+constexpr size_t kMaxTransfer = size_t{1} << 30;
+
+Status IoError(const char* what, const std::string& path, DWORD error) {
+  Status status(ErrorCode::kIo, std::string(what) + " " + path + ": " +
+                                    std::system_category().message(static_cast<int>(error)));
+  status.AddDetail("path", path);
+  status.AddDetail("errno", uint64_t{error});
+  return status;
+}
+
+// UTF-8 to UTF-16; empty, which names no file, when it is not valid.
+std::wstring Wide(const std::string& path) {
+  const int bytes = static_cast<int>(std::min<size_t>(path.size(), 1u << 20));
+  const int length =
+      MultiByteToWideChar(CP_UTF8, MB_ERR_INVALID_CHARS, path.data(), bytes, nullptr, 0);
+  std::wstring wide(static_cast<size_t>(std::max(length, 0)), L'\0');
+  if (length > 0) {
+    MultiByteToWideChar(CP_UTF8, MB_ERR_INVALID_CHARS, path.data(), bytes, wide.data(), length);
+  }
+  return wide;
+}
+
+// The place of a read or write of a synchronous handle.
+OVERLAPPED At(uint64_t offset) {
+  OVERLAPPED place = {};
+  place.Offset = static_cast<DWORD>(offset);
+  place.OffsetHigh = static_cast<DWORD>(offset >> 32);
+  return place;
+}
+
+class WindowsFile final : public File {
+ public:
+  WindowsFile(HANDLE handle, std::string path) : handle_(handle), path_(std::move(path)) {}
+  WindowsFile(const WindowsFile&) = delete;
+  WindowsFile& operator=(const WindowsFile&) = delete;
+  ~WindowsFile() override {
+    if (handle_ != INVALID_HANDLE_VALUE) CloseHandle(handle_);
+  }
+
+  Status ReadAt(uint64_t offset, std::span<std::byte> out) const override {
+    while (!out.empty()) {
+      OVERLAPPED place = At(offset);
+      DWORD read = 0;
+      const DWORD wanted = static_cast<DWORD>(std::min(out.size(), kMaxTransfer));
+      if (!ReadFile(handle_, out.data(), wanted, &read, &place)) {
+        const DWORD error = GetLastError();
+        if (error != ERROR_HANDLE_EOF) return IoError("cannot read", path_, error);
+        read = 0;
+      }
+      if (read == 0) {
+        Status status(ErrorCode::kCorrupt,
+                      path_ + " ends at byte " + std::to_string(offset) + ", too early");
+        status.AddDetail("path", path_);
+        status.AddDetail("offset", offset);
+        return status;
+      }
+      out = out.subspan(read);
+      offset += read;
+    }
+    return {};
+  }
+
+  Status WriteAt(uint64_t offset, std::span<const std::byte> bytes) override {
+    while (!bytes.empty()) {
+      OVERLAPPED place = At(offset);
+      DWORD written = 0;
+      const DWORD wanted = static_cast<DWORD>(std::min(bytes.size(), kMaxTransfer));
+      if (!WriteFile(handle_, bytes.data(), wanted, &written, &place)) {
+        return IoError("cannot write", path_, GetLastError());
+      }
+      if (written == 0) return IoError("cannot write", path_, ERROR_DISK_FULL);
+      bytes = bytes.subspan(written);
+      offset += written;
+    }
+    return {};
+  }
+
+  Status Sync() override {
+    if (!FlushFileBuffers(handle_)) return IoError("cannot flush", path_, GetLastError());
+    return {};
+  }
+
+  Result<uint64_t> Size() const override {
+    LARGE_INTEGER size;
+    if (!GetFileSizeEx(handle_, &size)) return IoError("cannot look at", path_, GetLastError());
+    return static_cast<uint64_t>(size.QuadPart);
+  }
+
+  Status Close() override {
+    if (!CloseHandle(std::exchange(handle_, INVALID_HANDLE_VALUE))) {
+      return IoError("cannot close", path_, GetLastError());
+    }
+    return {};
+  }
+
+ private:
+  HANDLE handle_;
+  const std::string path_;
+};
+
+class WindowsFileSystem final : public FileSystem {
+ public:
+  // The cache stays in use: reading past it needs aligned buffers (FILE_FLAG_NO_BUFFERING).
+  Result<std::unique_ptr<File>> OpenForReading(const std::string& path, Cache) override {
+    // Others may replace the file meanwhile, as they may on POSIX.
+    const HANDLE handle =
+        CreateFileW(Wide(path).c_str(), GENERIC_READ, FILE_SHARE_READ | FILE_SHARE_DELETE, nullptr,
+                    OPEN_EXISTING, FILE_ATTRIBUTE_NORMAL, nullptr);
+    if (handle == INVALID_HANDLE_VALUE) return IoError("cannot open", path, GetLastError());
+    auto file = std::make_unique<WindowsFile>(handle, path);
+    if (GetFileType(handle) != FILE_TYPE_DISK) {
+      return Status(ErrorCode::kIo, "cannot read " + path + ": it is not a regular file");
+    }
+    return std::unique_ptr<File>(std::move(file));
+  }
+
+  Result<std::unique_ptr<File>> Create(const std::string& path) override {
+    const HANDLE handle = CreateFileW(Wide(path).c_str(), GENERIC_WRITE, 0, nullptr, CREATE_NEW,
+                                      FILE_ATTRIBUTE_NORMAL, nullptr);
+    if (handle == INVALID_HANDLE_VALUE) {
+      const DWORD error = GetLastError();
+      if (error == ERROR_FILE_EXISTS || error == ERROR_ALREADY_EXISTS) {
+        return Status(ErrorCode::kExists, path + " is there already");
+      }
+      return IoError("cannot create", path, error);
+    }
+    return std::unique_ptr<File>(std::make_unique<WindowsFile>(handle, path));
+  }
+
+  Status Rename(const std::string& from, const std::string& to) override {
+    // Write-through: returns when the move itself is on the device.
+    if (!MoveFileExW(Wide(from).c_str(), Wide(to).c_str(),
+                     MOVEFILE_REPLACE_EXISTING | MOVEFILE_WRITE_THROUGH)) {
+      return IoError("cannot replace", to, GetLastError());
+    }
+    return {};
+  }
+
+  Status Remove(const std::string& path) override {
+    if (!DeleteFileW(Wide(path).c_str())) return IoError("cannot remove", path, GetLastError());
+    return {};
+  }
+
+  // A folder has no buffers to flush; see Rename.
+  Status SyncFolderOf(const std::string&) override { return {}; }
+};
+
+}  // namespace
+
+std::unique_ptr<FileSystem> SystemFiles() { return std::make_unique<WindowsFileSystem>(); }
+
+uint64_t ProcessId() { return GetCurrentProcessId(); }
+
+}  // namespace vitrine
+
+#endif  // _WIN32
