@@ -1,13 +1,18 @@
 {
   "variables": {
     "vitrine_engine_sources": [
+      "native/base/crc32c.cc",
       "native/base/pages.cc",
+      "native/base/siphash.cc",
       "native/base/slot_array.cc",
       "native/base/thread_pool.cc",
       "native/engine/id_map.cc",
       "native/engine/reader_pool.cc",
       "native/engine/shared_rows.cc",
       "native/engine/table.cc",
+      "native/engine/table_file_format.cc",
+      "native/engine/table_load.cc",
+      "native/engine/table_save.cc",
       "native/engine/table_search.cc",
       "native/engine/table_write.cc",
       "native/index/entry_table.cc",
@@ -25,7 +30,13 @@
       "native/kernels/cpu_features.cc",
       "native/kernels/dispatch.cc",
       "native/kernels/neon.cc",
-      "native/kernels/scalar.cc"
+      "native/kernels/scalar.cc",
+      "native/storage/container_format.cc",
+      "native/storage/container_reader.cc",
+      "native/storage/container_writer.cc",
+      "native/storage/posix_file_system.cc",
+      "native/storage/replaced_file.cc",
+      "native/storage/windows_file_system.cc"
     ],
     "vitrine_binding_sources": [
       "native/binding/addon.cc",
