@@ -1,5 +1,5 @@
 /** How a search goes about its work: walks the graph, or computes every distance that counts. */
-export type PlanKind = 'nothing' | 'walk' | 'scan' | 'filter-scan' | 'filter-walk'
+export type PlanKind = 'nothing' | 'walk' | 'scan' | 'filter-scan' | 'filter-walk' | 'filter-pass'
 
 /** Why: what spoke for this kind of plan. */
 export type PlanReason =
@@ -9,7 +9,8 @@ export type PlanReason =
   | 'zero-query'
   | 'few-allowed'
   | 'far-filter'
-  | 'enough-allowed'
+  | 'some-allowed'
+  | 'much-allowed'
 
 /** What `explain` tells about a search. */
 export interface SearchPlan {

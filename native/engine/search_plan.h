@@ -13,6 +13,7 @@ enum class PlanKind : uint8_t {
   kScan,        // compute every distance
   kFilterScan,  // compute the distance to every row that the filter allows
   kFilterWalk,  // walk the graph, scoring allowed rows only
+  kFilterPass,  // walk the graph, passing through rows that are not allowed
 };
 
 enum class PlanReason : uint8_t {
@@ -22,14 +23,15 @@ enum class PlanReason : uint8_t {
   kZeroQuery,       // a zero vector under cosine is equally far from everything
   kFewAllowed,      // a scan of so few rows is cheaper than a walk
   kFarFilter,       // almost none of the rows near the query are allowed: walks get lost
-  kEnoughAllowed,   // walks find allowed rows near the query
+  kSomeAllowed,     // some of the rows near the query are allowed: follow them by two hops
+  kMuchAllowed,     // so many are allowed that an ordinary walk finds them
 };
 
 inline constexpr std::string_view kPlanKindNames[] = {"nothing", "walk", "scan", "filter-scan",
-                                                      "filter-walk"};
+                                                      "filter-walk", "filter-pass"};
 inline constexpr std::string_view kPlanReasonNames[] = {
     "default",    "exact-asked", "empty",         "zero-query",
-    "few-allowed", "far-filter",  "enough-allowed"};
+    "few-allowed", "far-filter",  "some-allowed", "much-allowed"};
 
 struct SearchPlan {
   PlanKind kind = PlanKind::kWalk;

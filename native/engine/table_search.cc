@@ -23,9 +23,10 @@ constexpr size_t kProbeEf = 8;
 constexpr float kFarShare = 0.02f;
 // Filters that allow less than this share of all rows need the fill edges to stay connected.
 constexpr float kSparseShare = 0.1f;
-// Where nearly everything is allowed a walk follows direct links only, and needs a wider beam.
+// Where this much of what is near is allowed, passing through the rest costs less than two hops.
+constexpr float kPassShare = 0.35f;
+// Where so much of a node's row is allowed its direct links suffice.
 constexpr float kOneHopShare = 0.7f;
-constexpr float kOneHopEfFactor = 1.3f;
 // Allowed rows from which a filtered walk starts, besides those the probe met.
 constexpr size_t kFilterSeeds = 32;
 
@@ -254,13 +255,13 @@ SearchPlan Table::ChoosePlan(const F32Scorer& scorer, const SearchParameters& pa
   if (plan.local_share < kFarShare) {
     return plan.kind = scan, plan.reason = PlanReason::kFarFilter, plan.ef = 0, plan;
   }
+  if (plan.local_share >= kPassShare) {
+    return plan.kind = PlanKind::kFilterPass, plan.reason = PlanReason::kMuchAllowed, plan;
+  }
   plan.kind = PlanKind::kFilterWalk;
-  plan.reason = PlanReason::kEnoughAllowed;
+  plan.reason = PlanReason::kSomeAllowed;
   const float share = static_cast<float>(plan.allowed_rows) / static_cast<float>(plan.rows);
   plan.fill_edges = share < kSparseShare;
-  if (plan.local_share >= kOneHopShare && plan.local_share < 1) {
-    plan.ef = std::min(kMaxEf, static_cast<size_t>(static_cast<float>(plan.ef) * kOneHopEfFactor));
-  }
   return plan;
 }
 
@@ -302,6 +303,8 @@ Result<size_t> Table::SearchWalk(const SearchPlan& plan, const F32Scorer& scorer
                                  SearchCounters* counters) const {
   Scratch& scratch = lease.scratch();
   const SnapshotVisible visible = VisibleAt(lease.snapshot());
+  const bool pass = plan.kind == PlanKind::kFilterPass;
+  const AllowedVisible allowed_visible{visible, pass ? &parameters.filter->slots() : nullptr};
   std::array<Slot, EntryTable::kRoom + kFilterSeeds> seeds;
   size_t seed_count = 0;
   FilterWalk filter{.admit = {nullptr}};
@@ -337,7 +340,8 @@ Result<size_t> Table::SearchWalk(const SearchPlan& plan, const F32Scorer& scorer
       .scorer = scorer,
       .seeds = {seeds.data(), seed_count},
       .control = parameters.control,
-      .snapshot = AllSettled() ? nullptr : &visible,
+      .snapshot = pass || AllSettled() ? nullptr : &visible,
+      .allowed = pass ? &allowed_visible : nullptr,
       .filter = plan.kind == PlanKind::kFilterWalk ? &filter : nullptr,
       .counters = counters,
   };

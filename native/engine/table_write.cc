@@ -161,6 +161,8 @@ Status Table::AllocateSlots(std::span<ChunkPoint> points) {
       const auto set = weak.lock();
       if (set != nullptr && !set->Grow(limit + fresh)) return OutOfMemory();
     }
+    // Under the lock: a filter made from now on has room for these rows too.
+    slot_limit_.store(limit + fresh, std::memory_order_release);
   }
   free_slots_.reserve(free_slots_.size() + points.size());
   size_t next = limit;
@@ -181,7 +183,6 @@ Status Table::AllocateSlots(std::span<ChunkPoint> points) {
     occupied_.Set(point.slot);
   }
   unsettled_count_.fetch_add(points.size(), std::memory_order_release);
-  slot_limit_.store(next, std::memory_order_release);
   return {};
 }
 

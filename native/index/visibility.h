@@ -54,7 +54,16 @@ struct SnapshotVisible {
   }
 };
 
-// Admit tests: which rows a filter allows.
+// What a snapshot shows and a filter allows: excluded rows are walked through like hidden ones. For
+// filters that allow much of what is near the query; others use an admit test.
+struct AllowedVisible {
+  static constexpr bool kAll = false;
+  SnapshotVisible snapshot;
+  const SlotBitmap* allowed;
+  bool operator()(Slot slot) const { return allowed->Test(slot) && snapshot(slot); }
+};
+
+// Admit tests: which rows a filter lets into the pool at all.
 
 // Null version: no filter.
 struct AdmitAll {

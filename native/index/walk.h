@@ -51,8 +51,9 @@ struct WalkRequest {
   std::span<const Slot> seeds = {};
   size_t seeds_kept = 8;  // the best seeds are walked from; the others only count as visited
   SearchControl control = {};
-  // Which rows are results. At most one of the two is set; neither: all of them.
+  // Which rows are results. At most one of the three is set; none: all of them.
   const SnapshotVisible* snapshot = nullptr;
+  const AllowedVisible* allowed = nullptr;
   const AliveOnly* alive = nullptr;
   const FilterWalk* filter = nullptr;
   SearchCounters* counters = nullptr;  // null: nothing is counted

@@ -248,6 +248,9 @@ StopReason RunVisible(const WalkRequest& request, Scratch& scratch, const Visibl
 template <class Isa>
 StopReason Walk(const WalkRequest& request, Scratch& scratch) {
   if (request.snapshot != nullptr) return RunVisible<Isa>(request, scratch, *request.snapshot);
+  if (request.allowed != nullptr) {
+    return RunCounted<Isa>(request, scratch, *request.allowed, AdmitAll{});
+  }
   if (request.alive != nullptr) {
     NullCounters none;
     return RunWalk<Isa>(request, scratch, *request.alive, AdmitAll{}, none);
