@@ -81,12 +81,13 @@ export interface NativeBinding {
   createCancelToken(): CancelToken
   cancelOperation(token: CancelToken): void
 
+  /** Without `k` there are as many hits as `ids` has room for. */
   searchInto(
     index: IndexHandle,
     query: Float32Array,
     ids: NativeIds,
     distances: Float32Array,
-    k: number,
+    k: number | undefined,
     ef: number | undefined,
     exact: boolean,
     filter: Filter,
@@ -138,6 +139,18 @@ export interface NativeBinding {
     timeoutMs: number | undefined,
     token: CancelToken | undefined,
   ): Promise<{ count: number; plan: SearchPlan; counters: SearchCounters; nanoseconds: number }>
+
+  saveIndex(
+    index: IndexHandle,
+    path: string,
+    creator: string,
+    token: CancelToken | undefined,
+  ): Promise<void>
+  loadIndex(
+    path: string,
+    threads: number | undefined,
+    token: CancelToken | undefined,
+  ): Promise<{ handle: IndexHandle; dimension: number; metric: string; idType: string }>
 }
 
 const require = createRequire(import.meta.url)

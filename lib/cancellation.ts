@@ -40,11 +40,13 @@ export async function cancellable<T>(
   signal?.addEventListener('abort', cancel, { once: true })
   try {
     const result = await start(token, report)
+    // Also when it was done by the time it heard: who aborts a call always sees it rejected.
+    if (signal?.aborted) throw signal.reason
     if (thrown !== undefined) throw thrown.error
     return result
   } catch (error) {
-    if (thrown !== undefined) throw thrown.error
-    if (signal?.aborted && isCancelled(error)) throw signal.reason
+    if (isCancelled(error) && signal?.aborted) throw signal.reason
+    if (isCancelled(error) && thrown !== undefined) throw thrown.error
     throw error
   } finally {
     signal?.removeEventListener('abort', cancel)

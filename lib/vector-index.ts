@@ -1,4 +1,5 @@
-import { type IndexHandle, type MemoryUsage, native } from './binding.ts'
+import { resolve } from 'node:path'
+import { type IndexHandle, type MemoryUsage, native, version } from './binding.ts'
 import { type Control, cancellable, type OnProgress } from './cancellation.ts'
 import { checked, coded, describe, VitrineError } from './errors.ts'
 import { IdSet } from './id-set.ts'
@@ -52,6 +53,22 @@ export interface WriteOptions {
   readonly onProgress?: OnProgress
 }
 
+export interface SaveOptions {
+  /** Aborting it rejects with its reason, and leaves what was at the path. */
+  readonly signal?: AbortSignal
+}
+
+export interface LoadOptions {
+  /** Where the vectors are kept: `'memory'`. */
+  readonly vectors?: 'memory'
+  /** Threads of the pool that loading and later one write or batch use at most, default all. */
+  readonly threads?: number
+  /** The label in metrics, default `'index'`. */
+  readonly name?: string
+  /** Aborting it rejects with its reason. */
+  readonly signal?: AbortSignal
+}
+
 export interface SearchOptions<I extends IdType = 'u32'> {
   /** Hits wanted, 1 … 10,000. */
   readonly k: number
@@ -93,6 +110,22 @@ export interface SearchAnalysis<I extends IdType = 'u32'> extends SearchResult<I
 
 type Creation = Required<IndexOptions<IdType>>
 
+/** What an index tells of itself. */
+type Description<I extends IdType> = Pick<Creation, 'dimension' | 'metric' | 'type' | 'name'> & {
+  idType: I
+}
+
+/** What `load` hands to the constructor in place of options. */
+class LoadedIndex {
+  readonly handle: IndexHandle
+  readonly description: Description<IdType>
+
+  constructor(handle: IndexHandle, description: Description<IdType>) {
+    this.handle = handle
+    this.description = description
+  }
+}
+
 const indexOptions = new OptionParser<Creation>('new Index', {
   dimension: integer(1, 65_536),
   metric: oneOf('l2', 'cosine', 'ip'),
@@ -110,6 +143,15 @@ const indexOptions = new OptionParser<Creation>('new Index', {
 const writeOptions = new OptionParser<Required<Control>>('a write', {
   signal: abortSignal,
   onProgress: callback<OnProgress>(),
+})
+
+const saveOptions = new OptionParser<Required<SaveOptions>>('save', { signal: abortSignal })
+
+const loadOptions = new OptionParser<Required<LoadOptions>>('Index.load', {
+  vectors: oneOf('memory'),
+  threads: integer(1, 1024),
+  name: text,
+  signal: abortSignal,
 })
 
 interface Search {
@@ -142,11 +184,16 @@ const searchOptions = new OptionParser<Search>('a search', {
  */
 export class Index<I extends IdType = 'u32'> {
   readonly #handle: IndexHandle
-  readonly #options: Pick<Creation, 'dimension' | 'metric' | 'type' | 'name'> & { idType: I }
+  readonly #options: Description<I>
   #closing: Promise<void> | undefined
 
   /** @throws {VitrineError} `ERR_OPTION`; `ERR_OUT_OF_MEMORY` when there is none for `capacity`. */
   constructor(options: IndexOptions<I>) {
+    if (options instanceof LoadedIndex) {
+      this.#handle = options.handle
+      this.#options = options.description as Description<I>
+      return
+    }
     try {
       const parsed = indexOptions.parse(options)
       const { dimension, metric = 'l2', type = 'f32', name = 'index' } = parsed
@@ -169,6 +216,45 @@ export class Index<I extends IdType = 'u32'> {
     } catch (error) {
       throw coded(error)
     }
+  }
+
+  /**
+   * Opens what `save` wrote. Trusts no byte of the file.
+   * @returns An index with the ids, vectors, graph and options of the saved one. The type argument
+   *   is the id type that the file is known to have; `idType` tells which it has.
+   * @throws {VitrineError} `ERR_IO`; `ERR_CORRUPT` if the file is damaged; `ERR_FORMAT` if it is
+   *   another kind of file or of a newer release; `ERR_OUT_OF_MEMORY`.
+   */
+  static async load<I extends IdType = 'u32'>(
+    path: string,
+    options?: LoadOptions,
+  ): Promise<Index<I>> {
+    const { threads, name = 'index', signal } = loadOptions.parse(options)
+    const file = checked(() => absolute(path))
+    const { handle, dimension, metric, idType } = await cancellable(controlOf(signal), token =>
+      native.loadIndex(file, threads, token),
+    )
+    const description: Description<IdType> = {
+      dimension,
+      metric: metric as Metric,
+      type: 'f32',
+      idType: idType as IdType,
+      name,
+    }
+    return new Index<I>(new LoadedIndex(handle, description) as unknown as IndexOptions<I>)
+  }
+
+  /**
+   * Writes the index to a file, which is replaced in one step when everything is on the device. The
+   * image holds all writes that were called before; later ones do not wait for it.
+   * @throws {VitrineError} `ERR_IO`, and then what was at the path is still there.
+   */
+  async save(path: string, options?: SaveOptions): Promise<void> {
+    const { signal } = saveOptions.parse(options)
+    const { handle, file } = checked(() => ({ handle: this.#handle, file: absolute(path) }))
+    await cancellable(controlOf(signal), token =>
+      native.saveIndex(handle, file, `vitrine ${version}`, token),
+    )
   }
 
   /** How many points there are; 0 once closed. */
@@ -367,7 +453,7 @@ export class Index<I extends IdType = 'u32'> {
         toVectors(query),
         ids,
         distances,
-        k ?? lengthOf(ids),
+        k,
         ef,
         exact ?? false,
         this.#filter(filter),
@@ -512,6 +598,11 @@ export class Index<I extends IdType = 'u32'> {
 
 function controlOf(signal: AbortSignal | undefined): Control {
   return signal === undefined ? {} : { signal }
+}
+
+/** The path, from the current folder of this moment. The binding judges what is no path. */
+function absolute(path: string): string {
+  return typeof path === 'string' && path !== '' ? resolve(path) : path
 }
 
 function missing(option: string): VitrineError {

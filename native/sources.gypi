@@ -42,6 +42,7 @@
       "native/binding/addon.cc",
       "native/binding/completion_queue.cc",
       "native/binding/entry.cc",
+      "native/binding/file_functions.cc",
       "native/binding/guard.cc",
       "native/binding/index_functions.cc",
       "native/binding/js_value.cc",

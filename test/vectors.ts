@@ -15,7 +15,9 @@ export function randomNumbers(seed: number): () => number {
 /** `[count * dimension]`, each component in [-1, 1). */
 export function randomVectors(count: number, dimension: number, seed: number): Float32Array {
   const next = randomNumbers(seed)
-  return Float32Array.from({ length: count * dimension }, () => next() * 2 - 1)
+  const vectors = new Float32Array(count * dimension)
+  for (let i = 0; i < vectors.length; i++) vectors[i] = next() * 2 - 1
+  return vectors
 }
 
 export function rowOf(vectors: Float32Array, dimension: number, row: number): Float32Array {

@@ -192,22 +192,12 @@ void Addon::Forget(Pending& pending) {
 }
 
 bool Addon::Submit(const std::shared_ptr<Operation>& operation) {
-  class OperationTask final : public Task {
-   public:
-    explicit OperationTask(std::shared_ptr<Operation> operation)
-        : operation_(std::move(operation)) {}
-    void Run() override { operation_->Run(); }
-
-   private:
-    const std::shared_ptr<Operation> operation_;
-  };
-  if (operation->lane() == Operation::Lane::kWrite) {
+  const Operation::Lane lane = operation->lane();
+  if (lane == Operation::Lane::kWrite ||
+      (lane == Operation::Lane::kSave && operation->index()->pending_writes() > 0)) {
     return operation->index()->writes()->Push(operation, *pool_);
   }
-  return pool_->Submit(std::make_unique<OperationTask>(operation),
-                       operation->lane() == Operation::Lane::kSearch
-                           ? ThreadPool::Priority::kInteractive
-                           : ThreadPool::Priority::kBulk);
+  return SubmitOperation(*pool_, operation);
 }
 
 void Addon::Wake(napi_env env, napi_value /*callback*/, void* addon, void* /*data*/) {

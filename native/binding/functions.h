@@ -37,6 +37,10 @@ Result<napi_value> SearchBatch(Call& call);
 Result<napi_value> Explain(Call& call);
 Result<napi_value> Analyze(Call& call);
 
+// file_functions.cc
+Result<napi_value> SaveIndex(Call& call);
+Result<napi_value> LoadIndex(Call& call);
+
 // Arguments that several of them share.
 
 // The index behind an argument, which is open; ERR_CLOSED when it is not.

@@ -91,6 +91,8 @@ Status Register(napi_env env, napi_value exports) {
       Export<SearchBatch>("searchBatch"),
       Export<Explain>("explain"),
       Export<Analyze>("analyze"),
+      Export<SaveIndex>("saveIndex"),
+      Export<LoadIndex>("loadIndex"),
   };
   VITRINE_RETURN_IF_ERROR(Addon::Create(env));
   VITRINE_RETURN_IF_JS_ERROR(napi_define_properties(env, exports, std::size(functions), functions));

@@ -11,6 +11,15 @@ namespace {
 // Between two reports of progress: often enough for a bar that moves.
 constexpr std::chrono::milliseconds kProgressInterval{40};
 
+class OperationTask final : public Task {
+ public:
+  explicit OperationTask(std::shared_ptr<Operation> operation) : operation_(std::move(operation)) {}
+  void Run() override { operation_->Run(); }
+
+ private:
+  const std::shared_ptr<Operation> operation_;
+};
+
 }  // namespace
 
 Operation::Operation(Lane lane, std::shared_ptr<IndexHandle> index)
@@ -67,6 +76,13 @@ void Operation::ReportProgress(uint64_t done, uint64_t total) {
 Operation::Progress Operation::progress() const {
   return {progress_done_.load(std::memory_order_relaxed),
           progress_total_.load(std::memory_order_relaxed)};
+}
+
+bool SubmitOperation(ThreadPool& pool, std::shared_ptr<Operation> operation) {
+  const auto priority = operation->lane() == Operation::Lane::kSearch
+                            ? ThreadPool::Priority::kInteractive
+                            : ThreadPool::Priority::kBulk;
+  return pool.Submit(std::make_unique<OperationTask>(std::move(operation)), priority);
 }
 
 }  // namespace vitrine

@@ -9,6 +9,7 @@
 #include <span>
 
 #include "base/status.h"
+#include "base/thread_pool.h"
 
 namespace vitrine {
 
@@ -28,6 +29,7 @@ class Operation : public std::enable_shared_from_this<Operation> {
     kSearch,  // interactive: goes before bulk work
     kBulk,
     kWrite,  // bulk, and one at a time per index, in the order of the calls
+    kSave,   // bulk, once the writes before it have ended; those after it do not wait
   };
   struct Progress {
     uint64_t done = 0;
@@ -99,5 +101,8 @@ class Operation : public std::enable_shared_from_this<Operation> {
   std::shared_ptr<Operation> next_progress_;
   bool progress_queued_ = false;
 };
+
+// Queues `operation`; false when the pool is full. May throw std::bad_alloc.
+[[nodiscard]] bool SubmitOperation(ThreadPool& pool, std::shared_ptr<Operation> operation);
 
 }  // namespace vitrine

@@ -36,32 +36,38 @@ Result<std::shared_ptr<const IdSet>> ReadFilter(Call& call, size_t argument,
   return std::shared_ptr<const IdSet>(*set);
 }
 
-// Arguments from `first` on: k: number, ef: number | undefined, exact: boolean,
+// Arguments from `first` on: ef: number | undefined, exact: boolean,
 // filter: IdSetHandle | IdArray | undefined, timeoutMs: number | undefined
-Status ReadSearch(Call& call, size_t first, const IndexHandle& index, SearchRequest& request) {
-  const Result<uint64_t> k = ReadInteger(call.env, call[first], kK);
-  if (!k.ok()) return k.status();
-  request.parameters.k = *k;
-  const Result<uint64_t> ef = ReadIntegerOr(call.env, call[first + 1], kEf, 0);
+Status ReadSearchOptions(Call& call, size_t first, const IndexHandle& index,
+                         SearchRequest& request) {
+  const Result<uint64_t> ef = ReadIntegerOr(call.env, call[first], kEf, 0);
   if (!ef.ok()) return ef.status();
   request.parameters.ef = *ef;
-  const Result<bool> exact = ReadBool(call.env, call[first + 2], "exact");
+  const Result<bool> exact = ReadBool(call.env, call[first + 1], "exact");
   if (!exact.ok()) return exact.status();
   request.parameters.exact = *exact;
-  if (!IsUndefined(call.env, call[first + 3])) {
-    Result<std::shared_ptr<const IdSet>> filter = ReadFilter(call, first + 3, index);
+  if (!IsUndefined(call.env, call[first + 2])) {
+    Result<std::shared_ptr<const IdSet>> filter = ReadFilter(call, first + 2, index);
     if (!filter.ok()) return filter.status();
     request.filter = std::move(*filter);
     request.parameters.filter = request.filter.get();
   }
-  if (!IsUndefined(call.env, call[first + 4])) {
-    const Result<uint64_t> timeout = ReadInteger(call.env, call[first + 4], kTimeoutMs);
+  if (!IsUndefined(call.env, call[first + 3])) {
+    const Result<uint64_t> timeout = ReadInteger(call.env, call[first + 3], kTimeoutMs);
     if (!timeout.ok()) return timeout.status();
     request.parameters.control.has_deadline = true;
     request.parameters.control.deadline =
         std::chrono::steady_clock::now() + std::chrono::milliseconds(*timeout);
   }
   return {};
+}
+
+// Arguments from `first` on: k: number, then those of ReadSearchOptions.
+Status ReadSearch(Call& call, size_t first, const IndexHandle& index, SearchRequest& request) {
+  const Result<uint64_t> k = ReadInteger(call.env, call[first], kK);
+  if (!k.ok()) return k.status();
+  request.parameters.k = *k;
+  return ReadSearchOptions(call, first + 1, index, request);
 }
 
 Result<TypedArray> ReadQuery(Call& call, size_t argument, const IndexHandle& index) {
@@ -77,15 +83,17 @@ struct HitArrays {
   TypedArray distances;
 };
 
+Status NoRoom(size_t count) {
+  return {ErrorCode::kArgument, "out has no room for " + std::to_string(count) + " hits"};
+}
+
 Result<HitArrays> ReadHitArrays(napi_env env, napi_value ids, napi_value distances, IdType type,
                                 size_t count) {
   const Result<TypedArray> id_array = ReadIdArray(env, ids, type, "out.ids");
   if (!id_array.ok()) return id_array.status();
   const Result<TypedArray> distance_array = ReadFloats(env, distances, "out.distances");
   if (!distance_array.ok()) return distance_array.status();
-  if (id_array->length < count || distance_array->length < count) {
-    return Status(ErrorCode::kArgument, "out has no room for " + std::to_string(count) + " hits");
-  }
+  if (id_array->length < count || distance_array->length < count) return NoRoom(count);
   return HitArrays{*id_array, *distance_array};
 }
 
@@ -314,19 +322,30 @@ Result<napi_value> StartSearch(Call& call) {
 }  // namespace
 
 // searchInto(index: IndexHandle, query: Float32Array, ids: IdArray, distances: Float32Array,
-//   k: number, ef: number | undefined, exact: boolean, filter: IdSetHandle | IdArray | undefined,
-//   timeoutMs: number | undefined): number
+//   k: number | undefined, ef: number | undefined, exact: boolean,
+//   filter: IdSetHandle | IdArray | undefined, timeoutMs: number | undefined): number
+//
+// Without k there are as many hits as `ids` has room for.
 Result<napi_value> SearchInto(Call& call) {
   const auto index = ReadOpenIndex(call, 0);
   if (!index.ok()) return index.status();
   const Result<TypedArray> query = ReadQuery(call, 1, ***index);
   if (!query.ok()) return query.status();
-  SearchRequest request;
-  VITRINE_RETURN_IF_ERROR(ReadSearch(call, 4, ***index, request));
   const IdType type = (**index)->id_type();
-  const size_t k = request.parameters.k;
-  const Result<HitArrays> out = ReadHitArrays(call.env, call[2], call[3], type, k);
-  if (!out.ok()) return out.status();
+  const Result<TypedArray> ids = ReadIdArray(call.env, call[2], type, "out.ids");
+  if (!ids.ok()) return ids.status();
+  SearchRequest request;
+  const Result<uint64_t> given_k = ReadIntegerOr(call.env, call[4], kK, ids->length);
+  if (!given_k.ok()) return given_k.status();
+  const size_t k = *given_k;
+  if (k < kK.min || k > kK.max) {
+    return Status(ErrorCode::kArgument, "out.ids must have room for 1 to 10000 hits");
+  }
+  request.parameters.k = k;
+  const Result<TypedArray> distances = ReadFloats(call.env, call[3], "out.distances");
+  if (!distances.ok()) return distances.status();
+  if (ids->length < k || distances->length < k) return NoRoom(k);
+  VITRINE_RETURN_IF_ERROR(ReadSearchOptions(call, 5, ***index, request));
 
   // No JavaScript runs from here on: the buffers have one user at a time.
   std::vector<float>& copy = call.addon.query_buffer();
@@ -336,7 +355,7 @@ Result<napi_value> SearchInto(Call& call) {
   if (hits.size() < k) hits.resize(k);
   const Result<size_t> found = (**index)->table()->Search(copy.data(), request.parameters, hits);
   if (!found.ok()) return found.status();
-  StoreHits(std::span(hits).first(*found), type, *out);
+  StoreHits(std::span(hits).first(*found), type, {*ids, *distances});
   napi_value count;
   VITRINE_RETURN_IF_JS_ERROR(napi_create_uint32(call.env, static_cast<uint32_t>(*found), &count));
   return count;

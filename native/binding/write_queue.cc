@@ -9,6 +9,17 @@ namespace {
 
 constexpr size_t kWriteLimit = 65'536;
 
+// Whether `submit` returns true, and does not fail for lack of memory.
+template <typename Submit>
+bool Submitted(Submit submit) {
+  bool submitted = false;
+  const Status status = Guard([&] {
+    submitted = submit();
+    return Status();
+  });
+  return status.ok() && submitted;
+}
+
 }  // namespace
 
 // One write's stay in the pool.
@@ -34,13 +45,14 @@ bool WriteQueue::Push(std::shared_ptr<Operation> operation, ThreadPool& pool) {
 }
 
 bool WriteQueue::SubmitTurn(ThreadPool& pool) {
-  bool submitted = false;
-  const Status status = Guard([&] {
-    submitted =
-        pool.Submit(std::make_unique<Turn>(shared_from_this(), pool), ThreadPool::Priority::kBulk);
-    return Status();
+  return Submitted([&] {
+    return pool.Submit(std::make_unique<Turn>(shared_from_this(), pool),
+                       ThreadPool::Priority::kBulk);
   });
-  return status.ok() && submitted;
+}
+
+bool WriteQueue::Forward(ThreadPool& pool, const std::shared_ptr<Operation>& operation) {
+  return Submitted([&] { return SubmitOperation(pool, operation); });
 }
 
 void WriteQueue::RunNext(ThreadPool& pool) {
@@ -51,7 +63,8 @@ void WriteQueue::RunNext(ThreadPool& pool) {
       operation = std::move(waiting_.front());
       waiting_.pop_front();
     }
-    operation->Run();
+    // A save only waits for its turn: its work is done beside the writes that follow.
+    if (operation->lane() != Operation::Lane::kSave || !Forward(pool, operation)) operation->Run();
     operation.reset();
     const std::lock_guard lock(mutex_);
     if (waiting_.empty()) {

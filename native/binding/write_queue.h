@@ -11,7 +11,7 @@
 namespace vitrine {
 
 // The writes of one index, one after the other: at most one of them is in the pool, so that no
-// thread of the pool ever waits for another's write to end.
+// thread of the pool ever waits for another's write to end. Saves wait among them for their turn.
 //
 // Thread safety: all functions may be called from any thread.
 class WriteQueue : public std::enable_shared_from_this<WriteQueue> {
@@ -22,6 +22,7 @@ class WriteQueue : public std::enable_shared_from_this<WriteQueue> {
  private:
   class Turn;
   [[nodiscard]] bool SubmitTurn(ThreadPool& pool);
+  [[nodiscard]] static bool Forward(ThreadPool& pool, const std::shared_ptr<Operation>& operation);
   void RunNext(ThreadPool& pool);
 
   std::mutex mutex_;
