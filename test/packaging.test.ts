@@ -38,10 +38,17 @@ beforeAll(() => {
   const folders = ['dist', 'lib', 'native', 'scripts', 'test']
   for (const name of ['package.json', 'binding.gyp', ...documents, ...folders]) {
     if (!existsSync(join(root, name))) continue
-    cpSync(join(root, name), join(stage, name), { recursive: true })
+    cpSync(join(root, name), join(stage, name), { recursive: true, preserveTimestamps: true })
   }
   symlinkSync(join(root, 'node_modules'), join(stage, 'node_modules'))
-  run(process.execPath, ['scripts/prebuild.mjs', '--quiet'], stage)
+  // The objects that the last build left are taken over: prebuildify would begin by deleting them.
+  if (existsSync(join(root, 'build'))) {
+    cpSync(join(root, 'build'), join(stage, 'build'), { recursive: true, preserveTimestamps: true })
+  }
+  const build = join(scratch, 'build')
+  writeFileSync(build, '#!/bin/sh\nexec node scripts/build-native.mjs\n', { mode: 0o755 })
+  const env = { ...process.env, PREBUILD_NODE_GYP: build }
+  run(process.execPath, ['scripts/prebuild.mjs', '--quiet'], stage, env)
   const { name, files } = pack(stage)
   tarball = name
   packed = files
