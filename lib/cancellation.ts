@@ -1,5 +1,4 @@
 import { type CancelToken, native } from './binding.ts'
-import { VitrineError } from './errors.ts'
 
 /** How far a write is, in points. */
 export type OnProgress = (done: number, total: number) => void
@@ -38,21 +37,15 @@ export async function cancellable<T>(
       }
     })
   signal?.addEventListener('abort', cancel, { once: true })
+  // Also when it was done, or failed, by the time it heard: who aborts a call sees the reason.
+  const ended = () => thrown !== undefined || signal?.aborted === true
   try {
     const result = await start(token, report)
-    // Also when it was done by the time it heard: who aborts a call always sees it rejected.
-    if (signal?.aborted) throw signal.reason
-    if (thrown !== undefined) throw thrown.error
-    return result
+    if (!ended()) return result
   } catch (error) {
-    if (isCancelled(error) && signal?.aborted) throw signal.reason
-    if (isCancelled(error) && thrown !== undefined) throw thrown.error
-    throw error
+    if (!ended()) throw error
   } finally {
     signal?.removeEventListener('abort', cancel)
   }
-}
-
-function isCancelled(error: unknown): boolean {
-  return error instanceof VitrineError && error.code === 'ERR_CANCELLED'
+  throw thrown === undefined ? signal?.reason : thrown.error
 }

@@ -28,6 +28,8 @@ export type ErrorDetails = Readonly<Record<string, unknown>>
 
 /** Every failure of vitrine, except an abort: that rejects with the signal's own reason. */
 export class VitrineError extends Error {
+  /** Tells our errors from what hostile code throws, without asking that for its prototype. */
+  readonly #ours = true
   readonly code: ErrorCode
   declare readonly details?: ErrorDetails
 
@@ -40,6 +42,11 @@ export class VitrineError extends Error {
     super(message, 'cause' in options ? { cause: options.cause } : undefined)
     this.code = code
     if (options.details !== undefined) this.details = options.details
+  }
+
+  /** @internal */
+  static is(error: unknown): error is VitrineError {
+    return typeof error === 'object' && error !== null && #ours in error
   }
 
   static {
@@ -56,7 +63,7 @@ export class VitrineError extends Error {
  * revoked proxy) becomes the cause.
  */
 export function coded(error: unknown): VitrineError {
-  if (error instanceof VitrineError) return error
+  if (VitrineError.is(error)) return error
   return new VitrineError('ERR_ARGUMENT', 'an argument could not be read', { cause: error })
 }
 

@@ -34,7 +34,7 @@ export class OptionParser<T extends object> {
         if (value !== undefined) parsed[key as keyof T] = rule(value, key)
       }
     } catch (error) {
-      if (error instanceof VitrineError) throw error
+      if (VitrineError.is(error)) throw error
       throw new VitrineError('ERR_OPTION', 'an option could not be read', { cause: error })
     }
     return parsed

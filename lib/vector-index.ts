@@ -117,12 +117,17 @@ type Description<I extends IdType> = Pick<Creation, 'dimension' | 'metric' | 'ty
 
 /** What `load` hands to the constructor in place of options. */
 class LoadedIndex {
+  readonly #ours = true
   readonly handle: IndexHandle
   readonly description: Description<IdType>
 
   constructor(handle: IndexHandle, description: Description<IdType>) {
     this.handle = handle
     this.description = description
+  }
+
+  static is(value: unknown): value is LoadedIndex {
+    return typeof value === 'object' && value !== null && #ours in value
   }
 }
 
@@ -189,7 +194,7 @@ export class Index<I extends IdType = 'u32'> {
 
   /** @throws {VitrineError} `ERR_OPTION`; `ERR_OUT_OF_MEMORY` when there is none for `capacity`. */
   constructor(options: IndexOptions<I>) {
-    if (options instanceof LoadedIndex) {
+    if (LoadedIndex.is(options)) {
       this.#handle = options.handle
       this.#options = options.description as Description<I>
       return

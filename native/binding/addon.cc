@@ -10,8 +10,11 @@
 namespace vitrine {
 namespace {
 
-// Changes below this are not worth a call: V8 only needs the magnitude.
-constexpr int64_t kReportStep = int64_t{1} << 18;
+// Smaller changes are not worth a call: V8 only needs the magnitude.
+constexpr int64_t kReportStep = int64_t{1} << 16;
+// What an index with few points takes besides what it counts: whole pages, and the memory of its
+// writer. Measured; without it V8 would let thousands of forgotten indexes lie around.
+constexpr int64_t kIndexOverhead = int64_t{128} << 10;
 
 class HandleScope {
  public:
@@ -345,8 +348,9 @@ void Addon::Released(IndexHandle& index) {
 
 void Addon::ReportMemory(IndexHandle& index) {
   if (index.collected_) return;
-  const int64_t bytes =
-      index.table_ == nullptr ? 0 : static_cast<int64_t>(index.table_->memory().total());
+  const int64_t bytes = index.table_ == nullptr
+                            ? 0
+                            : kIndexOverhead + static_cast<int64_t>(index.table_->memory().total());
   const int64_t change = bytes - index.reported_bytes_;
   if (bytes != 0 && change < kReportStep && change > -kReportStep) return;
   int64_t all = 0;

@@ -38,8 +38,11 @@ Result<napi_value> WrapHandle(napi_env env, std::shared_ptr<T> target) {
 // What `value` stands for; null when it is something else. Valid while `value` is.
 template <typename T>
 const std::shared_ptr<T>* PeekHandle(napi_env env, napi_value value) {
+  napi_valuetype type;
   bool matches = false;
   void* data = nullptr;
+  // The tag check converts to an object, and throws where that is impossible.
+  if (napi_typeof(env, value, &type) != napi_ok || type != napi_object) return nullptr;
   if (napi_check_object_type_tag(env, value, &T::kTypeTag, &matches) != napi_ok || !matches ||
       napi_unwrap(env, value, &data) != napi_ok) {
     return nullptr;

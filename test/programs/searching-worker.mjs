@@ -1,0 +1,30 @@
+// A worker that keeps an index busy in every way, until it is terminated.
+
+import { workerData } from 'node:worker_threads'
+import { Index } from 'vitrine'
+
+const dimension = 16
+const vectors = new Float32Array(3000 * dimension).map(() => Math.random())
+const query = vectors.slice(0, dimension)
+
+const index = new Index({ dimension, efConstruction: 50 })
+for (let round = 0; ; round++) {
+  const controller = new AbortController()
+  const pending = [
+    index.save(`${workerData.folder}/${workerData.name}`, { signal: controller.signal }),
+    index.upsert(
+      Uint32Array.from({ length: 3000 }, (_, i) => i),
+      vectors,
+      { onProgress: () => index.searchSync(query, { k: 3 }) },
+    ),
+    index.searchBatch(vectors, { k: 10 }),
+    ...Array.from({ length: 50 }, () => index.search(query, { k: 10, ef: 100 })),
+    index.remove([1, 2, 3]),
+  ]
+  // One that nobody closes, and one that is closed while it works.
+  void new Index({ dimension }).add(null, vectors.slice(0, 50 * dimension))
+  const other = new Index({ dimension })
+  pending.push(other.add(null, vectors), other.close())
+  if (round % 2 === 1) controller.abort()
+  await Promise.allSettled(pending)
+}
