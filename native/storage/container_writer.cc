@@ -21,9 +21,10 @@ Status ContainerWriter::Start(const HeaderPage& header) {
   return Write(page);
 }
 
-void ContainerWriter::BeginSection(SectionType type, uint32_t element_bytes) {
+void ContainerWriter::BeginSection(SectionType type, uint32_t element_bytes, uint32_t flags) {
   open_ = {};
   open_.type = static_cast<uint32_t>(type);
+  open_.flags = flags;
   open_.offset = offset_;
   open_.element_bytes = element_bytes;
   crcs_.emplace_back();

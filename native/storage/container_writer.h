@@ -28,7 +28,7 @@ class ContainerWriter {
 
   Status Start(const HeaderPage& header);
   // REQUIRES: no section is open; element_bytes > 0
-  void BeginSection(SectionType type, uint32_t element_bytes);
+  void BeginSection(SectionType type, uint32_t element_bytes, uint32_t flags = 0);
   // The next bytes of the open section.
   Status Append(std::span<const std::byte> bytes);
   // REQUIRES: what was appended is a whole number of elements

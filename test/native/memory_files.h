@@ -39,6 +39,8 @@ class MemoryFiles final : public FileSystem {
     synced_names_[path] = std::move(node);
   }
   const Bytes& Get(const std::string& path) const { return names_.at(path)->bytes; }
+  // The bytes themselves, to be damaged in place.
+  Bytes& Edit(const std::string& path) { return names_.at(path)->bytes; }
   bool Has(const std::string& path) const { return names_.contains(path); }
   std::vector<std::string> Names() const {
     std::vector<std::string> names;

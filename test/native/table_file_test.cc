@@ -1,87 +1,20 @@
 #include "engine/table_file.h"
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
+#include <atomic>
 #include <cstring>
-#include <functional>
-#include <map>
-#include <numeric>
-#include <optional>
-#include <random>
+#include <filesystem>
+#include <fstream>
 #include <set>
 #include <thread>
 
-#include "base/byte_order.h"
-#include "container_surgery.h"
-#include "engine/table_file_format.h"
-#include "memory_files.h"
-#include "storage/container_reader.h"
-#include "storage/container_writer.h"
+#include "table_file_support.h"
 
 namespace vitrine {
 namespace {
-
-constexpr char kPath[] = "index.vitrine";
-
-const KernelTable& Kernels() { return *SelectKernels(""); }
-
-struct Shape {
-  size_t dimension = 3;
-  Metric metric = Metric::kL2;
-  IdType id_type = IdType::kU32;
-  size_t m = 4;
-};
-
-std::unique_ptr<Table> MakeTable(const Shape& shape, ThreadPool* pool = nullptr) {
-  auto table = Table::Create({.dimension = shape.dimension,
-                              .metric = shape.metric,
-                              .id_type = shape.id_type,
-                              .graph = {.m = shape.m, .ef_construction = 40, .seed = 7},
-                              .threads = pool == nullptr ? 1 : pool->threads(),
-                              .capacity = 10},
-                             Kernels(), pool);
-  EXPECT_TRUE(table.ok());
-  return std::move(*table);
-}
-
-std::vector<float> RandomVectors(size_t count, size_t dimension, uint32_t seed) {
-  std::mt19937 random(seed);
-  std::normal_distribution<float> normal;
-  std::vector<float> vectors(count * dimension);
-  for (float& component : vectors) component = normal(random);
-  return vectors;
-}
-
-std::vector<PointId> IdsFrom(PointId first, size_t count, PointId step = 1) {
-  std::vector<PointId> ids(count);
-  for (size_t i = 0; i < count; ++i) ids[i] = first + i * step;
-  return ids;
-}
-
-void ExpectOk(const Status& status) {
-  EXPECT_TRUE(status.ok()) << ErrorCodeName(status.code()) << ": " << status.message();
-}
-
-Status Save(const Table& table, MemoryFiles& files, std::string creator = "a test") {
-  return SaveTable(table, kPath, {.creator = std::move(creator), .files = &files});
-}
-
-Result<std::unique_ptr<Table>> Load(MemoryFiles& files, ThreadPool* pool = nullptr) {
-  return LoadTable(kPath, Kernels(), pool,
-                   {.threads = pool == nullptr ? 1 : pool->threads(), .files = &files});
-}
-
-Bytes SavedBytes(const Table& table) {
-  MemoryFiles files;
-  ExpectOk(Save(table, files));
-  return files.Get(kPath);
-}
-
-Result<std::unique_ptr<Table>> LoadBytes(Bytes bytes) {
-  MemoryFiles files;
-  files.Put(kPath, std::move(bytes));
-  return Load(files);
-}
 
 std::vector<Hit> SearchHits(const Table& table, const float* query,
                             const SearchParameters& parameters) {
@@ -238,6 +171,235 @@ INSTANTIATE_TEST_SUITE_P(
       return std::string(kMetricNames[static_cast<size_t>(std::get<0>(info.param))]) +
              (std::get<1>(info.param) == IdType::kU32 ? "U32" : "U64");
     });
+
+// Ids at the ends of their types, and what is given out after them.
+TEST(TableFile, KeepsTheNextIdAndTheExtremes) {
+  for (const IdType id_type : {IdType::kU32, IdType::kU64}) {
+    const auto saved = MakeTable({.dimension = 2, .id_type = id_type});
+    const PointId last = id_type == IdType::kU32 ? UINT32_MAX : UINT64_MAX;
+    ExpectOk(saved->Add(std::vector<PointId>{0, 41}, RandomVectors(2, 2, 1)));
+    ASSERT_TRUE(saved->Remove(std::vector<PointId>{41}).ok());
+    const auto loaded = LoadBytes(SavedBytes(*saved));
+    ASSERT_TRUE(loaded.ok()) << loaded.status().message();
+    std::vector<PointId> ids;
+    ExpectOk((*loaded)->AddNumbered(1, RandomVectors(1, 2, 2), ids));
+    EXPECT_EQ(ids, std::vector<PointId>{42});
+
+    ExpectOk(saved->Add(std::vector<PointId>{last}, RandomVectors(1, 2, 3)));
+    const auto full = LoadBytes(SavedBytes(*saved));
+    ASSERT_TRUE(full.ok()) << full.status().message();
+    EXPECT_TRUE((*full)->Has(last));
+    if (id_type == IdType::kU32) {
+      EXPECT_EQ((*full)->AddNumbered(1, RandomVectors(1, 2, 2), ids).code(), ErrorCode::kId);
+    }
+  }
+}
+
+TEST(TableFile, GivesTheSameTableOnAnyNumberOfThreads) {
+  const Shape shape{.dimension = 200, .metric = Metric::kCosine};
+  const auto saved = MakeMixedTable(shape, 3000);
+  ExpectOk(saved->Sweep());
+  MemoryFiles files;
+  ExpectOk(Save(*saved, files));
+  ThreadPool pool(4);
+  const auto loaded = Load(files, &pool);
+  ASSERT_TRUE(loaded.ok()) << loaded.status().message();
+  ExpectSamePoints(**loaded, *saved);
+  EXPECT_EQ(SavedBytes(**loaded), files.Get(kPath));
+}
+
+class TableFileOnDisk : public testing::Test {
+ protected:
+  void SetUp() override {
+    std::string name = (std::filesystem::temp_directory_path() / "vitrine-XXXXXX").string();
+    ASSERT_NE(mkdtemp(name.data()), nullptr);
+    folder_ = name;
+  }
+  void TearDown() override { std::filesystem::remove_all(folder_); }
+
+  std::string PathOf(const std::string& name) const { return (folder_ / name).string(); }
+  std::vector<std::string> Names() const {
+    std::vector<std::string> names;
+    for (const auto& entry : std::filesystem::directory_iterator(folder_)) {
+      names.push_back(entry.path().filename().string());
+    }
+    return names;
+  }
+
+  std::filesystem::path folder_;
+};
+
+TEST_F(TableFileOnDisk, IsReplacedByTheNextSave) {
+  const auto first = MakeMixedTable({.dimension = 5}, 100);
+  const auto second = MakeMixedTable({.dimension = 6}, 200);
+  const std::string path = PathOf("index");
+  ExpectOk(SaveTable(*first, path));
+  ExpectOk(SaveTable(*second, path));
+  const auto loaded = LoadTable(path, Kernels(), nullptr);
+  ASSERT_TRUE(loaded.ok()) << loaded.status().message();
+  ExpectSamePoints(**loaded, *second);
+  EXPECT_EQ(Names(), std::vector<std::string>{"index"});
+}
+
+TEST_F(TableFileOnDisk, AvoidsNamesThatAreTaken) {
+  const std::string path = PathOf("index");
+  const std::string taken = path + ".tmp-" + std::to_string(getpid()) + "-0";
+  { std::ofstream(taken) << "somebody else's"; }
+  ExpectOk(SaveTable(*MakeMixedTable({.dimension = 5}, 100), path));
+  EXPECT_EQ(std::filesystem::file_size(taken), 15u);
+  EXPECT_EQ(Names().size(), 2u);
+}
+
+TEST_F(TableFileOnDisk, SaysWhichPathCannotBeUsed) {
+  const auto table = MakeMixedTable({.dimension = 5}, 100);
+  const auto expect_io = [](const Status& status, const std::string& path) {
+    ASSERT_FALSE(status.ok());
+    EXPECT_EQ(status.code(), ErrorCode::kIo) << status.message();
+    EXPECT_NE(status.message().find(path), std::string::npos) << status.message();
+  };
+  expect_io(LoadTable(PathOf("missing"), Kernels(), nullptr).status(), PathOf("missing"));
+  expect_io(LoadTable(folder_.string(), Kernels(), nullptr).status(), folder_.string());
+  expect_io(LoadTable("/dev/zero", Kernels(), nullptr).status(), "/dev/zero");
+  ASSERT_EQ(mkfifo(PathOf("pipe").c_str(), 0600), 0);
+  expect_io(LoadTable(PathOf("pipe"), Kernels(), nullptr).status(), PathOf("pipe"));
+  expect_io(SaveTable(*table, PathOf("missing/index")), PathOf("missing/index"));
+  std::filesystem::create_directory(PathOf("folder"));
+  expect_io(SaveTable(*table, PathOf("folder")), PathOf("folder"));
+  EXPECT_EQ(Names().size(), 2u);  // pipe and folder
+
+  for (const std::string& path : {std::string(), std::string("a\0b", 3)}) {
+    EXPECT_EQ(SaveTable(*table, path).code(), ErrorCode::kArgument);
+    EXPECT_EQ(LoadTable(path, Kernels(), nullptr).status().code(), ErrorCode::kArgument);
+  }
+}
+
+TEST_F(TableFileOnDisk, SavesToOnePathFromManyThreads) {
+  const std::string path = PathOf("index");
+  std::vector<std::unique_ptr<Table>> tables;
+  for (size_t i = 0; i < 4; ++i) tables.push_back(MakeMixedTable({.dimension = i + 1}, 100));
+  std::vector<std::thread> threads;
+  for (const auto& table : tables) {
+    threads.emplace_back([&path, &table] {
+      for (int i = 0; i < 5; ++i) ExpectOk(SaveTable(*table, path));
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  const auto loaded = LoadTable(path, Kernels(), nullptr);
+  ASSERT_TRUE(loaded.ok()) << loaded.status().message();
+  ExpectSamePoints(**loaded, *tables[(*loaded)->dimension() - 1]);
+  EXPECT_EQ(Names(), std::vector<std::string>{"index"});
+}
+
+TEST(TableFile, StopsWhenCancelled) {
+  const auto table = MakeMixedTable({.dimension = 100}, 2000);
+  MemoryFiles files;
+  ExpectOk(Save(*table, files));
+  const Bytes before = files.Get(kPath);
+  // Raised from the start, and in the middle of the writing and of the reading back.
+  for (const char* operation : {"create", "sync", "read"}) {
+    std::atomic<bool> cancelled{false};
+    files.before = [&](const std::string& now) {
+      if (now == operation) cancelled = true;
+      return Status();
+    };
+    const Status status = SaveTable(*table, kPath, {.cancelled = &cancelled, .files = &files});
+    ASSERT_FALSE(status.ok());
+    EXPECT_EQ(status.code(), ErrorCode::kCancelled);
+    EXPECT_EQ(files.Get(kPath), before);
+    EXPECT_EQ(files.Names().size(), 1u);
+  }
+  std::atomic<bool> cancelled{false};
+  files.before = [&](const std::string& now) {
+    if (now == "read") cancelled = true;
+    return Status();
+  };
+  const auto loaded =
+      LoadTable(kPath, Kernels(), nullptr, {.cancelled = &cancelled, .files = &files});
+  ASSERT_FALSE(loaded.ok());
+  EXPECT_EQ(loaded.status().code(), ErrorCode::kCancelled);
+}
+
+// One writer adds batches, another replaces, removes and brings back its own; each batch is a chunk
+// of the table, so an image has all of it or nothing.
+TEST(TableFile, IsWholeWhileWritersRun) {
+  constexpr size_t kBatch = 64;
+  constexpr size_t kDimension = 6;
+  constexpr size_t kReplaced = 4;
+  constexpr PointId kSecond = 1'000'000;
+  // Every vector tells its point and its generation.
+  const auto vectors_of = [](const std::vector<PointId>& ids, uint32_t generation) {
+    std::vector<float> vectors;
+    for (const PointId id : ids) {
+      const std::vector<float> noise =
+          RandomVectors(1, kDimension - 2, static_cast<uint32_t>(id * 31 + generation));
+      vectors.push_back(static_cast<float>(id));
+      vectors.push_back(static_cast<float>(generation));
+      vectors.insert(vectors.end(), noise.begin(), noise.end());
+    }
+    return vectors;
+  };
+  ThreadPool pool(2);
+  const auto table = MakeTable({.dimension = kDimension, .id_type = IdType::kU64}, &pool);
+  std::atomic<bool> stop{false};
+  std::thread adder([&] {
+    for (PointId batch = 0; !stop && batch < 2000; ++batch) {
+      const auto ids = IdsFrom(batch * kBatch, kBatch);
+      ExpectOk(table->Add(ids, vectors_of(ids, 0)));
+    }
+  });
+  std::thread replacer([&] {
+    for (uint32_t generation = 0; !stop; ++generation) {
+      const auto ids = IdsFrom(kSecond + generation % kReplaced * kBatch, kBatch);
+      if (generation % 3 == 2) {
+        ASSERT_TRUE(table->Remove(ids).ok());
+      } else {
+        ExpectOk(table->Upsert(ids, vectors_of(ids, generation)));
+      }
+    }
+  });
+
+  size_t batches_before = 0;
+  for (int round = 0; round < 30; ++round) {
+    MemoryFiles files;
+    const size_t size_before = table->size();
+    ExpectOk(Save(*table, files));
+    const auto loaded = Load(files);
+    ASSERT_TRUE(loaded.ok()) << loaded.status().message();
+    const std::vector<PointId> ids = (*loaded)->Ids();
+    ASSERT_EQ(ids.size() % kBatch, 0u);
+    std::vector<float> vectors(ids.size() * kDimension);
+    ExpectOk((*loaded)->Get(ids, vectors));
+    size_t added = 0;
+    for (size_t i = 0; i < ids.size(); i += kBatch) {
+      // Whole, and of one generation, bit for bit.
+      const auto batch = IdsFrom(ids[i], kBatch);
+      ASSERT_TRUE(std::equal(batch.begin(), batch.end(), ids.begin() + static_cast<ptrdiff_t>(i)));
+      const auto generation = static_cast<uint32_t>(vectors[i * kDimension + 1]);
+      const std::vector<float> expected = vectors_of(batch, generation);
+      ASSERT_EQ(std::memcmp(expected.data(), vectors.data() + i * kDimension,
+                            expected.size() * sizeof(float)),
+                0);
+      if (ids[i] < kSecond) {
+        ASSERT_EQ(ids[i], added * kBatch);  // a prefix of what was added
+        ++added;
+      }
+    }
+    EXPECT_GE(added, batches_before);
+    EXPECT_GE(added * kBatch + kReplaced * kBatch, size_before);
+    batches_before = added;
+    EXPECT_EQ((*loaded)->CountUnreachable(), 0u);
+    // Each is its own nearest neighbour.
+    size_t found = 0;
+    for (size_t i = 0; i < ids.size(); i += 7) {
+      const auto hits = SearchHits(**loaded, vectors.data() + i * kDimension, {.k = 1});
+      found += hits.size() == 1 && hits[0].id == ids[i];
+    }
+    EXPECT_GE(found * 100, ids.size() / 7 * 98);
+  }
+  stop = true;
+  adder.join();
+  replacer.join();
+}
 
 }  // namespace
 }  // namespace vitrine

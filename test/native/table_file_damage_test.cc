@@ -1,0 +1,505 @@
+// Files whose bytes are wrong: with checksums that tell, and with checksums that were made right
+// again, so that the checks behind them must tell.
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+#include <functional>
+#include <limits>
+#include <string>
+#include <vector>
+
+#include "base/byte_order.h"
+#include "container_surgery.h"
+#include "engine/table_file_format.h"
+#include "storage/container_writer.h"
+#include "table_file_support.h"
+
+namespace vitrine {
+namespace {
+
+// Ten pages: two dozen rows, of which some are zero vectors and some have guests, one of them
+// without its owner.
+std::unique_ptr<Table> MakeSmallTable(Metric metric = Metric::kCosine) {
+  auto table = MakeTable({.dimension = 3, .metric = metric, .m = 2});
+  std::vector<float> vectors = RandomVectors(24, 3, 1);
+  std::copy_n(vectors.begin(), 3, vectors.begin() + 3 * 20);
+  std::copy_n(vectors.begin(), 3, vectors.begin() + 3 * 21);
+  std::copy_n(vectors.begin() + 3, 3, vectors.begin() + 3 * 22);
+  std::fill_n(vectors.begin() + 3 * 23, 3, 0.f);
+  ExpectOk(table->Add(IdsFrom(100, 24), vectors));
+  EXPECT_TRUE(table->Remove(std::vector<PointId>{100}).ok());
+  return table;
+}
+
+const Bytes& SmallFile() {
+  static const Bytes bytes = SavedBytes(*MakeSmallTable());
+  return bytes;
+}
+
+bool IsAboutBytes(ErrorCode code) {
+  return code == ErrorCode::kCorrupt || code == ErrorCode::kFormat;
+}
+
+// Whatever a table was made of, it answers and can be written to.
+void ExpectUsable(Table& table) {
+  const std::vector<float> query = RandomVectors(1, table.dimension(), 3);
+  std::vector<Hit> hits(10);
+  ASSERT_TRUE(table.Search(query.data(), {.k = 10}, hits).ok());
+  ASSERT_TRUE(table.Search(query.data(), {.k = 10, .exact = true}, hits).ok());
+  const std::vector<PointId> ids = table.Ids();
+  ASSERT_EQ(ids.size(), table.size());
+  ASSERT_TRUE(table.Remove(std::span(ids).first(ids.size() / 2)).ok());
+  ExpectOk(table.Sweep());
+  ExpectOk(table.Upsert(ids, RandomVectors(ids.size(), table.dimension(), 4)));
+  ASSERT_EQ(table.Ids(), ids);
+  const auto again = LoadBytes(SavedBytes(table));
+  ASSERT_TRUE(again.ok()) << again.status().message();
+}
+
+TEST(TableFileDamage, TruncationAtEveryByteIsFound) {
+  MemoryFiles files;
+  files.Put(kPath, SmallFile());
+  Bytes& bytes = files.Edit(kPath);
+  bytes.resize(bytes.size() + kPageBytes);
+  EXPECT_EQ(Load(files).status().code(), ErrorCode::kCorrupt);
+  bytes.resize(SmallFile().size());
+  EXPECT_TRUE(Load(files).ok());
+  while (!bytes.empty()) {
+    bytes.pop_back();
+    const auto loaded = Load(files);
+    ASSERT_FALSE(loaded.ok()) << bytes.size();
+    ASSERT_EQ(loaded.status().code(), ErrorCode::kCorrupt) << bytes.size();
+  }
+}
+
+// In eight parts, so that they run side by side.
+class EveryBit : public testing::TestWithParam<int> {};
+
+TEST_P(EveryBit, IsFoundWhenItIsFlipped) {
+  MemoryFiles files;
+  files.Put(kPath, SmallFile());
+  Bytes& bytes = files.Edit(kPath);
+  ASSERT_LE(bytes.size(), 10 * kPageBytes);
+  const size_t from = bytes.size() * static_cast<size_t>(GetParam()) / 8;
+  const size_t to = bytes.size() * static_cast<size_t>(GetParam() + 1) / 8;
+  for (size_t byte = from; byte < to; ++byte) {
+    for (int bit = 0; bit < 8; ++bit) {
+      bytes[byte] ^= static_cast<std::byte>(1 << bit);
+      const auto loaded = Load(files);
+      ASSERT_FALSE(loaded.ok()) << "byte " << byte << " bit " << bit;
+      ASSERT_TRUE(IsAboutBytes(loaded.status().code())) << loaded.status().message();
+      bytes[byte] ^= static_cast<std::byte>(1 << bit);
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Eighth, EveryBit, testing::Range(0, 8));
+
+// A change to a file, the code that it must lead to, and a part of the message.
+struct Damage {
+  const char* name;
+  std::function<void(Bytes&)> change;
+  ErrorCode code;
+  const char* message;
+};
+
+void PrintTo(const Damage& damage, std::ostream* out) { *out << damage.name; }
+
+template <typename T>
+std::function<void(Bytes&)> SetIn(SectionType type, uint64_t at, T value) {
+  return [=](Bytes& file) {
+    StoreLittleEndian(file.data() + SectionOf(file, type).offset + at, value);
+  };
+}
+template <typename T>
+std::function<void(Bytes&)> SetInHeader(uint64_t at, T value) {
+  return [=](Bytes& file) { StoreLittleEndian(file.data() + at, value); };
+}
+template <typename T>
+std::function<void(Bytes&)> SetInTable(SectionType type, uint64_t at, T value) {
+  return
+      [=](Bytes& file) { StoreLittleEndian(file.data() + TablePlaceOf(file, type) + at, value); };
+}
+template <typename T>
+std::function<void(Bytes&)> SetInFooter(uint64_t at, T value) {
+  return
+      [=](Bytes& file) { StoreLittleEndian(file.data() + file.size() - kPageBytes + at, value); };
+}
+std::function<void(Bytes&)> SetFloat(uint64_t at, float value) {
+  return SetIn(SectionType::kVectors, at, std::bit_cast<uint32_t>(value));
+}
+std::function<void(Bytes&)> Both(std::function<void(Bytes&)> a, std::function<void(Bytes&)> b) {
+  return [=](Bytes& file) {
+    a(file);
+    b(file);
+  };
+}
+
+// Facts about the small table are looked up in the file, so that they need not be known here.
+uint32_t RowsOf(const Bytes& file) {
+  return static_cast<uint32_t>(SectionOf(file, SectionType::kIds).count);
+}
+uint32_t WordOf(const Bytes& file, uint64_t row, uint64_t i) {
+  const SectionEntry links = SectionOf(file, SectionType::kLinks);
+  return LoadLittleEndian<uint32_t>(file.data() + links.offset + row * links.element_bytes + 4 * i);
+}
+uint32_t ZeroRowOf(const Bytes& file) {
+  for (uint32_t row = 0; row < RowsOf(file); ++row) {
+    const SectionEntry vectors = SectionOf(file, SectionType::kVectors);
+    const std::byte* at = file.data() + vectors.offset + uint64_t{row} * vectors.element_bytes;
+    if (std::all_of(at, at + vectors.element_bytes, [](std::byte b) { return b == std::byte{}; })) {
+      return row;
+    }
+  }
+  return UINT32_MAX;
+}
+
+const Damage kDamages[] = {
+    // Header.
+    {"Magic", SetInHeader<uint8_t>(1, 'X'), ErrorCode::kFormat, "not a file of vitrine"},
+    {"Kind", SetInHeader<uint16_t>(8, 2), ErrorCode::kFormat, "of kind 2"},
+    {"Major", SetInHeader<uint16_t>(10, 1), ErrorCode::kFormat,
+     "is of format 1, this version reads format 0; it was written by a?test"},
+    {"HeaderLength", SetInHeader<uint16_t>(14, 8192), ErrorCode::kCorrupt, "header"},
+    {"UnnamedFeature", SetInHeader<uint64_t>(32, 2), ErrorCode::kFormat, "feature mask 2"},
+    {"NamedFeature",
+     [](Bytes& file) {
+       StoreLittleEndian<uint64_t>(file.data() + 32, 1);
+       std::memcpy(file.data() + 112, "gold\x1b[0m", 8);
+     },
+     ErrorCode::kFormat, "does not know: gold?[0m"},
+    {"HeaderReserved", SetInHeader<uint8_t>(4000, 1), ErrorCode::kCorrupt, "reserved"},
+    {"Epoch", SetInHeader<uint64_t>(64, 5), ErrorCode::kCorrupt, "another header"},
+    {"Database", SetInHeader<uint64_t>(40, 5), ErrorCode::kCorrupt, "another header"},
+    // Footer.
+    {"FooterMagic", SetInFooter<uint8_t>(4088, 0), ErrorCode::kCorrupt, "footer"},
+    {"FileLength", SetInFooter<uint64_t>(16, 4096), ErrorCode::kCorrupt, "not as long"},
+    {"TableOffset", SetInFooter<uint64_t>(0, UINT64_MAX - 7), ErrorCode::kCorrupt, "section table"},
+    {"TableOffsetOdd", SetInFooter<uint64_t>(0, 4097), ErrorCode::kCorrupt, "section table"},
+    {"TableInFooter",
+     [](Bytes& file) {
+       StoreLittleEndian<uint64_t>(file.data() + file.size() - kPageBytes, file.size() - 8);
+     },
+     ErrorCode::kCorrupt, "section table"},
+    {"TableLength", SetInFooter<uint64_t>(8, UINT64_MAX / 56 * 56), ErrorCode::kCorrupt,
+     "section table"},
+    {"TableOfNothing", SetInFooter<uint64_t>(8, 0), ErrorCode::kCorrupt, ""},
+    {"FooterReserved", SetInFooter<uint8_t>(100, 1), ErrorCode::kCorrupt, "reserved"},
+    {"NoVersion", SetInFooter<uint64_t>(24, 0), ErrorCode::kCorrupt, "version"},
+    {"LastVersion", SetInFooter<uint64_t>(24, UINT64_MAX), ErrorCode::kCorrupt, "version"},
+    // Section table.
+    {"SectionType", SetInTable<uint32_t>(SectionType::kEntries, 0, 99), ErrorCode::kFormat,
+     "does not know: section 99"},
+    {"SectionMissing",
+     Both(SetInTable<uint32_t>(SectionType::kEntries, 4, 1),
+          SetInTable<uint32_t>(SectionType::kEntries, 0, 99)),
+     ErrorCode::kCorrupt, "entries is missing"},
+    {"SectionTwice", SetInTable<uint32_t>(SectionType::kEntries, 0, 6), ErrorCode::kCorrupt,
+     "links: comes twice"},
+    {"SectionFlags", SetInTable<uint32_t>(SectionType::kLinks, 4, 2), ErrorCode::kFormat, "flags"},
+    {"SectionCodec", SetInTable<uint32_t>(SectionType::kVectors, 52, 1), ErrorCode::kFormat,
+     "codec 1 for vectors"},
+    {"SectionOffset", SetInTable<uint64_t>(SectionType::kIds, 8, 4096), ErrorCode::kCorrupt,
+     "ids: does not begin"},
+    {"SectionLength", SetInTable<uint64_t>(SectionType::kIds, 16, UINT64_MAX), ErrorCode::kCorrupt,
+     "ids: reaches beyond"},
+    {"SectionCount", SetInTable<uint64_t>(SectionType::kIds, 24, uint64_t{1} << 62),
+     ErrorCode::kCorrupt, "ids: count and size"},
+    {"ElementSize", SetInTable<uint32_t>(SectionType::kIds, 32, 0), ErrorCode::kCorrupt,
+     "ids: count and size"},
+    {"BlockSize", SetInTable<uint32_t>(SectionType::kIds, 36, 0), ErrorCode::kCorrupt,
+     "ids: blocks"},
+    {"ChecksumsOffset", SetInTable<uint64_t>(SectionType::kIds, 40, UINT64_MAX - 3), ErrorCode::kCorrupt,
+     "ids: checksums"},
+    {"SectionPadding",
+     [](Bytes& file) {
+       const SectionEntry ids = SectionOf(file, SectionType::kIds);
+       file[ids.offset + ids.length] = std::byte{1};
+     },
+     ErrorCode::kCorrupt, "padding"},
+    {"TailPadding",
+     [](Bytes& file) { file[file.size() - kPageBytes - 1] = std::byte{1}; },
+     ErrorCode::kCorrupt, "padding"},
+    {"ChecksumsPadding",
+     [](Bytes& file) { file[SectionOf(file, SectionType::kConfig).crcs_offset + 4] = std::byte{1}; },
+     ErrorCode::kCorrupt, "padding"},
+    // Config.
+    {"NoDimension", SetIn<uint32_t>(SectionType::kConfig, 0, 0), ErrorCode::kCorrupt, "dimension"},
+    {"LargeDimension", SetIn<uint32_t>(SectionType::kConfig, 0, 65'537), ErrorCode::kCorrupt,
+     "dimension"},
+    {"OtherDimension", SetIn<uint32_t>(SectionType::kConfig, 0, 17), ErrorCode::kCorrupt,
+     "vectors"},
+    {"Metric", SetIn<uint32_t>(SectionType::kConfig, 4, 3), ErrorCode::kFormat, "metric 3"},
+    {"ScalarType", SetIn<uint32_t>(SectionType::kConfig, 8, 1), ErrorCode::kFormat,
+     "scalar type 1"},
+    {"IdType", SetIn<uint32_t>(SectionType::kConfig, 12, 2), ErrorCode::kFormat, "id type 2"},
+    {"WideIds", SetIn<uint32_t>(SectionType::kConfig, 12, 1), ErrorCode::kCorrupt, "ids"},
+    {"SmallM", SetIn<uint32_t>(SectionType::kConfig, 16, 1), ErrorCode::kCorrupt, "m is"},
+    {"LargeM", SetIn<uint32_t>(SectionType::kConfig, 16, 129), ErrorCode::kCorrupt, "m is"},
+    {"OtherM", SetIn<uint32_t>(SectionType::kConfig, 16, 9), ErrorCode::kCorrupt, "width"},
+    {"NoEf", SetIn<uint32_t>(SectionType::kConfig, 20, 0), ErrorCode::kCorrupt, "efConstruction"},
+    {"LargeEf", SetIn<uint32_t>(SectionType::kConfig, 20, 16'385), ErrorCode::kCorrupt,
+     "efConstruction"},
+    {"Quantization", SetIn<uint32_t>(SectionType::kConfig, 24, 1), ErrorCode::kFormat,
+     "quantization 1"},
+    {"LinkWidth", SetIn<uint32_t>(SectionType::kConfig, 28, 32), ErrorCode::kCorrupt, "links"},
+    {"NextIdTaken", SetIn<uint64_t>(SectionType::kConfig, 48, 123), ErrorCode::kCorrupt,
+     "next id is taken"},
+    {"NextIdLarge", SetIn<uint64_t>(SectionType::kConfig, 48, (uint64_t{1} << 32) + 1),
+     ErrorCode::kCorrupt, "next id is out of range"},
+    {"FewRows", SetIn<uint64_t>(SectionType::kConfig, 56, 3), ErrorCode::kCorrupt, "ids"},
+    {"ManyRows", SetIn<uint64_t>(SectionType::kConfig, 56, uint64_t{1} << 62), ErrorCode::kCorrupt,
+     "too many rows"},
+    {"FewPoints", SetIn<uint64_t>(SectionType::kConfig, 64, 22), ErrorCode::kCorrupt, "points"},
+    {"NoPoints", SetIn<uint64_t>(SectionType::kConfig, 64, 0), ErrorCode::kCorrupt, "points"},
+    {"ManyPoints", SetIn<uint64_t>(SectionType::kConfig, 64, uint64_t{1} << 62),
+     ErrorCode::kCorrupt, "points"},
+    {"ManyOffered", SetIn<uint64_t>(SectionType::kConfig, 72, UINT64_MAX), ErrorCode::kCorrupt,
+     "spacing"},
+    {"NoStride", SetIn<uint64_t>(SectionType::kConfig, 80, 0), ErrorCode::kCorrupt, "spacing"},
+    {"OddStride", SetIn<uint64_t>(SectionType::kConfig, 80, 3), ErrorCode::kCorrupt, "spacing"},
+    {"LargeStride", SetIn<uint64_t>(SectionType::kConfig, 80, uint64_t{1} << 63),
+     ErrorCode::kCorrupt, "spacing"},
+    {"ConfigReserved", SetIn<uint64_t>(SectionType::kConfig, 120, 1), ErrorCode::kCorrupt,
+     "reserved"},
+    // Ids, births and guests.
+    {"IdTwice",
+     [](Bytes& file) {
+       std::byte* ids = file.data() + SectionOf(file, SectionType::kIds).offset;
+       std::memcpy(ids + 8, ids + 4, 4);
+     },
+     ErrorCode::kCorrupt, "comes twice"},
+    {"IdWithoutOwner", SetIn<uint32_t>(SectionType::kIds, 0, 7), ErrorCode::kCorrupt,
+     "without an owner"},
+    {"LateBirth", SetIn<uint64_t>(SectionType::kBirths, 8, uint64_t{1} << 40), ErrorCode::kCorrupt,
+     "appeared after"},
+    {"RowWithoutPoints",
+     Both(SetIn<uint64_t>(SectionType::kBirths, 16, 0), SetIn<uint32_t>(SectionType::kIds, 8, 0)),
+     ErrorCode::kCorrupt, "points"},
+    {"RowWithoutPointsCounted",
+     Both(Both(SetIn<uint64_t>(SectionType::kBirths, 16, 0),
+               SetIn<uint32_t>(SectionType::kIds, 8, 0)),
+          SetIn<uint64_t>(SectionType::kConfig, 64, 22)),
+     ErrorCode::kCorrupt, "neither an owner nor a guest"},
+    {"GuestRow", SetIn<uint32_t>(SectionType::kGuests, 16, 1000), ErrorCode::kCorrupt,
+     "no such row"},
+    {"GuestReserved", SetIn<uint32_t>(SectionType::kGuests, 20, 1), ErrorCode::kCorrupt,
+     "reserved"},
+    {"GuestId", SetIn<uint64_t>(SectionType::kGuests, 0, uint64_t{1} << 32), ErrorCode::kCorrupt,
+     "an id is out of range"},
+    {"GuestIsAnOwner", SetIn<uint64_t>(SectionType::kGuests, 0, 101), ErrorCode::kCorrupt,
+     "id 101 comes twice"},
+    {"GuestOrder", SetIn<uint32_t>(SectionType::kGuests, 24 + 16, 9), ErrorCode::kCorrupt,
+     "not in order"},
+    {"GuestUnborn", SetIn<uint64_t>(SectionType::kGuests, 8, 0), ErrorCode::kCorrupt, "version"},
+    {"GuestLate", SetIn<uint64_t>(SectionType::kGuests, 8, UINT64_MAX), ErrorCode::kCorrupt,
+     "version"},
+    // Vectors.
+    {"Nan", SetFloat(4, std::nanf("")), ErrorCode::kCorrupt, "not finite"},
+    {"Infinity", SetFloat(64 + 8, std::numeric_limits<float>::infinity()), ErrorCode::kCorrupt,
+     "not finite"},
+    {"MinusInfinity", SetFloat(64, -std::numeric_limits<float>::infinity()), ErrorCode::kCorrupt,
+     "not finite"},
+    {"VectorPadding", SetIn<uint8_t>(SectionType::kVectors, 12, 1), ErrorCode::kCorrupt,
+     "padding"},
+    {"VectorBecomesZero",
+     Both(SetIn<uint64_t>(SectionType::kVectors, 64, 0),
+          SetIn<uint32_t>(SectionType::kVectors, 72, 0)),
+     ErrorCode::kCorrupt, "zero vector"},
+    // Links and entries.
+    {"LinkBeyond",
+     [](Bytes& file) { SetIn<uint32_t>(SectionType::kLinks, 0, RowsOf(file))(file); },
+     ErrorCode::kCorrupt, "not there"},
+    {"FillBeyond",
+     [](Bytes& file) {
+       SetIn<uint32_t>(SectionType::kLinks, 0, RowsOf(file) | Links::kFill)(file);
+     },
+     ErrorCode::kCorrupt, "not there"},
+    {"LinkFarBeyond", SetIn<uint32_t>(SectionType::kLinks, 0, 0x7fffffff), ErrorCode::kCorrupt,
+     "not there"},
+    {"LinkToSelf", SetIn<uint32_t>(SectionType::kLinks, 64, 1), ErrorCode::kCorrupt, "to itself"},
+    {"FillToSelf", SetIn<uint32_t>(SectionType::kLinks, 64, 1 | Links::kFill), ErrorCode::kCorrupt,
+     "to itself"},
+    {"LinkTwice",
+     [](Bytes& file) {
+       size_t place = 0;
+       while (!Links::IsLink(WordOf(file, 1, place))) ++place;
+       const uint64_t other = place == 0 ? 15 : 0;
+       SetIn<uint32_t>(SectionType::kLinks, 64 + 4 * other, WordOf(file, 1, place))(file);
+     },
+     ErrorCode::kCorrupt, "a link twice"},
+    {"ManyLinks",
+     [](Bytes& file) {
+       for (uint32_t i = 0; i < 5; ++i) {
+         SetIn<uint32_t>(SectionType::kLinks, 64 + 4 * i, i + 2)(file);
+       }
+     },
+     ErrorCode::kCorrupt, "too many links"},
+    {"LinkToZero",
+     [](Bytes& file) {
+       for (uint64_t i = 0; i < 16; ++i) {
+         SetIn<uint32_t>(SectionType::kLinks, 64 + 4 * i, i == 0 ? ZeroRowOf(file) : kNoSlot)(file);
+       }
+     },
+     ErrorCode::kCorrupt, "leads to a zero vector"},
+    {"LinkFromZero",
+     [](Bytes& file) {
+       SetIn<uint32_t>(SectionType::kLinks, uint64_t{64} * ZeroRowOf(file), 1)(file);
+     },
+     ErrorCode::kCorrupt, "zero vector has links"},
+    {"EntryBeyond", SetIn<uint32_t>(SectionType::kEntries, 0, kNoSlot), ErrorCode::kCorrupt,
+     "not there"},
+    {"EntryTwice",
+     [](Bytes& file) {
+       std::byte* entries = file.data() + SectionOf(file, SectionType::kEntries).offset;
+       std::memcpy(entries + 4, entries, 4);
+     },
+     ErrorCode::kCorrupt, "an entry comes twice"},
+    {"EntryZero",
+     [](Bytes& file) { SetIn<uint32_t>(SectionType::kEntries, 0, ZeroRowOf(file))(file); },
+     ErrorCode::kCorrupt, "an entry is a zero vector"},
+};
+
+class DamagedField : public testing::TestWithParam<Damage> {};
+
+TEST_P(DamagedField, IsFoundBehindRightChecksums) {
+  const auto& [name, change, code, message] = GetParam();
+  Bytes file = SmallFile();
+  change(file);
+  RepairChecksums(file);
+  ASSERT_NE(file, SmallFile());
+  const auto loaded = LoadBytes(file);
+  ASSERT_FALSE(loaded.ok());
+  EXPECT_EQ(loaded.status().code(), code) << loaded.status().message();
+  EXPECT_NE(loaded.status().message().find(message), std::string::npos)
+      << loaded.status().message();
+  const auto& details = loaded.status().details();
+  const auto has = [&](const char* detail) {
+    return std::any_of(details.begin(), details.end(),
+                       [&](const ErrorDetail& each) { return each.name == detail; });
+  };
+  EXPECT_TRUE(has("path"));
+  EXPECT_EQ(has("section"), code == ErrorCode::kCorrupt);
+  EXPECT_EQ(has("offset"), code == ErrorCode::kCorrupt);
+}
+
+INSTANTIATE_TEST_SUITE_P(All, DamagedField, testing::ValuesIn(kDamages),
+                         [](const auto& info) { return std::string(info.param.name); });
+
+TEST(TableFileDamage, RepairingAWholeFileChangesNothing) {
+  Bytes file = SmallFile();
+  RepairChecksums(file);
+  EXPECT_EQ(file, SmallFile());
+}
+
+TEST(TableFileDamage, NewerFilesThatOldReadersMayReadAreRead) {
+  for (const auto& change :
+       {SetInHeader<uint16_t>(12, 9), SetInHeader<uint64_t>(16, 1), SetInHeader<uint64_t>(24, 1)}) {
+    Bytes file = SmallFile();
+    change(file);
+    file[4000] = std::byte{1};  // a field that this version does not know
+    RepairChecksums(file);
+    const auto loaded = LoadBytes(file);
+    EXPECT_TRUE(loaded.ok()) << loaded.status().message();
+  }
+}
+
+TEST(TableFileDamage, SectionsThatMayBeIgnoredAre) {
+  for (const uint32_t flags : {0u, SectionEntry::kMayBeIgnored}) {
+    // The small file once more, with a section of a type to come.
+    const Bytes& old = SmallFile();
+    MemoryFiles files;
+    {
+      auto file = files.Create(kPath);
+      ASSERT_TRUE(file.ok());
+      ContainerWriter writer(**file, nullptr);
+      ExpectOk(writer.Start(DecodeHeader(old.data())));
+      for (uint32_t type = 1; type <= 7; ++type) {
+        const SectionEntry section = SectionOf(old, static_cast<SectionType>(type));
+        writer.BeginSection(static_cast<SectionType>(type), section.element_bytes);
+        ExpectOk(writer.Append({old.data() + section.offset, static_cast<size_t>(section.length)}));
+        ExpectOk(writer.EndSection());
+      }
+      writer.BeginSection(SectionType::kFirstCodes, 1, flags);
+      ExpectOk(writer.Append(Bytes(100)));
+      ExpectOk(writer.EndSection());
+      ASSERT_TRUE(writer.Finish(FooterOf(old).covered_version).ok());
+    }
+    const auto loaded = Load(files);
+    EXPECT_EQ(loaded.ok(), flags != 0);
+    EXPECT_TRUE(loaded.ok() || loaded.status().code() == ErrorCode::kFormat);
+  }
+}
+
+class RandomDamage : public testing::TestWithParam<uint32_t> {};
+
+// Ten thousand files with a few changes each, half of them with checksums made right.
+TEST_P(RandomDamage, IsFoundOrHarmless) {
+  constexpr int kFiles = 2500;
+  std::mt19937 random(GetParam());
+  const Bytes whole = SavedBytes(*MakeSmallTable(static_cast<Metric>(GetParam() % 3)));
+  const auto below = [&](size_t bound) { return static_cast<size_t>(random() % bound); };
+  int loaded_files = 0;
+  for (int i = 0; i < kFiles; ++i) {
+    Bytes file = whole;
+    for (size_t changes = 1 + below(3); changes > 0; --changes) {
+      // Mostly where there is something: a page's first bytes.
+      const size_t page = below(file.size() / kPageBytes);
+      const size_t at = page * kPageBytes + below(below(4) == 0 ? kPageBytes : 256);
+      const size_t other = below(file.size() / kPageBytes) * kPageBytes;
+      switch (below(7)) {
+        case 0:
+          file[at] = static_cast<std::byte>(random());
+          break;
+        case 1:
+          file[at] ^= static_cast<std::byte>(1 << below(8));
+          break;
+        case 2:
+          StoreLittleEndian<uint32_t>(
+              file.data() + at / 4 * 4,
+              below(2) == 0 ? static_cast<uint32_t>(below(64)) : ~static_cast<uint32_t>(below(4)));
+          break;
+        case 3:
+          StoreLittleEndian<uint64_t>(file.data() + at / 8 * 8, uint64_t{1} << below(64));
+          break;
+        case 4:  // a page of elsewhere
+          std::copy_n(whole.begin() + static_cast<ptrdiff_t>(other), kPageBytes,
+                      file.begin() + static_cast<ptrdiff_t>(page * kPageBytes));
+          break;
+        case 5:  // a page lost, or come twice
+          if (below(2) == 0 && file.size() > 3 * kPageBytes) {
+            file.erase(file.begin() + static_cast<ptrdiff_t>(page * kPageBytes),
+                       file.begin() + static_cast<ptrdiff_t>((page + 1) * kPageBytes));
+          } else {
+            file.insert(file.begin() + static_cast<ptrdiff_t>(page * kPageBytes),
+                        whole.begin() + static_cast<ptrdiff_t>(other),
+                        whole.begin() + static_cast<ptrdiff_t>(other + kPageBytes));
+          }
+          break;
+        case 6:
+          std::fill_n(file.begin() + static_cast<ptrdiff_t>(page * kPageBytes), kPageBytes,
+                      std::byte{});
+          break;
+      }
+    }
+    const bool repaired = i % 2 == 0;
+    if (repaired) RepairChecksums(file);
+    const auto loaded = LoadBytes(file);
+    if (!loaded.ok()) {
+      ASSERT_TRUE(IsAboutBytes(loaded.status().code())) << i << loaded.status().message();
+      continue;
+    }
+    ASSERT_TRUE(repaired || file == whole) << i;
+    ++loaded_files;
+    ExpectUsable(**loaded);
+    ASSERT_FALSE(HasFatalFailure()) << "seed " << GetParam() << " file " << i;
+  }
+  EXPECT_GT(loaded_files, kFiles / 100);  // repairs do lead behind the checksums
+}
+
+INSTANTIATE_TEST_SUITE_P(Seeds, RandomDamage, testing::Range(1u, 5u));
+
+}  // namespace
+}  // namespace vitrine

@@ -1,0 +1,83 @@
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <random>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "engine/table_file.h"
+#include "kernels/kernels.h"
+#include "memory_files.h"
+
+namespace vitrine {
+
+inline constexpr char kPath[] = "index.vitrine";
+
+// Asks the processor once: under a hypervisor that takes long.
+inline const KernelTable& Kernels() {
+  static const KernelTable* const kernels = SelectKernels("");
+  return *kernels;
+}
+
+struct Shape {
+  size_t dimension = 3;
+  Metric metric = Metric::kL2;
+  IdType id_type = IdType::kU32;
+  size_t m = 4;
+};
+
+inline std::unique_ptr<Table> MakeTable(const Shape& shape, ThreadPool* pool = nullptr) {
+  auto table = Table::Create({.dimension = shape.dimension,
+                              .metric = shape.metric,
+                              .id_type = shape.id_type,
+                              .graph = {.m = shape.m, .ef_construction = 40, .seed = 7},
+                              .threads = pool == nullptr ? 1 : pool->threads(),
+                              .capacity = 10},
+                             Kernels(), pool);
+  EXPECT_TRUE(table.ok());
+  return std::move(*table);
+}
+
+inline std::vector<float> RandomVectors(size_t count, size_t dimension, uint32_t seed) {
+  std::mt19937 random(seed);
+  std::normal_distribution<float> normal;
+  std::vector<float> vectors(count * dimension);
+  for (float& component : vectors) component = normal(random);
+  return vectors;
+}
+
+inline std::vector<PointId> IdsFrom(PointId first, size_t count, PointId step = 1) {
+  std::vector<PointId> ids(count);
+  for (size_t i = 0; i < count; ++i) ids[i] = first + i * step;
+  return ids;
+}
+
+inline void ExpectOk(const Status& status) {
+  EXPECT_TRUE(status.ok()) << ErrorCodeName(status.code()) << ": " << status.message();
+}
+
+inline Status Save(const Table& table, MemoryFiles& files, std::string creator = "a test") {
+  return SaveTable(table, kPath, {.creator = std::move(creator), .files = &files});
+}
+
+inline Result<std::unique_ptr<Table>> Load(MemoryFiles& files, ThreadPool* pool = nullptr) {
+  return LoadTable(kPath, Kernels(), pool,
+                   {.threads = pool == nullptr ? 1 : pool->threads(), .files = &files});
+}
+
+inline Bytes SavedBytes(const Table& table) {
+  MemoryFiles files;
+  ExpectOk(Save(table, files));
+  return files.Get(kPath);
+}
+
+inline Result<std::unique_ptr<Table>> LoadBytes(Bytes bytes) {
+  MemoryFiles files;
+  files.Put(kPath, std::move(bytes));
+  return Load(files);
+}
+
+}  // namespace vitrine
