@@ -6,14 +6,15 @@ SlotRows::~SlotRows() = default;
 
 bool SlotRows::Grow(size_t count) {
   if (count > kMaxSlots) return false;
-  while (capacity_ < count) {
-    const size_t chunk = capacity_ == 0 ? 0 : ChunkOf(static_cast<Slot>(capacity_));
+  for (size_t capacity = capacity_.load(std::memory_order_relaxed); capacity < count;) {
+    const size_t chunk = capacity == 0 ? 0 : ChunkOf(static_cast<Slot>(capacity));
     PageBlock block = PageBlock::Allocate(CountOf(chunk) * row_bytes_);
     if (block.data() == nullptr) return false;
     base_[chunk].store(reinterpret_cast<uintptr_t>(block.data()) - FirstOf(chunk) * row_bytes_,
                        std::memory_order_relaxed);
     chunks_[chunk] = std::move(block);
-    capacity_ += CountOf(chunk);
+    capacity += CountOf(chunk);
+    capacity_.store(capacity, std::memory_order_release);
   }
   return true;
 }

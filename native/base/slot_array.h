@@ -44,7 +44,8 @@ class SlotRows {
   }
 
   size_t row_bytes() const { return row_bytes_; }
-  size_t capacity() const { return capacity_; }
+  // Rows that can be addressed; acquire, partner of `Grow`: each of them can be.
+  size_t capacity() const { return capacity_.load(std::memory_order_acquire); }
 
  private:
   static constexpr size_t kChunks = 31;
@@ -55,7 +56,7 @@ class SlotRows {
 
   const size_t row_bytes_;
   unsigned shift_ = 4;
-  size_t capacity_ = 0;
+  std::atomic<size_t> capacity_{0};
   // Relaxed loads and stores: ordering comes with the slot number (see above).
   std::atomic<uintptr_t> base_[kChunks] = {};
   PageBlock chunks_[kChunks];

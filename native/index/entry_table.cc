@@ -22,6 +22,9 @@ void EntryTable::Drop(size_t i) {
   const size_t last = count_.load(std::memory_order_relaxed) - 1;
   entries_[i].store(entries_[last].load(std::memory_order_relaxed), std::memory_order_release);
   count_.store(last, std::memory_order_release);
+  if (last != 0) return;
+  offered_ = 0;
+  stride_ = 1;
 }
 
 void EntryTable::Restore(const Slot* slots, size_t count, uint64_t offered, uint64_t stride) {

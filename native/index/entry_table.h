@@ -9,8 +9,8 @@
 
 namespace vitrine {
 
-// Where walks begin: 32 to 63 nodes spread evenly over the order of insertion, in place of the
-// upper layers of an HNSW graph. Every stride-th node enters; when there would be 64, every second
+// Where walks begin: 33 to 64 nodes spread evenly over the order of insertion, in place of the
+// upper layers of an HNSW graph. Every stride-th node enters; when there would be 65, every second
 // one leaves and the stride doubles.
 //
 // Readers copy the table without a lock and may see it half rewritten: an entry twice or none of
@@ -33,7 +33,8 @@ class EntryTable {
   void Offer(Slot slot);
   // Puts `slot` in the place of entry `i`.
   void Replace(size_t i, Slot slot) { entries_[i].store(slot, std::memory_order_release); }
-  // Drops entry `i`; the last one takes its place.
+  // Drops entry `i`; the last one takes its place. With the last of all the order of insertion begins
+  // anew: the next node that is offered enters.
   void Drop(size_t i);
   // Sets the table as it was saved. REQUIRES: count <= kRoom
   void Restore(const Slot* slots, size_t count, uint64_t offered, uint64_t stride);

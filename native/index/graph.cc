@@ -42,9 +42,6 @@ LinkScratch::LinkScratch(size_t m, size_t ef_construction)
 Graph::Graph(const VectorStore& vectors, const GraphOptions& options)
     : vectors_(vectors),
       options_(options),
-      // A slack of 1.05 on distances makes walks shorter at high recall. The rule needs distances
-      // that are not negative.
-      alpha_squared_(vectors.metric() == Metric::kIp ? 1.0f : 1.05f * 1.05f),
       degree_(2 * options.m),
       forward_limit_(std::max<size_t>(1, degree_ * 3 / 4)),
       prune_limit_(std::max<size_t>(1, degree_ * 13 / 16)),
@@ -104,24 +101,18 @@ void Graph::WriteRow(Slot slot, std::span<const Candidate> links, std::span<cons
 }
 
 std::optional<Slot> Graph::Insert(Slot slot, size_t beam, LinkScratch& scratch) {
-  EntryTable::Snapshot entries;
-  size_t entry_count = entries_.Read(entries);
-  if (entry_count == 0) {
-    const std::lock_guard lock(entry_mutex_);
-    entry_count = entries_.Read(entries);
-    if (entry_count == 0) {
-      WriteRow(slot, {}, {});
-      AddNode(slot);
-      entries_.Offer(slot);
-      return std::nullopt;
-    }
-  }
-
   const F32Scorer scorer = vectors_.ScorerFor(slot);
-  FindCandidates(scorer, {entries.data(), entry_count}, beam, scratch);
+  for (;;) {
+    EntryTable::Snapshot entries;
+    const size_t entry_count = entries_.Read(entries);
+    FindCandidates(scorer, {entries.data(), entry_count}, beam, scratch);
+    if (!scratch.candidates.empty()) break;
+    // The graph is empty, or walks meet removed nodes only.
+    if (BecomeEntry(slot)) return std::nullopt;
+  }
   if (const auto equal = FindEqual(slot, scorer.ScoreOne(slot), scratch.candidates)) return equal;
 
-  scratch.selection.Select(vectors_, scratch.candidates, forward_limit_, alpha_squared_);
+  scratch.selection.Select(vectors_, slot, scratch.candidates, forward_limit_);
   WriteRow(slot, scratch.selection.kept(), scratch.selection.left());
   in_degree_[slot].store(0, std::memory_order_relaxed);
   AddNode(slot);
@@ -136,6 +127,24 @@ std::optional<Slot> Graph::Insert(Slot slot, size_t beam, LinkScratch& scratch) 
   const std::lock_guard lock(entry_mutex_);
   entries_.Offer(slot);
   return std::nullopt;
+}
+
+bool Graph::BecomeEntry(Slot slot) {
+  const std::lock_guard lock(entry_mutex_);
+  EntryTable::Snapshot entries;
+  const size_t count = entries_.Read(entries);
+  for (size_t i = 0; i < count; ++i) {
+    if (!dead_.Test(entries[i])) return false;  // another thread was first
+  }
+  WriteRow(slot, {}, {});
+  in_degree_[slot].store(0, std::memory_order_relaxed);
+  AddNode(slot);
+  if (count == 0) {
+    entries_.Offer(slot);
+  } else {
+    entries_.Replace(0, slot);
+  }
+  return true;
 }
 
 void Graph::AddNode(Slot slot) {
@@ -245,7 +254,7 @@ void Graph::Reselect(Slot from, std::span<const Candidate> more, size_t limit,
       }
     }
     std::sort(scratch.nearest.begin(), scratch.nearest.end());
-    scratch.selection.Select(vectors_, scratch.nearest, limit, alpha_squared_);
+    scratch.selection.Select(vectors_, from, scratch.nearest, limit);
 
     const RowLocks::Guard lock(locks_, from);
     bool unchanged = true;

@@ -77,7 +77,8 @@ class Graph {
   void Relink(Slot slot, size_t beam, LinkScratch& scratch);
 
   // Takes node `slot` out of the results and links its neighbours with one another. Walks still
-  // pass through it until the next sweep.
+  // pass through it until the next sweep. Does nothing when it was removed before.
+  // REQUIRES: the slot is in the graph
   void Remove(Slot slot, LinkScratch& scratch);
 
   // Drops every edge to removed nodes, gives each live node an edge that leads to it, and makes
@@ -122,6 +123,8 @@ class Graph {
   std::optional<Slot> FindEqual(Slot slot, float self_distance,
                                 std::span<const Candidate> candidates) const;
   void AddNode(Slot slot);
+  // Makes the new node `slot` an entry without links; false when there is an entry that is alive.
+  bool BecomeEntry(Slot slot);
 
   // Adds the link from -> to, pruning a full row. Does nothing when it is there already.
   void Link(Slot from, Slot to, LinkScratch& scratch);
@@ -154,7 +157,6 @@ class Graph {
 
   const VectorStore& vectors_;
   const GraphOptions options_;
-  const float alpha_squared_;
   const size_t degree_;         // links of a node at most; the row may be wider, for fill edges
   const size_t forward_limit_;  // links of a new node
   const size_t prune_limit_;    // links left when a full row is pruned: room for the next ones

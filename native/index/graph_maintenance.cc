@@ -21,7 +21,7 @@ constexpr size_t kReconnectEf = 100;
 }  // namespace
 
 void Graph::Remove(Slot slot, LinkScratch& scratch) {
-  dead_.Set(slot);
+  if (!dead_.Set(slot)) return;
   dead_count_.fetch_add(1, std::memory_order_relaxed);
   size_.fetch_sub(1, std::memory_order_relaxed);
 
@@ -110,13 +110,16 @@ std::vector<Slot> Graph::Sweep(LinkScratch& scratch) {
     }
   }
 
-  EntryTable::Snapshot entries;
-  for (size_t i = entries_.Read(entries); i-- > 0;) {
-    if (!dead_.Test(entries[i])) continue;
-    if (live.empty()) {
-      entries_.Drop(i);
-    } else {
-      entries_.Replace(i, live[random_() % live.size()]);
+  {
+    const std::lock_guard lock(entry_mutex_);
+    EntryTable::Snapshot entries;
+    for (size_t i = entries_.Read(entries); i-- > 0;) {
+      if (!dead_.Test(entries[i])) continue;
+      if (live.empty()) {
+        entries_.Drop(i);
+      } else {
+        entries_.Replace(i, live[random_() % live.size()]);
+      }
     }
   }
 

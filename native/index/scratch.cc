@@ -44,6 +44,10 @@ void Scratch::Prepare(size_t ef, size_t slots) {
     pool.tagged = reinterpret_cast<uint32_t*>(pool.distance + room);
     pool.room = room;
   }
+  memory_bytes_.store(sizeof(*this) + visited_words_ * sizeof(uint32_t) +
+                          touched_room * sizeof(Slot) +
+                          pool.room * (sizeof(float) + sizeof(uint32_t)),
+                      std::memory_order_relaxed);
   pool.ef = ef;
   pool.size = 0;
   pool.transit = 0;
@@ -57,11 +61,6 @@ void Scratch::ClearVisited() {
     for (size_t i = 0; i < touched_count; ++i) visited[touched[i] / 32] = 0;
   }
   touched_count = 0;
-}
-
-size_t Scratch::memory_bytes() const {
-  return sizeof(*this) + visited_words_ * sizeof(uint32_t) + touched_room * sizeof(Slot) +
-         pool.room * (sizeof(float) + sizeof(uint32_t));
 }
 
 }  // namespace vitrine

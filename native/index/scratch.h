@@ -63,7 +63,8 @@ class Scratch {
     ++touched_count;
   }
 
-  size_t memory_bytes() const;
+  // May be asked while a search uses the scratch.
+  size_t memory_bytes() const { return memory_bytes_.load(std::memory_order_relaxed); }
 
   CandidatePool pool;
 
@@ -82,7 +83,7 @@ class Scratch {
   size_t step_count = 0;
 
   // The version that a reader holds, kUnpinned outside of searches. Sequentially consistent on
-  // both sides; partner: Clock::OldestPin in engine/clock.h.
+  // both sides; partner: ReaderPool::OldestPin in engine/reader_pool.h.
   static constexpr uint64_t kUnpinned = ~uint64_t{0};
   alignas(64) std::atomic<uint64_t> pin{kUnpinned};
 
@@ -97,6 +98,7 @@ class Scratch {
   AlignedBytes visited_memory_;
   AlignedBytes touched_memory_;
   size_t visited_words_ = 0;
+  std::atomic<size_t> memory_bytes_{0};  // relaxed: a figure for people
 };
 
 }  // namespace vitrine

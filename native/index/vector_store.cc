@@ -15,11 +15,14 @@ size_t RowBytes(size_t dimension) {
   return aligned - packed <= packed / 32 ? aligned : packed;
 }
 
-// NaN (from inf - inf or 0 * inf) and +inf become FLT_MAX, -inf becomes -FLT_MAX.
-float Clamp(float distance) {
-  if (!(distance < FLT_MAX)) return FLT_MAX;
+// NaN (from inf - inf or 0 * inf) and +inf become the largest distance, -inf becomes -FLT_MAX.
+float Clamp(float distance, float largest = FLT_MAX) {
+  if (!(distance < largest)) return largest;
   return distance < -FLT_MAX ? -FLT_MAX : distance;
 }
+
+// The largest distance under cosine.
+constexpr float kOpposite = 2;
 
 float InverseNormOf(const float* vector, size_t dimension) {
   const double squared = SquaredNorm(vector, dimension);
@@ -35,12 +38,15 @@ VectorStore::VectorStore(size_t dimension, Metric metric, const KernelTable& ker
     : dimension_(dimension), metric_(metric), kernels_(kernels), rows_(RowBytes(dimension)) {}
 
 bool VectorStore::Grow(size_t count) {
-  return rows_.Grow(count) && (metric_ != Metric::kCosine || inverse_norms_.Grow(count));
+  return rows_.Grow(count) && (!has_factors() || factors_.Grow(count));
 }
 
 void VectorStore::Put(Slot slot, const float* vector) {
   std::memcpy(rows_.Row(slot), vector, dimension_ * sizeof(float));
-  if (metric_ == Metric::kCosine) inverse_norms_[slot] = InverseNormOf(vector, dimension_);
+  if (metric_ == Metric::kCosine) factors_[slot] = InverseNormOf(vector, dimension_);
+  if (metric_ == Metric::kIp) {
+    factors_[slot] = Clamp(static_cast<float>(std::sqrt(SquaredNorm(vector, dimension_))));
+  }
 }
 
 F32Scorer VectorStore::ScorerFor(const float* query) const {
@@ -61,7 +67,8 @@ float F32Scorer::ScoreOne(Slot slot) const {
     case Metric::kIp:
       return Clamp(-f32.dot(query_, row, dimension));
     case Metric::kCosine:
-      return Clamp(f32.cosine(query_, inverse_norm_, row, store_->InverseNorm(slot), dimension));
+      return Clamp(f32.cosine(query_, inverse_norm_, row, store_->InverseNorm(slot), dimension),
+                   kOpposite);
   }
   return FLT_MAX;
 }
@@ -89,7 +96,8 @@ void F32Scorer::Score(RowRef* refs, const Slot* slots, size_t count, float* dist
       }
       break;
   }
-  for (size_t i = 0; i < count; ++i) distances[i] = Clamp(distances[i]);
+  const float largest = store_->metric_ == Metric::kCosine ? kOpposite : FLT_MAX;
+  for (size_t i = 0; i < count; ++i) distances[i] = Clamp(distances[i], largest);
 }
 
 }  // namespace vitrine

@@ -1,0 +1,270 @@
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <future>
+#include <stdexcept>
+#include <string>
+#include <utility>
+
+#include "base/thread_pool.h"
+#include "random_data.h"
+
+namespace vitrine {
+namespace {
+
+using Priority = ThreadPool::Priority;
+
+class FunctionTask final : public Task {
+ public:
+  explicit FunctionTask(std::function<void()> run, std::atomic<int>* destroyed = nullptr)
+      : run_(std::move(run)), destroyed_(destroyed) {}
+  FunctionTask(const FunctionTask&) = delete;
+  FunctionTask& operator=(const FunctionTask&) = delete;
+  ~FunctionTask() override {
+    if (destroyed_ != nullptr) ++*destroyed_;
+  }
+  void Run() override { run_(); }
+
+ private:
+  const std::function<void()> run_;
+  std::atomic<int>* const destroyed_;
+};
+
+bool Submit(ThreadPool& pool, Priority priority, std::function<void()> run,
+            std::atomic<int>* destroyed = nullptr) {
+  return pool.Submit(std::make_unique<FunctionTask>(std::move(run), destroyed), priority);
+}
+
+// Keeps one thread of a pool busy until it is opened.
+class Gate {
+ public:
+  explicit Gate(ThreadPool& pool) {
+    EXPECT_TRUE(Submit(pool, Priority::kInteractive, [this] {
+      entered_.set_value();
+      opened_.get_future().wait();
+    }));
+    entered_.get_future().wait();
+  }
+  void Open() { opened_.set_value(); }
+
+ private:
+  std::promise<void> entered_;
+  std::promise<void> opened_;
+};
+
+TEST(ThreadPool, RunsEveryTaskOnce) {
+  constexpr size_t kTasks = 2000;
+  std::vector<std::atomic<int>> runs(kTasks);
+  std::atomic<int> destroyed{0};
+  std::atomic<size_t> left{kTasks};
+  std::promise<void> all;
+  {
+    ThreadPool pool(4);
+    EXPECT_EQ(pool.threads(), 4u);
+    for (size_t i = 0; i < kTasks; ++i) {
+      ASSERT_TRUE(Submit(
+          pool, i % 3 == 0 ? Priority::kInteractive : Priority::kBulk,
+          [&, i] {
+            ++runs[i];
+            if (--left == 0) all.set_value();
+          },
+          &destroyed));
+    }
+    all.get_future().wait();
+  }
+  for (size_t i = 0; i < kTasks; ++i) ASSERT_EQ(runs[i], 1) << "task " << i;
+  EXPECT_EQ(destroyed, static_cast<int>(kTasks));
+}
+
+TEST(ThreadPool, PrefersInteractiveWork) {
+  ThreadPool pool(1);
+  Gate gate(pool);
+  std::string order;
+  std::promise<void> done;
+  for (const char name : {'a', 'b', 'c'}) {
+    ASSERT_TRUE(Submit(pool, Priority::kBulk, [&order, name] { order += name; }));
+  }
+  for (const char name : {'1', '2', '3'}) {
+    ASSERT_TRUE(Submit(pool, Priority::kInteractive, [&order, name] { order += name; }));
+  }
+  ASSERT_TRUE(Submit(pool, Priority::kBulk, [&done] { done.set_value(); }));
+  EXPECT_EQ(pool.queue_depth(), 7u);
+  gate.Open();
+  done.get_future().wait();
+  EXPECT_EQ(order, "123abc");
+  EXPECT_EQ(pool.queue_depth(), 0u);
+}
+
+TEST(ThreadPool, RefusesAndDestroysWhatIsTooMuchForAQueue) {
+  std::atomic<int> destroyed{0};
+  std::atomic<int> runs{0};
+  {
+    ThreadPool pool(1, 2);
+    Gate gate(pool);
+    for (const Priority priority : {Priority::kBulk, Priority::kInteractive}) {
+      const int before = destroyed;
+      EXPECT_TRUE(Submit(
+          pool, priority, [&runs] { ++runs; }, &destroyed));
+      EXPECT_TRUE(Submit(
+          pool, priority, [&runs] { ++runs; }, &destroyed));
+      EXPECT_FALSE(Submit(
+          pool, priority, [&runs] { ++runs; }, &destroyed));
+      EXPECT_EQ(destroyed, before + 1);
+    }
+    std::promise<void> idle;
+    gate.Open();
+    // There is room again once something has run.
+    while (!Submit(pool, Priority::kBulk, [&idle] { idle.set_value(); })) std::this_thread::yield();
+    idle.get_future().wait();
+    EXPECT_EQ(runs, 4);
+  }
+  EXPECT_EQ(destroyed, 6);
+}
+
+TEST(ThreadPool, RunsInteractiveWorkOnTheCallingThreadWhenAsked) {
+  ThreadPool pool(1);
+  Gate gate(pool);
+  std::vector<std::thread::id> ran_on;
+  std::promise<void> bulk_ran;
+  ASSERT_TRUE(Submit(pool, Priority::kBulk, [&bulk_ran] { bulk_ran.set_value(); }));
+  for (int i = 0; i < 3; ++i) {
+    ASSERT_TRUE(Submit(pool, Priority::kInteractive,
+                       [&ran_on] { ran_on.push_back(std::this_thread::get_id()); }));
+  }
+  pool.RunInteractive();
+  EXPECT_EQ(ran_on, std::vector(3, std::this_thread::get_id()));
+  EXPECT_EQ(pool.queue_depth(), 1u);
+  gate.Open();
+  bulk_ran.get_future().wait();
+}
+
+TEST(ThreadPool, DropsWhatWaitsWhenItEnds) {
+  std::atomic<int> destroyed{0};
+  std::atomic<int> runs{0};
+  std::promise<void> entered;
+  std::promise<void> leave;
+  std::thread opener;
+  {
+    ThreadPool pool(1);
+    ASSERT_TRUE(Submit(pool, Priority::kBulk, [&] {
+      entered.set_value();
+      leave.get_future().wait();
+      // The pool is going: nothing is taken on any more, and nothing is lost by trying.
+      while (pool.queue_depth() != 0) std::this_thread::yield();
+      EXPECT_FALSE(Submit(
+          pool, Priority::kInteractive, [&runs] { ++runs; }, &destroyed));
+      pool.RunInteractive();
+      ParallelFor(&pool, 2, 10, [&runs](size_t, size_t) { runs += 100; });
+    }));
+    entered.get_future().wait();
+    for (int i = 0; i < 10; ++i) {
+      ASSERT_TRUE(Submit(
+          pool, i % 2 == 0 ? Priority::kBulk : Priority::kInteractive, [&runs] { ++runs; },
+          &destroyed));
+    }
+    leave.set_value();
+  }
+  EXPECT_EQ(runs, 1000);
+  EXPECT_EQ(destroyed, 11);
+}
+
+TEST(ParallelFor, CallsForEachIndexOnceWithAWorkerOfItsOwn) {
+  ThreadPool pool(4);
+  for (const size_t parallelism : {1, 2, 4, 9}) {
+    for (const size_t count : {0, 1, 2, 3, 1000}) {
+      std::vector<std::atomic<int>> calls(count);
+      std::vector<std::atomic<bool>> busy(parallelism);
+      ParallelFor(&pool, parallelism, count, [&](size_t worker, size_t i) {
+        ASSERT_LT(worker, parallelism);
+        EXPECT_FALSE(busy[worker].exchange(true));
+        ++calls[i];
+        busy[worker] = false;
+      });
+      for (size_t i = 0; i < count; ++i) ASSERT_EQ(calls[i], 1);
+    }
+  }
+}
+
+TEST(ParallelFor, KeepsTheOrderWithOneWorker) {
+  ThreadPool pool(2);
+  for (ThreadPool* const with : {&pool, static_cast<ThreadPool*>(nullptr)}) {
+    std::vector<size_t> order;
+    ParallelFor(with, 1, 100, [&](size_t worker, size_t i) {
+      EXPECT_EQ(worker, 0u);
+      order.push_back(i);
+    });
+    for (size_t i = 0; i < 100; ++i) ASSERT_EQ(order[i], i);
+  }
+}
+
+TEST(ParallelFor, PassesOnAnExceptionOnceNobodyWorksAnyMore) {
+  ThreadPool pool(3);
+  for (int round = 0; round < 200; ++round) {
+    std::atomic<int> inside{0};
+    try {
+      ParallelFor(&pool, 4, 1000, [&](size_t, size_t i) {
+        ++inside;
+        const bool fails = i == 20;
+        --inside;
+        if (fails) throw std::runtime_error("twenty");
+      });
+      ADD_FAILURE() << "no exception";
+    } catch (const std::runtime_error& error) {
+      EXPECT_STREQ(error.what(), "twenty");
+    }
+    EXPECT_EQ(inside, 0);
+  }
+  EXPECT_THROW(
+      ParallelFor(nullptr, 1, 3, [](size_t, size_t) { throw std::runtime_error("alone"); }),
+      std::runtime_error);
+}
+
+// A helper that starts when the loop is over must not touch what the caller had on its stack.
+TEST(ParallelFor, EndsWithoutHelpersThatStartLate) {
+  ThreadPool pool(1);
+  Gate gate(pool);
+  for (int round = 0; round < 50; ++round) {
+    auto sum = std::make_unique<size_t>(0);
+    ParallelFor(&pool, 2, 10, [&sum](size_t, size_t i) { *sum += i; });
+    EXPECT_EQ(*sum, 45u);
+  }
+  EXPECT_EQ(pool.queue_depth(), 50u);
+  std::promise<void> done;
+  ASSERT_TRUE(Submit(pool, Priority::kBulk, [&done] { done.set_value(); }));
+  gate.Open();
+  done.get_future().wait();
+}
+
+TEST(ParallelFor, ServesInteractiveWorkBetweenCalls) {
+  ThreadPool pool(1);
+  Gate gate(pool);
+  std::vector<size_t> served_after;
+  size_t at = 0;
+  ParallelFor(&pool, 1, 10, [&](size_t, size_t i) {
+    at = i;
+    if (i == 3) {
+      ASSERT_TRUE(Submit(pool, Priority::kInteractive, [&] { served_after.push_back(at); }));
+    }
+  });
+  EXPECT_EQ(served_after, std::vector<size_t>{3});
+  gate.Open();
+}
+
+TEST(ParallelFor, WorksOnThreadsOfThePoolItself) {
+  ThreadPool pool(2);
+  std::atomic<size_t> calls{0};
+  std::vector<std::promise<void>> done(8);
+  for (std::promise<void>& one : done) {
+    ASSERT_TRUE(Submit(pool, Priority::kBulk, [&] {
+      ParallelFor(&pool, 3, 100, [&](size_t, size_t) {
+        ParallelFor(&pool, 2, 3, [&](size_t, size_t) { ++calls; });
+      });
+      one.set_value();
+    }));
+  }
+  for (std::promise<void>& one : done) one.get_future().wait();
+  EXPECT_EQ(calls, 8u * 100 * 3);
+}
+
+}  // namespace
+}  // namespace vitrine

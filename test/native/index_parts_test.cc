@@ -1,0 +1,221 @@
+// The small parts of the graph: selection of neighbours, entry table, row locks, distances.
+
+#include <gtest/gtest.h>
+
+#include <cfloat>
+#include <cmath>
+#include <limits>
+#include <random>
+#include <set>
+#include <thread>
+
+#include "index/entry_table.h"
+#include "index/neighbour_selection.h"
+#include "index/row_locks.h"
+#include "index/vector_store.h"
+#include "random_data.h"
+
+namespace vitrine {
+namespace {
+
+const KernelTable& Kernels() { return *SelectKernels(""); }
+
+// The rule as its sources have it: each candidate asks all that were chosen before it.
+void NaiveSelect(const VectorStore& vectors, const std::vector<Candidate>& sorted, size_t limit,
+                 float alpha_squared, std::vector<Slot>& kept, std::vector<Slot>& left) {
+  for (const Candidate& candidate : sorted) {
+    bool ruled_out = kept.size() == limit;
+    for (size_t i = 0; i < kept.size() && !ruled_out; ++i) {
+      ruled_out =
+          alpha_squared * vectors.ScorerFor(kept[i]).ScoreOne(candidate.slot) < candidate.distance;
+    }
+    (ruled_out ? left : kept).push_back(candidate.slot);
+  }
+}
+
+TEST(NeighbourSelection, AgreesWithTheRuleAsItIsWritten) {
+  VITRINE_TRACE_SEED();
+  std::mt19937_64 random(TestSeed());
+  NeighbourSelection selection(300);
+  for (const Metric metric : {Metric::kL2, Metric::kCosine, Metric::kIp}) {
+    for (int round = 0; round < 60; ++round) {
+      const size_t count = random() % 300;
+      const size_t dimension = 1 + random() % 12;
+      VectorStore vectors(dimension, metric, Kernels());
+      ASSERT_TRUE(vectors.Grow(count + 1));
+      std::vector<float> data = NormalVectors(count + 1, dimension, random());
+      // Grid points: equal distances and equal vectors come up.
+      if (round % 3 == 0) {
+        for (float& component : data) component = std::round(component);
+      }
+      for (Slot slot = 0; slot <= count; ++slot) vectors.Put(slot, data.data() + slot * dimension);
+      const F32Scorer scorer = vectors.ScorerFor(static_cast<Slot>(count));
+      std::vector<Candidate> sorted;
+      for (Slot slot = 0; slot < count; ++slot) sorted.push_back({scorer.ScoreOne(slot), slot});
+      std::sort(sorted.begin(), sorted.end());
+      for (const float alpha_squared : {1.f, 1.05f * 1.05f}) {
+        for (const size_t limit : {size_t{1}, size_t{8}, size_t{24}, size_t{1000}}) {
+          selection.Select(vectors, sorted, limit, alpha_squared);
+          std::vector<Slot> kept;
+          std::vector<Slot> left;
+          NaiveSelect(vectors, sorted, limit, alpha_squared, kept, left);
+          const auto slots = [](std::span<const Candidate> candidates) {
+            std::vector<Slot> of;
+            for (const Candidate& candidate : candidates) of.push_back(candidate.slot);
+            return of;
+          };
+          ASSERT_EQ(slots(selection.kept()), kept) << "limit " << limit;
+          ASSERT_EQ(slots(selection.left()), left) << "limit " << limit;
+        }
+      }
+    }
+  }
+}
+
+TEST(EntryTable, SpreadsEvenlyOverTheOrderOfInsertion) {
+  EntryTable table;
+  EntryTable::Snapshot entries;
+  EXPECT_EQ(table.Read(entries), 0u);
+  for (Slot slot = 0; slot < 100'000; ++slot) {
+    table.Offer(slot);
+    const size_t count = table.Read(entries);
+    ASSERT_LE(count, EntryTable::kRoom);
+    ASSERT_GE(count, std::min<size_t>(slot + 1, EntryTable::kRoom / 2));
+    if (slot % 1000 != 999) continue;
+    for (size_t i = 0; i < count; ++i) ASSERT_EQ(entries[i], i * table.stride());
+    ASSERT_LT(slot - entries[count - 1], table.stride());
+    ASSERT_EQ(table.offered(), slot + 1);
+  }
+}
+
+TEST(EntryTable, BeginsAnewWhenItsLastEntryIsDropped) {
+  for (const Slot before : {1, 64, 65, 201, 5000, 100'001}) {
+    EntryTable table;
+    EntryTable::Snapshot entries;
+    for (Slot slot = 0; slot < before; ++slot) table.Offer(slot);
+    while (table.size() > 0) table.Drop(table.size() / 2);
+    table.Offer(7);
+    ASSERT_EQ(table.Read(entries), 1u) << "a graph of one node that no walk can reach";
+    EXPECT_EQ(entries[0], 7u);
+    for (Slot slot = 0; slot < 31; ++slot) table.Offer(slot);
+    EXPECT_EQ(table.size(), 32u);
+  }
+}
+
+TEST(EntryTable, ReplacesAndDrops) {
+  EntryTable table;
+  EntryTable::Snapshot entries;
+  for (Slot slot = 10; slot < 14; ++slot) table.Offer(slot);
+  table.Replace(1, 99);
+  table.Drop(0);
+  ASSERT_EQ(table.Read(entries), 3u);
+  EXPECT_EQ(std::set(entries.begin(), entries.begin() + 3), (std::set<Slot>{99, 12, 13}));
+  const std::vector<Slot> saved = {1, 2, 3};
+  table.Restore(saved.data(), 3, 70, 2);
+  ASSERT_EQ(table.Read(entries), 3u);
+  table.Offer(4);  // the 71st: its turn
+  table.Offer(5);
+  EXPECT_EQ(table.size(), 4u);
+}
+
+TEST(EntryTable, IsReadWhileItIsRewritten) {
+  EntryTable table;
+  table.Offer(0);
+  std::atomic<Slot> offered{1};
+  std::thread writer([&] {
+    for (Slot slot = 1; slot < 50'000; ++slot) {
+      offered.store(slot + 1, std::memory_order_release);
+      table.Offer(slot);
+    }
+  });
+  EntryTable::Snapshot entries;
+  while (offered.load(std::memory_order_acquire) < 50'000) {
+    const size_t count = table.Read(entries);
+    ASSERT_GE(count, 1u);
+    const Slot limit = offered.load(std::memory_order_acquire);
+    for (size_t i = 0; i < count; ++i) ASSERT_LT(entries[i], limit);
+  }
+  writer.join();
+}
+
+TEST(RowLocks, LetOneThreadInAtATime) {
+  RowLocks locks;
+  // Slots that share a lock, and two that do not.
+  const Slot slots[] = {3, 3 + RowLocks::kCount, 4};
+  std::array<size_t, 3> counts = {};
+  std::vector<std::thread> threads;
+  constexpr size_t kRounds = 20'000;
+  for (int i = 0; i < 4; ++i) {
+    threads.emplace_back([&] {
+      for (size_t round = 0; round < kRounds; ++round) {
+        const size_t at = round % 3;
+        const RowLocks::Guard guard(locks, slots[at]);
+        ++counts[at == 1 ? 0 : at];
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(counts[0] + counts[2], 4 * kRounds);
+}
+
+TEST(F32Scorer, GivesFiniteDistancesThatAgreeInBothForms) {
+  const float big = FLT_MAX;
+  const float tiny = FLT_TRUE_MIN;
+  const std::vector<std::vector<float>> rows = {
+      {0, 0, 0},       {-0.f, 0, -0.f},  {1, 2, 3},          {big, big, big}, {-big, big, -big},
+      {tiny, 0, tiny}, {-tiny, tiny, 0}, {1e-30f, 1e30f, 1}, {big, -big, 1},
+  };
+  for (const KernelTable* const kernels : KernelTables()) {
+    if (!kernels->supported()) continue;
+    for (const Metric metric : {Metric::kL2, Metric::kCosine, Metric::kIp}) {
+      VectorStore vectors(3, metric, *kernels);
+      ASSERT_TRUE(vectors.Grow(rows.size()));
+      for (Slot slot = 0; slot < rows.size(); ++slot) vectors.Put(slot, rows[slot].data());
+      for (Slot query = 0; query < rows.size(); ++query) {
+        const F32Scorer scorer = vectors.ScorerFor(rows[query].data());
+        for (size_t count = 1; count <= rows.size(); ++count) {
+          const float* refs[16];
+          Slot slots[16];
+          float distances[16];
+          for (Slot i = 0; i < count; ++i) {
+            slots[i] = i;
+            refs[i] = scorer.Ref(i);
+          }
+          scorer.Score(refs, slots, count, distances);
+          for (Slot i = 0; i < count; ++i) {
+            EXPECT_TRUE(std::isfinite(distances[i])) << distances[i];
+            EXPECT_EQ(distances[i], scorer.ScoreOne(i));
+            if (metric == Metric::kL2) {
+              EXPECT_GE(distances[i], 0);
+            }
+            if (metric == Metric::kCosine) {
+              EXPECT_GE(distances[i], 0);
+              EXPECT_LE(distances[i], 2);
+              if (i <= 1 || query <= 1) {
+                EXPECT_EQ(distances[i], 1) << "to a zero vector";
+              }
+            }
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST(VectorStore, KnowsZeroVectorsUnderCosineOnly) {
+  const float zero[] = {0, -0.f};
+  const float tiny[] = {0, FLT_TRUE_MIN};
+  for (const Metric metric : {Metric::kL2, Metric::kCosine, Metric::kIp}) {
+    VectorStore vectors(2, metric, Kernels());
+    ASSERT_TRUE(vectors.Grow(2));
+    vectors.Put(0, zero);
+    vectors.Put(1, tiny);
+    EXPECT_EQ(vectors.IsZero(0), metric == Metric::kCosine);
+    EXPECT_FALSE(vectors.IsZero(1));
+    EXPECT_EQ(vectors.ScorerFor(zero).IsZeroQuery(), metric == Metric::kCosine);
+    EXPECT_EQ(std::signbit(vectors.Row(0)[1]), true) << "what was put comes back bit for bit";
+  }
+}
+
+}  // namespace
+}  // namespace vitrine

@@ -1,0 +1,515 @@
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstring>
+#include <memory>
+#include <optional>
+#include <random>
+#include <set>
+#include <vector>
+
+#include "index/walk.h"
+#include "random_data.h"
+
+namespace vitrine {
+namespace {
+
+// The scalar kernels under every form of the loop: distances are then the same bit for bit.
+const KernelTable& ScalarKernels() { return *SelectKernels("scalar"); }
+
+// The forms that this processor runs; the portable one comes last.
+std::vector<const WalkTable*> Forms() {
+  std::vector<const WalkTable*> forms;
+  for (const KernelTable* const kernels : KernelTables()) {
+    if (kernels->supported()) forms.push_back(&WalksFor(kernels->set));
+  }
+  return forms;
+}
+
+const WalkTable& Portable() { return WalksFor(InstructionSet::kScalar); }
+
+// A graph without any rule: links and fill edges at random.
+struct RandomGraph {
+  RandomGraph(size_t node_count, size_t width, size_t dimension, uint64_t seed)
+      : count(node_count), vectors(dimension, Metric::kL2, ScalarKernels()), links(width) {
+    EXPECT_TRUE(vectors.Grow(count) && links.Grow(count));
+    EXPECT_TRUE(unsettled.Grow(count) && shared.Grow(count) && dead.Grow(count));
+    EXPECT_TRUE(allowed.Grow(count) && stamps.Grow(count));
+    std::mt19937_64 random(seed);
+    const std::vector<float> data = NormalVectors(count, dimension, seed + 1);
+    for (Slot slot = 0; slot < count; ++slot) {
+      vectors.Put(slot, data.data() + slot * dimension);
+      for (size_t i = 0; i < width; ++i) {
+        const Slot to = static_cast<Slot>(random() % count);
+        const uint64_t kind = random() % 8;
+        links.Store(slot, i, kind < 4 ? to : kind < 6 ? to | Links::kFill : kNoSlot);
+      }
+      stamps[slot].birth = 1 + random() % 4;
+      stamps[slot].death = random() % 2 == 0 ? kNever : 3 + random() % 4;
+      if (stamps[slot].birth > 2 || stamps[slot].death != kNever) unsettled.Set(slot);
+      if (random() % 16 == 0) shared.Set(slot);
+      if (random() % 5 == 0) dead.Set(slot);
+    }
+  }
+
+  void Allow(double share, uint64_t seed) {
+    std::mt19937_64 random(seed);
+    for (Slot slot = 0; slot < count; ++slot) {
+      if (std::uniform_real_distribution<>()(random) < share) {
+        allowed.Set(slot);
+      } else {
+        allowed.Clear(slot);
+      }
+    }
+  }
+
+  size_t count;
+  VectorStore vectors;
+  Links links;
+  SlotBitmap unsettled, shared, dead, allowed;
+  SlotArray<Stamps> stamps;
+};
+
+struct Outcome {
+  std::vector<std::pair<float, uint32_t>> pool;  // distances and tagged slots
+  std::vector<uint32_t> visited;                 // a bit a slot
+  SearchCounters counters;
+
+  friend bool operator==(const Outcome& a, const Outcome& b) {
+    return a.pool == b.pool && a.visited == b.visited && a.counters.hops == b.counters.hops &&
+           a.counters.entry_evaluations == b.counters.entry_evaluations &&
+           a.counters.graph_evaluations == b.counters.graph_evaluations &&
+           a.counters.transit_nodes == b.counters.transit_nodes;
+  }
+};
+
+std::vector<std::pair<float, uint32_t>> PoolOf(const Scratch& scratch) {
+  std::vector<std::pair<float, uint32_t>> pool;
+  for (size_t i = 0; i < scratch.pool.size; ++i) {
+    pool.emplace_back(scratch.pool.distance[i], scratch.pool.tagged[i]);
+  }
+  return pool;
+}
+
+Outcome WalkOnce(const WalkTable& form, WalkRequest request, size_t ef, size_t count,
+                 Scratch& scratch) {
+  Outcome outcome;
+  if (request.alive == nullptr) request.counters = &outcome.counters;
+  scratch.Prepare(ef, count);
+  EXPECT_EQ(form.walk(request, scratch), StopReason::kExhausted);
+  outcome.pool = PoolOf(scratch);
+  outcome.visited.assign(scratch.visited, scratch.visited + count / 32 + 1);
+  scratch.ClearVisited();
+  return outcome;
+}
+
+std::vector<Slot> SomeSeeds(size_t count, size_t of, std::mt19937_64& random) {
+  std::vector<Slot> seeds(count);
+  for (Slot& seed : seeds) seed = static_cast<Slot>(random() % of);  // some of them come twice
+  return seeds;
+}
+
+TEST(Walk, GivesTheSamePoolInEveryForm) {
+  VITRINE_TRACE_SEED();
+  std::mt19937_64 random(TestSeed());
+  const auto forms = Forms();
+  for (const size_t width : {16, 32, 64, 256}) {
+    RandomGraph graph(3000, width, 5, random());
+    const std::vector<float> queries = NormalVectors(12, 5, random());
+    Scratch scratch;
+    for (size_t q = 0; q < 12; ++q) {
+      const SnapshotVisible snapshot{&graph.unsettled, &graph.shared, &graph.stamps, 1 + q % 6};
+      const AliveOnly alive{&graph.dead};
+      graph.Allow(std::array{0.05, 0.3, 0.8}[q % 3], random());
+      const AllowedVisible pass{snapshot, &graph.allowed};
+      const FilterWalk filter{.admit = {&graph.allowed}, .use_fill_edges = q % 2 == 0};
+      const auto seeds = SomeSeeds(1 + random() % 70, graph.count, random);
+      const WalkRequest plain{.links = &graph.links,
+                              .scorer = graph.vectors.ScorerFor(queries.data() + q * 5),
+                              .seeds = seeds};
+      for (const size_t ef : {1, 7, 16, 100, 600}) {
+        for (int kind = 0; kind < 6; ++kind) {
+          WalkRequest request = plain;
+          if (kind == 1 || kind == 4) request.snapshot = &snapshot;
+          if (kind == 2) request.alive = &alive;
+          if (kind == 3 || kind == 4) request.filter = &filter;
+          if (kind == 5) request.allowed = &pass;
+          const Outcome expected = WalkOnce(Portable(), request, ef, graph.count, scratch);
+          for (const WalkTable* const form : forms) {
+            ASSERT_TRUE(WalkOnce(*form, request, ef, graph.count, scratch) == expected)
+                << "width " << width << " query " << q << " ef " << ef << " kind " << kind
+                << " form " << static_cast<int>(form->set);
+          }
+          for (size_t i = 1; i < expected.pool.size(); ++i) {
+            ASSERT_LE(expected.pool[i - 1].first, expected.pool[i].first);
+          }
+        }
+      }
+    }
+  }
+}
+
+// With a beam as wide as the graph a walk is a traversal: what it finds is known.
+TEST(Walk, FindsWhatCanBeReachedAndTellsWhatIsHidden) {
+  VITRINE_TRACE_SEED();
+  RandomGraph graph(600, 16, 3, TestSeed());
+  const std::vector<float> query = NormalVectors(1, 3, TestSeed() + 9);
+  const F32Scorer scorer = graph.vectors.ScorerFor(query.data());
+  const std::vector<Slot> seeds = {5, 99};
+  for (const uint64_t version : {1, 2, 3, 4, 5, 6}) {
+    const SnapshotVisible snapshot{&graph.unsettled, &graph.shared, &graph.stamps, version};
+    std::set<Slot> reachable(seeds.begin(), seeds.end());
+    for (std::vector<Slot> open = seeds; !open.empty();) {
+      const Slot slot = open.back();
+      open.pop_back();
+      for (size_t i = 0; i < graph.links.width(); ++i) {
+        const uint32_t word = graph.links.Load(slot, i);
+        if (Links::IsLink(word) && reachable.insert(word).second) open.push_back(word);
+      }
+    }
+    for (const WalkTable* const form : Forms()) {
+      Scratch scratch;
+      const Outcome found = WalkOnce(*form,
+                                     {.links = &graph.links,
+                                      .scorer = scorer,
+                                      .seeds = seeds,
+                                      .seeds_kept = 2,
+                                      .snapshot = &snapshot},
+                                     graph.count, graph.count, scratch);
+      for (Slot slot = 0; slot < graph.count; ++slot) {
+        EXPECT_EQ(found.visited[slot / 32] >> (slot % 32) & 1, reachable.contains(slot) ? 1u : 0u);
+      }
+      ASSERT_EQ(found.pool.size(), reachable.size());
+      for (const auto& [distance, tagged] : found.pool) {
+        const Slot slot = tagged & CandidatePool::kSlotMask;
+        EXPECT_EQ(distance, scorer.ScoreOne(slot));
+        EXPECT_EQ((tagged & CandidatePool::kTransit) == 0, snapshot(slot));
+        EXPECT_NE(tagged & CandidatePool::kExpanded, 0u);
+        const Stamps& row = graph.stamps[slot];
+        const bool shown = row.birth <= version && version < row.death;
+        EXPECT_EQ(snapshot(slot), shown || graph.shared.Test(slot) || !graph.unsettled.Test(slot));
+      }
+    }
+  }
+}
+
+TEST(Walk, UnderAFilterScoresOnlyWhatIsAllowed) {
+  VITRINE_TRACE_SEED();
+  RandomGraph graph(3000, 32, 4, TestSeed());
+  const std::vector<float> query = NormalVectors(1, 4, TestSeed() + 9);
+  for (const double share : {0.01, 0.1, 0.5, 0.9}) {
+    graph.Allow(share, TestSeed());
+    std::vector<Slot> seeds;
+    for (Slot slot = 0; seeds.size() < 8; ++slot) {
+      if (graph.allowed.Test(slot)) seeds.push_back(slot);
+    }
+    const FilterWalk filter{.admit = {&graph.allowed}, .use_fill_edges = share < 0.1};
+    for (const WalkTable* const form : Forms()) {
+      Scratch scratch;
+      const Outcome found = WalkOnce(*form,
+                                     {.links = &graph.links,
+                                      .scorer = graph.vectors.ScorerFor(query.data()),
+                                      .seeds = seeds,
+                                      .filter = &filter},
+                                     64, graph.count, scratch);
+      EXPECT_GE(found.pool.size(), 8u);
+      for (const auto& [distance, tagged] : found.pool) {
+        EXPECT_TRUE(graph.allowed.Test(tagged & CandidatePool::kSlotMask));
+      }
+    }
+  }
+}
+
+class ListedWalks final : public WalkSource {
+ public:
+  ListedWalks(std::vector<WalkRequest> requests, size_t ef, size_t count,
+              std::span<Scratch> scratches)
+      : requests_(std::move(requests)), ef_(ef), count_(count), scratches_(scratches) {
+    pools.resize(requests_.size());
+  }
+
+  const WalkRequest* Next(size_t lane) override {
+    if (next_ == requests_.size()) return nullptr;
+    in_lane_[lane] = next_;
+    scratches_[lane].Prepare(ef_, count_);
+    return &requests_[next_++];
+  }
+  void Done(size_t lane, StopReason reason) override {
+    EXPECT_FALSE(pools[in_lane_[lane]].has_value()) << "a walk ended twice";
+    pools[in_lane_[lane]] = PoolOf(scratches_[lane]);
+    scratches_[lane].ClearVisited();
+    reasons.insert(reason);
+  }
+
+  std::vector<std::optional<std::vector<std::pair<float, uint32_t>>>> pools;
+  std::set<StopReason> reasons;
+
+ private:
+  const std::vector<WalkRequest> requests_;
+  const size_t ef_, count_;
+  const std::span<Scratch> scratches_;
+  std::array<size_t, kWalkLanes> in_lane_ = {};
+  size_t next_ = 0;
+};
+
+TEST(InterleavedWalks, FindWhatSingleWalksFind) {
+  VITRINE_TRACE_SEED();
+  std::mt19937_64 random(TestSeed());
+  RandomGraph graph(4000, 32, 6, random());
+  const SnapshotVisible snapshot{&graph.unsettled, &graph.shared, &graph.stamps, 3};
+  for (const WalkTable* const form : Forms()) {
+    std::vector<Scratch> scratches(kWalkLanes);
+    Scratch* const lanes[kWalkLanes] = {&scratches[0], &scratches[1], &scratches[2], &scratches[3]};
+    for (const size_t walks : {0, 1, 2, 3, 4, 5, 33}) {
+      const std::vector<float> queries = NormalVectors(walks, 6, random());
+      const std::vector<Slot> seeds = SomeSeeds(40, graph.count, random);
+      for (const SnapshotVisible* const shown :
+           {static_cast<const SnapshotVisible*>(nullptr), &snapshot}) {
+        std::vector<WalkRequest> requests;
+        for (size_t i = 0; i < walks; ++i) {
+          // Some have no seeds, and end before they begin.
+          requests.push_back({.links = &graph.links,
+                              .scorer = graph.vectors.ScorerFor(queries.data() + i * 6),
+                              .seeds = std::span(seeds).first(i % 5 == 4 ? 0 : 10 + i % 30)});
+        }
+        ListedWalks source(requests, 50, graph.count, scratches);
+        form->walk_interleaved(source, shown, lanes);
+        for (size_t i = 0; i < walks; ++i) {
+          requests[i].snapshot = shown;
+          Scratch scratch;
+          ASSERT_TRUE(source.pools[i].has_value());
+          EXPECT_EQ(*source.pools[i], WalkOnce(*form, requests[i], 50, graph.count, scratch).pool);
+        }
+      }
+    }
+  }
+}
+
+TEST(InterleavedWalks, EndWhenCancelled) {
+  RandomGraph graph(1000, 16, 4, 1);
+  const std::vector<float> query = NormalVectors(1, 4, 2);
+  const std::vector<Slot> seeds = {1, 2, 3};
+  const std::atomic<bool> cancelled{true};
+  for (const WalkTable* const form : Forms()) {
+    std::vector<Scratch> scratches(kWalkLanes);
+    Scratch* const lanes[kWalkLanes] = {&scratches[0], &scratches[1], &scratches[2], &scratches[3]};
+    const WalkRequest request{.links = &graph.links,
+                              .scorer = graph.vectors.ScorerFor(query.data()),
+                              .seeds = seeds,
+                              .control = {.cancelled = &cancelled}};
+    ListedWalks source(std::vector(9, request), 20, graph.count, scratches);
+    form->walk_interleaved(source, nullptr, lanes);
+    EXPECT_EQ(source.reasons, std::set{StopReason::kCancelled});
+    for (const auto& pool : source.pools) EXPECT_TRUE(pool.has_value());
+  }
+}
+
+// Rows on a line, without links: a walk is then one insertion after the other into the pool.
+struct Line {
+  explicit Line(const std::vector<float>& places)
+      : vectors(1, Metric::kIp, ScalarKernels()), links(16) {
+    EXPECT_TRUE(vectors.Grow(places.size() + 1) && links.Grow(places.size() + 1));
+    for (Slot slot = 0; slot < places.size(); ++slot) {
+      vectors.Put(slot, &places[slot]);
+      for (size_t i = 0; i < 16; ++i) links.Store(slot, i, kNoSlot);
+    }
+  }
+  VectorStore vectors;
+  Links links;
+};
+
+// What a stable insertion of (distance, slot) pairs that keeps the `ef` first gives.
+std::vector<std::pair<float, Slot>> StableInsertion(const Line& line, const F32Scorer& scorer,
+                                                    const std::vector<Slot>& order, size_t ef) {
+  std::vector<std::pair<float, Slot>> pool;
+  for (const Slot slot : order) {
+    const float distance = scorer.ScoreOne(slot);
+    if (pool.size() == ef && distance >= pool.back().first) continue;
+    const auto at = std::upper_bound(pool.begin(), pool.end(), distance,
+                                     [](float d, const auto& entry) { return d < entry.first; });
+    pool.insert(at, {distance, slot});
+    if (pool.size() > ef) pool.pop_back();
+  }
+  return pool;
+}
+
+void ExpectInsertion(const Line& line, const std::vector<Slot>& order, size_t ef,
+                     Scratch& scratch) {
+  const float query = -1;  // the distance is then the place itself
+  const F32Scorer scorer = line.vectors.ScorerFor(&query);
+  const auto expected = StableInsertion(line, scorer, order, ef);
+  for (const WalkTable* const form : Forms()) {
+    scratch.Prepare(ef, order.size() + 1);
+    // What lanes beyond the pool's end hold must not matter.
+    std::fill_n(scratch.pool.distance, scratch.pool.room, -1e30f);
+    std::fill_n(scratch.pool.tagged, scratch.pool.room, 0u);
+    form->walk({.links = &line.links, .scorer = scorer, .seeds = order}, scratch);
+    std::vector<std::pair<float, Slot>> pool;
+    for (size_t i = 0; i < scratch.pool.size; ++i) {
+      pool.emplace_back(scratch.pool.distance[i], scratch.pool.slot(i));
+      ASSERT_NE(scratch.pool.tagged[i] & CandidatePool::kExpanded, 0u) << "not expanded: " << i;
+    }
+    scratch.ClearVisited();
+    ASSERT_EQ(pool, expected) << order.size() << " insertions, ef " << ef << ", form "
+                              << static_cast<int>(form->set);
+  }
+}
+
+TEST(CandidatePool, TakesAnEntryAtEveryPlaceOfEverySize) {
+  std::vector<float> places(301);
+  for (size_t i = 0; i < places.size(); ++i) places[i] = static_cast<float>(i);
+  const Line line(places);
+  Scratch scratch;
+  std::vector<Slot> order;
+  for (Slot size = 1; size <= 300; size += size < 50 ? 1 : 25) {
+    for (Slot place = 0; place < size; ++place) {
+      // All but one in order, and the one last.
+      order.clear();
+      for (Slot slot = 0; slot < size; ++slot) {
+        if (slot != place) order.push_back(slot);
+      }
+      order.push_back(place);
+      ExpectInsertion(line, order, size, scratch);
+      if (size > 1) ExpectInsertion(line, order, size - 1, scratch);
+    }
+  }
+}
+
+TEST(CandidatePool, KeepsTheOrderOfEqualDistances) {
+  VITRINE_TRACE_SEED();
+  std::mt19937_64 random(TestSeed());
+  Scratch scratch;
+  for (size_t round = 0; round < Scaled(1000, 300); ++round) {
+    const size_t size = 1 + random() % 300;
+    const size_t different = 1 + random() % 12;
+    std::vector<float> places(size);
+    for (float& place : places) place = static_cast<float>(random() % different);
+    const Line line(places);
+    std::vector<Slot> order(size);
+    for (Slot slot = 0; slot < size; ++slot) order[slot] = slot;
+    std::shuffle(order.begin(), order.end(), random);
+    ExpectInsertion(line, order, 1 + random() % (size + 3), scratch);
+  }
+}
+
+// Hidden nodes do not take the place of results, up to a bound; behind the last result they go.
+TEST(CandidatePool, KeepsHiddenNodesBesideTheResults) {
+  VITRINE_TRACE_SEED();
+  std::mt19937_64 random(TestSeed());
+  SlotBitmap dead;
+  ASSERT_TRUE(dead.Grow(400));
+  const AliveOnly alive{&dead};
+  for (size_t round = 0; round < Scaled(1000, 200); ++round) {
+    const size_t size = 1 + random() % 300;
+    const size_t ef = 1 + random() % 40;
+    std::vector<float> places(size);
+    for (float& place : places) place = static_cast<float>(random() % 1000);
+    const Line line(places);
+    std::vector<Slot> order(size);
+    std::vector<float> results;
+    for (Slot slot = 0; slot < size; ++slot) {
+      order[slot] = slot;
+      if (random() % 2 == 0) {
+        dead.Set(slot);
+      } else {
+        dead.Clear(slot);
+        results.push_back(places[slot]);
+      }
+    }
+    std::shuffle(order.begin(), order.end(), random);
+    std::sort(results.begin(), results.end());
+    results.resize(std::min(results.size(), ef));
+    const float query = -1;
+    for (const WalkTable* const form : Forms()) {
+      Scratch scratch;
+      scratch.Prepare(ef, size);
+      form->walk({.links = &line.links,
+                  .scorer = line.vectors.ScorerFor(&query),
+                  .seeds = order,
+                  .alive = &alive},
+                 scratch);
+      const CandidatePool& pool = scratch.pool;
+      std::vector<float> found;
+      size_t hidden = 0;
+      for (size_t i = 0; i < pool.size; ++i) {
+        EXPECT_EQ(pool.is_result(i), !dead.Test(pool.slot(i)));
+        if (pool.is_result(i)) {
+          found.push_back(pool.distance[i]);
+        } else {
+          ++hidden;
+        }
+      }
+      ASSERT_EQ(found, results);
+      ASSERT_EQ(pool.transit, hidden);
+      ASSERT_LE(pool.size, ef + hidden);
+    }
+  }
+}
+
+TEST(CandidatePool, BoundsHiddenNodes) {
+  const size_t size = Scratch::kMaxTransit + 500;
+  std::vector<float> places(size);
+  for (size_t i = 0; i < size; ++i) places[i] = static_cast<float>(size - i);
+  const Line line(places);
+  SlotBitmap dead;
+  ASSERT_TRUE(dead.Grow(size));
+  std::vector<Slot> order(size);
+  for (Slot slot = 0; slot < size; ++slot) {
+    order[slot] = slot;
+    if (slot != 0) dead.Set(slot);  // the farthest, which comes first, is the only result
+  }
+  const AliveOnly alive{&dead};
+  const float query = -1;
+  for (const WalkTable* const form : Forms()) {
+    Scratch scratch;
+    scratch.Prepare(1, size);
+    form->walk({.links = &line.links,
+                .scorer = line.vectors.ScorerFor(&query),
+                .seeds = order,
+                .alive = &alive},
+               scratch);
+    const CandidatePool& pool = scratch.pool;
+    EXPECT_EQ(pool.transit, Scratch::kMaxTransit);
+    ASSERT_EQ(pool.size, Scratch::kMaxTransit + 1);
+    EXPECT_EQ(pool.slot(pool.size - 1), 0u);
+  }
+}
+
+TEST(Scratch, ForgetsAllMarksWhenItsLogWasTooShort) {
+  Scratch scratch;
+  scratch.Prepare(10, 1'000'000);
+  ASSERT_LT(scratch.touched_room, 200'000u);
+  for (int round = 0; round < 2; ++round) {
+    for (Slot slot = 0; slot < 1'000'000; slot += 5) ASSERT_TRUE(scratch.Visit(slot));
+    for (Slot slot = 0; slot < 1'000'000; slot += 5) ASSERT_FALSE(scratch.Visit(slot));
+    EXPECT_GT(scratch.touched_count, scratch.touched_room);
+    scratch.ClearVisited();
+  }
+  // And with a log that was long enough.
+  for (Slot slot = 3; slot < 3000; ++slot) ASSERT_TRUE(scratch.Visit(slot));
+  EXPECT_LE(scratch.touched_count, scratch.touched_room);
+  scratch.ClearVisited();
+  for (Slot slot = 0; slot < scratch.slot_limit; ++slot) ASSERT_TRUE(scratch.Visit(slot));
+}
+
+TEST(Scratch, GrowsWithTheTableAndTheBeam) {
+  Scratch scratch;
+  size_t bytes = scratch.memory_bytes();
+  for (const size_t slots : {0, 1, 31, 32, 1000, 100'000}) {
+    for (const size_t ef : {1, 16, 1000, 16'384}) {
+      scratch.Prepare(ef, slots);
+      EXPECT_GT(scratch.slot_limit, slots);
+      EXPECT_GE(scratch.pool.room, ef + Scratch::kMaxTransit + 1);
+      EXPECT_EQ(reinterpret_cast<uintptr_t>(scratch.pool.distance) % 64, 0u);
+      EXPECT_EQ(reinterpret_cast<uintptr_t>(scratch.pool.tagged) % 64, 0u);
+      EXPECT_EQ(scratch.pool.size, 0u);
+      EXPECT_GE(scratch.memory_bytes(), bytes);
+      bytes = scratch.memory_bytes();
+    }
+  }
+  scratch.Prepare(1, 1);
+  EXPECT_EQ(scratch.memory_bytes(), bytes);
+}
+
+}  // namespace
+}  // namespace vitrine
