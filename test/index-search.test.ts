@@ -353,15 +353,6 @@ describe('what an index tells of itself', () => {
     const { total, ...parts } = after
     expect(Object.values(parts).reduce((a, b) => a + b)).toBe(total)
   })
-
-  it('is told to V8, and taken back on close', async () => {
-    const index = new Index({ dimension: 1000, m: 2, efConstruction: 4 })
-    const before = process.memoryUsage().external
-    await index.add(null, randomVectors(2000, 1000, 1))
-    expect(process.memoryUsage().external - before).toBeGreaterThan(7e6)
-    await index.close()
-    expect(process.memoryUsage().external - before).toBeLessThan(1e6 + 8e6)
-  })
 })
 
 describe('reserve', () => {

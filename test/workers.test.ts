@@ -71,6 +71,14 @@ describe('a process', () => {
     })
   })
 
+  it('collects forgotten indexes in time, for V8 knows their size', async () => {
+    const { code, output, errors } = await runProgram('forget-memory.mjs')
+    expect({ code, errors }).toEqual({ code: 0, errors: '' })
+    const { collected, rss } = JSON.parse(output)
+    expect(collected).toBeGreaterThan(200)
+    expect(rss).toBeLessThan(350 * 2 ** 20)
+  }, 60_000)
+
   it('gets back what 10,000 forgotten indexes held', async () => {
     const { code, output, errors } = await runProgram('forget-handles.mjs', [], ['--expose-gc'])
     expect({ code, errors }).toEqual({ code: 0, errors: '' })
