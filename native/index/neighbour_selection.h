@@ -23,7 +23,13 @@ struct Candidate {
 // Chooses, from candidates sorted by distance to a node c, those to link c to: the nearest, and
 // each further one that is nearer to c than to everything chosen before it (the relative
 // neighbourhood rule of HNSW, Malkov & Yashunin 2018, algorithm 4, with the slack of Vamana,
-// Subramanya et al. 2019): s rules p out when alpha_squared * d(s, p) < d(c, p).
+// Subramanya et al. 2019): s rules p out when alpha^2 * d(s, p) < d(c, p) with alpha = 1.05.
+//
+// Under inner product that rule alone leaves two links a node where norms differ, because a long s
+// is near to everything. There s rules p out only when p is nearer to it than to c in all three
+// senses: by inner product, by angle and by Euclidean distance. For vectors of one length the three
+// are the same rule. (Fashion-mnist pictures as inner products, recall 0.95: 454 distances instead
+// of 1,938.)
 //
 // The rule is applied forward: a chosen s is scored against all that remain in one call, which is
 // as many distances as asking each p about its predecessors, but four rows at a time.
@@ -33,10 +39,10 @@ class NeighbourSelection {
   explicit NeighbourSelection(size_t capacity);
 
   // Afterwards `kept()` holds at most `limit` candidates and `left()` the others, both sorted.
-  //   sorted         nearest first, no slot twice, at most `capacity`
-  //   alpha_squared  1 or a little more; 1 for metrics whose distances may be negative
-  void Select(const VectorStore& vectors, std::span<const Candidate> sorted, size_t limit,
-              float alpha_squared);
+  //   centre  c, a row of `vectors`
+  //   sorted  candidates by distance to c, no slot twice, at most `capacity`
+  void Select(const VectorStore& vectors, Slot centre, std::span<const Candidate> sorted,
+              size_t limit);
 
   std::span<const Candidate> kept() const { return kept_; }
   std::span<const Candidate> left() const { return left_; }

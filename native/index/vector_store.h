@@ -12,7 +12,7 @@ namespace vitrine {
 class F32Scorer;
 
 // The vectors of a table, one row a slot, exactly as they were given, and what their metric needs
-// beside them: under cosine the inverse norm.
+// beside them: under cosine the inverse norm, under inner product the norm.
 class VectorStore {
  public:
   // REQUIRES: 1 <= dimension <= 65,536; kernels outlives the store
@@ -27,7 +27,9 @@ class VectorStore {
     return reinterpret_cast<const float*>(rows_.Row(slot));  // NOLINT
   }
   // 1 / |vector|, 0 for a zero vector; only under cosine.
-  float InverseNorm(Slot slot) const { return inverse_norms_[slot]; }
+  float InverseNorm(Slot slot) const { return factors_[slot]; }
+  // |vector|, at most the largest finite f32; only under inner product.
+  float Norm(Slot slot) const { return factors_[slot]; }
   // Whether the vector in row `slot` has no direction, so that cosine gives it no neighbours.
   bool IsZero(Slot slot) const { return metric_ == Metric::kCosine && InverseNorm(slot) == 0; }
 
@@ -39,18 +41,20 @@ class VectorStore {
   size_t dimension() const { return dimension_; }
   size_t row_bytes() const { return rows_.row_bytes(); }
   // Bytes beside each row.
-  size_t side_bytes() const { return metric_ == Metric::kCosine ? sizeof(float) : 0; }
+  size_t side_bytes() const { return has_factors() ? sizeof(float) : 0; }
   Metric metric() const { return metric_; }
   const KernelTable& kernels() const { return kernels_; }
 
  private:
   friend class F32Scorer;
 
+  bool has_factors() const { return metric_ != Metric::kL2; }
+
   const size_t dimension_;
   const Metric metric_;
   const KernelTable& kernels_;
   SlotRows rows_;
-  SlotArray<float> inverse_norms_;
+  SlotArray<float> factors_;
 };
 
 // Distances from one query to rows of a store: the scorer of the search loop for exact f32 rows.

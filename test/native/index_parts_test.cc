@@ -20,14 +20,26 @@ namespace {
 
 const KernelTable& Kernels() { return *SelectKernels(""); }
 
+// Whether s rules p out as a neighbour of c, from the definitions.
+bool RulesOut(const VectorStore& vectors, Slot s, Slot p, const Candidate& candidate, Slot c) {
+  const float distance = vectors.ScorerFor(s).ScoreOne(p);
+  if (vectors.metric() != Metric::kIp) return 1.05f * 1.05f * distance < candidate.distance;
+  const double sp = -distance;
+  const double cp = -candidate.distance;
+  const double s_norm = vectors.Norm(s);
+  const double c_norm = vectors.Norm(c);
+  const bool by_angle = sp * c_norm > cp * s_norm;
+  const bool by_euclid = s_norm * s_norm - 2 * sp < c_norm * c_norm - 2 * cp;
+  return sp > cp && by_angle && by_euclid;
+}
+
 // The rule as its sources have it: each candidate asks all that were chosen before it.
-void NaiveSelect(const VectorStore& vectors, const std::vector<Candidate>& sorted, size_t limit,
-                 float alpha_squared, std::vector<Slot>& kept, std::vector<Slot>& left) {
+void NaiveSelect(const VectorStore& vectors, Slot centre, const std::vector<Candidate>& sorted,
+                 size_t limit, std::vector<Slot>& kept, std::vector<Slot>& left) {
   for (const Candidate& candidate : sorted) {
     bool ruled_out = kept.size() == limit;
     for (size_t i = 0; i < kept.size() && !ruled_out; ++i) {
-      ruled_out =
-          alpha_squared * vectors.ScorerFor(kept[i]).ScoreOne(candidate.slot) < candidate.distance;
+      ruled_out = RulesOut(vectors, kept[i], candidate.slot, candidate, centre);
     }
     (ruled_out ? left : kept).push_back(candidate.slot);
   }
@@ -53,20 +65,18 @@ TEST(NeighbourSelection, AgreesWithTheRuleAsItIsWritten) {
       std::vector<Candidate> sorted;
       for (Slot slot = 0; slot < count; ++slot) sorted.push_back({scorer.ScoreOne(slot), slot});
       std::sort(sorted.begin(), sorted.end());
-      for (const float alpha_squared : {1.f, 1.05f * 1.05f}) {
-        for (const size_t limit : {size_t{1}, size_t{8}, size_t{24}, size_t{1000}}) {
-          selection.Select(vectors, sorted, limit, alpha_squared);
-          std::vector<Slot> kept;
-          std::vector<Slot> left;
-          NaiveSelect(vectors, sorted, limit, alpha_squared, kept, left);
-          const auto slots = [](std::span<const Candidate> candidates) {
-            std::vector<Slot> of;
-            for (const Candidate& candidate : candidates) of.push_back(candidate.slot);
-            return of;
-          };
-          ASSERT_EQ(slots(selection.kept()), kept) << "limit " << limit;
-          ASSERT_EQ(slots(selection.left()), left) << "limit " << limit;
-        }
+      for (const size_t limit : {size_t{1}, size_t{8}, size_t{24}, size_t{1000}}) {
+        selection.Select(vectors, static_cast<Slot>(count), sorted, limit);
+        std::vector<Slot> kept;
+        std::vector<Slot> left;
+        NaiveSelect(vectors, static_cast<Slot>(count), sorted, limit, kept, left);
+        const auto slots = [](std::span<const Candidate> candidates) {
+          std::vector<Slot> of;
+          for (const Candidate& candidate : candidates) of.push_back(candidate.slot);
+          return of;
+        };
+        ASSERT_EQ(slots(selection.kept()), kept) << "limit " << limit;
+        ASSERT_EQ(slots(selection.left()), left) << "limit " << limit;
       }
     }
   }
