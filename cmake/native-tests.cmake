@@ -35,5 +35,5 @@ foreach(area IN LISTS areas)
   target_link_libraries(${area}_tests PRIVATE vitrine_engine GTest::gtest_main)
   # Listing happens when ctest runs, so that building needs no emulator and no sanitizer runtime.
   gtest_discover_tests(${area}_tests TEST_PREFIX ${area}. DISCOVERY_MODE PRE_TEST
-    DISCOVERY_TIMEOUT 60 PROPERTIES TIMEOUT 240)
+    DISCOVERY_TIMEOUT 120 PROPERTIES TIMEOUT 600)
 endforeach()

@@ -5,6 +5,10 @@ import { which } from './run.mjs'
 
 const folder = 'build-cmake-tsan'
 
+// Tests in which one thread computes a lot: nothing to race with, and slow here. They run, unless
+// arguments pick tests, in the other lanes only.
+const singleThreaded = '^kernels\\.|EveryBit|TableFileDamage|TableFileFaults'
+
 /** Lane `tsan`: native tests with ThreadSanitizer. */
 export async function threadLane(report, args) {
   await installMissing(cmakePackages)
@@ -14,7 +18,7 @@ export async function threadLane(report, args) {
   if (!built) return
   await report.step('native tests', () =>
     ctest(folder, {
-      args,
+      args: args.length > 0 ? args : ['-E', singleThreaded],
       env: { TSAN_OPTIONS: 'halt_on_error=1 second_deadlock_stack=1' },
       wrapper: fixedAddresses(),
     }),
