@@ -279,6 +279,10 @@ Status TableLoader::ForEachParallel(const SectionEntry& section, Visitor visit) 
 
 Status TableLoader::AddPoint(PointId id, PointRef ref, const SectionEntry& section,
                              uint64_t element) {
+  // There is room for so many, and a full map has no end to a search.
+  if (table_->ids_.size() == config_.points) {
+    return Corrupt(section, element, "there are more points than the config says");
+  }
   if (table_->ids_.Find(id).present()) {
     return Corrupt(section, element, "id " + std::to_string(id) + " comes twice");
   }

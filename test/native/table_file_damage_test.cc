@@ -253,6 +253,8 @@ const Damage kDamages[] = {
     {"ManyRows", SetIn<uint64_t>(SectionType::kConfig, 56, uint64_t{1} << 62), ErrorCode::kCorrupt,
      "too many rows"},
     {"FewPoints", SetIn<uint64_t>(SectionType::kConfig, 64, 22), ErrorCode::kCorrupt, "points"},
+    {"FarFewerPoints", SetIn<uint64_t>(SectionType::kConfig, 64, 4), ErrorCode::kCorrupt,
+     "more points"},
     {"NoPoints", SetIn<uint64_t>(SectionType::kConfig, 64, 0), ErrorCode::kCorrupt, "points"},
     {"ManyPoints", SetIn<uint64_t>(SectionType::kConfig, 64, uint64_t{1} << 62),
      ErrorCode::kCorrupt, "points"},
