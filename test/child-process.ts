@@ -2,6 +2,9 @@ import { spawn } from 'node:child_process'
 import { join } from 'node:path'
 import { root } from './layers.ts'
 
+/** Bytes of freed memory that AddressSanitizer holds back, which a limit on growth must allow for. */
+export const quarantineBytes = process.env.VITRINE_SANITIZER === 'address' ? 300 * 2 ** 20 : 0
+
 /** How a program of test/programs ended. */
 export interface Ending {
   readonly code: number | null

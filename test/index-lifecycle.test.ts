@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import { Index } from '../lib/vitrine.ts'
+import { quarantineBytes } from './child-process.ts'
 import { randomVectors, rowOf } from './vectors.ts'
 
 const dimension = 16
@@ -81,7 +82,7 @@ describe('close', () => {
     const before = process.memoryUsage.rss()
     for (let i = 0; i < 40; i++) await round()
     // 40 indexes of 4 MiB each.
-    expect(process.memoryUsage.rss() - before).toBeLessThan(80 * 2 ** 20)
+    expect(process.memoryUsage.rss() - before).toBeLessThan(80 * 2 ** 20 + quarantineBytes)
   })
 })
 
@@ -200,7 +201,7 @@ describe('a signal', () => {
       await round(4000)
       const before = process.memoryUsage.rss()
       for (let i = 0; i < 8; i++) await round(2000)
-      expect(process.memoryUsage.rss() - before).toBeLessThan(60 * 2 ** 20)
+      expect(process.memoryUsage.rss() - before).toBeLessThan(60 * 2 ** 20 + quarantineBytes)
       await sleep(20)
       expect(unhandled).toEqual([])
       expect(outcomes.aborted + outcomes.done).toBe(20_000)
