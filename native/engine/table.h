@@ -185,9 +185,12 @@ class Table final : private IdMap::OwnerIds {
   void EndLife(PointId id, PointRef ref, uint64_t version);
   void Retire(PointId id, PointRef ref);
   void Reclaim();
+  bool ReclaimOnce(uint64_t next_version);
   void MaintainGraph();
   void SweepLocked();
+  void HideRow(Slot slot);
   void FreeSlot(Slot slot);
+  void AllowInIdSets(PointId id, Slot slot);
   void UpdateIdSets(Slot slot);
   LinkScratch& WriterScratch(size_t worker);
   size_t Parallelism() const;
@@ -247,10 +250,10 @@ class Table final : private IdMap::OwnerIds {
   // Held by one write at a time; guards what follows.
   std::mutex write_mutex_;
   std::vector<Slot> free_slots_;
-  // What waits until no reader is older than a version: rows to settle, guests to drop, rows to
-  // free.
+  // What waits until no reader is older than a version: rows to settle, guests to drop, rows to take
+  // out of the filters, rows to hide from scans, and rows to use again.
   struct Deferred {
-    enum class Kind : uint8_t { kSettle, kDropGuest, kFree } kind;
+    enum class Kind : uint8_t { kSettle, kDropGuest, kUpdateIdSets, kHide, kFree } kind;
     Slot slot;
     PointId id;
     uint64_t version;

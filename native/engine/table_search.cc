@@ -126,10 +126,8 @@ void Table::ForEachPointOfRow(Slot slot, const IdSet* filter, uint64_t snapshot,
   const bool has_guests = shared_.Test(slot);
   if (RowVisible(slot, snapshot)) {
     const PointId id = OwnerId(slot);
-    // The filter's bit speaks for all points of a row: with guests, each is asked for itself.
-    const bool allowed =
-        filter == nullptr || (has_guests ? filter->Contains(id) : filter->slots().Test(slot));
-    if (allowed && !visit(id)) return;
+    // The filter's bit speaks for all points that the row has and for some that it had.
+    if ((filter == nullptr || filter->Contains(id)) && !visit(id)) return;
   }
   if (!has_guests) return;
   shared_rows_.ForEachVisible(slot, snapshot, [&](PointId id) {
@@ -367,7 +365,9 @@ Result<size_t> Table::Search(const float* query, const SearchParameters& paramet
   if (!found.ok()) return found;
   const size_t count = MergeZeroRows(parameters, lease.snapshot(), hits, *found);
   // Fewer than there could be: the walk got lost among rows that are hidden or not allowed.
-  if (count < parameters.k && count < plan.allowed_rows) {
+  const size_t allowed =
+      parameters.filter == nullptr ? size() : std::min(size(), parameters.filter->ids().size());
+  if (count < parameters.k && count < allowed) {
     return SearchScan(scorer, parameters, lease.snapshot(), hits, counters);
   }
   return count;

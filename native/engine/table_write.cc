@@ -124,7 +124,7 @@ Status Table::WriteChunk(std::span<ChunkPoint> points, size_t beam) {
   std::vector<PointId> replaced_ids;
   replaced.reserve(points.size());
   replaced_ids.reserve(points.size());
-  deferred_.reserve(deferred_.size() + 3 * points.size());
+  deferred_.reserve(deferred_.size() + 4 * points.size());
   for (size_t worker = 0; worker < Parallelism(); ++worker) WriterScratch(worker);
   VITRINE_RETURN_IF_ERROR(AllocateSlots(points));
 
@@ -212,6 +212,7 @@ void Table::LinkChunk(std::span<ChunkPoint> points, size_t beam) {
 // The point's vector is in row `owner` already: it becomes a guest there, and its own row, which
 // nobody has seen, is free again.
 void Table::ShareRow(ChunkPoint& point, Slot owner) {
+  HideRow(point.slot);
   FreeSlot(point.slot);
   point.slot = owner;
   PointRef current;
@@ -248,7 +249,7 @@ void Table::PublishChunk(std::span<const ChunkPoint> points, std::vector<PointRe
     ids_.Put(point.id, point.ref);
     // The greatest id of all has no successor: it is never given out.
     next_id_ = std::max(next_id_, point.id == UINT64_MAX ? UINT64_MAX : point.id + 1);
-    UpdateIdSets(point.slot);
+    AllowInIdSets(point.id, point.slot);
   }
   size_.store(ids_.size(), std::memory_order_release);
   readers_.Publish(version);
@@ -277,7 +278,7 @@ Result<size_t> Table::Remove(std::span<const PointId> ids, const WriteControl& c
     removed_ids.clear();
     refs.reserve(end - done);
     removed_ids.reserve(end - done);
-    deferred_.reserve(deferred_.size() + 2 * (end - done));
+    deferred_.reserve(deferred_.size() + 3 * (end - done));
     WriterScratch(0);
     {
       const std::unique_lock lock(id_mutex_);
@@ -309,16 +310,22 @@ void Table::Retire(PointId id, PointRef ref) {
     deferred_.push_back({Deferred::Kind::kDropGuest, ref.slot(), id, version});
   }
   const Slot slot = ref.slot();
-  {
-    const std::shared_lock lock(id_mutex_);
-    UpdateIdSets(slot);
-  }
+  deferred_.push_back({Deferred::Kind::kUpdateIdSets, slot, 0, version});
   const bool owner_alive = stamps_[slot].death.load(std::memory_order_relaxed) == kNever;
   if (owner_alive || shared_rows_.AnyAlive(slot)) return;
   if (graph_.Contains(slot)) {
     graph_.Remove(slot, WriterScratch(0));
   } else {
-    deferred_.push_back({Deferred::Kind::kFree, slot, 0, version});
+    deferred_.push_back({Deferred::Kind::kHide, slot, 0, version});
+  }
+}
+
+// A point that is about to be published is in the row. Rows are only added to filters here: older
+// readers still need those that lose a point. REQUIRES: id_mutex_ is held.
+void Table::AllowInIdSets(PointId id, Slot slot) {
+  for (const auto& weak : id_sets_) {
+    const auto set = weak.lock();
+    if (set != nullptr && set->Contains(id)) set->SetSlot(slot, true);
   }
 }
 
@@ -340,8 +347,19 @@ void Table::UpdateIdSets(Slot slot) {
 }
 
 void Table::Reclaim() {
-  if (deferred_.empty()) return;
+  while (!deferred_.empty()) {
+    // Who pins this version began when scans met none of the rows that are hidden now.
+    const uint64_t next_version = readers_.published() + 1;
+    if (!ReclaimOnce(next_version)) return;
+    readers_.Publish(next_version);
+  }
+}
+
+// Does what no reader is too old for; whether it hid rows, which may be used again once no reader
+// is older than `next_version`.
+bool Table::ReclaimOnce(uint64_t next_version) {
   const uint64_t oldest = readers_.OldestPin();
+  bool any_hidden = false;
   size_t kept = 0;
   for (const Deferred& entry : deferred_) {
     if (entry.version > oldest) {
@@ -360,22 +378,40 @@ void Table::Reclaim() {
         shared_rows_.Erase(entry.slot, entry.id, entry.version);
         if (shared_rows_.Empty(entry.slot)) shared_.Clear(entry.slot);
         break;
+      case Deferred::Kind::kUpdateIdSets: {
+        const std::shared_lock lock(id_mutex_);
+        UpdateIdSets(entry.slot);
+        break;
+      }
+      case Deferred::Kind::kHide:
+        HideRow(entry.slot);
+        deferred_[kept++] = {Deferred::Kind::kFree, entry.slot, 0, next_version};
+        any_hidden = true;
+        break;
       case Deferred::Kind::kFree:
         FreeSlot(entry.slot);
         break;
     }
   }
   deferred_.resize(kept);
+  return any_hidden;
 }
 
-// REQUIRES: no reader can reach the row. It stays marked as unsettled: a scan that is just passing
-// must look at the stamps, which say that nothing is there.
-void Table::FreeSlot(Slot slot) {
+// Scans that begin from now on do not meet the row; one that is under way may have it in its hands,
+// and sees by the stamps that nothing is there.
+// REQUIRES: no link leads to the row, and no reader sees a point of it.
+void Table::HideRow(Slot slot) {
   stamps_[slot].birth.store(kNever, std::memory_order_release);
   occupied_.Clear(slot);
-  unsettled_count_.fetch_sub(1, std::memory_order_release);
   shared_.Clear(slot);
   if (zero_.Clear(slot)) zero_count_.fetch_sub(1, std::memory_order_release);
+}
+
+// Lets the next point have the row. It stays marked as unsettled until that point is.
+// REQUIRES: the row is hidden, and no reader that might have met it before is left; or its point
+// was never published.
+void Table::FreeSlot(Slot slot) {
+  unsettled_count_.fetch_sub(1, std::memory_order_release);
   free_slots_.push_back(slot);
 }
 
@@ -403,7 +439,7 @@ void Table::SweepLocked() {
   deferred_.reserve(deferred_.size() + removed.size());
   free_slots_.reserve(free_slots_.size() + deferred_.size() + removed.size());
   for (const Slot slot : removed) {
-    deferred_.push_back({Deferred::Kind::kFree, slot, 0, version});
+    deferred_.push_back({Deferred::Kind::kHide, slot, 0, version});
   }
   readers_.Publish(version);
   Reclaim();
