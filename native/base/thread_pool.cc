@@ -150,7 +150,10 @@ void ParallelFor(ThreadPool* pool, size_t parallelism, size_t count,
   std::unique_lock lock(loop->mutex);
   loop->closed = true;
   loop->idle.wait(lock, [&] { return loop->running == 0; });
-  if (loop->error) std::rethrow_exception(loop->error);
+  // Taken out: a helper that comes late must not be the one to destroy it.
+  if (const std::exception_ptr error = std::exchange(loop->error, nullptr)) {
+    std::rethrow_exception(error);
+  }
 }
 
 }  // namespace vitrine
