@@ -5,21 +5,35 @@ export type Rule<T> = (value: unknown, name: string) => T
 
 type Rules<T> = { readonly [K in keyof T]-?: Rule<Exclude<T[K], undefined>> }
 
-/** The options of one function. An option that is `undefined` counts as not given. */
-export class OptionParser<T extends object> {
+/** The options of one function, of which `R` are required. One that is `undefined` is not given. */
+export class OptionParser<T extends object, R extends keyof T & string = never> {
   readonly #owner: string
   readonly #rules: Rules<T>
+  readonly #required: readonly R[]
 
   /** @param owner - The function, as messages name it. */
-  constructor(owner: string, rules: Rules<T>) {
+  constructor(owner: string, rules: Rules<T>, required: readonly R[] = []) {
     this.#owner = owner
     this.#rules = Object.assign(Object.create(null), rules)
+    this.#required = required
   }
 
-  /** @throws {VitrineError} `ERR_OPTION` for an unknown key, naming the nearest, or a wrong value. */
-  parse(options: unknown): Partial<T> {
+  /**
+   * @throws {VitrineError} `ERR_OPTION` for an unknown key, naming the nearest; a wrong value; one
+   *   that is missing.
+   */
+  parse(options: unknown): Partial<T> & Pick<T, R> {
     const parsed: Partial<T> = {}
-    if (options === undefined) return parsed
+    if (options !== undefined) this.#read(options, parsed)
+    for (const option of this.#required) {
+      if (parsed[option] === undefined) {
+        throw new VitrineError('ERR_OPTION', `${option} is required`, { details: { option } })
+      }
+    }
+    return parsed as Partial<T> & Pick<T, R>
+  }
+
+  #read(options: unknown, parsed: Partial<T>): void {
     if (typeof options !== 'object' || options === null) {
       throw new VitrineError('ERR_OPTION', `options must be an object, not ${describe(options)}`)
     }
@@ -37,7 +51,6 @@ export class OptionParser<T extends object> {
       if (VitrineError.is(error)) throw error
       throw new VitrineError('ERR_OPTION', 'an option could not be read', { cause: error })
     }
-    return parsed
   }
 
   #unknown(key: string): VitrineError {

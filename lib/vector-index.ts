@@ -1,10 +1,30 @@
 import { resolve } from 'node:path'
 import { type IndexHandle, type MemoryUsage, native, version } from './binding.ts'
-import { type Control, cancellable, type OnProgress } from './cancellation.ts'
+import { type Control, cancellable } from './cancellation.ts'
 import { checked, coded, describe, VitrineError } from './errors.ts'
 import { IdSet } from './id-set.ts'
-import { abortSignal, boolean, callback, integer, OptionParser, oneOf, text } from './options.ts'
-import type { SearchCounters, SearchPlan } from './search-plan.ts'
+import {
+  type IndexOptions,
+  indexOptions,
+  type LoadOptions,
+  loadOptions,
+  type Metric,
+  type SaveOptions,
+  type SearchOptions,
+  saveOptions,
+  searchIntoOptions,
+  searchOptions,
+  type WriteOptions,
+  writeOptions,
+} from './index-options.ts'
+import type { SearchPlan } from './search-plan.ts'
+import {
+  type BatchResult,
+  type SearchAnalysis,
+  type SearchResult,
+  scratchOf,
+  shortened,
+} from './search-results.ts'
 import {
   allocate,
   type Id,
@@ -18,102 +38,10 @@ import {
   type Vectors,
 } from './typed-arrays.ts'
 
-/** Lower is nearer for each: `l2` squared Euclidean, `cosine` 1 − cos, `ip` minus the inner product. */
-export type Metric = 'l2' | 'cosine' | 'ip'
-
-export interface IndexOptions<I extends IdType = 'u32'> {
-  /** Components of a vector, 1 … 65,536. */
-  readonly dimension: number
-  /** Default `'l2'`. */
-  readonly metric?: Metric
-  /** Of the components: `'f32'`. */
-  readonly type?: 'f32'
-  /** `'u32'` (default): ids 0 … 2^32 − 1 in Uint32Arrays. `'u64'`: ids 0n … 2^64 − 1n in BigUint64Arrays. */
-  readonly idType?: I
-  /** Half of a node's links in the graph, 2 … 128, default 16. More finds more in hard data, and takes memory. */
-  readonly m?: number
-  /** Beam width of the search that links a new point, 1 … 16,384, default 200. */
-  readonly efConstruction?: number
-  /** How vectors are compressed for the search: `'none'`. */
-  readonly quantization?: 'none'
-  /** Points to make room for at once, default 0. The index grows beyond it. */
-  readonly capacity?: number
-  /** Of what is left to chance, 0 … 2^53 − 1, default 0. With one thread and one seed, equal writes make equal graphs. */
-  readonly seed?: number
-  /** Threads of the pool that one write or batch uses at most, default all. */
-  readonly threads?: number
-  /** The label in metrics, default `'index'`. */
-  readonly name?: string
-}
-
-export interface WriteOptions {
-  /** Aborting it rejects with its reason; what was written until then (whole chunks of points) stays. */
-  readonly signal?: AbortSignal
-  /** Called now and then, and at the end, with how many points are done. What it throws cancels the write. */
-  readonly onProgress?: OnProgress
-}
-
-export interface SaveOptions {
-  /** Aborting it rejects with its reason, and leaves what was at the path. */
-  readonly signal?: AbortSignal
-}
-
-export interface LoadOptions {
-  /** Where the vectors are kept: `'memory'`. */
-  readonly vectors?: 'memory'
-  /** Threads of the pool that loading and later one write or batch use at most, default all. */
-  readonly threads?: number
-  /** The label in metrics, default `'index'`. */
-  readonly name?: string
-  /** Aborting it rejects with its reason. */
-  readonly signal?: AbortSignal
-}
-
-export interface SearchOptions<I extends IdType = 'u32'> {
-  /** Hits wanted, 1 … 10,000. */
-  readonly k: number
-  /** Beam width of the walk, 1 … 16,384, default `max(k, 64)`; below `k` it counts as `k`. Wider finds more and takes longer. */
-  readonly ef?: number
-  /** Compute every distance instead of walking the graph. */
-  readonly exact?: boolean
-  /** Only these points. Prepare it with `idSet` when it serves more than one search. */
-  readonly filter?: Ids<I> | IdSet<I>
-  /** Aborting it rejects with its reason. A synchronous search looks at it only before it starts. */
-  readonly signal?: AbortSignal
-  /** `ERR_TIMEOUT` after so many milliseconds, waiting included: an integer, 1 … 2^31. */
-  readonly timeoutMs?: number
-}
-
-/** As many hits as there are, at most `k`: nearest first, ties by lower id. */
-export interface SearchResult<I extends IdType = 'u32'> {
-  readonly ids: IdArray<I>
-  readonly distances: Float32Array
-}
-
-/** Hits of query `i` are at `i * k` and the `counts[i]` elements from there on. */
-export interface BatchResult<I extends IdType = 'u32'> {
-  /** `[n * k]`; unused elements hold the greatest id of the type. */
-  readonly ids: IdArray<I>
-  /** `[n * k]`; unused elements hold Infinity. */
-  readonly distances: Float32Array
-  /** `[n]` */
-  readonly counts: Uint32Array
-}
-
-/** A search, with what it did and how long it took. */
-export interface SearchAnalysis<I extends IdType = 'u32'> extends SearchResult<I> {
-  readonly plan: SearchPlan
-  readonly counters: SearchCounters
-  /** On the thread that searched, without waiting. */
-  readonly nanoseconds: number
-}
-
-type Creation = Required<IndexOptions<IdType>>
-
 /** What an index tells of itself. */
-type Description<I extends IdType> = Pick<Creation, 'dimension' | 'metric' | 'type' | 'name'> & {
-  idType: I
-}
+type Description<I extends IdType> = Required<
+  Pick<IndexOptions<I>, 'dimension' | 'metric' | 'type' | 'idType' | 'name'>
+>
 
 /** What `load` hands to the constructor in place of options. */
 class LoadedIndex {
@@ -130,52 +58,6 @@ class LoadedIndex {
     return typeof value === 'object' && value !== null && #ours in value
   }
 }
-
-const indexOptions = new OptionParser<Creation>('new Index', {
-  dimension: integer(1, 65_536),
-  metric: oneOf('l2', 'cosine', 'ip'),
-  type: oneOf('f32'),
-  idType: oneOf('u32', 'u64'),
-  m: integer(2, 128),
-  efConstruction: integer(1, 16_384),
-  quantization: oneOf('none'),
-  capacity: integer(0, 2 ** 30),
-  seed: integer(0, Number.MAX_SAFE_INTEGER),
-  threads: integer(1, 1024),
-  name: text,
-})
-
-const writeOptions = new OptionParser<Required<Control>>('a write', {
-  signal: abortSignal,
-  onProgress: callback<OnProgress>(),
-})
-
-const saveOptions = new OptionParser<Required<SaveOptions>>('save', { signal: abortSignal })
-
-const loadOptions = new OptionParser<Required<LoadOptions>>('Index.load', {
-  vectors: oneOf('memory'),
-  threads: integer(1, 1024),
-  name: text,
-  signal: abortSignal,
-})
-
-interface Search {
-  k: number
-  ef: number
-  exact: boolean
-  filter: unknown
-  signal: AbortSignal
-  timeoutMs: number
-}
-
-const searchOptions = new OptionParser<Search>('a search', {
-  k: integer(1, 10_000),
-  ef: integer(1, 16_384),
-  exact: boolean,
-  filter: value => value,
-  signal: abortSignal,
-  timeoutMs: integer(1, 2 ** 31),
-})
 
 /**
  * Vectors in memory, and the graph that finds the nearest of them.
@@ -203,9 +85,6 @@ export class Index<I extends IdType = 'u32'> {
       const parsed = indexOptions.parse(options)
       const { dimension, metric = 'l2', type = 'f32', name = 'index' } = parsed
       const idType = (parsed.idType ?? 'u32') as I
-      if (dimension === undefined) {
-        throw missing('dimension')
-      }
       const { m, efConstruction, capacity, seed, threads } = parsed
       this.#handle = native.createIndex(
         dimension,
@@ -397,11 +276,9 @@ export class Index<I extends IdType = 'u32'> {
    */
   searchSync(query: Vectors, options: SearchOptions<I>): SearchResult<I> {
     const { k, ef, exact, filter, signal, timeoutMs } = searchOptions.parse(options)
-    if (k === undefined) throw missing('k')
     if (signal?.aborted) throw signal.reason
     try {
-      const ids = newIdArray(this.#options.idType, k)
-      const distances = new Float32Array(k)
+      const { ids, distances } = scratchOf(this.#options.idType, k)
       const count = native.searchInto(
         this.#handle,
         toVectors(query),
@@ -413,7 +290,7 @@ export class Index<I extends IdType = 'u32'> {
         this.#filter(filter),
         timeoutMs,
       )
-      return shortened(ids, distances, count)
+      return { ids: ids.slice(0, count) as IdArray<I>, distances: distances.slice(0, count) }
     } catch (error) {
       throw coded(error)
     }
@@ -446,7 +323,7 @@ export class Index<I extends IdType = 'u32'> {
    * @returns How many hits were written; elements beyond stay as they are.
    */
   searchInto(query: Vectors, out: SearchResult<I>, options?: Partial<SearchOptions<I>>): number {
-    const { k, ef, exact, filter, signal, timeoutMs } = searchOptions.parse(options)
+    const { k, ef, exact, filter, signal, timeoutMs } = searchIntoOptions.parse(options)
     if (signal?.aborted) throw signal.reason
     try {
       if (typeof out !== 'object' || out === null) {
@@ -475,7 +352,6 @@ export class Index<I extends IdType = 'u32'> {
    */
   async searchBatch(queries: Vectors, options: SearchOptions<I>): Promise<BatchResult<I>> {
     const { k, ef, exact, filter, signal, timeoutMs } = searchOptions.parse(options)
-    if (k === undefined) throw missing('k')
     const batch = checked(() => {
       const { dimension, idType } = this.#options
       const rows = toVectors(queries)
@@ -523,7 +399,6 @@ export class Index<I extends IdType = 'u32'> {
   /** How a search would go about its work, without running it. */
   explain(query: Vectors, options: SearchOptions<I>): SearchPlan {
     const { k, ef, exact, filter, timeoutMs } = searchOptions.parse(options)
-    if (k === undefined) throw missing('k')
     return checked(() =>
       native.explain(
         this.#handle,
@@ -580,7 +455,6 @@ export class Index<I extends IdType = 'u32'> {
 
   #search(query: Vectors, options: SearchOptions<I>) {
     const { k, ef, exact, filter, signal, timeoutMs } = searchOptions.parse(options)
-    if (k === undefined) throw missing('k')
     return {
       handle: this.#handle,
       query: toVectors(query),
@@ -608,17 +482,4 @@ function controlOf(signal: AbortSignal | undefined): Control {
 /** The path, from the current folder of this moment. The binding judges what is no path. */
 function absolute(path: string): string {
   return typeof path === 'string' && path !== '' ? resolve(path) : path
-}
-
-function missing(option: string): VitrineError {
-  return new VitrineError('ERR_OPTION', `${option} is required`, { details: { option } })
-}
-
-function shortened<I extends IdType>(
-  ids: IdArray<I>,
-  distances: Float32Array,
-  count: number,
-): SearchResult<I> {
-  if (count === ids.length) return { ids, distances }
-  return { ids: ids.subarray(0, count) as IdArray<I>, distances: distances.subarray(0, count) }
 }

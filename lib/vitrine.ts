@@ -4,20 +4,18 @@ export type { MemoryUsage } from './binding.ts'
 export type { OnProgress } from './cancellation.ts'
 export { type ErrorCode, type ErrorDetails, VitrineError } from './errors.ts'
 export type { IdSet } from './id-set.ts'
+export type {
+  IndexOptions,
+  LoadOptions,
+  Metric,
+  SaveOptions,
+  SearchOptions,
+  WriteOptions,
+} from './index-options.ts'
 export type { PlanKind, PlanReason, SearchCounters, SearchPlan } from './search-plan.ts'
+export type { BatchResult, SearchAnalysis, SearchResult } from './search-results.ts'
 export type { Id, IdArray, Ids, IdType, Vectors } from './typed-arrays.ts'
-export {
-  type BatchResult,
-  Index,
-  type IndexOptions,
-  type LoadOptions,
-  type Metric,
-  type SaveOptions,
-  type SearchAnalysis,
-  type SearchOptions,
-  type SearchResult,
-  type WriteOptions,
-} from './vector-index.ts'
+export { Index } from './vector-index.ts'
 
 /** What runs in this process. */
 export interface EngineInfo {

@@ -24,7 +24,7 @@ export const nativeLayers: readonly (readonly string[])[] = [
 export const libLayers: readonly (readonly string[])[] = [
   ['errors', 'options', 'channels', 'typed-arrays', 'search-plan'],
   ['binding'],
-  ['cancellation', 'id-set'],
+  ['cancellation', 'id-set', 'index-options', 'search-results'],
   ['vector-index', 'collection', 'database'],
   ['vitrine'],
   ['metrics', 'tracing'],

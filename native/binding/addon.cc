@@ -28,7 +28,7 @@ class HandleScope {
   HandleScope& operator=(const HandleScope&) = delete;
 
  private:
-  const napi_env env_;
+  napi_env env_;
   napi_handle_scope scope_ = nullptr;
   bool open_ = false;
 };
@@ -155,7 +155,7 @@ Result<napi_value> Addon::Start(std::shared_ptr<Operation> operation, const Star
     return promise;
   }
   Forget(pending);
-  const napi_deferred deferred = pending.deferred;
+  napi_deferred deferred = pending.deferred;
   pending_.erase(operation.get());
   if (deferred == nullptr) return status;
   // A promise that nobody settles would never be freed.
@@ -338,7 +338,7 @@ void Addon::Released(IndexHandle& index) {
   index.released_ = true;
   ReportMemory(index);
   std::vector<napi_deferred> promises = std::exchange(index.close_promises_, {});
-  for (const napi_deferred deferred : promises) {
+  for (napi_deferred deferred : promises) {
     napi_value undefined = nullptr;
     if (napi_get_undefined(env_, &undefined) == napi_ok) {
       napi_resolve_deferred(env_, deferred, undefined);

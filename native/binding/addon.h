@@ -91,7 +91,7 @@ class Addon {
   void Released(IndexHandle& index);
   void SetReferenced(bool referenced);
 
-  const napi_env env_;
+  napi_env env_;
   napi_ref error_class_ = nullptr;
   const KernelTable* kernels_ = nullptr;
   std::shared_ptr<ThreadPool> pool_;

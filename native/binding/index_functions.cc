@@ -40,7 +40,7 @@ Result<IdType> ReadIdType(napi_env env, napi_value value) {
 }  // namespace
 
 Result<const std::shared_ptr<IndexHandle>*> ReadOpenIndex(Call& call, size_t argument) {
-  const auto index = ReadHandle<IndexHandle>(call.env, call[argument]);
+  auto index = ReadHandle<IndexHandle>(call.env, call[argument]);
   if (index.ok() && (**index)->closing()) {
     return Status(ErrorCode::kClosed, "the index has been closed");
   }

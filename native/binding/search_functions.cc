@@ -71,7 +71,7 @@ Status ReadSearch(Call& call, size_t first, const IndexHandle& index, SearchRequ
 }
 
 Result<TypedArray> ReadQuery(Call& call, size_t argument, const IndexHandle& index) {
-  const Result<TypedArray> array = ReadFloats(call.env, call[argument], "query");
+  Result<TypedArray> array = ReadFloats(call.env, call[argument], "query");
   if (!array.ok() || array->length == index.dimension()) return array;
   return Status(ErrorCode::kDimension, "the query has " + std::to_string(array->length) +
                                            " components, not " + std::to_string(index.dimension()));

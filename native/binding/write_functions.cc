@@ -113,7 +113,7 @@ class RemoveOperation final : public WriteOperation {
 
 // A Float32Array of whole vectors: [count * dimension].
 Result<TypedArray> ReadVectors(Call& call, size_t argument, const IndexHandle& index) {
-  const Result<TypedArray> array = ReadFloats(call.env, call[argument], "vectors");
+  Result<TypedArray> array = ReadFloats(call.env, call[argument], "vectors");
   if (!array.ok()) return array.status();
   if (array->length % index.dimension() == 0) return array;
   return Status(ErrorCode::kDimension, std::to_string(array->length) +

@@ -1,0 +1,126 @@
+import type { Control, OnProgress } from './cancellation.ts'
+import type { IdSet } from './id-set.ts'
+import { abortSignal, boolean, callback, integer, OptionParser, oneOf, text } from './options.ts'
+import type { Ids, IdType } from './typed-arrays.ts'
+
+/** Lower is nearer for each: `l2` squared Euclidean, `cosine` 1 − cos, `ip` minus the inner product. */
+export type Metric = 'l2' | 'cosine' | 'ip'
+
+export interface IndexOptions<I extends IdType = 'u32'> {
+  /** Components of a vector, 1 … 65,536. */
+  readonly dimension: number
+  /** Default `'l2'`. */
+  readonly metric?: Metric
+  /** Of the components: `'f32'`. */
+  readonly type?: 'f32'
+  /** `'u32'` (default): ids 0 … 2^32 − 1 in Uint32Arrays. `'u64'`: ids 0n … 2^64 − 1n in BigUint64Arrays. */
+  readonly idType?: I
+  /** Half of a node's links in the graph, 2 … 128, default 16. More finds more in hard data, and takes memory. */
+  readonly m?: number
+  /** Beam width of the search that links a new point, 1 … 16,384, default 200. */
+  readonly efConstruction?: number
+  /** How vectors are compressed for the search: `'none'`. */
+  readonly quantization?: 'none'
+  /** Points to make room for at once, default 0. The index grows beyond it. */
+  readonly capacity?: number
+  /** Of what is left to chance, 0 … 2^53 − 1, default 0. With one thread and one seed, equal writes make equal graphs. */
+  readonly seed?: number
+  /** Threads of the pool that one write or batch uses at most, default all. */
+  readonly threads?: number
+  /** The label in metrics, default `'index'`. */
+  readonly name?: string
+}
+
+export interface WriteOptions {
+  /** Aborting it rejects with its reason; what was written until then (whole chunks of points) stays. */
+  readonly signal?: AbortSignal
+  /** Called now and then, and at the end, with how many points are done. What it throws cancels the write. */
+  readonly onProgress?: OnProgress
+}
+
+export interface SaveOptions {
+  /** Aborting it rejects with its reason, and leaves what was at the path. */
+  readonly signal?: AbortSignal
+}
+
+export interface LoadOptions {
+  /** Where the vectors are kept: `'memory'`. */
+  readonly vectors?: 'memory'
+  /** Threads of the pool that loading and later one write or batch use at most, default all. */
+  readonly threads?: number
+  /** The label in metrics, default `'index'`. */
+  readonly name?: string
+  /** Aborting it rejects with its reason. */
+  readonly signal?: AbortSignal
+}
+
+export interface SearchOptions<I extends IdType = 'u32'> {
+  /** Hits wanted, 1 … 10,000. */
+  readonly k: number
+  /** Beam width of the walk, 1 … 16,384, default `max(k, 64)`; below `k` it counts as `k`. Wider finds more and takes longer. */
+  readonly ef?: number
+  /** Compute every distance instead of walking the graph. */
+  readonly exact?: boolean
+  /** Only these points. Prepare it with `idSet` when it serves more than one search. */
+  readonly filter?: Ids<I> | IdSet<I>
+  /** Aborting it rejects with its reason. A synchronous search looks at it only before it starts. */
+  readonly signal?: AbortSignal
+  /** `ERR_TIMEOUT` after so many milliseconds, waiting included: an integer, 1 … 2^31. */
+  readonly timeoutMs?: number
+}
+
+export const indexOptions = new OptionParser<Required<IndexOptions<IdType>>, 'dimension'>(
+  'new Index',
+  {
+    dimension: integer(1, 65_536),
+    metric: oneOf('l2', 'cosine', 'ip'),
+    type: oneOf('f32'),
+    idType: oneOf('u32', 'u64'),
+    m: integer(2, 128),
+    efConstruction: integer(1, 16_384),
+    quantization: oneOf('none'),
+    capacity: integer(0, 2 ** 30),
+    seed: integer(0, Number.MAX_SAFE_INTEGER),
+    threads: integer(1, 1024),
+    name: text,
+  },
+  ['dimension'],
+)
+
+export const writeOptions = new OptionParser<Required<Control>>('a write', {
+  signal: abortSignal,
+  onProgress: callback<OnProgress>(),
+})
+
+export const saveOptions = new OptionParser<Required<SaveOptions>>('save', { signal: abortSignal })
+
+export const loadOptions = new OptionParser<Required<LoadOptions>>('Index.load', {
+  vectors: oneOf('memory'),
+  threads: integer(1, 1024),
+  name: text,
+  signal: abortSignal,
+})
+
+/** The options of a search before its filter has been looked at. */
+interface Search {
+  k: number
+  ef: number
+  exact: boolean
+  filter: unknown
+  signal: AbortSignal
+  timeoutMs: number
+}
+
+const searchRules = {
+  k: integer(1, 10_000),
+  ef: integer(1, 16_384),
+  exact: boolean,
+  filter: (value: unknown) => value,
+  signal: abortSignal,
+  timeoutMs: integer(1, 2 ** 31),
+}
+
+export const searchOptions = new OptionParser<Search, 'k'>('a search', searchRules, ['k'])
+
+/** The arrays that come with the call say what `k` is. */
+export const searchIntoOptions = new OptionParser<Search>('a search', searchRules)
