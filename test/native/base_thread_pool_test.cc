@@ -39,17 +39,22 @@ bool Submit(ThreadPool& pool, Priority priority, std::function<void()> run,
 class Gate {
  public:
   explicit Gate(ThreadPool& pool) {
-    EXPECT_TRUE(Submit(pool, Priority::kInteractive, [this] {
-      entered_.set_value();
-      opened_.get_future().wait();
+    // The task may outlive the gate: it holds what it uses.
+    EXPECT_TRUE(Submit(pool, Priority::kInteractive, [state = state_] {
+      state->entered.set_value();
+      state->may_leave.wait();
     }));
-    entered_.get_future().wait();
+    state_->entered.get_future().wait();
   }
-  void Open() { opened_.set_value(); }
+  void Open() { state_->opened.set_value(); }
 
  private:
-  std::promise<void> entered_;
-  std::promise<void> opened_;
+  struct State {
+    std::promise<void> entered;
+    std::promise<void> opened;
+    std::shared_future<void> may_leave = opened.get_future().share();
+  };
+  const std::shared_ptr<State> state_ = std::make_shared<State>();
 };
 
 TEST(ThreadPool, RunsEveryTaskOnce) {
