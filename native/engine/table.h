@@ -36,8 +36,8 @@ struct TableOptions {
   Metric metric = Metric::kL2;
   IdType id_type = IdType::kU32;
   GraphOptions graph;
-  size_t threads = 1;    // of the pool, for one write or batch
-  size_t capacity = 0;   // points to make room for at once
+  size_t threads = 1;   // of the pool, for one write or batch
+  size_t capacity = 0;  // points to make room for at once
 };
 
 // What may end a write early, and who hears of its progress.
@@ -57,8 +57,8 @@ struct Hit {
 };
 
 struct SearchParameters {
-  size_t k = 10;              // 1 ... kMaxK
-  size_t ef = 0;              // beam width, at most kMaxEf; 0: max(k, 64)
+  size_t k = 10;  // 1 ... kMaxK
+  size_t ef = 0;  // beam width, at most kMaxEf; 0: max(k, 64)
   bool exact = false;
   const IdSet* filter = nullptr;
   SearchControl control;
@@ -158,8 +158,8 @@ class Table final : private IdMap::OwnerIds {
   struct ChunkPoint {
     PointId id;
     const float* vector;
-    Slot slot;            // the row that was allocated, until it turned out that one is shared
-    PointRef ref;         // where the point is in the end
+    Slot slot;     // the row that was allocated, until it turned out that one is shared
+    PointRef ref;  // where the point is in the end
   };
 
   Table(const TableOptions& options, const KernelTable& kernels, ThreadPool* pool);
@@ -227,12 +227,12 @@ class Table final : private IdMap::OwnerIds {
 
   VectorStore vectors_;
   Graph graph_;
-  SlotRows owner_ids_;                // u32 or u64 a row
+  SlotRows owner_ids_;  // u32 or u64 a row
   SlotArray<Stamps> stamps_;
-  SlotBitmap occupied_;               // rows in use, from allocation until they are free again
-  SlotBitmap unsettled_;              // rows that some reader may not see: look at the stamps
-  SlotBitmap shared_;                 // rows with guests in shared_rows_
-  SlotBitmap zero_;                   // zero vectors under cosine: not in the graph
+  SlotBitmap occupied_;   // rows in use, from allocation until they are free again
+  SlotBitmap unsettled_;  // rows that some reader may not see: look at the stamps
+  SlotBitmap shared_;     // rows with guests in shared_rows_
+  SlotBitmap zero_;       // zero vectors under cosine: not in the graph
   SharedRows shared_rows_;
   std::atomic<size_t> unsettled_count_{0};
   std::atomic<size_t> zero_count_{0};
@@ -250,8 +250,8 @@ class Table final : private IdMap::OwnerIds {
   // Held by one write at a time; guards what follows.
   std::mutex write_mutex_;
   std::vector<Slot> free_slots_;
-  // What waits until no reader is older than a version: rows to settle, guests to drop, rows to take
-  // out of the filters, rows to hide from scans, and rows to use again.
+  // What waits until no reader is older than a version: rows to settle, guests to drop, rows to
+  // take out of the filters, rows to hide from scans, and rows to use again.
   struct Deferred {
     enum class Kind : uint8_t { kSettle, kDropGuest, kUpdateIdSets, kHide, kFree } kind;
     Slot slot;

@@ -22,11 +22,11 @@
 namespace vitrine {
 
 struct GraphOptions {
-  size_t m = 16;                  // half of a node's links, 2 ... 128
+  size_t m = 16;  // half of a node's links, 2 ... 128
   // How hard to look for a node's neighbours, on the scale of HNSW: the graph is as good as the one
   // that HNSW builds with this beam width. The beams used are narrower, see below.
   size_t ef_construction = 200;
-  uint64_t seed = 0;              // of the choices left to chance (new entries after a sweep)
+  uint64_t seed = 0;  // of the choices left to chance (new entries after a sweep)
 };
 
 // The memory of one thread that changes the graph: a search's scratch and the lists of linking.
@@ -36,13 +36,13 @@ struct LinkScratch {
   Scratch search;
   NeighbourSelection selection;
   std::vector<Candidate> candidates;
-  std::vector<Candidate> nearest;     // candidates by distance to another node than the first
-  std::vector<const float*> rows;     // parallel to `slots`: what waits to be scored
+  std::vector<Candidate> nearest;  // candidates by distance to another node than the first
+  std::vector<const float*> rows;  // parallel to `slots`: what waits to be scored
   std::vector<Slot> slots;
   std::vector<float> distances;
-  std::vector<Slot> added;            // what the last pruning linked that was not linked before
-  std::vector<Slot> evicted;          // what it left out
-  std::vector<uint32_t> words;        // a row, as it was read
+  std::vector<Slot> added;      // what the last pruning linked that was not linked before
+  std::vector<Slot> evicted;    // what it left out
+  std::vector<uint32_t> words;  // a row, as it was read
 };
 
 // A flat proximity graph over the rows of a VectorStore: each node links to up to `2 * m` near and
@@ -139,6 +139,8 @@ class Graph {
   void HandOverEvicted(Slot from, LinkScratch& scratch);
   // Lets the first of `hosts` that has room link to `slot`; false when none has.
   bool HandOver(Slot slot, std::span<const Candidate> hosts);
+  // Links `slot`, which no walk can reach, from `host`, whose row is full and which walks reach.
+  void InsertBehind(Slot host, Slot slot, LinkScratch& scratch);
   // Distances from `slot` to `slots`, sorted, into `out`.
   void Rank(Slot slot, std::span<const Slot> slots, LinkScratch& scratch,
             std::vector<Candidate>& out) const;

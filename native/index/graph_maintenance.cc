@@ -186,6 +186,30 @@ size_t Graph::CountUnreachable() const {
   return count;
 }
 
+// Pruning a full row to make room could cut off what is reached through it. So the new link takes
+// the place of the farthest one, whose target is linked from `slot` instead: host -> slot ->
+// target.
+void Graph::InsertBehind(Slot host, Slot slot, LinkScratch& scratch) {
+  std::vector<Slot> links;
+  std::vector<Candidate> ranked;
+  CollectLinks(host, links);
+  Rank(host, links, scratch, ranked);
+  const Slot target = ranked.back().slot;
+  Append appended = TryAppend(slot, target);
+  if (appended == Append::kFull) {
+    // Nothing is reached through a node that is not reached itself.
+    CollectLinks(slot, links);
+    Rank(slot, links, scratch, ranked);
+    Unlink(slot, ranked.back().slot);
+    DropInDegree(ranked.back().slot);
+    appended = TryAppend(slot, target);
+  }
+  if (appended == Append::kDone) AddInDegree(target);
+  Unlink(host, target);
+  DropInDegree(target);
+  if (TryAppend(host, slot) == Append::kDone) AddInDegree(slot);
+}
+
 size_t Graph::Reconnect(LinkScratch& scratch) {
   std::vector<bool> reached = ReachFromEntries();
   std::vector<Slot> queue;
@@ -203,8 +227,9 @@ size_t Graph::Reconnect(LinkScratch& scratch) {
       FindCandidates(vectors_.ScorerFor(slot), {entries.data(), entry_count}, kReconnectEf,
                      scratch);
       ranked.assign(scratch.candidates.begin(), scratch.candidates.end());
-      // What a walk finds is reachable. Where no row has room, the nearest one's is pruned.
-      if (!HandOver(slot, ranked) && !ranked.empty()) Link(ranked.front().slot, slot, scratch);
+      // What a walk finds is reachable.
+      if (!HandOver(slot, ranked) && !ranked.empty())
+        InsertBehind(ranked.front().slot, slot, scratch);
     }
     reached[slot] = true;
     queue.push_back(slot);

@@ -113,11 +113,12 @@ TEST(Walk, GivesTheSamePoolInEveryForm) {
   VITRINE_TRACE_SEED();
   std::mt19937_64 random(TestSeed());
   const auto forms = Forms();
+  constexpr size_t kQueries = Scaled(12, 3);
   for (const size_t width : {16, 32, 64, 256}) {
-    RandomGraph graph(3000, width, 5, random());
-    const std::vector<float> queries = NormalVectors(12, 5, random());
+    RandomGraph graph(Scaled(3000, 600), width, 5, random());
+    const std::vector<float> queries = NormalVectors(kQueries, 5, random());
     Scratch scratch;
-    for (size_t q = 0; q < 12; ++q) {
+    for (size_t q = 0; q < kQueries; ++q) {
       const SnapshotVisible snapshot{&graph.unsettled, &graph.shared, &graph.stamps, 1 + q % 6};
       const AliveOnly alive{&graph.dead};
       graph.Allow(std::array{0.05, 0.3, 0.8}[q % 3], random());
@@ -361,7 +362,7 @@ TEST(CandidatePool, TakesAnEntryAtEveryPlaceOfEverySize) {
   const Line line(places);
   Scratch scratch;
   std::vector<Slot> order;
-  for (Slot size = 1; size <= 300; size += size < 50 ? 1 : 25) {
+  for (Slot size = 1; size <= 300; size += size < Scaled(50, 18) ? 1 : 25) {
     for (Slot place = 0; place < size; ++place) {
       // All but one in order, and the one last.
       order.clear();
@@ -379,7 +380,7 @@ TEST(CandidatePool, KeepsTheOrderOfEqualDistances) {
   VITRINE_TRACE_SEED();
   std::mt19937_64 random(TestSeed());
   Scratch scratch;
-  for (size_t round = 0; round < Scaled(1000, 300); ++round) {
+  for (size_t round = 0; round < Scaled(1000, 100); ++round) {
     const size_t size = 1 + random() % 300;
     const size_t different = 1 + random() % 12;
     std::vector<float> places(size);
@@ -399,7 +400,7 @@ TEST(CandidatePool, KeepsHiddenNodesBesideTheResults) {
   SlotBitmap dead;
   ASSERT_TRUE(dead.Grow(400));
   const AliveOnly alive{&dead};
-  for (size_t round = 0; round < Scaled(1000, 200); ++round) {
+  for (size_t round = 0; round < Scaled(1000, 100); ++round) {
     const size_t size = 1 + random() % 300;
     const size_t ef = 1 + random() % 40;
     std::vector<float> places(size);

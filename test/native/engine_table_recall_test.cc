@@ -1,0 +1,263 @@
+// Recall floors on real data, after everything that may happen to a table.
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <numeric>
+#include <random>
+#include <string>
+
+#include "engine/table.h"
+#include "random_data.h"
+#include "sample_vectors.h"
+#include "table_model.h"
+
+namespace vitrine {
+namespace {
+
+constexpr size_t kD = kSampleDimension;
+constexpr size_t kQueries = Scaled(200, 50);
+
+class Sample {
+ public:
+  Sample(Metric metric, size_t count)
+      : metric_(metric),
+        base_(SampleVectors("base", count)),
+        queries_(SampleVectors("queries", kQueries)) {
+    // As inner products pictures would have norms that differ ten times, and a few of them would be
+    // the answer to everything: unit length makes it a search like others.
+    if (metric != Metric::kIp) return;
+    Normalise(base_);
+    Normalise(queries_);
+  }
+
+  std::unique_ptr<Table> Make(ThreadPool* pool = nullptr) const {
+    return MakeTable(
+        {.dimension = kD, .metric = metric_, .threads = pool == nullptr ? 1 : pool->threads()},
+        pool);
+  }
+  size_t count() const { return base_.size() / kD; }
+  std::span<const float> Rows(size_t from, size_t n) const {
+    return std::span(base_).subspan(from * kD, n * kD);
+  }
+  const float* Query(size_t i) const { return queries_.data() + i * kD; }
+
+  // Mean recall@10 at a beam width.
+  double Recall(const Table& table, size_t ef) const {
+    double sum = 0;
+    for (size_t i = 0; i < kQueries; ++i) {
+      const auto truth = SearchHits(table, Query(i), {.k = 10, .exact = true});
+      sum += RecallOf(SearchHits(table, Query(i), {.k = 10, .ef = ef}), truth, 10);
+    }
+    return sum / kQueries;
+  }
+  // Mean distances computed by a search at a beam width.
+  double Cost(const Table& table, size_t ef) const {
+    SearchCounters counters;
+    std::vector<Hit> hits(10);
+    for (size_t i = 0; i < kQueries; ++i) {
+      EXPECT_TRUE(table.Search(Query(i), {.k = 10, .ef = ef}, hits, &counters).ok());
+    }
+    return static_cast<double>(counters.graph_evaluations + counters.entry_evaluations) / kQueries;
+  }
+
+ private:
+  static void Normalise(std::vector<float>& vectors) {
+    for (size_t i = 0; i < vectors.size(); i += kD) {
+      float* const row = vectors.data() + i;
+      const float norm = std::sqrt(std::inner_product(row, row + kD, row, 0.f));
+      for (size_t j = 0; j < kD; ++j) row[j] /= norm;
+    }
+  }
+
+  const Metric metric_;
+  std::vector<float> base_;
+  std::vector<float> queries_;
+};
+
+// Adds ids [from, from + n) with the vectors of the same numbers, wrapping at the sample's end.
+void AddRows(Table& table, const Sample& sample, size_t from, size_t n) {
+  for (size_t i = from; i < from + n;) {
+    const size_t row = i % sample.count();
+    const size_t step = std::min({size_t{500}, from + n - i, sample.count() - row});
+    ExpectOk(table.Add(IdsFrom(i, step), sample.Rows(row, step)));
+    i += step;
+  }
+}
+
+std::string NameOf(const testing::TestParamInfo<Metric>& info) {
+  return std::string(kMetricNames[static_cast<size_t>(info.param)]);
+}
+
+class TableRecall : public testing::TestWithParam<Metric> {};
+
+TEST_P(TableRecall, HoldsItsFloorAfterBuildInsertAndRemove) {
+  const size_t count = Scaled(GetParam() == Metric::kL2 ? 10'000 : 5000, 1000);
+  const Sample sample(GetParam(), count);
+  ThreadPool pool(2);
+  const auto bulk = sample.Make(&pool);
+  ExpectOk(bulk->Add(IdsFrom(0, count), sample.Rows(0, count)));
+  const double built = sample.Recall(*bulk, 64);
+  EXPECT_GE(built, 0.99);
+  EXPECT_GE(sample.Recall(*bulk, 20), 0.95);
+
+  const auto table = sample.Make(&pool);
+  AddRows(*table, sample, 0, count);
+  const double inserted = sample.Recall(*table, 64);
+  EXPECT_GE(inserted, built - 0.005);
+
+  // A third goes, at random; then nearly all of the rest.
+  std::vector<PointId> ids = IdsFrom(0, count);
+  std::mt19937_64 random(TestSeed());
+  std::shuffle(ids.begin(), ids.end(), random);
+  ASSERT_EQ(*table->Remove(std::span(ids).first(count / 3)), count / 3);
+  const double removed = sample.Recall(*table, 64);
+  EXPECT_GE(removed, built - 0.005);
+  ASSERT_TRUE(table->Remove(std::span(ids).subspan(count / 3, count / 3 * 2 - 20)).ok());
+  ExpectOk(table->Sweep());
+  EXPECT_EQ(table->CountUnreachable(), 0u);
+  EXPECT_GE(sample.Recall(*table, 64), 0.99);
+  std::printf("%zu rows: recall %.4f built, %.4f inserted, %.4f after removals\n", count, built,
+              inserted, removed);
+}
+
+INSTANTIATE_TEST_SUITE_P(Sample, TableRecall,
+                         testing::Values(Metric::kL2, Metric::kCosine, Metric::kIp), NameOf);
+
+class TableChurn : public testing::TestWithParam<std::tuple<Metric, bool>> {};
+
+TEST_P(TableChurn, OfTenTimesTheSizeKeepsRecallAndCost) {
+  VITRINE_TRACE_SEED();
+  const auto [metric, clustered] = GetParam();
+  const size_t live = Scaled(2000, 400);
+  const Sample sample(metric, 2 * live);
+  std::mt19937_64 random(TestSeed());
+  ThreadPool pool(2);
+  const auto table = sample.Make(&pool);
+  AddRows(*table, sample, 0, live);
+  size_t next = live;
+  // An id is a row of the sample modulo its size. Each round a twentieth goes and as many come.
+  const size_t step = live / 20;
+  for (size_t replaced = 0; replaced < 10 * live; replaced += step) {
+    std::vector<PointId> gone;
+    if (clustered) {
+      // A whole region: the points nearest to one of them.
+      const std::vector<PointId> ids = table->Ids();
+      std::vector<float> centre(kD);
+      ExpectOk(table->Get(std::vector<PointId>{ids[random() % ids.size()]}, centre));
+      for (const Hit& hit : SearchHits(*table, centre.data(), {.k = step, .exact = true})) {
+        gone.push_back(hit.id);
+      }
+    } else {
+      gone = table->Ids();
+      std::shuffle(gone.begin(), gone.end(), random);
+      gone.resize(step);
+    }
+    ASSERT_EQ(*table->Remove(gone), step);
+    AddRows(*table, sample, next, step);
+    next += step;
+  }
+  ASSERT_EQ(table->size(), live);
+  ExpectOk(table->Sweep());
+  EXPECT_EQ(table->CountUnreachable(), 0u);
+
+  // The same points in a new table.
+  const auto fresh = sample.Make(&pool);
+  const std::vector<PointId> ids = table->Ids();
+  std::vector<float> vectors(ids.size() * kD);
+  ExpectOk(table->Get(ids, vectors));
+  ExpectOk(fresh->Add(ids, vectors));
+  const double churned_recall = sample.Recall(*table, 32);
+  const double fresh_recall = sample.Recall(*fresh, 32);
+  const double churned_cost = sample.Cost(*table, 32);
+  const double fresh_cost = sample.Cost(*fresh, 32);
+  EXPECT_GE(churned_recall, fresh_recall - Scaled(5, 15) / 1000.0);
+  EXPECT_LE(churned_cost, fresh_cost * 1.25);
+  // Every point finds itself.
+  size_t found = 0;
+  for (size_t i = 0; i < ids.size(); ++i) {
+    const auto hits = SearchHits(*table, vectors.data() + i * kD, {.k = 1, .ef = 64});
+    const auto truth = SearchHits(*table, vectors.data() + i * kD, {.k = 1, .exact = true});
+    found += hits.at(0).distance <= truth.at(0).distance ? 1 : 0;
+  }
+  EXPECT_GE(found, ids.size() - ids.size() / 500);
+  std::printf("recall %.4f (fresh %.4f), distances %.0f (fresh %.0f), %zu of %zu found\n",
+              churned_recall, fresh_recall, churned_cost, fresh_cost, found, ids.size());
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Sample, TableChurn,
+    testing::Values(std::tuple{Metric::kL2, false}, std::tuple{Metric::kL2, true},
+                    std::tuple{Metric::kCosine, true}, std::tuple{Metric::kIp, true}),
+    [](const auto& info) {
+      return std::string(kMetricNames[static_cast<size_t>(std::get<0>(info.param))]) +
+             (std::get<1>(info.param) ? "Clustered" : "Random");
+    });
+
+// Filters of every size, at random, near the query and far from it.
+TEST(TableFilters, AreExactEnoughAndNeverLeftWhereverTheyLie) {
+  VITRINE_TRACE_SEED();
+  const size_t count = Scaled(10'000, 2000);
+  const Sample sample(Metric::kL2, count);
+  ThreadPool pool(2);
+  const auto table = sample.Make(&pool);
+  ExpectOk(table->Add(IdsFrom(0, count), sample.Rows(0, count)));
+  std::mt19937_64 random(TestSeed());
+  std::map<PlanKind, size_t> plans;
+  constexpr size_t kPivots = Scaled(4, 2);
+  constexpr size_t kQueriesEach = Scaled(8, 3);
+  for (const double share : {0.0, 0.0001, 0.001, 0.01, 0.1, 0.2, 0.3, 0.5, 0.9}) {
+    const size_t allowed = static_cast<size_t>(share * static_cast<double>(count));
+    for (const std::string where : {"random", "near", "far"}) {
+      double recall = 0;
+      for (size_t pivot = 0; pivot < kPivots; ++pivot) {
+        std::vector<PointId> ids(count);
+        std::iota(ids.begin(), ids.end(), 0);
+        if (where == "random") {
+          std::shuffle(ids.begin(), ids.end(), random);
+        } else {
+          const auto order = SearchHits(*table, sample.Query(pivot), {.k = kMaxK, .exact = true});
+          for (size_t i = 0; i < order.size(); ++i) ids[i] = order[i].id;
+          if (where == "far") std::reverse(ids.begin(), ids.end());
+        }
+        ids.resize(allowed);
+        const auto set = table->MakeIdSet(ids);
+        ASSERT_TRUE(set.ok());
+        for (size_t i = 0; i < kQueriesEach; ++i) {
+          // Near and far are meant of the pivot's own surroundings.
+          std::vector<float> query(sample.Query(pivot), sample.Query(pivot) + kD);
+          const float* const other = sample.Query(kPivots + i);
+          for (size_t j = 0; j < kD; ++j) query[j] += 0.2f * (other[j] - query[j]);
+          SearchPlan plan;
+          std::vector<Hit> hits(10);
+          const auto found = table->Search(where == "random" ? other : query.data(),
+                                           {.k = 10, .filter = set->get()}, hits, nullptr, &plan);
+          ASSERT_TRUE(found.ok());
+          hits.resize(*found);
+          ++plans[plan.kind];
+          for (const Hit& hit : hits) ASSERT_TRUE((*set)->Contains(hit.id));
+          const auto truth = SearchHits(*table, where == "random" ? other : query.data(),
+                                        {.k = 10, .exact = true, .filter = set->get()});
+          ASSERT_EQ(hits.size(), truth.size());
+          recall += RecallOf(hits, truth, 10);
+          EXPECT_EQ(plan.kind == PlanKind::kNothing, allowed == 0);
+          if (allowed > 0 && allowed <= 800) {
+            EXPECT_EQ(plan.kind, PlanKind::kFilterScan);
+          }
+          EXPECT_EQ(plan.allowed_rows, allowed);
+        }
+      }
+      recall /= kPivots * kQueriesEach;
+      EXPECT_GE(recall, 0.99) << where << " filter of " << allowed << " rows";
+    }
+  }
+  for (const PlanKind kind : {PlanKind::kNothing, PlanKind::kFilterScan, PlanKind::kFilterPass}) {
+    EXPECT_GT(plans[kind], 0u) << kPlanKindNames[static_cast<size_t>(kind)];
+  }
+  if (count == 10'000) {
+    EXPECT_GT(plans[PlanKind::kFilterWalk], 0u);
+  }
+}
+
+}  // namespace
+}  // namespace vitrine
