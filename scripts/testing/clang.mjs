@@ -1,6 +1,8 @@
+import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
+import process from 'node:process'
 import { holds, jobs, root } from './run.mjs'
 
 /** Every C++ file of the repository, as paths from its root. */
@@ -19,15 +21,23 @@ export function formatCheck() {
   return holds(['clang-format-16', '--dry-run', '--Werror', ...cppFiles()])
 }
 
-// The sources that both builds compile.
-function listedSources() {
+// The sources that both builds compile: all of them where everything is required, otherwise those
+// that the work tree has changed, they or their header.
+function sourcesToTidy() {
   const { variables } = JSON.parse(readFileSync(join(root, 'native', 'sources.gypi'), 'utf8'))
-  return [...variables.vitrine_engine_sources, ...variables.vitrine_binding_sources]
+  const listed = [...variables.vitrine_engine_sources, ...variables.vitrine_binding_sources]
+  if (process.env.VITRINE_REQUIRE_ALL === '1') return listed
+  const git = ['status', '--porcelain', '--untracked-files=all', '--', 'native']
+  const { status, stdout } = spawnSync('git', git, { cwd: root, encoding: 'utf8' })
+  if (status !== 0) return listed
+  const changed = new Set(stdout.split('\n').map(line => line.slice(3).replace(/\.h$/, '.cc')))
+  return listed.filter(source => changed.has(source))
 }
 
 /**
- * Runs clang-tidy on the engine and the binding, several at a time. A file that was clean is not
- * looked at again until it, a header or the list of checks changes.
+ * Runs clang-tidy on the engine and the binding, several at a time: on all of it where
+ * VITRINE_REQUIRE_ALL is 1, for that takes minutes, otherwise on what is not committed. A file that
+ * was clean is not looked at again until it, a header or the list of checks changes.
  * @param {string} folder - A build folder with compile_commands.json.
  * @returns {Promise<{ passed: number, failed: number }>} Counts of files.
  */
@@ -39,7 +49,7 @@ export async function tidyCheck(folder) {
   const clean = join(root, folder, 'clang-tidy-clean')
   mkdirSync(clean, { recursive: true })
 
-  const queue = listedSources()
+  const queue = sourcesToTidy()
   const counts = { passed: 0, failed: 0 }
   const work = async () => {
     for (let file = queue.shift(); file; file = queue.shift()) {
