@@ -40,7 +40,8 @@ class SlotRows {
     // base_[c] is the address that row 0 would have if chunk c reached down to it: unsigned
     // arithmetic, because that address is not inside the chunk.
     const uintptr_t base = base_[ChunkOf(slot)].load(std::memory_order_relaxed);
-    return reinterpret_cast<std::byte*>(base + static_cast<uintptr_t>(slot) * row_bytes_);  // NOLINT
+    return reinterpret_cast<std::byte*>(base +
+                                        static_cast<uintptr_t>(slot) * row_bytes_);  // NOLINT
   }
 
   size_t row_bytes() const { return row_bytes_; }
@@ -52,7 +53,9 @@ class SlotRows {
 
   size_t ChunkOf(Slot slot) const { return static_cast<size_t>(std::bit_width(slot >> shift_)); }
   size_t FirstOf(size_t chunk) const { return chunk == 0 ? 0 : size_t{1} << (shift_ + chunk - 1); }
-  size_t CountOf(size_t chunk) const { return size_t{1} << (shift_ + (chunk == 0 ? 0 : chunk - 1)); }
+  size_t CountOf(size_t chunk) const {
+    return size_t{1} << (shift_ + (chunk == 0 ? 0 : chunk - 1));
+  }
 
   const size_t row_bytes_;
   unsigned shift_ = 4;

@@ -35,10 +35,10 @@ enum class ErrorCode : unsigned char {
 };
 
 inline constexpr std::string_view kErrorCodeNames[] = {
-    "ERR_ARGUMENT",  "ERR_OPTION",     "ERR_DIMENSION",     "ERR_VECTOR",    "ERR_ID",
-    "ERR_EXISTS",    "ERR_NOT_FOUND",  "ERR_CLOSED",        "ERR_CANCELLED", "ERR_TIMEOUT",
+    "ERR_ARGUMENT",   "ERR_OPTION",    "ERR_DIMENSION",     "ERR_VECTOR",    "ERR_ID",
+    "ERR_EXISTS",     "ERR_NOT_FOUND", "ERR_CLOSED",        "ERR_CANCELLED", "ERR_TIMEOUT",
     "ERR_OVERLOADED", "ERR_TOO_LARGE", "ERR_OUT_OF_MEMORY", "ERR_IO",        "ERR_CORRUPT",
-    "ERR_FORMAT",    "ERR_NO_BINARY",  "ERR_INTERNAL",
+    "ERR_FORMAT",     "ERR_NO_BINARY", "ERR_INTERNAL",
 };
 
 constexpr std::string_view ErrorCodeName(ErrorCode code) {
@@ -82,7 +82,7 @@ class [[nodiscard]] Status {
 template <typename T>
 class [[nodiscard]] Result {
  public:
-  Result(T value) : state_(std::move(value)) {}                                   // NOLINT
+  Result(T value) : state_(std::move(value)) {}                                        // NOLINT
   Result(Status status) : state_(std::move(status)) { assert(!this->status().ok()); }  // NOLINT
 
   bool ok() const { return std::holds_alternative<T>(state_); }
@@ -101,9 +101,9 @@ class [[nodiscard]] Result {
 };
 
 // Leaves the enclosing function with the status of `expression` when that is a failure.
-#define VITRINE_RETURN_IF_ERROR(expression)           \
-  do {                                                \
-    ::vitrine::Status vitrine_status_ = (expression); \
+#define VITRINE_RETURN_IF_ERROR(expression)            \
+  do {                                                 \
+    ::vitrine::Status vitrine_status_ = (expression);  \
     if (!vitrine_status_.ok()) return vitrine_status_; \
   } while (false)
 

@@ -17,30 +17,30 @@ enum class PlanKind : uint8_t {
 };
 
 enum class PlanReason : uint8_t {
-  kDefault,         // nothing speaks against a walk
-  kExactAsked,      // `exact: true`
-  kEmpty,           // there are no rows, or the filter allows none
-  kZeroQuery,       // a zero vector under cosine is equally far from everything
-  kFewAllowed,      // a scan of so few rows is cheaper than a walk
-  kFarFilter,       // almost none of the rows near the query are allowed: walks get lost
-  kSomeAllowed,     // some of the rows near the query are allowed: follow them by two hops
-  kMuchAllowed,     // so many are allowed that an ordinary walk finds them
+  kDefault,      // nothing speaks against a walk
+  kExactAsked,   // `exact: true`
+  kEmpty,        // there are no rows, or the filter allows none
+  kZeroQuery,    // a zero vector under cosine is equally far from everything
+  kFewAllowed,   // a scan of so few rows is cheaper than a walk
+  kFarFilter,    // almost none of the rows near the query are allowed: walks get lost
+  kSomeAllowed,  // some of the rows near the query are allowed: follow them by two hops
+  kMuchAllowed,  // so many are allowed that an ordinary walk finds them
 };
 
-inline constexpr std::string_view kPlanKindNames[] = {"nothing", "walk", "scan", "filter-scan",
-                                                      "filter-walk", "filter-pass"};
-inline constexpr std::string_view kPlanReasonNames[] = {
-    "default",    "exact-asked", "empty",         "zero-query",
-    "few-allowed", "far-filter",  "some-allowed", "much-allowed"};
+inline constexpr std::string_view kPlanKindNames[] = {"nothing",     "walk",        "scan",
+                                                      "filter-scan", "filter-walk", "filter-pass"};
+inline constexpr std::string_view kPlanReasonNames[] = {"default",      "exact-asked", "empty",
+                                                        "zero-query",   "few-allowed", "far-filter",
+                                                        "some-allowed", "much-allowed"};
 
 struct SearchPlan {
   PlanKind kind = PlanKind::kWalk;
   PlanReason reason = PlanReason::kDefault;
-  size_t ef = 0;             // beam width of the walk; 0 for scans
-  size_t rows = 0;           // rows in the table
-  size_t allowed_rows = 0;   // rows that the filter allows; `rows` without a filter
-  float local_share = -1;    // allowed among the rows near the query, -1 when not looked at
-  bool fill_edges = false;   // the walk also follows fill edges
+  size_t ef = 0;            // beam width of the walk; 0 for scans
+  size_t rows = 0;          // rows in the table
+  size_t allowed_rows = 0;  // rows that the filter allows; `rows` without a filter
+  float local_share = -1;   // allowed among the rows near the query, -1 when not looked at
+  bool fill_edges = false;  // the walk also follows fill edges
 };
 
 }  // namespace vitrine

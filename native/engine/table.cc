@@ -14,8 +14,8 @@ std::string Number(uint64_t value) { return std::to_string(value); }
 Result<std::unique_ptr<Table>> Table::Create(const TableOptions& options,
                                              const KernelTable& kernels, ThreadPool* pool) {
   if (options.dimension < 1 || options.dimension > kMaxDimension) {
-    return Status(ErrorCode::kOption, "dimension must be 1 to " + Number(kMaxDimension) +
-                                          ", not " + Number(options.dimension));
+    return Status(ErrorCode::kOption, "dimension must be 1 to " + Number(kMaxDimension) + ", not " +
+                                          Number(options.dimension));
   }
   if (options.graph.m < 2 || options.graph.m > 128) {
     return Status(ErrorCode::kOption, "m must be 2 to 128, not " + Number(options.graph.m));
@@ -71,10 +71,9 @@ Status Table::CheckFinite(std::span<const float> vectors) const {
     if (sum == 0) continue;
     for (size_t j = i; j < i + dimension; ++j) {
       if (std::isfinite(vectors[j])) continue;
-      return {ErrorCode::kVector, "component " + Number(j - i) + " of vector " +
-                                      Number(i / dimension) + " is " +
-                                      (std::isnan(vectors[j]) ? "NaN" : "infinite") +
-                                      "; components must be finite"};
+      return {ErrorCode::kVector,
+              "component " + Number(j - i) + " of vector " + Number(i / dimension) + " is " +
+                  (std::isnan(vectors[j]) ? "NaN" : "infinite") + "; components must be finite"};
     }
   }
   return {};
@@ -84,8 +83,8 @@ Status Table::CheckIds(std::span<const PointId> ids) const {
   if (options_.id_type == IdType::kU64) return {};
   for (const PointId id : ids) {
     if (id > UINT32_MAX) {
-      return {ErrorCode::kId, "id " + Number(id) +
-                                  " does not fit in 32 bits; an index with idType 'u64' takes it"};
+      return {ErrorCode::kId,
+              "id " + Number(id) + " does not fit in 32 bits; an index with idType 'u64' takes it"};
     }
   }
   return {};

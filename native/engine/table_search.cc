@@ -45,7 +45,8 @@ Status StopStatus(StopReason reason) {
 // The best hits, kept in the caller's memory, offered in ascending order of distance.
 class SortedHits {
  public:
-  SortedHits(std::span<Hit> hits, size_t k, size_t count = 0) : hits_(hits.first(k)), count_(count) {}
+  SortedHits(std::span<Hit> hits, size_t k, size_t count = 0)
+      : hits_(hits.first(k)), count_(count) {}
 
   // Whether a hit at `distance` could still enter.
   bool Wants(float distance) const {
@@ -104,8 +105,8 @@ size_t EfOf(const SearchParameters& parameters) {
 
 Status Table::CheckSearch(const float* query, const SearchParameters& parameters) const {
   if (parameters.k < 1 || parameters.k > kMaxK) {
-    return {ErrorCode::kOption, "k must be 1 to " + std::to_string(kMaxK) + ", not " +
-                                    std::to_string(parameters.k)};
+    return {ErrorCode::kOption,
+            "k must be 1 to " + std::to_string(kMaxK) + ", not " + std::to_string(parameters.k)};
   }
   if (parameters.ef > kMaxEf) {
     return {ErrorCode::kOption, "ef must be at most " + std::to_string(kMaxEf) + ", not " +
@@ -231,8 +232,7 @@ SearchPlan Table::ChoosePlan(const F32Scorer& scorer, const SearchParameters& pa
                              Scratch& scratch, SearchCounters* counters) const {
   SearchPlan plan;
   plan.rows = graph_.size() + zero_count_.load(std::memory_order_relaxed);
-  plan.allowed_rows =
-      parameters.filter == nullptr ? plan.rows : parameters.filter->slot_count();
+  plan.allowed_rows = parameters.filter == nullptr ? plan.rows : parameters.filter->slot_count();
   if (plan.allowed_rows == 0 || plan.rows == 0) {
     return plan.kind = PlanKind::kNothing, plan.reason = PlanReason::kEmpty, plan;
   }
@@ -296,9 +296,8 @@ size_t Table::MergeZeroRows(const SearchParameters& parameters, uint64_t snapsho
 }
 
 Result<size_t> Table::SearchWalk(const SearchPlan& plan, const F32Scorer& scorer,
-                                 const SearchParameters& parameters,
-                                 const ReaderPool::Lease& lease, std::span<Hit> hits,
-                                 SearchCounters* counters) const {
+                                 const SearchParameters& parameters, const ReaderPool::Lease& lease,
+                                 std::span<Hit> hits, SearchCounters* counters) const {
   Scratch& scratch = lease.scratch();
   const SnapshotVisible visible = VisibleAt(lease.snapshot());
   const bool pass = plan.kind == PlanKind::kFilterPass;
@@ -324,7 +323,8 @@ Result<size_t> Table::SearchWalk(const SearchPlan& plan, const F32Scorer& scorer
         if (word * 64 >= allowed.capacity()) continue;
         const uint64_t rows = allowed.Word(word) & occupied_.Word(word) & ~zero_.Word(word);
         if (rows == 0) continue;
-        seeds[seed_count++] = static_cast<Slot>(word * 64 + static_cast<size_t>(std::countr_zero(rows)));
+        seeds[seed_count++] =
+            static_cast<Slot>(word * 64 + static_cast<size_t>(std::countr_zero(rows)));
         break;
       }
     }
@@ -476,29 +476,30 @@ Status Table::SearchBatch(std::span<const float> queries, size_t count,
   const bool walk = !parameters.exact && parameters.filter == nullptr && graph_.size() > 0;
   std::mutex mutex;
   Status failure;
-  ParallelFor(pool_, Parallelism(), (count + kBatchBlock - 1) / kBatchBlock,
-              [&](size_t, size_t block) {
-    const size_t first = block * kBatchBlock;
-    const size_t n = std::min(kBatchBlock, count - first);
-    Status status;
-    if (walk) {
-      status = BatchWalks(*this, queries.subspan(first * dimension, n * dimension), parameters,
-                          hits.subspan(first * k, n * k), counts.subspan(first, n))
-                   .Run();
-    } else {
-      for (size_t i = first; i < first + n && status.ok(); ++i) {
-        const auto found = Search(queries.data() + i * dimension, parameters, hits.subspan(i * k, k));
-        if (found.ok()) {
-          counts[i] = static_cast<uint32_t>(*found);
+  ParallelFor(
+      pool_, Parallelism(), (count + kBatchBlock - 1) / kBatchBlock, [&](size_t, size_t block) {
+        const size_t first = block * kBatchBlock;
+        const size_t n = std::min(kBatchBlock, count - first);
+        Status status;
+        if (walk) {
+          status = BatchWalks(*this, queries.subspan(first * dimension, n * dimension), parameters,
+                              hits.subspan(first * k, n * k), counts.subspan(first, n))
+                       .Run();
         } else {
-          status = found.status();
+          for (size_t i = first; i < first + n && status.ok(); ++i) {
+            const auto found =
+                Search(queries.data() + i * dimension, parameters, hits.subspan(i * k, k));
+            if (found.ok()) {
+              counts[i] = static_cast<uint32_t>(*found);
+            } else {
+              status = found.status();
+            }
+          }
         }
-      }
-    }
-    if (status.ok()) return;
-    const std::lock_guard lock(mutex);
-    if (failure.ok()) failure = status;
-  });
+        if (status.ok()) return;
+        const std::lock_guard lock(mutex);
+        if (failure.ok()) failure = status;
+      });
   return failure;
 }
 

@@ -33,8 +33,8 @@ class EntryTable {
   void Offer(Slot slot);
   // Puts `slot` in the place of entry `i`.
   void Replace(size_t i, Slot slot) { entries_[i].store(slot, std::memory_order_release); }
-  // Drops entry `i`; the last one takes its place. With the last of all the order of insertion begins
-  // anew: the next node that is offered enters.
+  // Drops entry `i`; the last one takes its place. With the last of all the order of insertion
+  // begins anew: the next node that is offered enters.
   void Drop(size_t i);
   // Sets the table as it was saved. REQUIRES: count <= kRoom
   void Restore(const Slot* slots, size_t count, uint64_t offered, uint64_t stride);

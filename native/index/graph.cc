@@ -90,7 +90,8 @@ void Graph::Rank(Slot slot, std::span<const Slot> slots, LinkScratch& scratch,
   std::sort(out.begin(), out.end());
 }
 
-void Graph::WriteRow(Slot slot, std::span<const Candidate> links, std::span<const Candidate> fills) {
+void Graph::WriteRow(Slot slot, std::span<const Candidate> links,
+                     std::span<const Candidate> fills) {
   const size_t width = links_.width();
   size_t i = 0;
   for (const Candidate& link : links) links_.Store(slot, i++, link.slot);

@@ -43,7 +43,9 @@ class Links {
   static Slot Target(uint32_t word) { return word & ~kFill; }
 
  private:
-  uint32_t* Words(Slot slot) const { return reinterpret_cast<uint32_t*>(rows_.Row(slot)); }  // NOLINT
+  uint32_t* Words(Slot slot) const {
+    return reinterpret_cast<uint32_t*>(rows_.Row(slot));
+  }  // NOLINT
 
   const size_t width_;
   SlotRows rows_;

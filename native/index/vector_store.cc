@@ -80,10 +80,12 @@ void F32Scorer::Score(RowRef* refs, const Slot* slots, size_t count, float* dist
   for (size_t i = count; i % 4 != 0; ++i) refs[i] = refs[count - 1];
   switch (store_->metric_) {
     case Metric::kL2:
-      for (size_t i = 0; i < count; i += 4) f32.l2_rows4(query_, refs + i, dimension, distances + i);
+      for (size_t i = 0; i < count; i += 4)
+        f32.l2_rows4(query_, refs + i, dimension, distances + i);
       break;
     case Metric::kIp:
-      for (size_t i = 0; i < count; i += 4) f32.dot_rows4(query_, refs + i, dimension, distances + i);
+      for (size_t i = 0; i < count; i += 4)
+        f32.dot_rows4(query_, refs + i, dimension, distances + i);
       for (size_t i = 0; i < count; ++i) distances[i] = -distances[i];
       break;
     case Metric::kCosine:

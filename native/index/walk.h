@@ -39,9 +39,9 @@ struct SearchControl {
 // How a filtered walk treats nodes that the filter excludes.
 struct FilterWalk {
   AdmitBitmap admit;
-  bool use_fill_edges = false;    // for filters that allow few: the links alone do not connect them
-  float one_hop_share = 0.7f;     // where more of a row is allowed than this, its links suffice
-  size_t max_step = 64;           // rows collected per hop
+  bool use_fill_edges = false;  // for filters that allow few: the links alone do not connect them
+  float one_hop_share = 0.7f;   // where more of a row is allowed than this, its links suffice
+  size_t max_step = 64;         // rows collected per hop
 };
 
 // One walk over the graph: from `seeds` to the `ef` nearest nodes.

@@ -38,8 +38,8 @@ struct Avx2Isa {
 #endif
       // Slots are below 2^30, so the signed comparison is right once negative words (fill edges,
       // kNoSlot) are left out.
-      const __m256i valid = _mm256_andnot_si256(_mm256_srai_epi32(slots, 31),
-                                                _mm256_cmpgt_epi32(limit, slots));
+      const __m256i valid =
+          _mm256_andnot_si256(_mm256_srai_epi32(slots, 31), _mm256_cmpgt_epi32(limit, slots));
       if (_mm256_testz_si256(valid, valid) != 0) continue;
       const __m256i marks = _mm256_mask_i32gather_epi32(
           _mm256_setzero_si256(), reinterpret_cast<const int*>(scratch.visited),
@@ -92,8 +92,7 @@ struct Avx2Isa {
     const __m256i here = _mm256_cmpeq_epi32(lane, at);
     __m256 moved = _mm256_blendv_ps(values, _mm256_permutevar8x32_ps(values, rotate),
                                     _mm256_castsi256_ps(above));
-    __m256i moved_tags =
-        _mm256_blendv_epi8(tags, _mm256_permutevar8x32_epi32(tags, rotate), above);
+    __m256i moved_tags = _mm256_blendv_epi8(tags, _mm256_permutevar8x32_epi32(tags, rotate), above);
     moved = _mm256_blendv_ps(moved, _mm256_set1_ps(distance), _mm256_castsi256_ps(here));
     moved_tags = _mm256_blendv_epi8(moved_tags, _mm256_set1_epi32(static_cast<int>(tagged)), here);
     _mm256_store_ps(d + block, moved);

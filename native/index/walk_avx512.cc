@@ -44,8 +44,7 @@ struct Avx512Isa {
       if (valid == 0) continue;
       const __m512i marks = _mm512_mask_i32gather_epi32(
           _mm512_setzero_si512(), valid, _mm512_srli_epi32(slots, 5), scratch.visited, 4);
-      const __m512i bits =
-          _mm512_sllv_epi32(one, _mm512_and_si512(slots, _mm512_set1_epi32(31)));
+      const __m512i bits = _mm512_sllv_epi32(one, _mm512_and_si512(slots, _mm512_set1_epi32(31)));
       const __mmask16 fresh = _mm512_mask_testn_epi32_mask(valid, marks, bits);
       // Compressed in a register: the form that writes to memory is slow on Zen 4.
       _mm512_storeu_si512(out + found, _mm512_maskz_compress_epi32(fresh, slots));

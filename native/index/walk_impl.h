@@ -7,7 +7,8 @@
 //   size_t Collect(Slot, const Links&, Scratch&)                 unvisited links -> step_slots
 //   void Insert(CandidatePool&, float distance, uint32_t tagged) shifts and inserts at its place
 //   size_t NextUnexpanded(const CandidatePool&, size_t from)     or pool.size
-//   uint32_t LessMask(const float* distances, float bound)       bit i: distances[i] < bound, i < 16
+//   uint32_t LessMask(const float* distances, float bound)       bit i: distances[i] < bound, i <
+//   16
 
 template <class Isa, class Scorer, class Visible, class Admit, class Counters>
 class Walker {
@@ -106,7 +107,8 @@ class Walker {
 
   float Worst() const {
     const CandidatePool& pool = scratch_.pool;
-    return pool.size < pool.ef + pool.transit ? std::numeric_limits<float>::infinity() : pool.distance[pool.size - 1];
+    return pool.size < pool.ef + pool.transit ? std::numeric_limits<float>::infinity()
+                                              : pool.distance[pool.size - 1];
   }
 
   // REQUIRES: distance < Worst()
@@ -277,7 +279,8 @@ void RunInterleaved(WalkSource& source, const Visible& visible, Scratch* const* 
     lanes[i] = nullptr;
     collected[i] = false;
     while (const WalkRequest* request = source.Next(i)) {
-      Lane* lane = new (memory[i]) Lane(*request, *scratches[i], request->scorer, visible, admit, none);
+      Lane* lane =
+          new (memory[i]) Lane(*request, *scratches[i], request->scorer, visible, admit, none);
       lane->Start();
       if (lane->HasNext()) {
         lanes[i] = lane;

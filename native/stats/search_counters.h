@@ -9,11 +9,11 @@ namespace vitrine {
 struct SearchCounters {
   static constexpr bool kCounting = true;
 
-  uint64_t hops = 0;                // nodes whose links were read
-  uint64_t entry_evaluations = 0;   // distances to seeds: the entry table, or the filter's seeds
-  uint64_t graph_evaluations = 0;   // distances to nodes met on the way
-  uint64_t scan_evaluations = 0;    // distances computed by an exact scan
-  uint64_t transit_nodes = 0;       // scored nodes that the snapshot does not show
+  uint64_t hops = 0;               // nodes whose links were read
+  uint64_t entry_evaluations = 0;  // distances to seeds: the entry table, or the filter's seeds
+  uint64_t graph_evaluations = 0;  // distances to nodes met on the way
+  uint64_t scan_evaluations = 0;   // distances computed by an exact scan
+  uint64_t transit_nodes = 0;      // scored nodes that the snapshot does not show
 
   void AddHop() { ++hops; }
   void AddEntryEvaluations(uint64_t n) { entry_evaluations += n; }
