@@ -1,4 +1,5 @@
 import { type CancelToken, native } from './binding.ts'
+import { checked } from './errors.ts'
 
 /** How far a write is, in points. */
 export type OnProgress = (done: number, total: number) => void
@@ -36,7 +37,7 @@ export async function cancellable<T>(
         cancel()
       }
     })
-  signal?.addEventListener('abort', cancel, { once: true })
+  if (signal !== undefined) checked(() => listen(signal, cancel))
   // Also when it was done, or failed, by the time it heard: who aborts a call sees the reason.
   const ended = () => thrown !== undefined || signal?.aborted === true
   try {
@@ -45,7 +46,42 @@ export async function cancellable<T>(
   } catch (error) {
     if (!ended()) throw error
   } finally {
-    signal?.removeEventListener('abort', cancel)
+    if (signal !== undefined) checked(() => unlisten(signal, cancel))
   }
   throw thrown === undefined ? signal?.reason : thrown.error
+}
+
+/** Who wants to hear of an abort. */
+interface Listening {
+  readonly cancels: Set<() => void>
+  readonly listener: () => void
+}
+
+/**
+ * Signals that operations listen to. One listener serves all operations of a signal: Node warns of
+ * a leak from the eleventh on.
+ */
+const listening = new WeakMap<AbortSignal, Listening>()
+
+function listen(signal: AbortSignal, cancel: () => void): void {
+  let entry = listening.get(signal)
+  if (entry === undefined) {
+    const cancels = new Set<() => void>()
+    const listener = () => {
+      for (const call of cancels) call()
+    }
+    signal.addEventListener('abort', listener, { once: true })
+    entry = { cancels, listener }
+    listening.set(signal, entry)
+  }
+  entry.cancels.add(cancel)
+}
+
+function unlisten(signal: AbortSignal, cancel: () => void): void {
+  const entry = listening.get(signal)
+  if (entry === undefined) return
+  entry.cancels.delete(cancel)
+  if (entry.cancels.size > 0) return
+  listening.delete(signal)
+  signal.removeEventListener('abort', entry.listener)
 }

@@ -165,6 +165,46 @@ describe('a signal', () => {
     await index.close()
   })
 
+  it('serves any number of calls with one listener', async () => {
+    const index = newIndex()
+    await index.add(null, many.subarray(0, 100 * dimension))
+    const controller = new AbortController()
+    const { signal } = controller
+    let listeners = 0
+    const { addEventListener } = signal
+    signal.addEventListener = (...args: Parameters<typeof addEventListener>) => {
+      listeners += 1
+      addEventListener.apply(signal, args)
+    }
+    const calls = Array.from({ length: 40 }, (_, i) =>
+      index.search(rowOf(many, dimension, i), { k: 3, signal }),
+    )
+    expect(listeners).toBe(1)
+    await calls[0]
+    const more = index.add(null, many, { signal })
+    const results = Promise.allSettled([...calls, more])
+    controller.abort('all')
+    expect((await results).at(-1)).toEqual({ status: 'rejected', reason: 'all' })
+    expect(listeners).toBeLessThanOrEqual(2)
+    await index.close()
+  })
+
+  it('that does not work is refused', async () => {
+    const index = newIndex()
+    const broken = () => {
+      throw new Error('broken')
+    }
+    const signal = { aborted: false, addEventListener: broken, removeEventListener: broken }
+    await expect(
+      index.search(rowOf(many, dimension, 0), { k: 3, signal: signal as never }),
+    ).rejects.toMatchObject({
+      name: 'VitrineError',
+      code: 'ERR_ARGUMENT',
+      cause: { message: 'broken' },
+    })
+    await index.close()
+  })
+
   it('leaves no rejection behind and no memory, however often it is aborted', async () => {
     const index = newIndex()
     await index.add(null, many.subarray(0, 500 * dimension))
