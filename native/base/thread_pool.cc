@@ -6,7 +6,10 @@
 
 namespace vitrine {
 
-ThreadPool::ThreadPool(size_t threads, size_t queue_limit) : queue_limit_(queue_limit) {
+ThreadPool::ThreadPool(NoThreads options) : queue_limit_(options.queue_limit) {}
+
+// Delegates, so that the destructor ends the threads there are when another cannot be made.
+ThreadPool::ThreadPool(size_t threads, size_t queue_limit) : ThreadPool(NoThreads{queue_limit}) {
   threads_.reserve(threads);
   for (size_t i = 0; i < threads; ++i) threads_.emplace_back([this] { Work(); });
 }

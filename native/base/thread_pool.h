@@ -28,7 +28,8 @@ class ThreadPool {
  public:
   enum class Priority : unsigned char { kInteractive, kBulk };
 
-  // REQUIRES: threads >= 1. `queue_limit` tasks may wait per queue.
+  // REQUIRES: threads >= 1. `queue_limit` tasks may wait per queue. May throw std::system_error
+  // where the operating system refuses a thread.
   explicit ThreadPool(size_t threads, size_t queue_limit = 65'536);
   // Finishes what runs and drops what waits; a dropped task is destroyed without having run.
   ~ThreadPool();
@@ -45,6 +46,10 @@ class ThreadPool {
   size_t queue_depth() const;
 
  private:
+  struct NoThreads {
+    size_t queue_limit;
+  };
+  explicit ThreadPool(NoThreads options);
   void Work();
 
   const size_t queue_limit_;
