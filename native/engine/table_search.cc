@@ -481,7 +481,11 @@ Status Table::SearchBatch(std::span<const float> queries, size_t count,
         const size_t first = block * kBatchBlock;
         const size_t n = std::min(kBatchBlock, count - first);
         Status status;
-        if (walk) {
+        // Searches of small tables end before they look at the flag.
+        const StopReason stopped = parameters.control.Check(0);
+        if (stopped != StopReason::kExhausted) {
+          status = StopStatus(stopped);
+        } else if (walk) {
           status = BatchWalks(*this, queries.subspan(first * dimension, n * dimension), parameters,
                               hits.subspan(first * k, n * k), counts.subspan(first, n))
                        .Run();
