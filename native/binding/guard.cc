@@ -4,12 +4,24 @@
 
 namespace vitrine {
 
-Status UnexpectedFailure(const char* what) noexcept {
+namespace {
+
+Status Failure(ErrorCode code, const char* prefix, const char* what) noexcept {
   try {
-    return {ErrorCode::kInternal, std::string("unexpected failure: ") + what};
+    return {code, std::string(prefix) + what};
   } catch (...) {
-    return {ErrorCode::kInternal, "failure"};
+    return {ErrorCode::kOutOfMemory, "out of memory"};
   }
+}
+
+}  // namespace
+
+Status ThreadFailure(const char* what) noexcept {
+  return Failure(ErrorCode::kOutOfMemory, "no more threads: ", what);
+}
+
+Status UnexpectedFailure(const char* what) noexcept {
+  return Failure(ErrorCode::kInternal, "unexpected failure: ", what);
 }
 
 }  // namespace vitrine

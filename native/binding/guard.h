@@ -3,11 +3,14 @@
 #include <exception>
 #include <new>
 #include <stdexcept>
+#include <system_error>
 
 #include "base/status.h"
 
 namespace vitrine {
 
+// The operating system refused a thread.
+Status ThreadFailure(const char* what) noexcept;
 // An exception of the standard library that is none of the expected ones, as a status.
 Status UnexpectedFailure(const char* what) noexcept;
 
@@ -22,6 +25,8 @@ Status Guard(Body body) noexcept {
     return {ErrorCode::kOutOfMemory, "out of memory"};
   } catch (const std::length_error&) {  // a container beyond its greatest size
     return {ErrorCode::kOutOfMemory, "out of memory"};
+  } catch (const std::system_error& error) {
+    return ThreadFailure(error.what());
   } catch (const std::exception& error) {
     return UnexpectedFailure(error.what());
   } catch (...) {
