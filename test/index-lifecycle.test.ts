@@ -132,13 +132,22 @@ describe('a signal', () => {
     expect(await first).toBe('ERR_CLOSED')
   })
 
-  it('ends a batch of searches', async () => {
+  it('ends a batch of searches, soon, however small the index', async () => {
     const index = newIndex()
-    await index.add(null, many.subarray(0, 2000 * dimension))
-    const controller = new AbortController()
-    const batch = index.searchBatch(many, { k: 10, exact: true, signal: controller.signal })
-    setTimeout(() => controller.abort('stop'), 5)
-    await expect(batch).rejects.toBe('stop')
+    await index.add(null, many.subarray(0, 900 * dimension))
+    const queries = randomVectors(100_000, dimension, 2)
+    for (const exact of [true, false]) {
+      const controller = new AbortController()
+      const { signal } = controller
+      const batch = index.searchBatch(queries, { k: 10, exact, signal })
+      let aborted = 0
+      setTimeout(() => {
+        aborted = performance.now()
+        controller.abort('stop')
+      }, 5)
+      await expect(batch).rejects.toBe('stop')
+      expect(performance.now() - aborted).toBeLessThan(500)
+    }
     await index.close()
   })
 
@@ -252,6 +261,36 @@ describe('a signal', () => {
       await index.close()
     }
   }, 60_000)
+})
+
+describe('more calls than can wait', () => {
+  it('are refused with ERR_OVERLOADED', async () => {
+    const index = new Index({ dimension, m: 64, efConstruction: 16_384 })
+    const slow = index.add(null, many).catch(error => error.code)
+    const calls = Array.from({ length: 66_000 }, () => index.remove([1_000_000]))
+    const refused = await Promise.race(calls.map(call => call.catch(error => error)))
+    expect(refused).toMatchObject({ name: 'VitrineError', code: 'ERR_OVERLOADED' })
+    await index.close()
+    expect(await slow).toBe('ERR_CLOSED')
+    const codes = new Set<string>()
+    for (const result of await Promise.allSettled(calls)) {
+      if (result.status === 'rejected') codes.add(result.reason.code)
+    }
+    expect([...codes].sort()).toEqual(['ERR_CLOSED', 'ERR_OVERLOADED'])
+  }, 60_000)
+})
+
+describe('more memory than there is', () => {
+  it('is ERR_OUT_OF_MEMORY, and the index goes on', async () => {
+    const refusal = expect.objectContaining({ name: 'VitrineError', code: 'ERR_OUT_OF_MEMORY' })
+    const huge = 2 ** 30
+    expect(() => new Index({ dimension: 65_536, capacity: huge })).toThrow(refusal)
+    const index = new Index({ dimension: 65_536 })
+    expect(() => index.reserve(huge)).toThrow(refusal)
+    await index.add([1], new Float32Array(65_536))
+    expect(index.size).toBe(1)
+    await index.close()
+  })
 })
 
 describe('timeoutMs', () => {
