@@ -38,8 +38,8 @@ struct LoadOptions {
 // (what was read back is not what was written).
 //
 // Writers of the table go on meanwhile: they wait for some milliseconds a million points. Rows that
-// they take away are reused only after the save. Takes one bit or two a row of memory and a
-// megabyte.
+// they take away are reused only after the save. Takes about half a byte of memory a row and two
+// megabytes.
 Status SaveTable(const Table& table, const std::string& path, const SaveOptions& options = {});
 
 // The table that was saved to `path`. It gives the answers of the saved one; the order of rows and

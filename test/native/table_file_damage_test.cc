@@ -450,7 +450,7 @@ TEST_P(RandomDamage, IsFoundOrHarmless) {
       // Mostly where there is something: a page's first bytes.
       const size_t page = below(file.size() / kPageBytes);
       const size_t at = page * kPageBytes + below(below(4) == 0 ? kPageBytes : 256);
-      const size_t other = below(file.size() / kPageBytes) * kPageBytes;
+      const size_t other = below(whole.size() / kPageBytes) * kPageBytes;
       switch (below(7)) {
         case 0:
           file[at] = static_cast<std::byte>(random());
