@@ -4,13 +4,11 @@
 #include <iterator>
 #include <mutex>
 
-#include "index/visibility.h"
-
 namespace vitrine {
 
 void SharedRows::Put(Slot slot, PointId id) {
   const std::unique_lock lock(mutex_);
-  rows_[slot].emplace(std::pair{id, next_serial_++}, Life{kNever, kNever});
+  rows_[slot].emplace(std::pair{id, next_serial_++}, Life{kNoVersion, kNoVersion});
   ++size_;
 }
 
@@ -18,7 +16,7 @@ void SharedRows::Put(Slot slot, PointId id) {
 SharedRows::Life* SharedRows::FindLast(Slot slot, PointId id) {
   const auto row = rows_.find(slot);
   if (row == rows_.end()) return nullptr;
-  const auto after = row->second.upper_bound({id, kNever});
+  const auto after = row->second.upper_bound({id, UINT64_MAX});
   if (after == row->second.begin() || std::prev(after)->first.first != id) return nullptr;
   return &std::prev(after)->second;
 }
@@ -40,7 +38,7 @@ void SharedRows::Erase(Slot slot, PointId id, uint64_t version) {
   auto guest = row->second.lower_bound({id, 0});
   while (guest != row->second.end() && guest->first.first == id) {
     const Life& life = guest->second;
-    if (version == 0 ? life.birth == kNever : life.death <= version) {
+    if (version == 0 ? life.birth == kNoVersion : life.death <= version) {
       guest = row->second.erase(guest);
       --size_;
     } else {
@@ -55,7 +53,7 @@ bool SharedRows::AnyAlive(Slot slot) const {
   const auto row = rows_.find(slot);
   return row != rows_.end() &&
          std::any_of(row->second.begin(), row->second.end(),
-                     [](const auto& guest) { return guest.second.death == kNever; });
+                     [](const auto& guest) { return guest.second.death == kNoVersion; });
 }
 
 bool SharedRows::Empty(Slot slot) const {

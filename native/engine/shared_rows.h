@@ -17,6 +17,9 @@ namespace vitrine {
 // one writer at a time.
 class SharedRows {
  public:
+  // A snapshot that sees the guests which are not dying, and those only.
+  static constexpr uint64_t kNewest = UINT64_MAX - 1;
+
   // A guest that no reader sees yet. May throw std::bad_alloc, and then nothing changed.
   void Put(Slot slot, PointId id);
   // The version at which the guest that is not dying appears, or disappears.
@@ -58,6 +61,8 @@ class SharedRows {
   size_t memory_bytes() const;
 
  private:
+  static constexpr uint64_t kNoVersion = UINT64_MAX;  // has not happened
+
   struct Life {
     uint64_t birth;
     uint64_t death;

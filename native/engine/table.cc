@@ -91,9 +91,7 @@ Status Table::CheckIds(std::span<const PointId> ids) const {
 }
 
 bool Table::RowVisible(Slot slot, uint64_t snapshot) const {
-  const Stamps& row = stamps_[slot];
-  return row.birth.load(std::memory_order_acquire) <= snapshot &&
-         snapshot < row.death.load(std::memory_order_acquire);
+  return stamps_[slot].VisibleAt(snapshot);
 }
 
 bool Table::PointVisible(PointId id, PointRef ref, uint64_t snapshot) const {

@@ -197,6 +197,10 @@ class Table final : private IdMap::OwnerIds {
 
   bool PointVisible(PointId id, PointRef ref, uint64_t snapshot) const;
   bool RowVisible(Slot slot, uint64_t snapshot) const;
+  // For writers: whether the row's owner is there in the newest version.
+  bool OwnerAlive(Slot slot) const {
+    return stamps_[slot].death.load(std::memory_order_relaxed) == kNever;
+  }
 
   // The parts of a search.
   SearchPlan ChoosePlan(const F32Scorer& scorer, const SearchParameters& parameters,
@@ -250,10 +254,10 @@ class Table final : private IdMap::OwnerIds {
   // Held by one write at a time; guards what follows.
   std::mutex write_mutex_;
   std::vector<Slot> free_slots_;
-  // What waits until no reader is older than a version: rows to settle, guests to drop, rows to
-  // take out of the filters, rows to hide from scans, and rows to use again.
+  // What waits until no reader is older than a version: rows to settle, guests to drop, rows of
+  // which a point went to take out of the filters, rows to hide from scans, and rows to use again.
   struct Deferred {
-    enum class Kind : uint8_t { kSettle, kDropGuest, kUpdateIdSets, kHide, kFree } kind;
+    enum class Kind : uint8_t { kSettle, kDropGuest, kEndLife, kHide, kFree } kind;
     Slot slot;
     PointId id;
     uint64_t version;

@@ -301,9 +301,9 @@ Status TableLoader::ReadOwners() {
       if (birth > reader_.covered_version()) {
         return Corrupt(births, slot, "a row appeared after the version that the file covers");
       }
-      // Nobody sees {0, 0}: the owner is gone, guests live on.
-      table_->stamps_[slot].birth.store(birth, std::memory_order_relaxed);
-      table_->stamps_[slot].death.store(birth == 0 ? 0 : kNever, std::memory_order_relaxed);
+      // Without an owner, guests live on.
+      table_->stamps_[slot].birth.store(birth == 0 ? kNever : kAlways, std::memory_order_relaxed);
+      table_->stamps_[slot].death.store(birth == 0 ? kAlways : kNever, std::memory_order_relaxed);
       table_->occupied_.Set(slot);
       // As when an owner dies: scans must look at the stamps, until the row is free.
       if (birth == 0 && table_->unsettled_.Set(slot)) {
@@ -319,7 +319,7 @@ Status TableLoader::ReadOwners() {
       const PointId id = ids.element_bytes == sizeof(uint64_t) ? LoadLittleEndian<uint64_t>(at)
                                                                : LoadLittleEndian<uint32_t>(at);
       table_->SetOwnerId(slot, id);
-      if (table_->stamps_[slot].birth.load(std::memory_order_relaxed) != 0) {
+      if (table_->OwnerAlive(slot)) {
         VITRINE_RETURN_IF_ERROR(AddPoint(id, PointRef::Owner(slot), ids, slot));
       } else if (id != 0) {
         return Corrupt(ids, slot, "a row without an owner has an id");
@@ -364,8 +364,7 @@ Status TableLoader::CheckPoints() const {
     return Corrupt(SectionType::kConfig, 0, "the next id is taken");
   }
   for (Slot slot = 0; slot < config_.rows; ++slot) {
-    if (table_->stamps_[slot].birth.load(std::memory_order_relaxed) == 0 &&
-        !table_->shared_.Test(slot)) {
+    if (!table_->OwnerAlive(slot) && !table_->shared_.Test(slot)) {
       return Corrupt(SectionType::kBirths, slot, "a row has neither an owner nor a guest");
     }
   }

@@ -193,7 +193,9 @@ Status TableWriter::WriteBirths(ContainerWriter& writer) const {
   VITRINE_RETURN_IF_ERROR(rows_->ForEach([&](Slot slot) {
     std::array<std::byte, sizeof(uint64_t)> bytes;
     const uint64_t birth =
-        owners_->Has(slot) ? table_.stamps_[slot].birth.load(std::memory_order_acquire) : 0;
+        owners_->Has(slot) ? VersionOf(table_.stamps_[slot].birth.load(std::memory_order_acquire),
+                                       lease_->snapshot())
+                           : 0;
     StoreLittleEndian(bytes.data(), birth);
     return writer.Append(bytes);
   }));

@@ -244,7 +244,7 @@ void Table::PublishChunk(std::span<const ChunkPoint> points, std::vector<PointRe
     if (point.ref.shared()) {
       shared_rows_.SetBirth(point.slot, point.id, version);
     } else {
-      stamps_[point.slot].birth.store(version, std::memory_order_release);
+      stamps_[point.slot].birth.store(StampOf(version), std::memory_order_release);
     }
     ids_.Put(point.id, point.ref);
     // The greatest id of all has no successor: it is never given out.
@@ -262,7 +262,7 @@ void Table::EndLife(PointId id, PointRef ref, uint64_t version) {
     return;
   }
   if (unsettled_.Set(ref.slot())) unsettled_count_.fetch_add(1, std::memory_order_release);
-  stamps_[ref.slot()].death.store(version, std::memory_order_release);
+  stamps_[ref.slot()].death.store(StampOf(version), std::memory_order_release);
 }
 
 Result<size_t> Table::Remove(std::span<const PointId> ids, const WriteControl& control) {
@@ -310,9 +310,8 @@ void Table::Retire(PointId id, PointRef ref) {
     deferred_.push_back({Deferred::Kind::kDropGuest, ref.slot(), id, version});
   }
   const Slot slot = ref.slot();
-  deferred_.push_back({Deferred::Kind::kUpdateIdSets, slot, 0, version});
-  const bool owner_alive = stamps_[slot].death.load(std::memory_order_relaxed) == kNever;
-  if (owner_alive || shared_rows_.AnyAlive(slot)) return;
+  deferred_.push_back({Deferred::Kind::kEndLife, slot, 0, version});
+  if (OwnerAlive(slot) || shared_rows_.AnyAlive(slot)) return;
   if (graph_.Contains(slot)) {
     graph_.Remove(slot, WriterScratch(0));
   } else {
@@ -334,10 +333,9 @@ void Table::UpdateIdSets(Slot slot) {
   for (const auto& weak : id_sets_) {
     const auto set = weak.lock();
     if (set == nullptr) continue;
-    const bool owner_alive = stamps_[slot].death.load(std::memory_order_relaxed) == kNever;
-    bool allowed = owner_alive && set->Contains(OwnerId(slot));
+    bool allowed = OwnerAlive(slot) && set->Contains(OwnerId(slot));
     if (!allowed && shared_.Test(slot)) {
-      shared_rows_.ForEachVisible(slot, kNever - 1, [&](PointId id) {
+      shared_rows_.ForEachVisible(slot, SharedRows::kNewest, [&](PointId id) {
         allowed = set->Contains(id);
         return !allowed;
       });
@@ -368,9 +366,9 @@ bool Table::ReclaimOnce(uint64_t next_version) {
     }
     switch (entry.kind) {
       case Deferred::Kind::kSettle:
+        stamps_[entry.slot].birth.store(kAlways, std::memory_order_release);
         // A row that has died meanwhile stays unsettled until it is free.
-        if (stamps_[entry.slot].death.load(std::memory_order_relaxed) == kNever &&
-            unsettled_.Clear(entry.slot)) {
+        if (OwnerAlive(entry.slot) && unsettled_.Clear(entry.slot)) {
           unsettled_count_.fetch_sub(1, std::memory_order_release);
         }
         break;
@@ -378,7 +376,11 @@ bool Table::ReclaimOnce(uint64_t next_version) {
         shared_rows_.Erase(entry.slot, entry.id, entry.version);
         if (shared_rows_.Empty(entry.slot)) shared_.Clear(entry.slot);
         break;
-      case Deferred::Kind::kUpdateIdSets: {
+      case Deferred::Kind::kEndLife: {
+        // The row may wait long for a sweep: longer than a stamp of its death would be true.
+        if (!OwnerAlive(entry.slot)) {
+          stamps_[entry.slot].birth.store(kNever, std::memory_order_release);
+        }
         const std::shared_lock lock(id_mutex_);
         UpdateIdSets(entry.slot);
         break;

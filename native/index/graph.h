@@ -84,9 +84,10 @@ class Graph {
   // Drops every edge to removed nodes, gives each live node an edge that leads to it, and makes
   // all of them reachable. Returns the removed nodes: no walk that starts from now on meets them.
   std::vector<Slot> Sweep(LinkScratch& scratch);
-  // Links nodes that no walk can reach from the entry table; returns how many there were.
+  // Makes every live node reachable from every entry, for a walk begins at the few entries nearest
+  // to its query and at no others; returns how many nodes had to be linked.
   size_t Reconnect(LinkScratch& scratch);
-  // How many live nodes no walk can reach from the entry table.
+  // How many live nodes cannot be reached from an entry, for the entry that leads to fewest.
   size_t CountUnreachable() const;
 
   // What a walk needs besides its own query.
@@ -153,7 +154,13 @@ class Graph {
 
   // Marks what can be reached from `queue` on in `reached`.
   void Reach(std::vector<Slot>& queue, std::vector<bool>& reached) const;
-  std::vector<bool> ReachFromEntries() const;
+  std::vector<bool> ReachFrom(Slot slot) const;
+  // The first entry that has not been removed, or just the first.
+  Slot FirstAlive(std::span<const Slot> entries) const;
+  // Gives entries that do not lead to `root` a link to it; returns how many those are.
+  size_t LeadEntriesTo(Slot root, LinkScratch& scratch);
+  // Links to nodes that `root` does not lead to; returns how many those are.
+  size_t LinkUnreached(Slot root, LinkScratch& scratch);
   template <typename Visitor>
   void ForEachUnreached(const std::vector<bool>& reached, Visitor visit) const;
 

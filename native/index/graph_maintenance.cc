@@ -17,6 +17,7 @@ constexpr size_t kDenseDegree = 16;
 constexpr size_t kRepairLinks = 3;
 // Beam width of the search for a parent of an unreachable node.
 constexpr size_t kReconnectEf = 100;
+constexpr size_t kReconnectRounds = 8;
 
 }  // namespace
 
@@ -155,16 +156,10 @@ void Graph::Reach(std::vector<Slot>& queue, std::vector<bool>& reached) const {
   }
 }
 
-std::vector<bool> Graph::ReachFromEntries() const {
+std::vector<bool> Graph::ReachFrom(Slot slot) const {
   std::vector<bool> reached(nodes_.capacity());
-  std::vector<Slot> queue;
-  EntryTable::Snapshot entries;
-  const size_t count = entries_.Read(entries);
-  for (size_t i = 0; i < count; ++i) {
-    if (reached[entries[i]]) continue;
-    reached[entries[i]] = true;
-    queue.push_back(entries[i]);
-  }
+  std::vector<Slot> queue{slot};
+  reached[slot] = true;
   Reach(queue, reached);
   return reached;
 }
@@ -179,10 +174,28 @@ void Graph::ForEachUnreached(const std::vector<bool>& reached, Visitor visit) co
   }
 }
 
+Slot Graph::FirstAlive(std::span<const Slot> entries) const {
+  for (const Slot entry : entries) {
+    if (!dead_.Test(entry)) return entry;
+  }
+  return entries.front();
+}
+
 size_t Graph::CountUnreachable() const {
-  const std::vector<bool> reached = ReachFromEntries();
+  EntryTable::Snapshot entries;
+  const size_t entry_count = entries_.Read(entries);
+  if (entry_count == 0) return size();
+  const Slot root = FirstAlive({entries.data(), entry_count});
   size_t count = 0;
-  ForEachUnreached(reached, [&](Slot) { ++count; });
+  for (const Slot entry : std::span(entries).first(entry_count)) {
+    if (entry != root && dead_.Test(entry)) continue;
+    const std::vector<bool> reached = ReachFrom(entry);
+    // An entry that leads to the root leads wherever that one does.
+    if (entry != root && reached[root]) continue;
+    size_t unreached = 0;
+    ForEachUnreached(reached, [&](Slot) { ++unreached; });
+    count = std::max(count, unreached);
+  }
   return count;
 }
 
@@ -210,8 +223,34 @@ void Graph::InsertBehind(Slot host, Slot slot, LinkScratch& scratch) {
   if (TryAppend(host, slot) == Append::kDone) AddInDegree(slot);
 }
 
-size_t Graph::Reconnect(LinkScratch& scratch) {
-  std::vector<bool> reached = ReachFromEntries();
+size_t Graph::LeadEntriesTo(Slot root, LinkScratch& scratch) {
+  EntryTable::Snapshot entries;
+  const size_t entry_count = entries_.Read(entries);
+  size_t count = 0;
+  for (const Slot entry : std::span(entries).first(entry_count)) {
+    if (entry == root || dead_.Test(entry)) continue;
+    // Nearly always a walk gets there; only where it does not every link is followed.
+    FindCandidates(vectors_.ScorerFor(root), {&entry, 1}, kReconnectEf, scratch);
+    const bool found = std::any_of(scratch.candidates.begin(), scratch.candidates.end(),
+                                   [&](const Candidate& met) { return met.slot == root; });
+    if (found || ReachFrom(entry)[root]) continue;
+    ++count;
+    if (TryAppend(entry, root) == Append::kFull) {
+      std::vector<Slot> links;
+      std::vector<Candidate> ranked;
+      CollectLinks(entry, links);
+      Rank(entry, links, scratch, ranked);
+      Unlink(entry, ranked.back().slot);
+      DropInDegree(ranked.back().slot);
+      (void)TryAppend(entry, root);
+    }
+    AddInDegree(root);
+  }
+  return count;
+}
+
+size_t Graph::LinkUnreached(Slot root, LinkScratch& scratch) {
+  std::vector<bool> reached = ReachFrom(root);
   std::vector<Slot> queue;
   std::vector<Slot> neighbours;
   std::vector<Candidate> ranked;
@@ -222,19 +261,33 @@ size_t Graph::Reconnect(LinkScratch& scratch) {
     std::erase_if(neighbours, [&](Slot node) { return !reached[node] || dead_.Test(node); });
     Rank(slot, neighbours, scratch, ranked);
     if (!HandOver(slot, ranked)) {
-      EntryTable::Snapshot entries;
-      const size_t entry_count = entries_.Read(entries);
-      FindCandidates(vectors_.ScorerFor(slot), {entries.data(), entry_count}, kReconnectEf,
-                     scratch);
+      FindCandidates(vectors_.ScorerFor(slot), {&root, 1}, kReconnectEf, scratch);
       ranked.assign(scratch.candidates.begin(), scratch.candidates.end());
       // What a walk finds is reachable.
-      if (!HandOver(slot, ranked) && !ranked.empty())
+      if (!HandOver(slot, ranked) && !ranked.empty()) {
         InsertBehind(ranked.front().slot, slot, scratch);
+      }
     }
     reached[slot] = true;
     queue.push_back(slot);
     Reach(queue, reached);
   });
+  return count;
+}
+
+size_t Graph::Reconnect(LinkScratch& scratch) {
+  EntryTable::Snapshot entries;
+  const size_t entry_count = entries_.Read(entries);
+  if (entry_count == 0) return 0;
+  const Slot root = FirstAlive({entries.data(), entry_count});
+  // Where rows are full, one may undo what the other did.
+  size_t count = 0;
+  for (size_t round = 0; round < kReconnectRounds; ++round) {
+    const size_t led = LeadEntriesTo(root, scratch);
+    const size_t linked = LinkUnreached(root, scratch);
+    count += linked;
+    if (led == 0 && linked == 0) break;
+  }
   return count;
 }
 

@@ -6,15 +6,40 @@
 
 namespace vitrine {
 
-// The version of a table at which a row appeared and the one at which it went. A search that
-// started at version S sees a row when birth <= S < death. Fresh memory is {0, 0}: never visible.
+// A version of a table in 32 bits: its low 31, or one of two values with the top bit. Versions
+// count on around the circle, so a stamp says something only to readers less than half a circle
+// away: a writer replaces it by `kAlways` or `kNever` once it means the same to every reader.
+using Stamp = uint32_t;
+
+inline constexpr Stamp kStampMask = 0x7fffffffu;
+inline constexpr Stamp kAlways = 0x80000000u;  // happened before what any reader sees
+inline constexpr Stamp kNever = 0xffffffffu;   // has not happened for any reader
+
+inline Stamp StampOf(uint64_t version) { return static_cast<Stamp>(version) & kStampMask; }
+
+// Whether what happened at `stamp` has happened for a reader of version `snapshot`.
+inline bool HasHappened(Stamp stamp, uint64_t snapshot) {
+  if (stamp > kStampMask) return stamp == kAlways;
+  return ((StampOf(snapshot) - stamp) & kStampMask) <= kStampMask / 2;
+}
+
+// The version that `stamp` stands for, seen from version `now`; 1, the first, for kAlways.
+// REQUIRES: HasHappened(stamp, now)
+inline uint64_t VersionOf(Stamp stamp, uint64_t now) {
+  return stamp == kAlways ? 1 : now - ((StampOf(now) - stamp) & kStampMask);
+}
+
+// When a row appeared and when it went. Fresh memory is {0, 0}: visible to nobody.
 struct Stamps {
   // Both: release on store, acquire on load; partner of the table's published version.
-  std::atomic<uint64_t> birth;
-  std::atomic<uint64_t> death;
-};
+  std::atomic<Stamp> birth;
+  std::atomic<Stamp> death;
 
-inline constexpr uint64_t kNever = ~uint64_t{0};
+  bool VisibleAt(uint64_t snapshot) const {
+    return HasHappened(birth.load(std::memory_order_acquire), snapshot) &&
+           !HasHappened(death.load(std::memory_order_acquire), snapshot);
+  }
+};
 
 // Visibility tests of the search loop (docs/decisions/0001-search-loop.md). A row that fails is
 // walked through but is no result.
@@ -48,9 +73,7 @@ struct SnapshotVisible {
  private:
   bool Slow(Slot slot) const {
     if (shared->Test(slot)) return true;
-    const Stamps& row = (*stamps)[slot];
-    return row.birth.load(std::memory_order_acquire) <= snapshot &&
-           snapshot < row.death.load(std::memory_order_acquire);
+    return (*stamps)[slot].VisibleAt(snapshot);
   }
 };
 

@@ -134,13 +134,20 @@ class Walker {
   }
 
   // Walking from the eight best seeds finds as much as walking from all of them, with fewer steps.
-  // Seeds that stand close together are all kept under a filter: there they are scarce.
+  // The others are forgotten, so that a walk that meets them again passes through them like through
+  // any node. Hidden seeds do not count: they may lead to nothing else. Under a filter all seeds
+  // are kept: there they are scarce.
   void KeepBestSeeds() {
     if constexpr (Admit::kAll) {
       CandidatePool& pool = scratch_.pool;
-      for (size_t i = request_.seeds_kept; i < pool.size; ++i) {
-        pool.tagged[i] |= CandidatePool::kExpanded;
+      for (const Slot slot : request_.seeds) scratch_.Unvisit(slot);
+      while (pool.size - pool.transit > request_.seeds_kept) {
+        --pool.size;
+        if constexpr (!Visible::kAll) {
+          if (!pool.is_result(pool.size)) --pool.transit;
+        }
       }
+      for (size_t i = 0; i < pool.size; ++i) scratch_.Visit(pool.slot(i));
     }
   }
 

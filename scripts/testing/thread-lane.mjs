@@ -5,9 +5,11 @@ import { which } from './run.mjs'
 
 const folder = 'build-cmake-tsan'
 
-// Tests in which one thread computes a lot: nothing to race with, and slow here. They run, unless
-// arguments pick tests, in the other lanes only.
-const singleThreaded = '^kernels\\.|EveryBit|TableFileDamage|TableFileFaults'
+// Tests that compute a lot and race little: what their threads do, the tests of concurrency do too.
+// They run, unless arguments pick tests, in the other lanes only.
+const slow =
+  '^kernels\\.|EveryBit|TableFileDamage|TableFileFaults|CandidatePool|GivesTheSamePoolInEveryForm' +
+  '|TableRecall|TableChurn|TableFilters|PointsCostLittle|AfterTheLastPointWasRemoved'
 
 /** Lane `tsan`: native tests with ThreadSanitizer. */
 export async function threadLane(report, args) {
@@ -18,7 +20,7 @@ export async function threadLane(report, args) {
   if (!built) return
   await report.step('native tests', () =>
     ctest(folder, {
-      args: args.length > 0 ? args : ['-E', singleThreaded],
+      args: args.length > 0 ? args : ['-E', slow],
       env: { TSAN_OPTIONS: 'halt_on_error=1 second_deadlock_stack=1' },
       wrapper: fixedAddresses(),
     }),

@@ -250,48 +250,50 @@ class ConcurrentRun {
 
   void Judge(const float* query, const Known& before, const std::vector<Hit>& hits, bool exact,
              const IdSet* filter = nullptr) {
-    std::vector<uint32_t> versions(lives_.size());
+    // The versions that a hit may be of, newest first: mostly one, but now and then two vectors are
+    // equally far away.
+    std::vector<std::vector<uint32_t>> versions(lives_.size());
     for (size_t i = 0; i < hits.size(); ++i) {
       const Hit& hit = hits[i];
       const std::string name = "id " + std::to_string(hit.id);
       if (i > 0 && !(hits[i - 1] < hit)) return Fail("hits are not sorted");
       if (hit.id >= lives_.size()) return Fail(name + " never existed");
       if (filter != nullptr && !filter->Contains(hit.id)) return Fail(name + " is not allowed");
-      if (versions[hit.id] != 0) return Fail(name + " comes twice");
-      // The newest version comes first; one of those that were there while the search ran.
+      if (!versions[hit.id].empty()) return Fail(name + " comes twice");
+      // Of those that were there while the search ran.
       const uint32_t newest = lives_[hit.id].started.load();
       const uint32_t oldest = before.done[hit.id];
-      for (uint32_t version = newest + 1; version-- > oldest && versions[hit.id] == 0;) {
+      for (uint32_t version = newest + 1; version-- > oldest;) {
         const bool vector = IsPair(hit.id) ? version > 0 : version % 2 == 1;
         if (vector && Distance(query, hit.id, version) == hit.distance) {
-          versions[hit.id] = version;
+          versions[hit.id].push_back(version);
         }
       }
-      if (versions[hit.id] == 0) {
+      if (versions[hit.id].empty()) {
         return Fail(name + " at a distance that it had in no version from " +
                     std::to_string(oldest) + " to " + std::to_string(newest));
       }
     }
     for (size_t pair = 0; pair < setting_.pairs; ++pair) {
-      const uint32_t a = versions[2 * pair];
-      const uint32_t b = versions[2 * pair + 1];
-      const bool both =
-          filter == nullptr || (filter->Contains(2 * pair) && filter->Contains(2 * pair + 1));
-      if (a != 0 && b != 0 && a != b) {
-        return Fail("half of pair " + std::to_string(pair) + ": versions " + std::to_string(a) +
-                    " and " + std::to_string(b));
+      const std::vector<uint32_t>& a = versions[2 * pair];
+      const std::vector<uint32_t>& b = versions[2 * pair + 1];
+      const bool same = std::find_first_of(a.begin(), a.end(), b.begin(), b.end()) != a.end();
+      if (!a.empty() && !b.empty() && !same) {
+        return Fail("half of pair " + std::to_string(pair) + ": versions " +
+                    std::to_string(a.front()) + " and " + std::to_string(b.front()));
       }
       if (!exact) continue;
-      const bool a_lost = a == 0 && (filter == nullptr || filter->Contains(2 * pair));
-      const bool b_lost = b == 0 && (filter == nullptr || filter->Contains(2 * pair + 1));
+      const bool a_lost = a.empty() && (filter == nullptr || filter->Contains(2 * pair));
+      const bool b_lost = b.empty() && (filter == nullptr || filter->Contains(2 * pair + 1));
       if (a_lost || b_lost) {
-        return Fail("pair " + std::to_string(pair) + " was there all the time and is not found: " +
-                    std::to_string(a) + " and " + std::to_string(b) + (both ? "" : ", filtered"));
+        return Fail("pair " + std::to_string(pair) +
+                    " was there all the time and is not found: " + (a_lost ? "first" : "") +
+                    (b_lost ? " second" : "") + (filter == nullptr ? "" : ", filtered"));
       }
     }
     if (!exact) return;
     for (PointId id = 2 * setting_.pairs; id < lives_.size(); ++id) {
-      if (versions[id] != 0 || (filter != nullptr && !filter->Contains(id))) continue;
+      if (!versions[id].empty() || (filter != nullptr && !filter->Contains(id))) continue;
       const uint32_t done = before.done[id];
       if (done % 2 == 1 && lives_[id].started.load() == done) {
         return Fail("id " + std::to_string(id) + " was there all the time and is not found");

@@ -17,6 +17,9 @@ namespace {
 
 constexpr size_t kD = kSampleDimension;
 constexpr size_t kQueries = Scaled(200, 50);
+// Recall@10 at a beam of 64, and what it may lose; few queries tell it less exactly.
+constexpr double kFloor = Scaled(990, 980) / 1000.0;
+constexpr double kSlack = Scaled(5, 15) / 1000.0;
 
 class Sample {
  public:
@@ -98,13 +101,13 @@ TEST_P(TableRecall, HoldsItsFloorAfterBuildInsertAndRemove) {
   const auto bulk = sample.Make(&pool);
   ExpectOk(bulk->Add(IdsFrom(0, count), sample.Rows(0, count)));
   const double built = sample.Recall(*bulk, 64);
-  EXPECT_GE(built, 0.99);
+  EXPECT_GE(built, kFloor);
   EXPECT_GE(sample.Recall(*bulk, 20), 0.95);
 
   const auto table = sample.Make(&pool);
   AddRows(*table, sample, 0, count);
   const double inserted = sample.Recall(*table, 64);
-  EXPECT_GE(inserted, built - 0.005);
+  EXPECT_GE(inserted, built - kSlack);
 
   // A third goes, at random; then nearly all of the rest.
   std::vector<PointId> ids = IdsFrom(0, count);
@@ -112,11 +115,11 @@ TEST_P(TableRecall, HoldsItsFloorAfterBuildInsertAndRemove) {
   std::shuffle(ids.begin(), ids.end(), random);
   ASSERT_EQ(*table->Remove(std::span(ids).first(count / 3)), count / 3);
   const double removed = sample.Recall(*table, 64);
-  EXPECT_GE(removed, built - 0.005);
+  EXPECT_GE(removed, built - kSlack);
   ASSERT_TRUE(table->Remove(std::span(ids).subspan(count / 3, count / 3 * 2 - 20)).ok());
   ExpectOk(table->Sweep());
   EXPECT_EQ(table->CountUnreachable(), 0u);
-  EXPECT_GE(sample.Recall(*table, 64), 0.99);
+  EXPECT_EQ(sample.Recall(*table, 64), 1);
   std::printf("%zu rows: recall %.4f built, %.4f inserted, %.4f after removals\n", count, built,
               inserted, removed);
 }
@@ -171,7 +174,7 @@ TEST_P(TableChurn, OfTenTimesTheSizeKeepsRecallAndCost) {
   const double fresh_recall = sample.Recall(*fresh, 32);
   const double churned_cost = sample.Cost(*table, 32);
   const double fresh_cost = sample.Cost(*fresh, 32);
-  EXPECT_GE(churned_recall, fresh_recall - Scaled(5, 15) / 1000.0);
+  EXPECT_GE(churned_recall, fresh_recall - kSlack);
   EXPECT_LE(churned_cost, fresh_cost * 1.25);
   // Every point finds itself.
   size_t found = 0;
@@ -248,7 +251,8 @@ TEST(TableFilters, AreExactEnoughAndNeverLeftWhereverTheyLie) {
         }
       }
       recall /= kPivots * kQueriesEach;
-      EXPECT_GE(recall, 0.99) << where << " filter of " << allowed << " rows";
+      // Of six queries a single miss takes more than a hundredth.
+      EXPECT_GE(recall, Scaled(99, 93) / 100.0) << where << " filter of " << allowed << " rows";
     }
   }
   for (const PlanKind kind : {PlanKind::kNothing, PlanKind::kFilterScan, PlanKind::kFilterPass}) {

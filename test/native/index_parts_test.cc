@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "index/entry_table.h"
+#include "index/graph.h"
 #include "index/neighbour_selection.h"
 #include "index/row_locks.h"
 #include "index/vector_store.h"
@@ -209,6 +210,54 @@ TEST(F32Scorer, GivesFiniteDistancesThatAgreeInBothForms) {
         }
       }
     }
+  }
+}
+
+// Two islands with entries on both, rows full or with room: a walk from any entry gets everywhere.
+TEST(Graph, LeadsFromEveryEntryToEveryNodeOnceReconnected) {
+  constexpr Slot kIsland = 100;
+  for (const size_t next : {1, 3, 4}) {
+    VectorStore vectors(2, Metric::kL2, Kernels());
+    Graph graph(vectors, {.m = 2});
+    LinkScratch scratch(2, 200);
+    ASSERT_TRUE(vectors.Grow(2 * kIsland) && graph.Grow(2 * kIsland));
+    for (Slot slot = 0; slot < 2 * kIsland; ++slot) {
+      const float vector[] = {static_cast<float>(slot % kIsland), slot < kIsland ? 0.f : 1000.f};
+      vectors.Put(slot, vector);
+    }
+    for (Slot slot = 0; slot < 2 * kIsland; ++slot) {
+      std::vector<uint32_t> links;
+      const Slot shore = slot / kIsland * kIsland;
+      for (size_t i = 1; i <= next; ++i) {
+        links.push_back(shore + (slot - shore + static_cast<Slot>(i)) % kIsland);
+      }
+      graph.RestoreNode(slot, links);
+    }
+    const std::vector<Slot> entries = {3, 150, 77, 199, 100};
+    graph.RestoreEntries(entries, 2 * kIsland, 1);
+    EXPECT_EQ(graph.CountUnreachable(), kIsland);
+    graph.FinishRestore(scratch);
+    EXPECT_EQ(graph.CountUnreachable(), 0u);
+
+    const float query[] = {0, 500};
+    const WalkTable& walks = WalksFor(Kernels().set);
+    for (const Slot entry : entries) {
+      scratch.search.Prepare(2 * kIsland, 2 * kIsland);
+      walks.walk(
+          {.links = &graph.links(), .scorer = vectors.ScorerFor(query), .seeds = {&entry, 1}},
+          scratch.search);
+      EXPECT_EQ(scratch.search.pool.size, 2 * kIsland) << next << " links, from " << entry;
+      scratch.search.ClearVisited();
+    }
+    // Entries that a walk does not begin at are nodes like others.
+    scratch.search.Prepare(2 * kIsland, 2 * kIsland);
+    walks.walk({.links = &graph.links(),
+                .scorer = vectors.ScorerFor(query),
+                .seeds = entries,
+                .seeds_kept = 1},
+               scratch.search);
+    EXPECT_EQ(scratch.search.pool.size, 2 * kIsland);
+    scratch.search.ClearVisited();
   }
 }
 

@@ -28,6 +28,9 @@ std::vector<const WalkTable*> Forms() {
 
 const WalkTable& Portable() { return WalksFor(InstructionSet::kScalar); }
 
+// Versions of the rows and readers below are counted from here: stamps go once around the circle.
+constexpr uint64_t kFirst = (uint64_t{5} << 31) - 3;
+
 // A graph without any rule: links and fill edges at random.
 struct RandomGraph {
   RandomGraph(size_t node_count, size_t width, size_t dimension, uint64_t seed)
@@ -44,9 +47,11 @@ struct RandomGraph {
         const uint64_t kind = random() % 8;
         links.Store(slot, i, kind < 4 ? to : kind < 6 ? to | Links::kFill : kNoSlot);
       }
-      stamps[slot].birth = 1 + random() % 4;
-      stamps[slot].death = random() % 2 == 0 ? kNever : 3 + random() % 4;
-      if (stamps[slot].birth > 2 || stamps[slot].death != kNever) unsettled.Set(slot);
+      births.push_back(kFirst + 1 + random() % 4);
+      deaths.push_back(random() % 2 == 0 ? UINT64_MAX : kFirst + 3 + random() % 4);
+      stamps[slot].birth = births.back() == kFirst + 1 ? kAlways : StampOf(births.back());
+      stamps[slot].death = deaths.back() == UINT64_MAX ? kNever : StampOf(deaths.back());
+      if (births.back() > kFirst + 2 || deaths.back() != UINT64_MAX) unsettled.Set(slot);
       if (random() % 16 == 0) shared.Set(slot);
       if (random() % 5 == 0) dead.Set(slot);
     }
@@ -68,6 +73,7 @@ struct RandomGraph {
   Links links;
   SlotBitmap unsettled, shared, dead, allowed;
   SlotArray<Stamps> stamps;
+  std::vector<uint64_t> births, deaths;  // what the stamps stand for
 };
 
 struct Outcome {
@@ -119,7 +125,8 @@ TEST(Walk, GivesTheSamePoolInEveryForm) {
     const std::vector<float> queries = NormalVectors(kQueries, 5, random());
     Scratch scratch;
     for (size_t q = 0; q < kQueries; ++q) {
-      const SnapshotVisible snapshot{&graph.unsettled, &graph.shared, &graph.stamps, 1 + q % 6};
+      const SnapshotVisible snapshot{&graph.unsettled, &graph.shared, &graph.stamps,
+                                     kFirst + 1 + q % 6};
       const AliveOnly alive{&graph.dead};
       graph.Allow(std::array{0.05, 0.3, 0.8}[q % 3], random());
       const AllowedVisible pass{snapshot, &graph.allowed};
@@ -157,7 +164,7 @@ TEST(Walk, FindsWhatCanBeReachedAndTellsWhatIsHidden) {
   const std::vector<float> query = NormalVectors(1, 3, TestSeed() + 9);
   const F32Scorer scorer = graph.vectors.ScorerFor(query.data());
   const std::vector<Slot> seeds = {5, 99};
-  for (const uint64_t version : {1, 2, 3, 4, 5, 6}) {
+  for (uint64_t version = kFirst + 1; version <= kFirst + 6; ++version) {
     const SnapshotVisible snapshot{&graph.unsettled, &graph.shared, &graph.stamps, version};
     std::set<Slot> reachable(seeds.begin(), seeds.end());
     for (std::vector<Slot> open = seeds; !open.empty();) {
@@ -186,8 +193,7 @@ TEST(Walk, FindsWhatCanBeReachedAndTellsWhatIsHidden) {
         EXPECT_EQ(distance, scorer.ScoreOne(slot));
         EXPECT_EQ((tagged & CandidatePool::kTransit) == 0, snapshot(slot));
         EXPECT_NE(tagged & CandidatePool::kExpanded, 0u);
-        const Stamps& row = graph.stamps[slot];
-        const bool shown = row.birth <= version && version < row.death;
+        const bool shown = graph.births[slot] <= version && version < graph.deaths[slot];
         EXPECT_EQ(snapshot(slot), shown || graph.shared.Test(slot) || !graph.unsettled.Test(slot));
       }
     }
@@ -253,11 +259,32 @@ class ListedWalks final : public WalkSource {
   size_t next_ = 0;
 };
 
+TEST(Stamps, SayTheSameAllAroundTheCircle) {
+  for (const uint64_t now : {uint64_t{1}, uint64_t{1} << 30, (uint64_t{1} << 31) - 1,
+                             uint64_t{1} << 31, (uint64_t{7} << 31) + 5}) {
+    for (const uint64_t ago : {0, 1, 2, 1000, (1 << 30) - 1}) {
+      if (ago >= now) continue;
+      const Stamp stamp = StampOf(now - ago);
+      EXPECT_TRUE(HasHappened(stamp, now)) << now << " - " << ago;
+      EXPECT_EQ(VersionOf(stamp, now), now - ago);
+      if (ago > 0) {
+        EXPECT_FALSE(HasHappened(StampOf(now), now - ago)) << now << " - " << ago;
+      }
+    }
+    EXPECT_TRUE(HasHappened(kAlways, now));
+    EXPECT_FALSE(HasHappened(kNever, now));
+    EXPECT_EQ(VersionOf(kAlways, now), 1u);
+    SlotArray<Stamps> fresh;
+    ASSERT_TRUE(fresh.Grow(1));
+    EXPECT_FALSE(fresh[0].VisibleAt(now));
+  }
+}
+
 TEST(InterleavedWalks, FindWhatSingleWalksFind) {
   VITRINE_TRACE_SEED();
   std::mt19937_64 random(TestSeed());
   RandomGraph graph(4000, 32, 6, random());
-  const SnapshotVisible snapshot{&graph.unsettled, &graph.shared, &graph.stamps, 3};
+  const SnapshotVisible snapshot{&graph.unsettled, &graph.shared, &graph.stamps, kFirst + 3};
   for (const WalkTable* const form : Forms()) {
     std::vector<Scratch> scratches(kWalkLanes);
     Scratch* const lanes[kWalkLanes] = {&scratches[0], &scratches[1], &scratches[2], &scratches[3]};
@@ -344,7 +371,8 @@ void ExpectInsertion(const Line& line, const std::vector<Slot>& order, size_t ef
     // What lanes beyond the pool's end hold must not matter.
     std::fill_n(scratch.pool.distance, scratch.pool.room, -1e30f);
     std::fill_n(scratch.pool.tagged, scratch.pool.room, 0u);
-    form->walk({.links = &line.links, .scorer = scorer, .seeds = order}, scratch);
+    form->walk({.links = &line.links, .scorer = scorer, .seeds = order, .seeds_kept = order.size()},
+               scratch);
     std::vector<std::pair<float, Slot>> pool;
     for (size_t i = 0; i < scratch.pool.size; ++i) {
       pool.emplace_back(scratch.pool.distance[i], scratch.pool.slot(i));
@@ -427,6 +455,7 @@ TEST(CandidatePool, KeepsHiddenNodesBesideTheResults) {
       form->walk({.links = &line.links,
                   .scorer = line.vectors.ScorerFor(&query),
                   .seeds = order,
+                  .seeds_kept = order.size(),
                   .alive = &alive},
                  scratch);
       const CandidatePool& pool = scratch.pool;
@@ -467,6 +496,7 @@ TEST(CandidatePool, BoundsHiddenNodes) {
     form->walk({.links = &line.links,
                 .scorer = line.vectors.ScorerFor(&query),
                 .seeds = order,
+                .seeds_kept = order.size(),
                 .alive = &alive},
                scratch);
     const CandidatePool& pool = scratch.pool;
