@@ -5,6 +5,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "base/status.h"
 
@@ -27,6 +28,9 @@ class File {
   // Returns when everything written is on the device. After a failure nothing is known about what
   // was written, and a second call proves nothing: the file must be given up.
   virtual Status Sync() = 0;
+  // The same for the bytes alone, which is cheaper where nothing about the file itself, such as its
+  // length, has changed since it was flushed.
+  virtual Status SyncData() = 0;
   virtual Result<uint64_t> Size() const = 0;
   // REQUIRES: called at most once, and nothing else afterwards
   virtual Status Close() = 0;
@@ -47,11 +51,15 @@ class FileSystem {
   virtual Result<std::unique_ptr<File>> OpenForReading(const std::string& path, Cache cache) = 0;
   // A new, empty file for writing; kExists when there is something at `path`.
   virtual Result<std::unique_ptr<File>> Create(const std::string& path) = 0;
+  // A regular file that exists, for reading and writing.
+  virtual Result<std::unique_ptr<File>> OpenForWriting(const std::string& path) = 0;
   // Puts `from` in the place of `to`, which may or may not exist, in one step.
   virtual Status Rename(const std::string& from, const std::string& to) = 0;
   virtual Status Remove(const std::string& path) = 0;
   // Returns when creations, renames and removals in the folder of `path` are on the device.
   virtual Status SyncFolderOf(const std::string& path) = 0;
+  // The names of everything in `folder`, in ascending order of their bytes.
+  virtual Result<std::vector<std::string>> List(const std::string& folder) = 0;
 };
 
 // The operating system's files.

@@ -1,5 +1,6 @@
 #ifndef _WIN32
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -92,6 +93,17 @@ class PosixFile final : public File {
     return {};
   }
 
+  Status SyncData() override {
+#if defined(__linux__)
+    if (Uninterrupted([&] { return fdatasync(descriptor_); }) != 0) {
+      return IoError("cannot flush", path_, errno);
+    }
+    return {};
+#else
+    return Sync();
+#endif
+  }
+
   Result<uint64_t> Size() const override {
     struct stat status = {};
     if (fstat(descriptor_, &status) != 0) return IoError("cannot look at", path_, errno);
@@ -106,33 +118,54 @@ class PosixFile final : public File {
     return {};
   }
 
+  // Lets later reads come from the device where the system allows.
+  void DropCache() const {
+#if defined(POSIX_FADV_DONTNEED)
+    (void)posix_fadvise(descriptor_, 0, 0, POSIX_FADV_DONTNEED);
+#elif defined(F_NOCACHE)
+    (void)fcntl(descriptor_, F_NOCACHE, 1);
+#endif
+  }
+
  private:
   int descriptor_;
   const std::string path_;
 };
 
+// Opens what is a regular file.
+//   mode   O_RDONLY or O_RDWR
+Result<std::unique_ptr<PosixFile>> OpenRegular(const std::string& path, int mode) {
+  // Without O_NONBLOCK opening a pipe would wait for a writer; regular files do not mind.
+  const int descriptor =
+      Uninterrupted([&] { return open(path.c_str(), mode | O_CLOEXEC | O_NONBLOCK); });
+  if (descriptor < 0) return IoError("cannot open", path, errno);
+  auto file = std::make_unique<PosixFile>(descriptor, path);
+  struct stat status = {};
+  if (fstat(descriptor, &status) != 0) return IoError("cannot look at", path, errno);
+  if (S_ISDIR(status.st_mode)) return IoError("cannot read", path, EISDIR);
+  if (!S_ISREG(status.st_mode)) {
+    return Status(ErrorCode::kIo, "cannot read " + path + ": it is not a regular file");
+  }
+  return file;
+}
+
+struct CloseFolder {
+  void operator()(DIR* folder) const { (void)closedir(folder); }
+};
+
 class PosixFileSystem final : public FileSystem {
  public:
   Result<std::unique_ptr<File>> OpenForReading(const std::string& path, Cache cache) override {
-    // Without O_NONBLOCK opening a pipe would wait for a writer; regular files do not mind.
-    const int descriptor =
-        Uninterrupted([&] { return open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK); });
-    if (descriptor < 0) return IoError("cannot open", path, errno);
-    auto file = std::make_unique<PosixFile>(descriptor, path);
-    struct stat status = {};
-    if (fstat(descriptor, &status) != 0) return IoError("cannot look at", path, errno);
-    if (S_ISDIR(status.st_mode)) return IoError("cannot read", path, EISDIR);
-    if (!S_ISREG(status.st_mode)) {
-      return Status(ErrorCode::kIo, "cannot read " + path + ": it is not a regular file");
-    }
-    if (cache == Cache::kDrop) {
-#if defined(POSIX_FADV_DONTNEED)
-      (void)posix_fadvise(descriptor, 0, 0, POSIX_FADV_DONTNEED);
-#elif defined(F_NOCACHE)
-      (void)fcntl(descriptor, F_NOCACHE, 1);
-#endif
-    }
-    return std::unique_ptr<File>(std::move(file));
+    Result<std::unique_ptr<PosixFile>> file = OpenRegular(path, O_RDONLY);
+    if (!file.ok()) return file.status();
+    if (cache == Cache::kDrop) (*file)->DropCache();
+    return std::unique_ptr<File>(std::move(*file));
+  }
+
+  Result<std::unique_ptr<File>> OpenForWriting(const std::string& path) override {
+    Result<std::unique_ptr<PosixFile>> file = OpenRegular(path, O_RDWR);
+    if (!file.ok()) return file.status();
+    return std::unique_ptr<File>(std::move(*file));
   }
 
   Result<std::unique_ptr<File>> Create(const std::string& path) override {
@@ -167,6 +200,22 @@ class PosixFileSystem final : public FileSystem {
     // Some network file systems have no such thing as flushing a folder.
     if (errno == EINVAL || errno == ENOTSUP) return {};
     return IoError("cannot flush", folder, errno);
+  }
+
+  Result<std::vector<std::string>> List(const std::string& folder) override {
+    const std::unique_ptr<DIR, CloseFolder> open(opendir(folder.c_str()));
+    if (open == nullptr) return IoError("cannot list", folder, errno);
+    std::vector<std::string> names;
+    for (;;) {
+      errno = 0;
+      const dirent* const entry = readdir(open.get());
+      if (entry == nullptr) break;
+      std::string name = entry->d_name;
+      if (name != "." && name != "..") names.push_back(std::move(name));
+    }
+    if (errno != 0) return IoError("cannot list", folder, errno);
+    std::sort(names.begin(), names.end());
+    return names;
   }
 };
 

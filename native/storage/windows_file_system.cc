@@ -33,6 +33,14 @@ std::wstring Wide(const std::string& path) {
   return wide;
 }
 
+std::string Narrow(const wchar_t* wide) {
+  const int bytes = WideCharToMultiByte(CP_UTF8, 0, wide, -1, nullptr, 0, nullptr, nullptr);
+  std::string narrow(static_cast<size_t>(std::max(bytes, 1)), '\0');
+  WideCharToMultiByte(CP_UTF8, 0, wide, -1, narrow.data(), bytes, nullptr, nullptr);
+  narrow.pop_back();  // the terminator
+  return narrow;
+}
+
 // The place of a read or write of a synchronous handle.
 OVERLAPPED At(uint64_t offset) {
   OVERLAPPED place = {};
@@ -93,6 +101,8 @@ class WindowsFile final : public File {
     return {};
   }
 
+  Status SyncData() override { return Sync(); }
+
   Result<uint64_t> Size() const override {
     LARGE_INTEGER size;
     if (!GetFileSizeEx(handle_, &size)) return IoError("cannot look at", path_, GetLastError());
@@ -111,20 +121,28 @@ class WindowsFile final : public File {
   const std::string path_;
 };
 
+Result<std::unique_ptr<File>> OpenRegular(const std::string& path, DWORD access) {
+  // Others may use and replace the file meanwhile, as they may on POSIX.
+  const HANDLE handle = CreateFileW(Wide(path).c_str(), access,
+                                    FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE, nullptr,
+                                    OPEN_EXISTING, FILE_ATTRIBUTE_NORMAL, nullptr);
+  if (handle == INVALID_HANDLE_VALUE) return IoError("cannot open", path, GetLastError());
+  auto file = std::make_unique<WindowsFile>(handle, path);
+  if (GetFileType(handle) != FILE_TYPE_DISK) {
+    return Status(ErrorCode::kIo, "cannot read " + path + ": it is not a regular file");
+  }
+  return std::unique_ptr<File>(std::move(file));
+}
+
 class WindowsFileSystem final : public FileSystem {
  public:
   // The cache stays in use: reading past it needs aligned buffers (FILE_FLAG_NO_BUFFERING).
   Result<std::unique_ptr<File>> OpenForReading(const std::string& path, Cache) override {
-    // Others may replace the file meanwhile, as they may on POSIX.
-    const HANDLE handle =
-        CreateFileW(Wide(path).c_str(), GENERIC_READ, FILE_SHARE_READ | FILE_SHARE_DELETE, nullptr,
-                    OPEN_EXISTING, FILE_ATTRIBUTE_NORMAL, nullptr);
-    if (handle == INVALID_HANDLE_VALUE) return IoError("cannot open", path, GetLastError());
-    auto file = std::make_unique<WindowsFile>(handle, path);
-    if (GetFileType(handle) != FILE_TYPE_DISK) {
-      return Status(ErrorCode::kIo, "cannot read " + path + ": it is not a regular file");
-    }
-    return std::unique_ptr<File>(std::move(file));
+    return OpenRegular(path, GENERIC_READ);
+  }
+
+  Result<std::unique_ptr<File>> OpenForWriting(const std::string& path) override {
+    return OpenRegular(path, GENERIC_READ | GENERIC_WRITE);
   }
 
   Result<std::unique_ptr<File>> Create(const std::string& path) override {
@@ -156,6 +174,22 @@ class WindowsFileSystem final : public FileSystem {
 
   // A folder has no buffers to flush; see Rename.
   Status SyncFolderOf(const std::string&) override { return {}; }
+
+  Result<std::vector<std::string>> List(const std::string& folder) override {
+    WIN32_FIND_DATAW entry = {};
+    const HANDLE search = FindFirstFileW(Wide(folder + "\\*").c_str(), &entry);
+    if (search == INVALID_HANDLE_VALUE) return IoError("cannot list", folder, GetLastError());
+    std::vector<std::string> names;
+    do {
+      std::string name = Narrow(entry.cFileName);
+      if (name != "." && name != "..") names.push_back(std::move(name));
+    } while (FindNextFileW(search, &entry));
+    const DWORD error = GetLastError();
+    FindClose(search);
+    if (error != ERROR_NO_MORE_FILES) return IoError("cannot list", folder, error);
+    std::sort(names.begin(), names.end());
+    return names;
+  }
 };
 
 }  // namespace

@@ -21,7 +21,7 @@ using Bytes = std::vector<std::byte>;
 class MemoryFiles final : public FileSystem {
  public:
   // Called before each operation with its name ("create", "write", "sync", "close", "open", "size",
-  // "read", "rename", "sync folder", "remove"); what it returns is what happens.
+  // "read", "rename", "sync folder", "list", "remove"); what it returns is what happens.
   std::function<Status(const std::string& operation)> before = [](const auto&) { return Status(); };
   // Bytes that fit in all files together; a write beyond fills the device and fails.
   uint64_t capacity = UINT64_MAX;
@@ -71,6 +71,9 @@ class MemoryFiles final : public FileSystem {
     names_[path] = node;
     return std::unique_ptr<File>(std::make_unique<OpenFile>(*this, node));
   }
+  Result<std::unique_ptr<File>> OpenForWriting(const std::string& path) override {
+    return OpenForReading(path, Cache::kUse);
+  }
   Status Rename(const std::string& from, const std::string& to) override {
     VITRINE_RETURN_IF_ERROR(before("rename"));
     const auto found = names_.find(from);
@@ -88,6 +91,13 @@ class MemoryFiles final : public FileSystem {
     VITRINE_RETURN_IF_ERROR(before("sync folder"));
     synced_names_ = names_;
     return {};
+  }
+  // All files are in one folder, whatever its name is.
+  Result<std::vector<std::string>> List(const std::string&) override {
+    VITRINE_RETURN_IF_ERROR(before("list"));
+    std::vector<std::string> names;
+    for (const std::string& path : Names()) names.push_back(path.substr(path.rfind('/') + 1));
+    return names;
   }
 
  private:
@@ -129,6 +139,7 @@ class MemoryFiles final : public FileSystem {
       node_->synced = node_->bytes;
       return {};
     }
+    Status SyncData() override { return Sync(); }
     Result<uint64_t> Size() const override {
       VITRINE_RETURN_IF_ERROR(files_.before("size"));
       return static_cast<uint64_t>(node_->bytes.size());

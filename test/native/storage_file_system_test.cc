@@ -88,6 +88,29 @@ TEST_F(SystemFilesTest, CreatesOnlyWhatIsNotThere) {
   EXPECT_EQ(Read("file"), CountingBytes(10));
 }
 
+TEST_F(SystemFilesTest, ChangesAFileThatExists) {
+  Write("file", CountingBytes(100));
+  auto file = files_->OpenForWriting(PathOf("file"));
+  ASSERT_TRUE(file.ok()) << file.status().message();
+  ASSERT_TRUE((*file)->WriteAt(10, Bytes(5)).ok());
+  ASSERT_TRUE((*file)->SyncData().ok());
+  Bytes expected = CountingBytes(100);
+  std::fill_n(expected.begin() + 10, 5, std::byte{});
+  Bytes read(100);
+  ASSERT_TRUE((*file)->ReadAt(0, read).ok());
+  EXPECT_EQ(read, expected);
+  ASSERT_TRUE((*file)->Close().ok());
+  EXPECT_EQ(Read("file"), expected);
+}
+
+TEST_F(SystemFilesTest, ListsAFolderInOrder) {
+  EXPECT_TRUE(files_->List(folder_.string())->empty());
+  for (const char* const name : {"b", "a", ".hidden", "b.tmp", "\u00e9"}) Write(name, Bytes(1));
+  std::filesystem::create_directory(folder_ / "c");
+  EXPECT_EQ(*files_->List(folder_.string()),
+            (std::vector<std::string>{".hidden", "a", "b", "b.tmp", "c", "\u00e9"}));
+}
+
 TEST_F(SystemFilesTest, SaysPathAndReasonOfEveryFailure) {
   const auto expect = [](const Status& status, const std::string& path, int error) {
     ASSERT_FALSE(status.ok());
@@ -103,6 +126,9 @@ TEST_F(SystemFilesTest, SaysPathAndReasonOfEveryFailure) {
   const auto cache = FileSystem::Cache::kUse;
   expect(files_->OpenForReading(missing, cache).status(), missing, ENOENT);
   expect(files_->OpenForReading(folder_.string(), cache).status(), folder_.string(), EISDIR);
+  expect(files_->OpenForWriting(missing).status(), missing, ENOENT);
+  expect(files_->OpenForWriting(folder_.string()).status(), folder_.string(), EISDIR);
+  expect(files_->List(missing).status(), missing, ENOENT);
   expect(files_->Create(missing).status(), missing, ENOENT);
   expect(files_->Rename(missing, PathOf("a")), PathOf("a"), ENOENT);
   expect(files_->Remove(missing), missing, ENOENT);

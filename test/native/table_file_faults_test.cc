@@ -138,11 +138,17 @@ TEST(TableFileFaults, NoticesWhatTheDeviceChanged) {
     Result<std::unique_ptr<File>> Create(const std::string& path) override {
       return files_.Create(path);
     }
+    Result<std::unique_ptr<File>> OpenForWriting(const std::string& path) override {
+      return files_.OpenForWriting(path);
+    }
     Status Rename(const std::string& from, const std::string& to) override {
       return files_.Rename(from, to);
     }
     Status Remove(const std::string& path) override { return files_.Remove(path); }
     Status SyncFolderOf(const std::string& path) override { return files_.SyncFolderOf(path); }
+    Result<std::vector<std::string>> List(const std::string& folder) override {
+      return files_.List(folder);
+    }
 
    private:
     MemoryFiles& files_;
