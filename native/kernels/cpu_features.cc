@@ -10,6 +10,15 @@
 #else
 #include <cpuid.h>
 #endif
+#elif defined(VITRINE_ARM64)
+#if defined(__linux__)
+#include <asm/hwcap.h>
+#include <sys/auxv.h>
+#elif defined(__APPLE__)
+#include <sys/sysctl.h>
+#elif defined(_WIN32)
+#include <windows.h>
+#endif
 #endif
 
 namespace vitrine {
@@ -59,10 +68,11 @@ constexpr uint32_t kFma = Bit(12), kPopcnt = Bit(23), kOsxsave = Bit(27), kAvx =
                    kF16c = Bit(29);                                 // leaf 1, ecx
 constexpr uint32_t kBmi1 = Bit(3), kAvx2 = Bit(5), kBmi2 = Bit(8);  // leaf 7, ebx
 constexpr uint32_t kAvx512F = Bit(16), kAvx512Dq = Bit(17), kAvx512Bw = Bit(30),
-                   kAvx512Vl = Bit(31);  // leaf 7, ebx
-constexpr uint32_t kLzcnt = Bit(5);      // leaf 0x80000001, ecx
-constexpr uint64_t kYmmState = 0x06;     // xmm, ymm
-constexpr uint64_t kZmmState = 0xe6;     // and masks, zmm
+                   kAvx512Vl = Bit(31);    // leaf 7, ebx
+constexpr uint32_t kAvx512Vnni = Bit(11);  // leaf 7, ecx
+constexpr uint32_t kLzcnt = Bit(5);        // leaf 0x80000001, ecx
+constexpr uint64_t kYmmState = 0x06;       // xmm, ymm
+constexpr uint64_t kZmmState = 0xe6;       // and masks, zmm
 
 }  // namespace
 
@@ -77,10 +87,32 @@ bool Avx512Supported() noexcept {
          HasAll(Cpuid(7).ebx, kAvx512F | kAvx512Dq | kAvx512Bw | kAvx512Vl);
 }
 
+bool Avx512VnniSupported() noexcept {
+  return Avx512Supported() && HasAll(Cpuid(7).ecx, kAvx512Vnni);
+}
+
 #else
 
 bool Avx2Supported() noexcept { return false; }
 bool Avx512Supported() noexcept { return false; }
+bool Avx512VnniSupported() noexcept { return false; }
 
 #endif  // VITRINE_X86_64
+
+bool NeonDotprodSupported() noexcept {
+#if !defined(VITRINE_ARM64)
+  return false;
+#elif defined(__linux__)
+  return (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0;
+#elif defined(__APPLE__)
+  int has = 0;
+  size_t size = sizeof(has);
+  return sysctlbyname("hw.optional.arm.FEAT_DotProd", &has, &size, nullptr, 0) == 0 && has != 0;
+#elif defined(_WIN32)
+  return IsProcessorFeaturePresent(PF_ARM_V82_DP_INSTRUCTIONS_AVAILABLE) != 0;
+#else
+  return false;
+#endif
+}
+
 }  // namespace vitrine

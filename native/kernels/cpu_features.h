@@ -9,5 +9,9 @@ bool Avx2Supported() noexcept;
 // Also false on macOS until something has used AVX-512: its kernel grants the registers on first
 // use, and shows them as missing before.
 bool Avx512Supported() noexcept;
+// AVX-512 with the dot products of bytes, which its first processors lack.
+bool Avx512VnniSupported() noexcept;
+// Dot products of bytes in NEON. False on other architectures than 64-bit ARM.
+bool NeonDotprodSupported() noexcept;
 
 }  // namespace vitrine

@@ -32,7 +32,6 @@
 
 #define VITRINE_PRAGMA(text) _Pragma(#text)
 
-#if defined(VITRINE_X86_64)
 #if defined(__clang__)
 #define VITRINE_TARGET_BEGIN(extensions) \
   VITRINE_PRAGMA(clang attribute push(__attribute__((target(extensions))), apply_to = function))
@@ -47,12 +46,28 @@
 #define VITRINE_TARGET_END
 #endif
 
+#if defined(VITRINE_X86_64)
 // Haswell and Zen (2013, 2017) and later.
 #define VITRINE_TARGET_BEGIN_AVX2 VITRINE_TARGET_BEGIN("avx2,fma,f16c,bmi,bmi2,lzcnt,popcnt")
 // Skylake-SP and Zen 4 (2017, 2022) and later; without VNNI, which the first of them lack.
 #define VITRINE_TARGET_BEGIN_AVX512 \
   VITRINE_TARGET_BEGIN("avx2,fma,f16c,bmi,bmi2,lzcnt,popcnt,avx512f,avx512bw,avx512vl,avx512dq")
-#endif  // VITRINE_X86_64
+// Cascade Lake and Zen 4 (2019, 2022) and later.
+#define VITRINE_TARGET_BEGIN_AVX512_VNNI \
+  VITRINE_TARGET_BEGIN(                  \
+      "avx2,fma,f16c,bmi,bmi2,lzcnt,popcnt,avx512f,avx512bw,avx512vl,avx512dq,avx512vnni")
+#elif defined(VITRINE_ARM64)
+// Cortex-A76, Neoverse N1 and Apple M1 (2018 to 2020) and later. Clang before 16 declares the
+// intrinsics only where the whole file is compiled for them.
+#if !defined(__clang__) || __clang_major__ >= 16 || defined(__ARM_FEATURE_DOTPROD)
+#define VITRINE_HAS_DOTPROD 1
+#if defined(__clang__)
+#define VITRINE_TARGET_BEGIN_DOTPROD VITRINE_TARGET_BEGIN("dotprod")
+#else
+#define VITRINE_TARGET_BEGIN_DOTPROD VITRINE_TARGET_BEGIN("arch=armv8.2-a+dotprod")
+#endif
+#endif
+#endif
 
 // For the parts of a kernel whose vectors must stay in registers whatever the compiler's heuristics
 // say: arguments of a vector type would otherwise travel through memory.

@@ -1,0 +1,74 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "kernels/kernels.h"
+
+namespace vitrine {
+
+// The kernels of one instruction set on small integers: on vectors of bytes, and on the codes of
+// index/code_store.h. Sums of integers are exact, so every form of every instruction set gives the
+// same bits; `hadamard` adds floats in one order everywhere, so that holds for it too.
+//
+//   a, b, query, row  [dim] of the type that the name says, any alignment, not retained; nothing
+//                     outside is read
+//   rows              4 pointers, not necessarily distinct
+//   out               [4], must not overlap the inputs
+//   dim               1 to 65,536: up to there no sum leaves its type, whatever the components are
+// Pure functions: any number of threads at once.
+struct CodeKernels {
+  // Squared Euclidean distance, sum (a[i] - b[i])^2. It is also that of i8 vectors whose sign bits
+  // have been flipped.
+  uint32_t (*l2_u8)(const uint8_t* a, const uint8_t* b, size_t dim) noexcept;
+  void (*l2_u8_rows4)(const uint8_t* query, const uint8_t* const* rows, size_t dim,
+                      uint32_t* out) noexcept;
+  // Inner product, sum a[i] * b[i].
+  uint32_t (*dot_u8)(const uint8_t* a, const uint8_t* b, size_t dim) noexcept;
+  void (*dot_u8_rows4)(const uint8_t* query, const uint8_t* const* rows, size_t dim,
+                       uint32_t* out) noexcept;
+  int32_t (*dot_i8)(const int8_t* a, const int8_t* b, size_t dim) noexcept;
+  void (*dot_i8_rows4)(const int8_t* query, const int8_t* const* rows, size_t dim,
+                       int32_t* out) noexcept;
+  // Inner product of a signed query with unsigned bytes, the form that processors are fastest at.
+  int32_t (*dot_i8_u8)(const int8_t* query, const uint8_t* row, size_t dim) noexcept;
+  void (*dot_i8_u8_rows4)(const int8_t* query, const uint8_t* const* rows, size_t dim,
+                          int32_t* out) noexcept;
+
+  // Inner product of a signed query with digits of four bits, 0 to 15.
+  //   row  [dim / 2] bytes. Digits come in blocks of 128 in 64 bytes: byte i of a block holds digit
+  //        i in its low and digit 64 + i in its high nibble. A last block of 64 digits takes 32
+  //        bytes: digits i and 32 + i. So a load of a whole line of memory gives two vectors of
+  //        digits, each in the order of the query.
+  // REQUIRES: dim is a multiple of 64
+  int32_t (*dot_i8_u4)(const int8_t* query, const uint8_t* row, size_t dim) noexcept;
+  void (*dot_i8_u4_rows4)(const int8_t* query, const uint8_t* const* rows, size_t dim,
+                          int32_t* out) noexcept;
+
+  // Multiplies `v` by the Hadamard matrix of its size in place, unscaled: |v| grows by sqrt(n).
+  //   v  [n] f32, any alignment
+  //   n  a power of two, >= 64
+  // Step h = 1, 2, 4, ... n / 2 replaces x = v[i], y = v[i + h] by x + y, x - y for each i without
+  // the bit h.
+  void (*hadamard)(float* v, size_t n) noexcept;
+};
+
+// Kernels on codes, with what they need of a processor beyond `set`.
+struct CodeKernelTable {
+  InstructionSet set;
+  const char* name;  // such as "avx512-vnni"
+  // Whether this processor runs the kernels; asks it each time. REQUIRES of every kernel: true.
+  bool (*supported)() noexcept;
+  CodeKernels codes;
+};
+
+// All that are compiled in, best first, supported or not; the last is scalar. The tables live as
+// long as the program.
+std::span<const CodeKernelTable* const> CodeKernelTables() noexcept;
+
+// The best that this processor supports among those of `set`, the set that was selected or forced
+// for f32. REQUIRES: the processor supports `set`
+const CodeKernelTable& SelectCodeKernels(InstructionSet set) noexcept;
+
+}  // namespace vitrine

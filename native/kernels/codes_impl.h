@@ -1,0 +1,213 @@
+// The kernels on codes for any vector instruction set: each codes_*.cc includes this file inside
+// its target region and instantiates CodeForms with its `Isa`. Everything here is of internal
+// linkage; the .cc includes <utility> and isa.h before its region, because nothing may be included
+// inside one.
+//
+// An `Isa` provides, with every function VITRINE_ALWAYS_INLINE:
+//   Sum32                       a vector of 32-bit partial sums, which wrap like unsigned ones
+//   Sum32 Zero();  Sum32 Add(Sum32, Sum32);  uint32_t Total(Sum32)
+//   L2U8, DotU8, DotI8, DotI8U8  one kernel each on bytes; WidenedTerm gives those of sets
+//                               without a dot product of bytes. In each:
+//     kStep                     components taken at once
+//     Query Load(p), LoadFirst(p, n)   of the query, 0 < n < kStep; then zeros, reads no further
+//     Sum32 Step(Sum32, Query, row), StepFirst(Sum32, Query, row, n)
+//     kFlip                     whether Step computes on rows with flipped sign bits, which adds
+//                               128 times the sum of the query with the sign kFlip; 0: it does not
+//     Sum32 AddQuery(Sum32, Query)     sums the query; only where kFlip is not 0
+//   U4Sum ZeroU4();  Sum32 TotalU4(U4Sum)
+//   U4Sum StepU4(U4Sum, Bytes digits, Bytes low, Bytes high)
+//   U4Sum FlushU4(U4Sum)        called after every kU4Blocks blocks of 64 bytes at the latest
+//   kBytes, Bytes Load(const void*)  a vector of bytes, 16, 32 or 64 of them
+//   Bytes LoadHalf(const void*)      32 bytes, then zeros; only where kBytes is 64
+//   Floats, kLanes, LoadFloats, StoreFloats, AddFloats, SubFloats
+//   Floats HadamardWithin(Floats)    the first log2(kLanes) steps of `hadamard`
+
+namespace vitrine {
+namespace {
+
+// A kernel on bytes for instruction sets whose products are of 16-bit numbers. `Isa` provides
+// kWideStep, Wide, Widen and WidenFirst (overloaded by the type of the bytes), SubWide and
+//   Sum32 MultiplyAdd(Sum32 sum, Wide x, Wide y)   adds products of neighbours, which fit 32 bits
+template <class Isa, class QueryByte, class RowByte, bool kSquares>
+struct WidenedTerm {
+  using Query = typename Isa::Wide;
+  using Sum32 = typename Isa::Sum32;
+  static constexpr size_t kStep = Isa::kWideStep;
+  static constexpr int kFlip = 0;
+
+  static VITRINE_ALWAYS_INLINE Query Load(const QueryByte* p) { return Isa::Widen(p); }
+  static VITRINE_ALWAYS_INLINE Query LoadFirst(const QueryByte* p, size_t n) {
+    return Isa::WidenFirst(p, n);
+  }
+  static VITRINE_ALWAYS_INLINE Sum32 Step(Sum32 sum, Query query, const RowByte* row) {
+    return AddTerm(sum, query, Isa::Widen(row));
+  }
+  static VITRINE_ALWAYS_INLINE Sum32 StepFirst(Sum32 sum, Query query, const RowByte* row,
+                                               size_t n) {
+    return AddTerm(sum, query, Isa::WidenFirst(row, n));
+  }
+
+ private:
+  static VITRINE_ALWAYS_INLINE Sum32 AddTerm(Sum32 sum, Query query, typename Isa::Wide row) {
+    if constexpr (kSquares) {
+      const auto difference = Isa::SubWide(query, row);
+      return Isa::MultiplyAdd(sum, difference, difference);
+    } else {
+      return Isa::MultiplyAdd(sum, query, row);
+    }
+  }
+};
+
+template <class Isa>
+struct CodeForms {
+  using Sum32 = typename Isa::Sum32;
+  using Bytes = typename Isa::Bytes;
+  using Floats = typename Isa::Floats;
+
+  // Scores one row for each index `r`. Folds and not loops over the rows: compilers keep an array
+  // in registers only if every index into it is a constant from the start. Two sums a row, because
+  // a dot product takes five cycles and two may begin in each.
+  template <class Term, class Out, class QueryByte, class RowByte, size_t... r>
+  static VITRINE_ALWAYS_INLINE void ScoreRows(std::index_sequence<r...>, const QueryByte* query,
+                                              const RowByte* const* rows_in_memory, size_t dim,
+                                              Out* out) {
+    constexpr size_t kStep = Term::kStep;
+    const RowByte* const rows[] = {rows_in_memory[r]...};
+    Sum32 even[sizeof...(r)], odd[sizeof...(r)];
+    ((even[r] = Isa::Zero(), odd[r] = Isa::Zero()), ...);
+    Sum32 query_sum = Isa::Zero();
+    size_t at = 0;
+    for (; dim - at >= 2 * kStep; at += 2 * kStep) {
+      const auto first = Term::Load(query + at);
+      ((even[r] = Term::Step(even[r], first, rows[r] + at)), ...);
+      const size_t next = at + kStep;
+      const auto second = Term::Load(query + next);
+      ((odd[r] = Term::Step(odd[r], second, rows[r] + next)), ...);
+      if constexpr (Term::kFlip != 0) {
+        query_sum = Term::AddQuery(Term::AddQuery(query_sum, first), second);
+      }
+    }
+    if (dim - at >= kStep) {
+      const auto full = Term::Load(query + at);
+      ((even[r] = Term::Step(even[r], full, rows[r] + at)), ...);
+      if constexpr (Term::kFlip != 0) query_sum = Term::AddQuery(query_sum, full);
+      at += kStep;
+    }
+    if (const size_t left = dim - at; left != 0) {
+      const auto tail = Term::LoadFirst(query + at, left);
+      ((odd[r] = Term::StepFirst(odd[r], tail, rows[r] + at, left)), ...);
+      if constexpr (Term::kFlip != 0) query_sum = Term::AddQuery(query_sum, tail);
+    }
+    uint32_t correction = 0;
+    if constexpr (Term::kFlip > 0) correction = 128 * Isa::Total(query_sum);
+    if constexpr (Term::kFlip < 0) correction = 0 - 128 * Isa::Total(query_sum);
+    ((out[r] = static_cast<Out>(Isa::Total(Isa::Add(even[r], odd[r])) + correction)), ...);
+  }
+
+  template <class Term, class Out, class A, class B>
+  static Out Score(const A* a, const B* b, size_t dim) noexcept {
+    Out out;
+    ScoreRows<Term>(std::make_index_sequence<1>(), a, &b, dim, &out);
+    return out;
+  }
+
+  template <class Term, class Out, class QueryByte, class RowByte>
+  static void ScoreRows4(const QueryByte* query, const RowByte* const* rows, size_t dim,
+                         Out* out) noexcept {
+    ScoreRows<Term>(std::make_index_sequence<4>(), query, rows, dim, out);
+  }
+
+  // Digits of four bits: the layout of code_kernels.h.
+  template <size_t... r>
+  static VITRINE_ALWAYS_INLINE void ScoreU4(std::index_sequence<r...>, const int8_t* query,
+                                            const uint8_t* const* rows_in_memory, size_t dim,
+                                            int32_t* out) {
+    constexpr size_t kBytes = Isa::kBytes;
+    const uint8_t* const rows[] = {rows_in_memory[r]...};
+    typename Isa::U4Sum sums[sizeof...(r)];
+    ((sums[r] = Isa::ZeroU4()), ...);
+    const size_t blocks = dim / 128;
+    for (size_t block = 0; block < blocks;) {
+      const size_t stop = blocks - block < Isa::kU4Blocks ? blocks : block + Isa::kU4Blocks;
+      for (; block < stop; ++block) {
+        for (size_t i = 0; i < 64; i += kBytes) {
+          const Bytes low = Isa::Load(query + block * 128 + i);
+          const Bytes high = Isa::Load(query + block * 128 + 64 + i);
+          ((sums[r] = Isa::StepU4(sums[r], Isa::Load(rows[r] + block * 64 + i), low, high)), ...);
+        }
+      }
+      ((sums[r] = Isa::FlushU4(sums[r])), ...);
+    }
+    if (dim % 128 != 0) {
+      const int8_t* const tail = query + blocks * 128;
+      if constexpr (kBytes == 64) {
+        const Bytes low = Isa::LoadHalf(tail), high = Isa::LoadHalf(tail + 32);
+        ((sums[r] = Isa::StepU4(sums[r], Isa::LoadHalf(rows[r] + blocks * 64), low, high)), ...);
+      } else {
+        for (size_t i = 0; i < 32; i += kBytes) {
+          const Bytes low = Isa::Load(tail + i), high = Isa::Load(tail + 32 + i);
+          ((sums[r] = Isa::StepU4(sums[r], Isa::Load(rows[r] + blocks * 64 + i), low, high)), ...);
+        }
+      }
+      ((sums[r] = Isa::FlushU4(sums[r])), ...);
+    }
+    ((out[r] = static_cast<int32_t>(Isa::Total(Isa::TotalU4(sums[r])))), ...);
+  }
+
+  static int32_t DotI8U4(const int8_t* query, const uint8_t* row, size_t dim) noexcept {
+    int32_t out;
+    ScoreU4(std::make_index_sequence<1>(), query, &row, dim, &out);
+    return out;
+  }
+
+  static void DotI8U4Rows4(const int8_t* query, const uint8_t* const* rows, size_t dim,
+                           int32_t* out) noexcept {
+    ScoreU4(std::make_index_sequence<4>(), query, rows, dim, out);
+  }
+
+  // Two steps a pass where two are left: half of the loads and stores, the same additions.
+  static void Hadamard(float* v, size_t n) noexcept {
+    constexpr size_t kLanes = Isa::kLanes;
+    for (size_t i = 0; i < n; i += kLanes) {
+      Isa::StoreFloats(v + i, Isa::HadamardWithin(Isa::LoadFloats(v + i)));
+    }
+    size_t h = kLanes;
+    for (; 4 * h <= n; h *= 4) {
+      for (size_t from = 0; from < n; from += 4 * h) {
+        for (size_t i = from; i < from + h; i += kLanes) {
+          const Floats a = Isa::LoadFloats(v + i), b = Isa::LoadFloats(v + i + h);
+          const Floats c = Isa::LoadFloats(v + i + 2 * h), d = Isa::LoadFloats(v + i + 3 * h);
+          const Floats ab = Isa::AddFloats(a, b), a_b = Isa::SubFloats(a, b);
+          const Floats cd = Isa::AddFloats(c, d), c_d = Isa::SubFloats(c, d);
+          Isa::StoreFloats(v + i, Isa::AddFloats(ab, cd));
+          Isa::StoreFloats(v + i + h, Isa::AddFloats(a_b, c_d));
+          Isa::StoreFloats(v + i + 2 * h, Isa::SubFloats(ab, cd));
+          Isa::StoreFloats(v + i + 3 * h, Isa::SubFloats(a_b, c_d));
+        }
+      }
+    }
+    if (h == n) return;
+    for (size_t i = 0; i < h; i += kLanes) {
+      const Floats a = Isa::LoadFloats(v + i), b = Isa::LoadFloats(v + i + h);
+      Isa::StoreFloats(v + i, Isa::AddFloats(a, b));
+      Isa::StoreFloats(v + i + h, Isa::SubFloats(a, b));
+    }
+  }
+
+  static constexpr CodeKernels kTable = {
+      .l2_u8 = Score<typename Isa::L2U8, uint32_t, uint8_t, uint8_t>,
+      .l2_u8_rows4 = ScoreRows4<typename Isa::L2U8, uint32_t, uint8_t, uint8_t>,
+      .dot_u8 = Score<typename Isa::DotU8, uint32_t, uint8_t, uint8_t>,
+      .dot_u8_rows4 = ScoreRows4<typename Isa::DotU8, uint32_t, uint8_t, uint8_t>,
+      .dot_i8 = Score<typename Isa::DotI8, int32_t, int8_t, int8_t>,
+      .dot_i8_rows4 = ScoreRows4<typename Isa::DotI8, int32_t, int8_t, int8_t>,
+      .dot_i8_u8 = Score<typename Isa::DotI8U8, int32_t, int8_t, uint8_t>,
+      .dot_i8_u8_rows4 = ScoreRows4<typename Isa::DotI8U8, int32_t, int8_t, uint8_t>,
+      .dot_i8_u4 = DotI8U4,
+      .dot_i8_u4_rows4 = DotI8U4Rows4,
+      .hadamard = Hadamard,
+  };
+};
+
+}  // namespace
+}  // namespace vitrine

@@ -1,0 +1,39 @@
+// What the kernels on codes share with and without dot products; included inside the unnamed
+// namespaces of codes_neon.cc and codes_neon_dotprod.cc.
+
+struct NeonCommon {
+  using Sum32 = uint32x4_t;
+  static VITRINE_ALWAYS_INLINE Sum32 Zero() { return vdupq_n_u32(0); }
+  static VITRINE_ALWAYS_INLINE Sum32 Add(Sum32 x, Sum32 y) { return vaddq_u32(x, y); }
+  static VITRINE_ALWAYS_INLINE uint32_t Total(Sum32 sum_u32x4) { return vaddvq_u32(sum_u32x4); }
+
+  using Bytes = uint8x16_t;
+  static constexpr size_t kBytes = 16;
+  static VITRINE_ALWAYS_INLINE Bytes Load(const void* p) {
+    return vld1q_u8(static_cast<const uint8_t*>(p));
+  }
+  // NEON has no masked load.
+  static VITRINE_ALWAYS_INLINE Bytes LoadFirst(const void* p, size_t n) {
+    uint8_t bytes[kBytes] = {};
+    std::memcpy(bytes, p, n);
+    return vld1q_u8(bytes);
+  }
+
+  using Floats = float32x4_t;
+  static constexpr size_t kLanes = 4;
+  static VITRINE_ALWAYS_INLINE Floats LoadFloats(const float* p) { return vld1q_f32(p); }
+  static VITRINE_ALWAYS_INLINE void StoreFloats(float* p, Floats x) { vst1q_f32(p, x); }
+  static VITRINE_ALWAYS_INLINE Floats AddFloats(Floats x, Floats y) { return vaddq_f32(x, y); }
+  static VITRINE_ALWAYS_INLINE Floats SubFloats(Floats x, Floats y) { return vsubq_f32(x, y); }
+  // kFirst, kSecond: ones in the lanes that take partner - own; the others take the sum.
+  template <uint64_t kFirst, uint64_t kSecond>
+  static VITRINE_ALWAYS_INLINE Floats Butterfly(Floats partner, Floats own) {
+    const uint32x4_t differences =
+        vreinterpretq_u32_u64(vcombine_u64(vcreate_u64(kFirst), vcreate_u64(kSecond)));
+    return vbslq_f32(differences, vsubq_f32(partner, own), vaddq_f32(partner, own));
+  }
+  static VITRINE_ALWAYS_INLINE Floats HadamardWithin(Floats x) {
+    x = Butterfly<0xffffffff00000000, 0xffffffff00000000>(vrev64q_f32(x), x);
+    return Butterfly<0, 0xffffffffffffffff>(vextq_f32(x, x, 2), x);
+  }
+};

@@ -1,0 +1,86 @@
+#include <cstring>
+
+#include "kernels/code_tables.h"
+
+// Written without the shared forms of codes_impl.h, so that the reference does not share their
+// defects.
+
+namespace vitrine {
+namespace {
+
+bool ScalarSupported() noexcept { return true; }
+
+struct L2Term {
+  static int32_t Of(int32_t a, int32_t b) { return (a - b) * (a - b); }
+};
+struct DotTerm {
+  static int32_t Of(int32_t a, int32_t b) { return a * b; }
+};
+
+template <class Term, class Out, class A, class B>
+Out Score(const A* a, const B* b, size_t dim) noexcept {
+  Out sum = 0;
+  for (size_t i = 0; i < dim; ++i) sum += static_cast<Out>(Term::Of(a[i], b[i]));
+  return sum;
+}
+
+template <class Term, class Out, class Query, class Row>
+void ScoreRows4(const Query* query, const Row* const* rows, size_t dim, Out* out) noexcept {
+  for (size_t r = 0; r < 4; ++r) out[r] = Score<Term, Out>(query, rows[r], dim);
+}
+
+int32_t DotI8U4(const int8_t* query, const uint8_t* row, size_t dim) noexcept {
+  int32_t sum = 0;
+  for (size_t block = 0; block < dim; block += 128) {
+    const size_t bytes = dim - block < 128 ? 32 : 64;
+    for (size_t i = 0; i < bytes; ++i) {
+      const int32_t digits = row[block / 2 + i];
+      sum += (digits & 15) * query[block + i] + (digits >> 4) * query[block + bytes + i];
+    }
+  }
+  return sum;
+}
+
+void DotI8U4Rows4(const int8_t* query, const uint8_t* const* rows, size_t dim,
+                  int32_t* out) noexcept {
+  for (size_t r = 0; r < 4; ++r) out[r] = DotI8U4(query, rows[r], dim);
+}
+
+void Hadamard(float* v, size_t n) noexcept {
+  for (size_t h = 1; h < n; h *= 2) {
+    for (size_t from = 0; from < n; from += 2 * h) {
+      for (size_t i = from; i < from + h; ++i) {
+        float x, y;
+        std::memcpy(&x, v + i, sizeof(x));
+        std::memcpy(&y, v + i + h, sizeof(y));
+        const float sum = x + y, difference = x - y;
+        std::memcpy(v + i, &sum, sizeof(sum));
+        std::memcpy(v + i + h, &difference, sizeof(difference));
+      }
+    }
+  }
+}
+
+}  // namespace
+
+constinit const CodeKernelTable kScalarCodes = {
+    .set = InstructionSet::kScalar,
+    .name = "scalar",
+    .supported = ScalarSupported,
+    .codes =
+        {
+            .l2_u8 = Score<L2Term, uint32_t, uint8_t, uint8_t>,
+            .l2_u8_rows4 = ScoreRows4<L2Term, uint32_t, uint8_t, uint8_t>,
+            .dot_u8 = Score<DotTerm, uint32_t, uint8_t, uint8_t>,
+            .dot_u8_rows4 = ScoreRows4<DotTerm, uint32_t, uint8_t, uint8_t>,
+            .dot_i8 = Score<DotTerm, int32_t, int8_t, int8_t>,
+            .dot_i8_rows4 = ScoreRows4<DotTerm, int32_t, int8_t, int8_t>,
+            .dot_i8_u8 = Score<DotTerm, int32_t, int8_t, uint8_t>,
+            .dot_i8_u8_rows4 = ScoreRows4<DotTerm, int32_t, int8_t, uint8_t>,
+            .dot_i8_u4 = DotI8U4,
+            .dot_i8_u4_rows4 = DotI8U4Rows4,
+            .hadamard = Hadamard,
+        },
+};
+
+}  // namespace vitrine

@@ -1,0 +1,322 @@
+// Every set of kernels on codes that this processor runs, bit for bit against the scalar one, and
+// the scalar one against sums in 64 bits.
+
+#include <algorithm>
+#include <cstring>
+#include <set>
+#include <utility>
+
+#include "kernels/code_kernels.h"
+#include "kernels/code_tables.h"
+#include "kernels/cpu_features.h"
+#include "kernels/isa.h"
+#include "kernels_support.h"
+
+namespace vitrine {
+namespace {
+
+constexpr size_t kDigitDim = 1152;  // the multiple of 64 above kMaxDim
+constexpr size_t kLargestDim = 65536;
+
+std::vector<const CodeKernelTable*> SupportedCodes() {
+  std::vector<const CodeKernelTable*> supported;
+  for (const CodeKernelTable* table : CodeKernelTables()) {
+    if (table->supported()) supported.push_back(table);
+  }
+  return supported;
+}
+
+std::string TestNameOf(const CodeKernelTable& table) {
+  std::string name = table.name;
+  std::replace(name.begin(), name.end(), '-', '_');
+  return name;
+}
+
+class KernelsCodes : public testing::TestWithParam<const CodeKernelTable*> {
+ protected:
+  const CodeKernels& codes() const { return GetParam()->codes; }
+};
+INSTANTIATE_TEST_SUITE_P(Isa, KernelsCodes, testing::ValuesIn(SupportedCodes()),
+                         [](const auto& info) { return TestNameOf(*info.param); });
+
+const CodeKernels& Scalar() { return CodeKernelTables().back()->codes; }
+
+// Random bytes; those of sort 1 and 2 are at one end of their range or the other, 3 all at one end.
+std::vector<uint8_t> RandomBytes(size_t count, uint32_t seed, int sort = 0) {
+  std::mt19937 random(seed);
+  std::vector<uint8_t> bytes(count);
+  for (uint8_t& byte : bytes) {
+    const uint32_t bits = random();
+    const uint8_t unsigned_end = (bits & 1) != 0 ? 255 : 0,
+                  signed_end = (bits & 1) != 0 ? 128 : 127;
+    byte = sort == 0   ? static_cast<uint8_t>(bits >> 8)
+           : sort == 1 ? unsigned_end
+           : sort == 2 ? signed_end
+                       : static_cast<uint8_t>(seed % 2 == 0 ? 255 : 128);
+  }
+  return bytes;
+}
+constexpr int kSorts = 4;
+
+const int8_t* Signed(const uint8_t* bytes) { return reinterpret_cast<const int8_t*>(bytes); }
+
+// What one set of kernels says of five rows: the first scored alone, then four together.
+struct Scores {
+  std::vector<uint32_t> unsigned_scores;
+  std::vector<int32_t> signed_scores;
+  bool operator==(const Scores&) const = default;
+};
+
+constexpr uint32_t kUnsignedMark = 0xdeadbeef;
+constexpr int32_t kSignedMark = -559038737;
+
+// All kernels but those on digits. Marks behind the results show that nothing else is written.
+Scores ScoresOf(const CodeKernels& codes, const uint8_t* query, const uint8_t* const* rows,
+                size_t dim) {
+  const int8_t* const signed_rows[] = {Signed(rows[0]), Signed(rows[1]), Signed(rows[2]),
+                                       Signed(rows[3])};
+  Scores s{std::vector<uint32_t>(12, kUnsignedMark), std::vector<int32_t>(12, kSignedMark)};
+  s.unsigned_scores[0] = codes.l2_u8(query, rows[0], dim);
+  codes.l2_u8_rows4(query, rows, dim, &s.unsigned_scores[1]);
+  s.unsigned_scores[6] = codes.dot_u8(query, rows[0], dim);
+  codes.dot_u8_rows4(query, rows, dim, &s.unsigned_scores[7]);
+  s.signed_scores[0] = codes.dot_i8(Signed(query), signed_rows[0], dim);
+  codes.dot_i8_rows4(Signed(query), signed_rows, dim, &s.signed_scores[1]);
+  s.signed_scores[6] = codes.dot_i8_u8(Signed(query), rows[0], dim);
+  codes.dot_i8_u8_rows4(Signed(query), rows, dim, &s.signed_scores[7]);
+  return s;
+}
+
+Scores DigitScoresOf(const CodeKernels& codes, const uint8_t* query, const uint8_t* const* rows,
+                     size_t dim) {
+  Scores s{{}, std::vector<int32_t>(6, kSignedMark)};
+  s.signed_scores[0] = codes.dot_i8_u4(Signed(query), rows[0], dim);
+  codes.dot_i8_u4_rows4(Signed(query), rows, dim, &s.signed_scores[1]);
+  return s;
+}
+
+// Digit i of a row in the layout of code_kernels.h.
+int DigitAt(const uint8_t* row, size_t dim, size_t i) {
+  const size_t block = i / 128, within = i % 128;
+  const size_t bytes = dim - block * 128 < 128 ? 32 : 64;
+  const int byte = row[block * 64 + within % bytes];
+  return within < bytes ? byte & 15 : byte >> 4;
+}
+
+TEST_P(KernelsCodes, EqualsScalarInEveryDimension) {
+  for (int sort = 0; sort < kSorts; ++sort) {
+    const auto query = RandomBytes(kMaxDim, static_cast<uint32_t>(sort), sort);
+    const auto bytes = RandomBytes(4 * kMaxDim, static_cast<uint32_t>(sort + 10), sort);
+    for (size_t dim = 1; dim <= kMaxDim; ++dim) {
+      const uint8_t* const rows[] = {bytes.data(), bytes.data() + dim, bytes.data() + 2 * dim,
+                                     bytes.data() + 3 * dim};
+      ASSERT_EQ(ScoresOf(codes(), query.data(), rows, dim),
+                ScoresOf(Scalar(), query.data(), rows, dim))
+          << "dim " << dim << " sort " << sort;
+    }
+  }
+}
+
+TEST_P(KernelsCodes, EqualsScalarOnDigitsInEveryDimension) {
+  for (int sort = 0; sort < kSorts; ++sort) {
+    const auto query = RandomBytes(kDigitDim, static_cast<uint32_t>(sort), sort);
+    const auto bytes = RandomBytes(2 * kDigitDim, static_cast<uint32_t>(sort + 20), sort % 2);
+    for (size_t dim = 64; dim <= kDigitDim; dim += 64) {
+      const uint8_t* const rows[] = {bytes.data(), bytes.data() + dim / 2, bytes.data() + dim,
+                                     bytes.data() + dim + dim / 2};
+      ASSERT_EQ(DigitScoresOf(codes(), query.data(), rows, dim),
+                DigitScoresOf(Scalar(), query.data(), rows, dim))
+          << "dim " << dim << " sort " << sort;
+    }
+  }
+}
+
+TEST_P(KernelsCodes, DoesNotDependOnAlignment) {
+  const auto query = RandomBytes(kMaxDim + 64, 1), bytes = RandomBytes(4 * kMaxDim + 64, 2);
+  for (const size_t dim : {1, 31, 64, 65, 100, 127, 128, 192, 784, 832}) {
+    for (size_t offset = 0; offset < 64; ++offset) {
+      const uint8_t* const moved_query = query.data() + offset * 7 % 64;
+      // Rows at four alignments, and one of them twice.
+      const uint8_t* const first = bytes.data() + offset;
+      const uint8_t* const rows[] = {first, first + dim + 1, first + 2 * dim + 5, first};
+      ASSERT_EQ(ScoresOf(codes(), moved_query, rows, dim),
+                ScoresOf(Scalar(), moved_query, rows, dim))
+          << "dim " << dim << " offset " << offset;
+      if (dim % 64 != 0) continue;
+      ASSERT_EQ(DigitScoresOf(codes(), moved_query, rows, dim),
+                DigitScoresOf(Scalar(), moved_query, rows, dim))
+          << "dim " << dim << " offset " << offset;
+    }
+  }
+}
+
+TEST_P(KernelsCodes, IsExactForExtremesOfTheLargestDimension) {
+  const std::vector<uint8_t> zeros(kLargestDim, 0), ones(kLargestDim, 255),
+      lowest(kLargestDim, 128), highest(kLargestDim, 127);
+  const auto all = [](const uint8_t* row) { return std::vector<const uint8_t*>(4, row); };
+  const auto n = int64_t{kLargestDim};
+  const Scores far = ScoresOf(codes(), zeros.data(), all(ones.data()).data(), kLargestDim);
+  EXPECT_EQ(far.unsigned_scores[0], n * 255 * 255);
+  EXPECT_EQ(far.unsigned_scores[4], n * 255 * 255);
+  const Scores same = ScoresOf(codes(), ones.data(), all(ones.data()).data(), kLargestDim);
+  EXPECT_EQ(same.unsigned_scores[0], 0u);
+  EXPECT_EQ(same.unsigned_scores[6], n * 255 * 255);
+  EXPECT_EQ(same.unsigned_scores[10], n * 255 * 255);
+  const Scores low = ScoresOf(codes(), lowest.data(), all(lowest.data()).data(), kLargestDim);
+  EXPECT_EQ(low.signed_scores[0], n * 128 * 128);
+  EXPECT_EQ(low.signed_scores[4], n * 128 * 128);
+  for (const auto* query : {&lowest, &highest}) {
+    const int64_t component = query == &lowest ? -128 : 127;
+    const Scores s = ScoresOf(codes(), query->data(), all(ones.data()).data(), kLargestDim);
+    EXPECT_EQ(s.signed_scores[6], n * 255 * component);
+    EXPECT_EQ(s.signed_scores[10], n * 255 * component);
+    const Scores digits =
+        DigitScoresOf(codes(), query->data(), all(ones.data()).data(), kLargestDim);
+    EXPECT_EQ(digits.signed_scores[0], n * 15 * component);
+    EXPECT_EQ(digits.signed_scores[4], n * 15 * component);
+  }
+}
+
+TEST_P(KernelsCodes, ReadsNothingOutside) {
+  const auto bytes = RandomBytes(kMaxDim, 3);
+  GuardedFloats query_floats(kMaxDim / 4),
+      row_floats[4] = {GuardedFloats(kMaxDim / 4), GuardedFloats(kMaxDim / 4),
+                       GuardedFloats(kMaxDim / 4), GuardedFloats(kMaxDim / 4)};
+  // Of each guarded page, its end or its start.
+  const auto placed = [&](GuardedFloats& where, size_t count, bool back) {
+    auto* const end = reinterpret_cast<uint8_t*>(where.Back(0));
+    auto* const place = back ? end - count : reinterpret_cast<uint8_t*>(where.Front());
+    std::memcpy(place, bytes.data(), count);
+    return place;
+  };
+  for (size_t dim = 1; dim <= kMaxDim; ++dim) {
+    for (const bool back : {true, false}) {
+      const uint8_t* const query = placed(query_floats, dim, back);
+      const uint8_t* rows[4];
+      for (size_t r = 0; r < 4; ++r) rows[r] = placed(row_floats[r], dim, back);
+      ASSERT_EQ(ScoresOf(codes(), query, rows, dim).unsigned_scores[0], 0u);
+      if (dim % 64 != 0) continue;
+      for (size_t r = 0; r < 4; ++r) rows[r] = placed(row_floats[r], dim / 2, back);
+      ASSERT_EQ(DigitScoresOf(codes(), query, rows, dim),
+                DigitScoresOf(Scalar(), query, rows, dim));
+    }
+  }
+}
+
+TEST_P(KernelsCodes, TransformsLikeScalarInEverySize) {
+  for (size_t n = 64; n <= kLargestDim; n *= 2) {
+    for (size_t offset = 0; offset < 3; ++offset) {
+      auto floats = NormalFloats(n + offset, static_cast<uint32_t>(n));
+      auto reference = floats;
+      codes().hadamard(floats.data() + offset, n);
+      Scalar().hadamard(reference.data() + offset, n);
+      ASSERT_EQ(std::memcmp(floats.data(), reference.data(), floats.size() * sizeof(float)), 0)
+          << "size " << n << " offset " << offset;
+    }
+  }
+}
+
+TEST_P(KernelsCodes, TransformsNothingOutside) {
+  for (size_t n = 64; n <= 4096; n *= 2) {
+    GuardedFloats guarded(n);
+    for (float* const v : {guarded.Front(), guarded.Back(n)}) {
+      std::fill(v, v + n, 1.0f);
+      codes().hadamard(v, n);
+      ASSERT_EQ(v[0], static_cast<float>(n));
+      ASSERT_EQ(std::count(v, v + n, 0.0f), static_cast<std::ptrdiff_t>(n - 1));
+    }
+  }
+}
+
+// The reference itself, from the definitions.
+TEST(ScalarCodes, SumExactly) {
+  const auto query = RandomBytes(kMaxDim, 5), bytes = RandomBytes(kMaxDim, 6);
+  for (size_t dim = 1; dim <= kMaxDim; ++dim) {
+    int64_t l2 = 0, dot_u8 = 0, dot_i8 = 0, dot_i8_u8 = 0, digits = 0;
+    for (size_t i = 0; i < dim; ++i) {
+      const int64_t a = query[i], b = bytes[i];
+      const int64_t signed_a = a < 128 ? a : a - 256, signed_b = b < 128 ? b : b - 256;
+      l2 += (a - b) * (a - b);
+      dot_u8 += a * b;
+      dot_i8 += signed_a * signed_b;
+      dot_i8_u8 += signed_a * b;
+      if (dim % 64 == 0) digits += signed_a * DigitAt(bytes.data(), dim, i);
+    }
+    ASSERT_EQ(Scalar().l2_u8(query.data(), bytes.data(), dim), l2);
+    ASSERT_EQ(Scalar().dot_u8(query.data(), bytes.data(), dim), dot_u8);
+    ASSERT_EQ(Scalar().dot_i8(Signed(query.data()), Signed(bytes.data()), dim), dot_i8);
+    ASSERT_EQ(Scalar().dot_i8_u8(Signed(query.data()), bytes.data(), dim), dot_i8_u8);
+    if (dim % 64 == 0) {
+      ASSERT_EQ(Scalar().dot_i8_u4(Signed(query.data()), bytes.data(), dim), digits);
+    }
+  }
+}
+
+// Entry (i, j) of a Hadamard matrix is -1 to the number of bits that i and j share.
+TEST(ScalarCodes, MultiplyByTheHadamardMatrix) {
+  constexpr size_t kN = 128;
+  for (size_t j = 0; j < kN; ++j) {
+    std::vector<float> v(kN);
+    v[j] = 3;
+    Scalar().hadamard(v.data(), kN);
+    for (size_t i = 0; i < kN; ++i) ASSERT_EQ(v[i], std::popcount(i & j) % 2 == 0 ? 3 : -3);
+  }
+}
+
+TEST(CodeKernelTables, ListsTheSetsOfThisArchitectureBestFirst) {
+  std::vector<std::string> names;
+  for (const CodeKernelTable* table : CodeKernelTables()) names.push_back(table->name);
+#if defined(VITRINE_X86_64)
+  EXPECT_EQ(names, (std::vector<std::string>{"avx512-vnni", "avx512", "avx2", "scalar"}));
+#elif defined(VITRINE_HAS_DOTPROD)
+  EXPECT_EQ(names, (std::vector<std::string>{"neon-dotprod", "neon", "scalar"}));
+#elif defined(VITRINE_ARM64)
+  EXPECT_EQ(names, (std::vector<std::string>{"neon", "scalar"}));
+#else
+  EXPECT_EQ(names, (std::vector<std::string>{"scalar"}));
+#endif
+}
+
+TEST(CodeKernelTables, GivesEverySetAllKernels) {
+  std::set<std::string> names;
+  for (const CodeKernelTable* table : CodeKernelTables()) {
+    EXPECT_TRUE(names.insert(table->name).second) << table->name;
+    const CodeKernels& codes = table->codes;
+    EXPECT_TRUE(codes.l2_u8 && codes.l2_u8_rows4 && codes.dot_u8 && codes.dot_u8_rows4);
+    EXPECT_TRUE(codes.dot_i8 && codes.dot_i8_rows4 && codes.dot_i8_u8 && codes.dot_i8_u8_rows4);
+    EXPECT_TRUE(codes.dot_i8_u4 && codes.dot_i8_u4_rows4 && codes.hadamard);
+  }
+}
+
+TEST(SelectCodeKernels, FollowsTheSetThatWasSelectedForFloats) {
+  for (const KernelTable* table : SupportedKernels()) {
+    const CodeKernelTable& selected = SelectCodeKernels(table->set);
+    EXPECT_EQ(selected.set, table->set) << table->name;
+    EXPECT_TRUE(selected.supported()) << table->name;
+  }
+}
+
+// Processors that this machine is not.
+TEST(SelectCodeKernels, FallsBackWhereTheProcessorLacksDotProducts) {
+  const auto yes = []() noexcept { return true; };
+  const auto no = []() noexcept { return false; };
+  const CodeKernelTable lacking{InstructionSet::kAvx512, "lacking", no, {}};
+  const CodeKernelTable wide{InstructionSet::kAvx512, "wide", yes, {}};
+  const CodeKernelTable narrow{InstructionSet::kAvx2, "narrow", yes, {}};
+  const CodeKernelTable scalar{InstructionSet::kScalar, "scalar", yes, {}};
+  const CodeKernelTable* const tables[] = {&lacking, &wide, &narrow, &scalar};
+  EXPECT_EQ(&SelectCodeKernelsFrom(tables, InstructionSet::kAvx512), &wide);
+  EXPECT_EQ(&SelectCodeKernelsFrom(tables, InstructionSet::kAvx2), &narrow);
+  EXPECT_EQ(&SelectCodeKernelsFrom(tables, InstructionSet::kScalar), &scalar);
+  EXPECT_EQ(&SelectCodeKernelsFrom(tables, InstructionSet::kNeon), &scalar);
+}
+
+#if defined(VITRINE_X86_64) && defined(__GNUC__)
+TEST(CpuFeatures, AgreeWithTheCompilersRuntimeOnDotProducts) {
+  __builtin_cpu_init();
+  EXPECT_EQ(Avx512VnniSupported(), Avx512Supported() && __builtin_cpu_supports("avx512vnni") != 0);
+}
+#endif
+
+}  // namespace
+}  // namespace vitrine
