@@ -41,10 +41,6 @@
       "native/storage/container_format.cc",
       "native/storage/container_reader.cc",
       "native/storage/container_writer.cc",
-      "native/storage/file_checks.cc",
-      "native/storage/log_format.cc",
-      "native/storage/log_reader.cc",
-      "native/storage/log_writer.cc",
       "native/storage/posix_file_system.cc",
       "native/storage/replaced_file.cc",
       "native/storage/windows_file_system.cc"
