@@ -41,6 +41,7 @@
       "native/storage/container_format.cc",
       "native/storage/container_reader.cc",
       "native/storage/container_writer.cc",
+      "native/storage/file_checks.cc",
       "native/storage/posix_file_system.cc",
       "native/storage/replaced_file.cc",
       "native/storage/windows_file_system.cc"

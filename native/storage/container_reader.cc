@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "base/byte_order.h"
-#include "base/crc32c.h"
+#include "storage/file_checks.h"
 
 namespace vitrine {
 namespace {
@@ -13,33 +13,6 @@ namespace {
 // More sections than there will ever be types.
 constexpr uint64_t kMaxSections = 1024;
 constexpr size_t kVerifyBlocks = 16;
-
-// Fuzzers cannot guess checksums: a build for them looks at the structure alone.
-#ifdef VITRINE_FUZZ_SKIP_CHECKSUMS
-constexpr bool kSkipChecksums = true;
-#else
-constexpr bool kSkipChecksums = false;
-#endif
-
-// Each byte equals the one before it, and the first is zero: memcmp looks at many at a time.
-bool AreZero(std::span<const std::byte> bytes) {
-  return bytes.empty() || (bytes[0] == std::byte{} &&
-                           std::memcmp(bytes.data(), bytes.data() + 1, bytes.size() - 1) == 0);
-}
-
-bool CrcHolds(std::span<const std::byte> bytes, uint32_t masked) {
-  return kSkipChecksums || MaskCrc(Crc32c(bytes)) == masked;
-}
-
-// Text out of a file, for a message: nothing that could do harm on a terminal.
-std::string Printable(std::span<const char> text) {
-  std::string out;
-  for (const char c : text) {
-    if (c == '\0') break;
-    out += c > ' ' && c < 0x7f ? c : '?';
-  }
-  return out;
-}
 
 }  // namespace
 
@@ -63,64 +36,24 @@ Result<std::unique_ptr<ContainerReader>> ContainerReader::Open(std::unique_ptr<F
 
 Status ContainerReader::Corrupt(std::string_view section, uint64_t offset,
                                 std::string_view what) const {
-  Status status(ErrorCode::kCorrupt, path_ + " is damaged: " + std::string(what) + " (" +
-                                         std::string(section) + ", byte " + std::to_string(offset) +
-                                         ")");
-  status.AddDetail("path", path_);
-  status.AddDetail("section", std::string(section));
-  status.AddDetail("offset", offset);
-  return status;
+  return CorruptFile(path_, section, offset, what);
 }
 
 Status ContainerReader::Unknown(std::string_view what) const {
-  std::string message = path_ + " " + std::string(what);
-  const std::string creator = Printable(header_.creator);
-  if (!creator.empty()) message += "; it was written by " + creator;
-  Status status(ErrorCode::kFormat, std::move(message));
-  status.AddDetail("path", path_);
-  return status;
+  return UnknownFile(path_, header_, what);
 }
 
 Status ContainerReader::ReadHeader(uint64_t file_bytes, FileKind kind) {
   std::array<std::byte, kPageBytes> page{};
   const size_t there = static_cast<size_t>(std::min<uint64_t>(file_bytes, kPageBytes));
   VITRINE_RETURN_IF_ERROR(file_->ReadAt(0, {page.data(), there}));
-  if (std::memcmp(page.data(), kMagic.data(), std::min(there, kMagic.size())) != 0) {
-    return Unknown("is not a file of vitrine");
-  }
+  if (!HasMagic({page.data(), there})) return Unknown("is not a file of vitrine");
   if (file_bytes < 2 * kPageBytes || file_bytes % kPageBytes != 0) {
     return Corrupt("file", file_bytes, "its length is not one that a file can have");
   }
-  // Major and CRC keep their places in every version.
-  const HeaderPage header = DecodeHeader(page.data());
-  if (!CrcHolds({page.data(), HeaderPage::kCrcAt}, header.crc)) {
-    return Corrupt("header", HeaderPage::kCrcAt, "the checksum does not match");
-  }
-  header_ = header;
-  if (header.major != kFormatMajor) {
-    return Unknown("is of format " + std::to_string(header.major) + ", this version reads format " +
-                   std::to_string(kFormatMajor));
-  }
-  if (header.kind != static_cast<uint16_t>(kind)) {
-    return Unknown("is a file of kind " + std::to_string(header.kind) + ", not " +
-                   std::to_string(static_cast<uint16_t>(kind)));
-  }
-  if (header.incompatible != 0) {
-    // No bit is known so far. The file says what its bits are called.
-    const std::string names = Printable(header.feature_names);
-    return Unknown("needs what this version does not know: " +
-                   (names.empty() ? "feature mask " + std::to_string(header.incompatible) : names));
-  }
-  if (header.header_bytes != kPageBytes) {
-    return Corrupt("header", 14, "the header is not a page long");
-  }
-  // A newer minor, or a feature that readers may ignore, may have found a use for them.
-  const bool newer =
-      header.minor > kFormatMinor || header.compatible != 0 || header.read_only_compatible != 0;
-  if (!newer && !AreZero(std::span(page).subspan(HeaderPage::kReservedFrom,
-                                                 HeaderPage::kCrcAt - HeaderPage::kReservedFrom))) {
-    return Corrupt("header", HeaderPage::kReservedFrom, "reserved bytes are not zero");
-  }
+  const Result<HeaderPage> header = ReadHeaderPage(page, path_, kind, HeaderPage::kReservedFrom);
+  if (!header.ok()) return header.status();
+  header_ = *header;
   return {};
 }
 
