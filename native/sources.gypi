@@ -42,8 +42,13 @@
       "native/storage/container_reader.cc",
       "native/storage/container_writer.cc",
       "native/storage/file_checks.cc",
+      "native/storage/log_format.cc",
+      "native/storage/log_reader.cc",
+      "native/storage/log_writer.cc",
       "native/storage/posix_file_system.cc",
       "native/storage/replaced_file.cc",
+      "native/storage/segment_supply.cc",
+      "native/storage/segment_writer.cc",
       "native/storage/windows_file_system.cc"
     ],
     "vitrine_binding_sources": [

@@ -20,7 +20,7 @@ inline constexpr std::array<unsigned char, 8> kMagic = {0x89, 'V',  'T',  'R',
 inline constexpr uint16_t kFormatMajor = 0;
 inline constexpr uint16_t kFormatMinor = 0;
 
-enum class FileKind : uint16_t { kIndex = 1 };
+enum class FileKind : uint16_t { kIndex = 1, kLogSegment = 2 };
 
 enum class SectionType : uint32_t {
   kConfig = 1,

@@ -1,0 +1,94 @@
+#include "storage/segment_supply.h"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "storage/log_format.h"
+
+namespace vitrine {
+namespace {
+
+constexpr size_t kZerosBytes = size_t{1} << 20;
+
+}  // namespace
+
+SegmentSupply::SegmentSupply(FileSystem& files, std::string folder, uint64_t next,
+                             LogEnd::Segment found, Lengths lengths)
+    : files_(files),
+      folder_(std::move(folder)),
+      most_bytes_(lengths.most),
+      next_(next),
+      next_bytes_(lengths.first),
+      spare_bytes_(found.number == next ? found.bytes : 0) {}
+
+Status SegmentSupply::Prepare() {
+  const std::lock_guard lock(mutex_);
+  return PrepareLocked(1);
+}
+
+Result<SegmentSupply::Prepared> SegmentSupply::Take(uint64_t bytes) {
+  const std::lock_guard lock(mutex_);
+  VITRINE_RETURN_IF_ERROR(PrepareLocked(bytes));
+  Result<std::unique_ptr<File>> file = files_.OpenForWriting(folder_ + "/" + SegmentName(next_));
+  if (!file.ok()) return file.status();
+  next_bytes_ = std::min(2 * next_bytes_, most_bytes_);
+  return Prepared{next_++, std::exchange(spare_bytes_, 0), std::move(*file)};
+}
+
+bool SegmentSupply::failed() const {
+  const std::lock_guard lock(mutex_);
+  return failed_;
+}
+
+SegmentSupply::Totals SegmentSupply::totals() const {
+  const std::lock_guard lock(mutex_);
+  Totals totals = totals_;
+  totals.spare_bytes = spare_bytes_;
+  return totals;
+}
+
+Status SegmentSupply::PrepareLocked(uint64_t bytes) {
+  if (failed_) return {ErrorCode::kIo, folder_ + " could not be flushed before"};
+  if (spare_bytes_ >= bytes) return {};
+  bytes = std::max(bytes, next_bytes_);
+  // One that is too small is replaced, in one step.
+  spare_bytes_ = 0;
+  const std::string path = folder_ + "/" + SegmentName(next_);
+  const std::string unfinished = path + std::string(kUnfinishedSuffix);
+  Status status = FillWithZeros(unfinished, bytes);
+  if (status.ok()) status = files_.Rename(unfinished, path);
+  if (!status.ok()) {
+    // A full device needs the room; where this fails too, the name says that it can be deleted.
+    (void)files_.Remove(unfinished).ok();
+    return status;
+  }
+  status = files_.SyncFolderOf(path);
+  if (!status.ok()) {
+    failed_ = true;
+    return status;
+  }
+  spare_bytes_ = bytes;
+  ++totals_.segments;
+  totals_.bytes += bytes;
+  return {};
+}
+
+Status SegmentSupply::FillWithZeros(const std::string& path, uint64_t bytes) {
+  Result<std::unique_ptr<File>> file = files_.Create(path);
+  if (!file.ok() && file.status().code() == ErrorCode::kExists) {
+    VITRINE_RETURN_IF_ERROR(files_.Remove(path));
+    file = files_.Create(path);
+  }
+  if (!file.ok()) return file.status();
+  const std::vector<std::byte> zeros(static_cast<size_t>(std::min<uint64_t>(kZerosBytes, bytes)));
+  for (uint64_t at = 0; at < bytes;) {
+    const size_t size = static_cast<size_t>(std::min<uint64_t>(zeros.size(), bytes - at));
+    VITRINE_RETURN_IF_ERROR((*file)->WriteAt(at, std::span(zeros).first(size)));
+    at += size;
+  }
+  VITRINE_RETURN_IF_ERROR((*file)->Sync());
+  return (*file)->Close();
+}
+
+}  // namespace vitrine
