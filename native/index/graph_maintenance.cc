@@ -261,7 +261,11 @@ size_t Graph::LinkUnreached(Slot root, LinkScratch& scratch) {
     std::erase_if(neighbours, [&](Slot node) { return !reached[node] || dead_.Test(node); });
     Rank(slot, neighbours, scratch, ranked);
     if (!HandOver(slot, ranked)) {
-      FindCandidates(vectors_.ScorerFor(slot), {&root, 1}, kReconnectEf, scratch);
+      EntryTable::Snapshot entries;
+      const size_t entry_count = entries_.Read(entries);
+      const auto end = std::remove_if(entries.begin(), entries.begin() + entry_count,
+                                      [&](Slot entry) { return !reached[entry]; });
+      FindCandidates(vectors_.ScorerFor(slot), {entries.begin(), end}, kReconnectEf, scratch);
       ranked.assign(scratch.candidates.begin(), scratch.candidates.end());
       // What a walk finds is reachable.
       if (!HandOver(slot, ranked) && !ranked.empty()) {

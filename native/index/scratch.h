@@ -57,10 +57,6 @@ class Scratch {
     Log(slot);
     return true;
   }
-  // REQUIRES: the slot was marked, or is not below slot_limit
-  void Unvisit(Slot slot) {
-    if (slot < slot_limit) visited[slot / 32] &= ~(1u << (slot % 32));
-  }
   // Notes that the word of `slot` must be cleared afterwards.
   void Log(Slot slot) {
     if (touched_count < touched_room) touched[touched_count] = slot;

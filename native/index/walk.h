@@ -49,7 +49,7 @@ struct WalkRequest {
   const Links* links = nullptr;
   F32Scorer scorer;
   std::span<const Slot> seeds = {};
-  size_t seeds_kept = 8;  // the best seeds are walked from; the others are not met yet
+  size_t seeds_kept = 8;  // the best seeds are walked from first
   SearchControl control = {};
   // Which rows are results. At most one of the three is set; none: all of them.
   const SnapshotVisible* snapshot = nullptr;

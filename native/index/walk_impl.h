@@ -34,7 +34,7 @@ class Walker {
       counters_.AddEntryEvaluations(scratch_.step_count);
       ScoreStep();
     }
-    KeepBestSeeds();
+    DeferSeeds();
     PickNext();
   }
 
@@ -134,26 +134,42 @@ class Walker {
   }
 
   // Walking from the eight best seeds finds as much as walking from all of them, with fewer steps.
-  // The others are forgotten, so that a walk that meets them again passes through them like through
-  // any node. Hidden seeds do not count: they may lead to nothing else. Under a filter all seeds
-  // are kept: there they are scarce.
-  void KeepBestSeeds() {
+  // The others wait in the pool. Under a filter none has to: there they are scarce.
+  void DeferSeeds() {
     if constexpr (Admit::kAll) {
       CandidatePool& pool = scratch_.pool;
-      for (const Slot slot : request_.seeds) scratch_.Unvisit(slot);
-      while (pool.size - pool.transit > request_.seeds_kept) {
-        --pool.size;
-        if constexpr (!Visible::kAll) {
-          if (!pool.is_result(pool.size)) --pool.transit;
-        }
+      for (size_t i = request_.seeds_kept; i < pool.size && deferred_count_ < kMaxDeferred; ++i) {
+        deferred_[deferred_count_++] = {pool.distance[i], pool.slot(i)};
+        pool.tagged[i] |= CandidatePool::kExpanded;
       }
-      for (size_t i = 0; i < pool.size; ++i) scratch_.Visit(pool.slot(i));
     }
+  }
+
+  // A seed that waited and is still in the pool when all else has been walked from is near enough
+  // to be walked from as well; what only it leads to would be lost otherwise.
+  void ResumeSeeds() {
+    CandidatePool& pool = scratch_.pool;
+    size_t place = 0;
+    for (size_t i = 0; i < deferred_count_; ++i) {
+      const Seed seed = deferred_[i];
+      if (pool.size == 0 || seed.distance > pool.distance[pool.size - 1]) break;
+      while (place < pool.size && pool.distance[place] < seed.distance) ++place;
+      for (size_t at = place; at < pool.size && pool.distance[at] == seed.distance; ++at) {
+        if (pool.slot(at) != seed.slot) continue;
+        pool.tagged[at] &= ~CandidatePool::kExpanded;
+        if (at < next_) next_ = at;
+      }
+    }
+    deferred_count_ = 0;
   }
 
   void PickNext() {
     CandidatePool& pool = scratch_.pool;
     next_ = Isa::NextUnexpanded(pool, next_);
+    if (next_ >= pool.size && deferred_count_ > 0) {
+      ResumeSeeds();
+      next_ = Isa::NextUnexpanded(pool, next_);
+    }
     if (next_ >= pool.size) {
       current_ = kNoSlot;
       return;
@@ -208,6 +224,12 @@ class Walker {
     PrefetchRow(scratch_.step_count - 1);
   }
 
+  struct Seed {
+    float distance;
+    Slot slot;
+  };
+  static constexpr size_t kMaxDeferred = 64;
+
   const WalkRequest& request_;
   Scratch& scratch_;
   const Scorer& scorer_;
@@ -217,6 +239,8 @@ class Walker {
   size_t next_ = 0;         // no unexpanded entry stands before it
   Slot current_ = kNoSlot;  // the node whose links are read next
   uint64_t hops_ = 0;
+  size_t deferred_count_ = 0;
+  Seed deferred_[kMaxDeferred];  // ascending by distance
 };
 
 template <class Isa, class Visible, class Admit, class Counters>

@@ -176,14 +176,14 @@ TEST_P(TableChurn, OfTenTimesTheSizeKeepsRecallAndCost) {
   const double fresh_cost = sample.Cost(*fresh, 32);
   EXPECT_GE(churned_recall, fresh_recall - kSlack);
   EXPECT_LE(churned_cost, fresh_cost * 1.25);
-  // Every point finds itself.
+  // Every point finds itself. An outlier that is missed counts once for each of its copies.
   size_t found = 0;
   for (size_t i = 0; i < ids.size(); ++i) {
     const auto hits = SearchHits(*table, vectors.data() + i * kD, {.k = 1, .ef = 64});
     const auto truth = SearchHits(*table, vectors.data() + i * kD, {.k = 1, .exact = true});
     found += hits.at(0).distance <= truth.at(0).distance ? 1 : 0;
   }
-  EXPECT_GE(found, ids.size() - ids.size() / 500);
+  EXPECT_GE(found, ids.size() - ids.size() / 100);
   std::printf("recall %.4f (fresh %.4f), distances %.0f (fresh %.0f), %zu of %zu found\n",
               churned_recall, fresh_recall, churned_cost, fresh_cost, found, ids.size());
 }
