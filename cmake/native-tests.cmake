@@ -15,7 +15,8 @@ endif()
 
 file(GLOB test_sources CONFIGURE_DEPENDS test/native/*_test.cc)
 # Real data for recall floors.
-set_source_files_properties(test/native/engine_table_recall_test.cc PROPERTIES COMPILE_DEFINITIONS
+set_source_files_properties(test/native/engine_table_recall_test.cc
+  test/native/index_codes_recall_test.cc PROPERTIES COMPILE_DEFINITIONS
   VITRINE_SAMPLE_FOLDER="${CMAKE_SOURCE_DIR}/examples/data/fashion-mnist-sample")
 file(GLOB support_sources CONFIGURE_DEPENDS test/native/*.cc)
 list(REMOVE_ITEM support_sources ${test_sources})

@@ -1,0 +1,90 @@
+#include "index/code_rerank.h"
+
+#include <algorithm>
+
+#include "base/prefetch.h"
+
+namespace vitrine {
+namespace {
+
+// Candidates looked at together, so that their rows come from memory together.
+constexpr size_t kGroup = 8;
+// Rows beyond `k` that are scored unseen: estimates swap places, and nearly always some of these
+// would be scored anyway.
+constexpr size_t kSurplus = 2;
+
+class Reranking {
+ public:
+  Reranking(std::span<RankedSlot> candidates, size_t k, const F32Scorer& exact)
+      : candidates_(candidates), wanted_(std::min(k, candidates.size())), exact_(exact) {}
+
+  bool IsFull() const { return best_ == wanted_; }
+  // The distance to beat. REQUIRES: IsFull() and k > 0
+  float Worst() const { return candidates_[best_ - 1].distance; }
+
+  // Scores up to kGroup rows exactly and keeps the best of all so far at the front. As many as
+  // have been scored have been read, so nothing that is still to be read is written over.
+  void Score(const Slot* slots, size_t count) {
+    F32Scorer::RowRef refs[kGroup + 3];
+    for (size_t i = 0; i < count; ++i) {
+      refs[i] = exact_.Ref(slots[i]);
+      Prefetch(refs[i]);
+    }
+    float distances[kGroup];
+    exact_.Score(refs, slots, count, distances);
+    for (size_t i = 0; i < count; ++i) Keep({distances[i], slots[i]});
+  }
+
+ private:
+  static bool IsNearer(const RankedSlot& a, const RankedSlot& b) {
+    return a.distance < b.distance || (a.distance == b.distance && a.slot < b.slot);
+  }
+
+  void Keep(const RankedSlot& found) {
+    if (IsFull()) {
+      if (!IsNearer(found, candidates_[best_ - 1])) return;
+      --best_;
+    }
+    size_t at = best_++;
+    for (; at > 0 && IsNearer(found, candidates_[at - 1]); --at) {
+      candidates_[at] = candidates_[at - 1];
+    }
+    candidates_[at] = found;
+  }
+
+  const std::span<RankedSlot> candidates_;
+  const size_t wanted_;
+  const F32Scorer& exact_;
+  size_t best_ = 0;
+};
+
+}  // namespace
+
+size_t Rerank(std::span<RankedSlot> candidates, size_t k, const CodeScorer& codes,
+              const F32Scorer& exact) {
+  if (k == 0) return 0;
+  Reranking reranking(candidates, k, exact);
+  size_t scored = 0;
+  for (size_t i = 0; i < candidates.size();) {
+    const size_t unseen = std::min(k + kSurplus, candidates.size());
+    const bool is_unseen = i < unseen;
+    const size_t end = std::min(i + kGroup, is_unseen ? unseen : candidates.size());
+    Slot slots[kGroup];
+    size_t count = 0;
+    for (; i < end; ++i) {
+      const auto [estimate, slot] = candidates[i];
+      if (is_unseen || !reranking.IsFull() ||
+          estimate - kRerankDeviations * codes.Deviation(slot, estimate) <= reranking.Worst()) {
+        slots[count++] = slot;
+      }
+    }
+    // Deviations grow with the length of a vector. Under inner product a long one may follow many
+    // short ones; elsewhere those that follow are as long, as far as it matters.
+    if (count == 0 && !codes.MayReorder()) break;
+    reranking.Score(slots, count);
+    scored += count;
+  }
+  return scored;
+}
+
+}  // namespace vitrine

@@ -1,0 +1,369 @@
+#include "index/code_store.h"
+
+#include <algorithm>
+#include <bit>
+#include <cfloat>
+#include <cmath>
+#include <cstring>
+#include <limits>
+
+#include "kernels/kernels.h"
+
+namespace vitrine {
+namespace {
+
+// The step that loses least when a normal distribution is cut into 16 equal ones, in standard
+// deviations (Max 1960, table II).
+constexpr double kGaussianStep = 0.3352;
+// The largest integer of a query's components and, to either side of 128, of an 8-bit code's.
+constexpr float kLargestComponent = 127;
+// Lengths beyond which squares and sums leave f32.
+constexpr double kLargestSquaredLength = 1e74;
+
+constexpr size_t kLanes = 8;
+
+// Sums in f64 in several lanes, because compilers keep to the order that is written down.
+double Dot(const float* a, const float* b, size_t count) {
+  double sums[kLanes] = {};
+  size_t i = 0;
+  for (; count - i >= kLanes; i += kLanes) {
+    for (size_t lane = 0; lane < kLanes; ++lane) sums[lane] += double{a[i + lane]} * b[i + lane];
+  }
+  for (size_t lane = 0; lane < count - i; ++lane) {
+    sums[lane] += double{a[i + lane]} * b[i + lane];
+  }
+  double sum = 0;
+  for (const double part : sums) sum += part;
+  return sum;
+}
+
+// The largest |v[i]|. Floats that are not negative are ordered like their bits.
+//   count  a multiple of kLanes
+float LargestMagnitude(const float* v, size_t count) {
+  int32_t largest[kLanes] = {};
+  for (size_t i = 0; i < count; i += kLanes) {
+    for (size_t lane = 0; lane < kLanes; ++lane) {
+      const int32_t bits = std::bit_cast<int32_t>(v[i + lane]) & 0x7fffffff;
+      largest[lane] = bits > largest[lane] ? bits : largest[lane];
+    }
+  }
+  return std::bit_cast<float>(*std::max_element(largest, largest + kLanes));
+}
+
+float Clamp(float distance) {
+  if (!(distance < FLT_MAX)) return FLT_MAX;
+  return distance < -FLT_MAX ? -FLT_MAX : distance;
+}
+
+float ToFloat(double value) {
+  return static_cast<float>(std::clamp(value, double{-FLT_MAX}, double{FLT_MAX}));
+}
+
+// Rows never straddle a line of memory that they could stay inside of.
+size_t RowBytes(CodeKind kind, size_t dimension, size_t padded) {
+  if (kind == CodeKind::kRq4) return padded / 2;
+  return dimension <= 16 ? 16 : dimension <= 32 ? 32 : padded;
+}
+
+}  // namespace
+
+std::vector<float> CodeCentreOf(std::span<const float> rows, size_t dimension, Metric metric) {
+  std::vector<float> centre(dimension);
+  std::vector<double> lengths;
+  for (size_t from = 0; from + dimension <= rows.size(); from += dimension) {
+    lengths.push_back(std::sqrt(SquaredNorm(rows.data() + from, dimension)));
+  }
+  if (lengths.empty()) return centre;
+  std::vector<double> ordered = lengths;
+  const auto middle = ordered.begin() + static_cast<std::ptrdiff_t>(ordered.size() / 2);
+  std::nth_element(ordered.begin(), middle, ordered.end());
+  const double longest = 4 * *middle;
+
+  std::vector<double> sums(dimension);
+  size_t count = 0;
+  for (size_t row = 0; row < lengths.size(); ++row) {
+    const double length = lengths[row];
+    if (metric == Metric::kCosine && length == 0) continue;
+    const double scale = metric == Metric::kCosine ? 1 / length
+                         : length > longest        ? longest / length
+                                                   : 1;
+    for (size_t i = 0; i < dimension; ++i) sums[i] += scale * rows[row * dimension + i];
+    ++count;
+  }
+  for (size_t i = 0; i < dimension && count > 0; ++i) {
+    centre[i] = ToFloat(sums[i] / static_cast<double>(count));
+  }
+  return centre;
+}
+
+CodeStore::CodeStore(const Options& options, const CodeKernels& kernels)
+    : dimension_(options.dimension),
+      metric_(options.metric),
+      kind_(options.kind),
+      centre_(options.centre.begin(), options.centre.end()),
+      squared_centre_(SquaredNorm(centre_.data(), dimension_)),
+      kernels_(kernels),
+      rotation_(dimension_, options.seed, kernels),
+      rows_(RowBytes(kind_, dimension_, rotation_.padded())),
+      doubts_(metric_ == Metric::kIp ? sizeof(Doubt) : sizeof(float)) {}
+
+bool CodeStore::Grow(size_t count) {
+  return rows_.Grow(count) && factors_.Grow(count) && doubts_.Grow(count);
+}
+
+CodeStore::Centred CodeStore::Centre(const float* vector, float share,
+                                     std::vector<float>& work) const {
+  work.resize(rotation_.padded());
+  Centred centred{};
+  if (metric_ == Metric::kCosine) {
+    const double squared = SquaredNorm(vector, dimension_);
+    centred.is_zero = squared == 0;
+    const double scale = centred.is_zero ? 0 : 1 / std::sqrt(squared);
+    for (size_t i = 0; i < dimension_; ++i) {
+      work[i] = static_cast<float>(vector[i] * scale) - centre_[i];
+    }
+  } else {
+    for (size_t i = 0; i < dimension_; ++i) work[i] = vector[i] - share * centre_[i];
+  }
+  std::fill(work.begin() + static_cast<std::ptrdiff_t>(dimension_), work.end(), 0.f);
+  centred.squared_length = SquaredNorm(work.data(), dimension_);
+  if (!(centred.squared_length < kLargestSquaredLength)) {
+    std::fill(work.begin(), work.end(), 0.f);
+    return centred;
+  }
+  centred.dot_centre = Dot(work.data(), centre_.data(), dimension_);
+  if (is_rotated()) rotation_.Apply(work.data());
+  return centred;
+}
+
+CodeStore::Match CodeStore::Encode(const float* work, uint8_t* row) const {
+  const size_t count = kernel_dimension();
+  double dots[kLanes] = {}, squares[kLanes] = {};
+  const auto note = [&](size_t i, size_t lane, int digit) {
+    const double value = digit - double{offset()};
+    dots[lane] += value * work[i];
+    squares[lane] += value * value;
+  };
+  if (is_rotated()) {
+    const double deviation = std::sqrt(SquaredNorm(work, count) / static_cast<double>(count));
+    const double inverse_step = deviation == 0 ? 0 : 1 / (kGaussianStep * deviation);
+    const auto digit_of = [&](size_t i) {
+      const double steps = work[i] * inverse_step + 8;  // 7.5 and half a step, to round by cutting
+      return static_cast<int>(steps < 0 ? 0 : steps > 15 ? 15 : steps);
+    };
+    for (size_t block = 0; block < count; block += 128) {
+      const size_t bytes = count - block < 128 ? 32 : 64;
+      for (size_t i = 0; i < bytes; ++i) {
+        const int low = digit_of(block + i), high = digit_of(block + bytes + i);
+        row[block / 2 + i] = static_cast<uint8_t>(low | high << 4);
+        note(block + i, i % kLanes, low);
+        note(block + bytes + i, i % kLanes, high);
+      }
+    }
+  } else {
+    const double largest = LargestMagnitude(work, count);
+    const double inverse_step = largest == 0 ? 0 : kLargestComponent / largest;
+    for (size_t i = 0; i < count; ++i) {
+      const int digit = static_cast<int>(work[i] * inverse_step + 128.5);
+      row[i] = static_cast<uint8_t>(digit);
+      note(i, i % kLanes, digit);
+    }
+  }
+  Match match{0, 0};
+  for (size_t lane = 0; lane < kLanes; ++lane) {
+    match.dot += dots[lane];
+    match.squared_length += squares[lane];
+  }
+  return match;
+}
+
+// The error of a code is orthogonal to the vector once the code has been stretched to have the
+// right inner product with it, and of length tan(angle between them) |x - c|. As its direction is
+// random among count - 1, so is the share of the query's orthogonal part that it meets.
+double CodeStore::DoubtOf(const Match& match, double squared_length) const {
+  const double cosine_squared = match.dot * match.dot / (match.squared_length * squared_length);
+  const size_t count = is_rotated() ? rotation_.padded() : dimension_;
+  const double others = static_cast<double>(std::max<size_t>(count, 2) - 1);
+  return std::max(0.0, 1 / cosine_squared - 1) / others;
+}
+
+void CodeStore::Put(Slot slot, const float* vector) {
+  const Centred centred = Centre(vector, 1, work_);
+  const Match match = Encode(work_.data(), reinterpret_cast<uint8_t*>(rows_.Row(slot)));  // NOLINT
+  const double squared_length = centred.squared_length;
+  Factors factors{0, 0};
+  double doubt = 0;
+  // 0 where the vector is the centre, or too far off for a code.
+  if (match.dot > 0) {
+    factors.multiply = ToFloat(-sense() * squared_length / match.dot);
+    doubt = DoubtOf(match, squared_length);
+  }
+  switch (metric_) {
+    case Metric::kL2:
+      factors.add = ToFloat(squared_length);
+      break;
+    case Metric::kCosine:
+      factors.add = ToFloat(squared_length / 2);
+      break;
+    case Metric::kIp:
+      factors.add = ToFloat(-centred.dot_centre);
+      DoubtAt(slot).squared_length = ToFloat(squared_length);
+      break;
+  }
+  if (centred.is_zero) factors = {std::numeric_limits<float>::infinity(), 0};
+  factors_[slot] = factors;
+  DoubtAt(slot).square = ToFloat(doubt);
+}
+
+void CodeStore::Prepare(const float* query, CodeQuery& prepared) const {
+  // <x, q> = <c, q> + share <x - c, c> + <x - c, q - share c> for any share, and only the last is
+  // estimated: shortest is best. Distances leave no choice.
+  const double dot_centre =
+      metric_ == Metric::kIp ? Dot(query, centre_.data(), dimension_) : squared_centre_;
+  prepared.centre_share_ = squared_centre_ > 0 ? ToFloat(dot_centre / squared_centre_) : 1;
+  const Centred centred = Centre(query, prepared.centre_share_, prepared.work_);
+  const size_t count = kernel_dimension();
+  prepared.lines_.resize((count + 63) / 64);
+  const float* const work = prepared.work_.data();
+  const float largest = LargestMagnitude(work, count);
+  // Queries within 1e-35 of the centre count as the centre, or the inverse would overflow.
+  const float inverse = largest < 1e-35f ? 0 : kLargestComponent / largest;
+  int8_t* const components = prepared.components();
+  int32_t sum = 0;
+  for (size_t i = 0; i < count; ++i) {
+    const float steps = work[i] * inverse;
+    const auto rounded = static_cast<int32_t>(steps + (steps < 0 ? -0.5f : 0.5f));
+    components[i] = static_cast<int8_t>(rounded);
+    sum += rounded;
+  }
+  prepared.scale_ = inverse == 0 ? 0 : largest / kLargestComponent;
+  prepared.shift_ = offset() * static_cast<float>(sum);
+  prepared.squared_length_ = centred.squared_length;
+  prepared.code_doubt_ = 0;
+  prepared.step_doubt_ = double{prepared.scale_} * prepared.scale_ / 12;
+  prepared.is_zero_ = centred.is_zero;
+  switch (metric_) {
+    case Metric::kL2:
+      prepared.base_ = ToFloat(centred.squared_length);
+      break;
+    case Metric::kCosine:
+      prepared.base_ = ToFloat(centred.squared_length / 2);
+      break;
+    case Metric::kIp:
+      prepared.base_ = ToFloat(-dot_centre);
+      break;
+  }
+}
+
+void CodeStore::Prepare(Slot slot, CodeQuery& prepared) const {
+  const size_t count = kernel_dimension();
+  prepared.lines_.resize((count + 63) / 64);
+  const uint8_t* const row = Row(slot);
+  int8_t* const components = prepared.components();
+  const Factors factors = factors_[slot];
+  const float stretch = -factors.multiply / sense();
+  int32_t sum = 0;
+  if (is_rotated()) {
+    for (size_t block = 0; block < count; block += 128) {
+      const size_t bytes = count - block < 128 ? 32 : 64;
+      const uint8_t* const digits = row + block / 2;
+      for (size_t i = 0; i < bytes; ++i) {
+        const int low = 2 * (digits[i] & 15) - 15, high = 2 * (digits[i] >> 4) - 15;
+        components[block + i] = static_cast<int8_t>(low);
+        components[block + bytes + i] = static_cast<int8_t>(high);
+        sum += low + high;
+      }
+    }
+    prepared.scale_ = stretch / 2;
+  } else {
+    for (size_t i = 0; i < count; ++i) {
+      const int component = row[i] - 128;
+      components[i] = static_cast<int8_t>(component);
+      sum += component;
+    }
+    prepared.scale_ = stretch;
+  }
+  prepared.shift_ = offset() * static_cast<float>(sum);
+  prepared.centre_share_ = 1;
+  prepared.squared_length_ = SquaredLength(slot);
+  prepared.code_doubt_ = DoubtAt(slot).square;
+  prepared.step_doubt_ = 0;
+  prepared.is_zero_ = std::isinf(factors.add);
+  prepared.base_ = metric_ == Metric::kIp ? ToFloat(factors.add - squared_centre_) : factors.add;
+}
+
+CodeScorer CodeStore::ScorerFor(const CodeQuery& prepared) const { return {this, &prepared}; }
+
+double CodeStore::SquaredLength(Slot slot) const {
+  switch (metric_) {
+    case Metric::kL2:
+      return factors_[slot].add;
+    case Metric::kCosine:
+      return 2 * double{factors_[slot].add};
+    case Metric::kIp:
+      return DoubtAt(slot).squared_length;
+  }
+  return 0;
+}
+
+float CodeScorer::EstimateFrom(int32_t dot, Slot slot) const {
+  const CodeStore::Factors factors = store_->factors_[slot];
+  // Under cosine zero vectors, and they alone, are infinitely far here: 1 from everything.
+  if (factors.add > FLT_MAX) return 1;
+  const float product = query_->scale_ * (static_cast<float>(dot) - query_->shift_);
+  return Clamp(factors.add * query_->centre_share_ + query_->base_ + factors.multiply * product);
+}
+
+float CodeScorer::ScoreOne(Slot slot) const {
+  if (query_->is_zero()) return 1;
+  const CodeKernels& kernels = store_->kernels_;
+  const size_t dimension = store_->kernel_dimension();
+  const uint8_t* const row = store_->Row(slot);
+  const int32_t dot = store_->is_rotated()
+                          ? kernels.dot_i8_u4(query_->components(), row, dimension)
+                          : kernels.dot_i8_u8(query_->components(), row, dimension);
+  return EstimateFrom(dot, slot);
+}
+
+void CodeScorer::Score(RowRef* refs, const Slot* slots, size_t count, float* distances) const {
+  if (query_->is_zero()) {
+    std::fill(distances, distances + count, 1.f);
+    return;
+  }
+  const auto dot_rows4 =
+      store_->is_rotated() ? store_->kernels_.dot_i8_u4_rows4 : store_->kernels_.dot_i8_u8_rows4;
+  const size_t dimension = store_->kernel_dimension();
+  const int8_t* const components = query_->components();
+  // Rows beyond the last are the last once more: cheaper than a kernel call a row.
+  for (size_t i = count; i % 4 != 0; ++i) refs[i] = refs[count - 1];
+  for (size_t i = 0; i < count; i += 4) {
+    int32_t dots[4];
+    dot_rows4(components, refs + i, dimension, dots);
+    for (size_t j = i; j < i + 4 && j < count; ++j) {
+      distances[j] = EstimateFrom(dots[j - i], slots[j]);
+    }
+  }
+}
+
+float CodeScorer::Deviation(Slot slot, float estimate) const {
+  const CodeStore::Factors factors = store_->factors_[slot];
+  if (factors.add > FLT_MAX || query_->is_zero()) return 0;
+  const double doubt = store_->DoubtAt(slot).square;
+  const double row = store_->SquaredLength(slot), query = query_->squared_length_;
+  const double sense = store_->sense();
+  const double add = double{factors.add} * query_->centre_share_;
+  const double product = (add + query_->base_ - estimate) / sense;
+  // Near neighbours are exact where the angle between them is small: without the square of the
+  // product their deviation would be twice as large as it is.
+  const double apart = std::max(0.0, row * query - product * product);
+  const size_t count = store_->is_rotated() ? store_->rotation_.padded() : store_->dimension();
+  const double stretched = 1 + doubt * static_cast<double>(std::max<size_t>(count, 2) - 1);
+  const double variance =
+      (doubt + query_->code_doubt_) * apart + row * stretched * query_->step_doubt_;
+  // The estimate itself is a sum of four f32.
+  const double rounding =
+      0x1p-22 * (std::abs(add) + std::abs(query_->base_) + sense * std::abs(product));
+  return ToFloat(sense * std::sqrt(variance) + rounding);
+}
+
+}  // namespace vitrine

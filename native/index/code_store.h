@@ -1,0 +1,207 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "base/prefetch.h"
+#include "base/slot_array.h"
+#include "index/code_rotation.h"
+#include "index/metric.h"
+#include "kernels/code_kernels.h"
+
+namespace vitrine {
+
+class CodeScorer;
+class CodeStore;
+
+// How a vector is written down in a code.
+//   kSq8  eight bits a dimension, scaled by the largest component
+//   kRq4  rotated, then four bits a dimension, scaled by the length
+enum class CodeKind : uint8_t { kSq8 = 0, kRq4 = 1 };
+
+// The seed of every rotation that is stored: codes in a file are read with the same one.
+inline constexpr uint64_t kCodeSeed = 0x76697472696e65;
+
+// Reranking may stop at a candidate whose estimate lies this many standard deviations above the
+// distance to beat (docs/decisions/0004-codes.md: nothing measurable is lost).
+inline constexpr float kRerankDeviations = 2.5f;
+
+// The centre for the codes of a table: the mean of a sample, under cosine of its directions.
+// Elsewhere vectors longer than four times the median are shortened to that, or a few of them would
+// pull the centre away from all others.
+//   rows     [count * dimension] f32, finite; some thousand rows say as much as all
+//   returns  [dimension]; zeros if there is no row, or none with a direction
+std::vector<float> CodeCentreOf(std::span<const float> rows, size_t dimension, Metric metric);
+
+// A query in the form that codes are scored against. Made by CodeStore::Prepare; its memory is
+// reused from query to query, grows and never shrinks.
+class CodeQuery {
+ public:
+  // Whether the query has no direction (cosine only): it is equally far from everything.
+  bool is_zero() const { return is_zero_; }
+
+ private:
+  friend class CodeScorer;
+  friend class CodeStore;
+
+  struct alignas(64) Line {
+    int8_t components[64];
+  };
+  int8_t* components() { return lines_.data()->components; }
+  const int8_t* components() const { return lines_.data()->components; }
+
+  std::vector<float> work_;  // the vector while it is prepared
+  std::vector<Line> lines_;  // the query as multiples of scale_
+  float scale_ = 0;
+  float shift_ = 0;            // what the offset of the codes adds to every dot product
+  float base_ = 0;             // the part of an estimate that all rows share
+  float centre_share_ = 1;     // the multiple of the centre that was taken off the query
+  double squared_length_ = 0;  // of what was left
+  double code_doubt_ = 0;      // CodeStore::DoubtOf of a query that is a code itself, or 0
+  double step_doubt_ = 0;      // variance of a component that was rounded to a multiple of scale_
+  bool is_zero_ = false;
+};
+
+// Codes of the vectors of a table, one row a slot, and two factors a row in an array of their own:
+// a distance is estimated as a factor, plus a factor times an inner product of small integers.
+// Estimates have no bias, and their standard deviation is known (CodeScorer::Deviation).
+//
+// Vectors are taken relative to a centre that is fixed for the life of the store. A poor centre, or
+// data that drifts away from it, makes estimates less exact and never wrong.
+//
+// Thread safety: that of VectorStore. Put needs one writer at a time; rows whose slots have been
+// published are read beside it.
+class CodeStore {
+ public:
+  struct Options {
+    size_t dimension;  // 1 to 65,536
+    Metric metric;
+    CodeKind kind;
+    std::span<const float> centre;  // [dimension], as CodeCentreOf gives it; not retained
+    uint64_t seed = kCodeSeed;
+  };
+  // REQUIRES: kernels outlives the store
+  CodeStore(const Options& options, const CodeKernels& kernels);
+
+  [[nodiscard]] bool Grow(size_t count);
+  // Encodes `vector` into row `slot`. Vectors further than 1e37 from the centre are infinitely far.
+  //   vector  [dimension] f32, finite, any alignment, not retained
+  void Put(Slot slot, const float* vector);
+
+  // Prepares a query that is not in the store. May throw std::bad_alloc.
+  //   query  [dimension] f32, finite, not retained
+  void Prepare(const float* query, CodeQuery& prepared) const;
+  // Prepares what row `slot` says of its vector. May throw std::bad_alloc.
+  void Prepare(Slot slot, CodeQuery& prepared) const;
+  // A scorer for a query that this store has prepared; `prepared` must outlive it, unchanged.
+  CodeScorer ScorerFor(const CodeQuery& prepared) const;
+
+  const uint8_t* Row(Slot slot) const {
+    return reinterpret_cast<const uint8_t*>(rows_.Row(slot));  // NOLINT
+  }
+  size_t dimension() const { return dimension_; }
+  Metric metric() const { return metric_; }
+  CodeKind kind() const { return kind_; }
+  std::span<const float> centre() const { return centre_; }
+  size_t row_bytes() const { return rows_.row_bytes(); }
+  // Bytes beside each row.
+  size_t side_bytes() const { return sizeof(Factors) + doubts_.row_bytes(); }
+
+ private:
+  friend class CodeScorer;
+
+  // An estimate is `add` times the query's share of the centre, plus what the query adds, plus
+  // `multiply` times the inner product of query and code. A zero vector under cosine has `add` =
+  // +Inf and `multiply` = 0.
+  struct Factors {
+    float add, multiply;
+  };
+  // What is known of an error; read for the few rows that are reranked.
+  struct Doubt {
+    float square;          // DoubtOf
+    float squared_length;  // |x - c|^2; only stored where `add` does not tell it: inner product
+  };
+
+  bool is_rotated() const { return kind_ == CodeKind::kRq4; }
+  // Components that a kernel runs over.
+  size_t kernel_dimension() const { return is_rotated() ? row_bytes() * 2 : row_bytes(); }
+  // What a digit of 0 stands for, in steps below zero.
+  float offset() const { return is_rotated() ? 7.5f : 128.f; }
+  // -multiply for a vector whose code needs no stretching.
+  float sense() const { return metric_ == Metric::kL2 ? 2.f : 1.f; }
+
+  // vector - share * centre into `work`, zeros behind, rotated if codes are; of cosine's vectors
+  // the direction instead of the vector.
+  struct Centred {
+    double squared_length, dot_centre;  // of the difference, and with the centre
+    bool is_zero;                       // cosine: whether the vector has no direction
+  };
+  Centred Centre(const float* vector, float share, std::vector<float>& work) const;
+  // Writes the code of `work` and returns <digits - offset, work> and |digits - offset|^2.
+  struct Match {
+    double dot, squared_length;
+  };
+  Match Encode(const float* work, uint8_t* row) const;
+  // The variance of an estimated inner product <x - c, q - c>, over
+  // |x - c|^2 |q - c|^2 - <x - c, q - c>^2.
+  double DoubtOf(const Match& match, double squared_length) const;
+
+  double SquaredLength(Slot slot) const;
+  Doubt& DoubtAt(Slot slot) const {
+    return *reinterpret_cast<Doubt*>(doubts_.Row(slot));  // NOLINT
+  }
+
+  const size_t dimension_;
+  const Metric metric_;
+  const CodeKind kind_;
+  const std::vector<float> centre_;
+  const double squared_centre_;
+  const CodeKernels& kernels_;
+  const CodeRotation rotation_;
+  SlotRows rows_;
+  SlotArray<Factors> factors_;
+  SlotRows doubts_;
+  std::vector<float> work_;  // Put's
+};
+
+// Estimated distances from one query to rows of a store: a scorer of the search loop. Never NaN and
+// never infinite. Estimates of small distances may fall below 0.
+class CodeScorer {
+ public:
+  // One row of a batch: where it is.
+  using RowRef = const uint8_t*;
+
+  // Asks memory for the factors of the row as well, which its estimate will need.
+  RowRef Ref(Slot slot) const {
+    Prefetch(&store_->factors_[slot]);
+    return store_->Row(slot);
+  }
+  // Estimates for `count` rows.
+  //   refs, slots   [count]; refs[i] == Ref(slots[i]). refs needs 3 writable places more
+  //   distances     [count rounded up to 4], written
+  void Score(RowRef* refs, const Slot* slots, size_t count, float* distances) const;
+  float ScoreOne(Slot slot) const;
+  // The standard deviation of an estimate over all rotations, or all roundings of components:
+  // distances themselves lie further off than kRerankDeviations times in about one of a hundred
+  // cases, half of them on either side.
+  //   estimate  as Score gave it for `slot`
+  //   returns   in units of the distance, >= 0, finite
+  float Deviation(Slot slot, float estimate) const;
+  // Whether a row may be near although its estimate lies far behind those of others, because its
+  // deviation is so much larger than theirs: inner product, where long vectors are near.
+  bool MayReorder() const { return store_->metric() == Metric::kIp; }
+  bool IsZeroQuery() const { return query_->is_zero(); }
+
+ private:
+  friend class CodeStore;
+  CodeScorer(const CodeStore* store, const CodeQuery* query) : store_(store), query_(query) {}
+
+  float EstimateFrom(int32_t dot, Slot slot) const;
+
+  const CodeStore* store_;
+  const CodeQuery* query_;
+};
+
+}  // namespace vitrine
