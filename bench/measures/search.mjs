@@ -1,8 +1,8 @@
 /**
  * Recall against queries a second. First each engine climbs the ladder of ef until it misses less than one neighbour in 2,000; then
- * rounds of chunks, one engine after the other on the same core: A B C, B C A, … Every chunk is preceded by a short one that is not
- * counted, and each round by a whole one, because the first to touch new queries pays for cold rows. The time of a chunk is the CPU
- * time of the engine's own process; wall time is kept beside it.
+ * rounds of chunks, one engine after the other on the same core: A B C, B C A, … All queries are searched once, uncounted,
+ * before each chunk, because the caches hold what the other engines worked on before. The time of a chunk is the CPU time of the engine's
+ * own process; wall time is kept beside it.
  */
 import { join } from 'node:path'
 import { rotated } from '../arena.mjs'
@@ -20,8 +20,7 @@ const nativeName = 'hnswlib'
 const lowestRecall = 0.8
 const enoughRecall = 0.9995
 /** Shorter chunks measure cold caches rather than engines. */
-const chunkSeconds = 0.06
-const warmQueries = 100
+const chunkSeconds = 0.1
 
 /**
  * @typedef {object} Series - One engine in one way of calling it.
@@ -87,7 +86,6 @@ async function runRound(arena, runners, round) {
   let running = runners
   const time = (runner, pass) =>
     arena.attempt(runner.racer.name, `search ${runner.mode}`, () => timeRung(arena, runner, pass))
-  await time(running[round % running.length], 0)
   const passes = Math.max(...runners.map(runner => runner.rungs.length))
   for (let pass = 0; pass < passes; pass++) {
     for (const runner of rotated(running, round + pass)) {
@@ -102,7 +100,7 @@ async function runRound(arena, runners, round) {
 
 async function timeRung(arena, { racer, mode, rungs }, number) {
   const { ef, repeat } = rungs[number]
-  await arena.search(racer, { mode, ef, count: Math.min(warmQueries, arena.queryCount) })
+  await arena.search(racer, { mode, ef })
   const { cpu, wall } = await arena.search(racer, { mode, ef, repeat })
   const queries = arena.queryCount * repeat
   return { rate: queries / cpu, wallRate: queries / wall }
