@@ -18,6 +18,8 @@ struct LogEnd {
   uint32_t chain = 0;
   // Whether a seal, or the header of a segment, attests that frame: it cannot be lost unseen.
   bool sealed = true;
+  // Whether all this is on the device.
+  bool recovered = false;
   // The first number that was dropped, when bytes were; else 0.
   uint64_t truncated_from = 0;
   // In use, oldest first.

@@ -42,7 +42,9 @@ Status LogReader::FindSegments() {
       break;
     }
     const std::string path = PathOf(number);
-    const auto file = files_.OpenForReading(path, FileSystem::Cache::kUse);
+    // Whatever has a successor in use was on the device before that was begun.
+    const auto file =
+        headers_.empty() ? OpenLast(path) : files_.OpenForReading(path, FileSystem::Cache::kUse);
     if (!file.ok()) return file.status();
     const Result<uint64_t> size = (*file)->Size();
     if (!size.ok()) return size.status();
@@ -68,6 +70,17 @@ Status LogReader::FindSegments() {
   const uint64_t next = headers_.empty() ? 1 : headers_.back().number + 1;
   if (end_.prepared.number != next) end_.prepared = {};
   return {};
+}
+
+Result<std::unique_ptr<File>> LogReader::OpenLast(const std::string& path) {
+  if (options_.purpose == Purpose::kInspect) {
+    return files_.OpenForReading(path, FileSystem::Cache::kUse);
+  }
+  auto file = files_.OpenForWriting(path);
+  if (!file.ok()) return file.status();
+  VITRINE_RETURN_IF_ERROR((*file)->SyncData());
+  VITRINE_RETURN_IF_ERROR((*file)->Close());
+  return files_.OpenForReading(path, FileSystem::Cache::kDrop);
 }
 
 // Nothing follows a header that never got to the device whole: frames are written only after it was
@@ -221,6 +234,7 @@ Status LogReader::Resume() {
 Status LogReader::Finish() {
   end_.last_lsn = std::max(due_lsn_ - 1, options_.covered_lsn);
   end_.chain = chain_;
+  end_.recovered = options_.purpose == Purpose::kRecover;
   segment_ = {};
   return {};
 }

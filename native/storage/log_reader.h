@@ -25,14 +25,21 @@ struct LogFrame {
 };
 
 // Replays a log of which every byte may be wrong: hands out whole frames in their order, tells a
-// tail that a crash tore, which is the end, from damage, which is kCorrupt, and changes nothing.
+// tail that a crash tore, which is the end, from damage, which is kCorrupt, and changes no byte.
 // Holds one segment in memory.
 //
 // Fails with kCorrupt (path and offset in the details), kFormat (a newer version's) or kIo; after
 // that the reader is of no more use.
 class LogReader {
  public:
+  enum class Purpose : uint8_t {
+    kInspect,  // nothing is written
+    // To go on writing: what a crash left in memory alone is flushed first, and then read as the
+    // device holds it. After a failed flush memory may show what the device does not have.
+    kRecover,
+  };
   struct Options {
+    Purpose purpose = Purpose::kInspect;
     // Of the database that the log must belong to.
     DatabaseId database{};
     // Everything up to here is in a checkpoint: such frames are not handed out, and it does not
@@ -64,6 +71,8 @@ class LogReader {
 
   std::string PathOf(uint64_t number) const;
   Status FindSegments();
+  // Opens a segment behind which no other is in use.
+  Result<std::unique_ptr<File>> OpenLast(const std::string& path);
   // Whether the file behind all segments in use was never used.
   Result<bool> IsUnused(const File& file, uint64_t number, uint64_t bytes,
                         std::span<const std::byte> page);

@@ -97,6 +97,9 @@ LogWriter::LogWriter(FileSystem& files, std::string folder, const LogEnd& end,
 
 Result<std::unique_ptr<LogWriter>> LogWriter::Open(FileSystem& files, std::string folder,
                                                    const LogEnd& end, const Options& options) {
+  if (!end.recovered) {
+    return Status(ErrorCode::kInternal, "a log is written only after it was read to recover it");
+  }
   std::unique_ptr<LogWriter> log(new LogWriter(files, std::move(folder), end, options));
   VITRINE_RETURN_IF_ERROR(log->segments_.Recover());
   // A full disk does not keep anybody from reading: whoever writes will see it.
@@ -253,7 +256,17 @@ Status LogWriter::Seal() {
   return Remember(segments_.Seal());
 }
 
-Status LogWriter::PrepareNext() { return supply_.Prepare(); }
+Status LogWriter::PrepareNext() {
+  {
+    const std::lock_guard lock(mutex_);
+    if (!failure_.ok()) return AfterFailure(failure_);
+  }
+  Status status = supply_.Prepare();
+  if (status.ok() || !supply_.failed()) return status;
+  std::unique_lock<std::mutex> lock = LockWithoutLeader();
+  const Leader leader(*this, lock, Leader::Take::kNothing);
+  return Remember(segments_.Fail(std::move(status)));
+}
 
 Status LogWriter::RemoveThrough(uint64_t lsn) {
   std::unique_lock<std::mutex> lock = LockWithoutLeader();

@@ -52,8 +52,8 @@ class LogWriter {
   // A record that is queued.
   class Ticket;
 
-  // Goes on where a reader of the same folder found the end: what was replayed is on the device
-  // when this returns. `files` outlives the writer.
+  // Goes on where a reader of the same folder, whose purpose was to recover, found the end.
+  // `files` outlives the writer.
   static Result<std::unique_ptr<LogWriter>> Open(FileSystem& files, std::string folder,
                                                  const LogEnd& end, const Options& options);
   // Without Close this is like the end of the process. REQUIRES: no other call runs

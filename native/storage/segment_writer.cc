@@ -40,12 +40,6 @@ Status SegmentWriter::Recover() {
   for (const std::string& name : *names) {
     if (IsUnfinishedSegment(name)) VITRINE_RETURN_IF_ERROR(files_.Remove(PathOf(name)));
   }
-  for (const LogEnd::Segment& segment : segments_) {
-    auto file = files_.OpenForWriting(PathOf(SegmentName(segment.number)));
-    if (!file.ok()) return file.status();
-    VITRINE_RETURN_IF_ERROR((*file)->SyncData());
-    VITRINE_RETURN_IF_ERROR((*file)->Close());
-  }
   return files_.SyncFolderOf(PathOf(SegmentName(1)));
 }
 

@@ -41,8 +41,7 @@ class SegmentWriter {
   SegmentWriter(FileSystem& files, SegmentSupply& supply, std::string folder, const LogEnd& end,
                 Options options);
 
-  // Brings what was replayed to the device, for it may have been in memory only, and removes what a
-  // crash left unfinished. To be called before anything else.
+  // Removes what a crash left unfinished. To be called before anything else.
   Status Recover();
 
   // Bytes of frames that the current segment still takes.
@@ -60,6 +59,9 @@ class SegmentWriter {
   // Removes segments that only have frames up to `lsn`, but never the current one.
   Status RemoveThrough(uint64_t lsn);
 
+  // Makes `status` the final failure, and returns it.
+  Status Fail(Status status);
+
   uint64_t written_lsn() const { return written_lsn_; }
   uint64_t durable_lsn() const { return durable_lsn_; }
   const Status& failure() const { return failure_; }
@@ -69,8 +71,6 @@ class SegmentWriter {
  private:
   Status Put(std::span<const std::byte> bytes);
   Status WriteBuffer();
-  // Remembers a failure after which nothing is written any more.
-  Status Fail(Status status);
   std::string PathOf(const std::string& name) const { return folder_ + "/" + name; }
 
   FileSystem& files_;

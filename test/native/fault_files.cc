@@ -177,9 +177,14 @@ Result<std::unique_ptr<File>> FaultFiles::Open(const std::string& path) {
   return std::unique_ptr<File>(std::make_unique<OpenFile>(*this, found->second, path));
 }
 
-Result<std::unique_ptr<File>> FaultFiles::OpenForReading(const std::string& path, Cache) {
+Result<std::unique_ptr<File>> FaultFiles::OpenForReading(const std::string& path, Cache cache) {
   const std::lock_guard lock(mutex_);
   VITRINE_RETURN_IF_ERROR(Begin(Operation::kOpen, path, 0, 0).status);
+  const auto found = names_.find(path);
+  // Pages that wait to be written stay.
+  if (cache == Cache::kDrop && found != names_.end() && found->second->unflushed.empty()) {
+    found->second->cached = found->second->device;
+  }
   return Open(path);
 }
 

@@ -54,9 +54,13 @@ struct Replay {
 };
 
 inline Result<Replay> ReplayLog(FileSystem& files, uint64_t covered = 0, uint64_t durable = 0,
+                                LogReader::Purpose purpose = LogReader::Purpose::kInspect,
                                 const std::string& folder = kLogFolder) {
-  auto reader = LogReader::Open(
-      files, folder, {.database = TestDatabase(), .covered_lsn = covered, .durable_lsn = durable});
+  auto reader = LogReader::Open(files, folder,
+                                {.purpose = purpose,
+                                 .database = TestDatabase(),
+                                 .covered_lsn = covered,
+                                 .durable_lsn = durable});
   if (!reader.ok()) return reader.status();
   Replay replay;
   for (;;) {
@@ -70,7 +74,12 @@ inline Result<Replay> ReplayLog(FileSystem& files, uint64_t covered = 0, uint64_
   return replay;
 }
 
-// Opens what a replay found, and goes on.
+inline Result<Replay> RecoverLog(FileSystem& files, uint64_t covered = 0,
+                                 const std::string& folder = kLogFolder) {
+  return ReplayLog(files, covered, 0, LogReader::Purpose::kRecover, folder);
+}
+
+// Opens what a recovery found, and goes on.
 inline Result<std::unique_ptr<LogWriter>> OpenLog(FileSystem& files, const LogEnd& end,
                                                   uint64_t incarnation,
                                                   const std::string& folder = kLogFolder) {

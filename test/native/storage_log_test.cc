@@ -19,7 +19,7 @@ using Until = LogWriter::Until;
 class LogTest : public testing::Test {
  protected:
   std::unique_ptr<LogWriter> Open(uint64_t incarnation = 7) {
-    auto replay = ReplayLog(files);
+    auto replay = RecoverLog(files);
     EXPECT_TRUE(replay.ok()) << replay.status().message();
     auto log = OpenLog(files, replay->end, incarnation);
     EXPECT_TRUE(log.ok()) << log.status().message();
@@ -200,7 +200,7 @@ TEST_F(LogTest, RefusesWhatItCannotTake) {
   LogWriter::Options options = SmallLog(8);
   options.queue_bytes = 1000;
   files.Restart();
-  log = std::move(*LogWriter::Open(files, kLogFolder, ReplayLog(files)->end, options));
+  log = std::move(*LogWriter::Open(files, kLogFolder, RecoverLog(files)->end, options));
   const auto first = log->Enqueue({.payload = LogBytes(5000)}, Until::kDurable);
   ASSERT_TRUE(first.ok());
   const auto second = log->Enqueue({.payload = LogBytes(1)}, Until::kDurable);
@@ -248,7 +248,7 @@ TEST_F(LogTest, PreparesAheadAndUsesIt) {
   EXPECT_EQ(log->counts().prepared_segments, 2u);
   files.Restart();
   // What was prepared and never used serves the next life.
-  const auto replay = ReplayLog(files);
+  const auto replay = RecoverLog(files);
   EXPECT_EQ(replay->end.prepared.number, 2u);
   const auto again = OpenLog(files, replay->end, 8);
   EXPECT_EQ((*again)->counts().prepared_segments, 0u);
@@ -264,7 +264,7 @@ TEST_F(LogTest, SkipsWhatACheckpointCovers) {
     ASSERT_EQ(records.size(), 30 - covered);
     EXPECT_TRUE(covered == 30 || records.front().lsn == covered + 1);
   }
-  const auto beyond = ReplayLog(files, 35);
+  const auto beyond = RecoverLog(files, 35);
   ASSERT_TRUE(beyond.ok());
   EXPECT_EQ(beyond->end.last_lsn, 35u);
   files.Restart();
@@ -299,7 +299,7 @@ TEST_F(LogTest, IgnoresSegmentsBeforeAGap) {
   ASSERT_TRUE(log->Close().ok());
   ASSERT_TRUE(files.Remove(PathOf(2)).ok());
   EXPECT_EQ(ReplayLog(files, 0).status().code(), ErrorCode::kCorrupt);
-  const auto replay = ReplayLog(files, 30);
+  const auto replay = RecoverLog(files, 30);
   ASSERT_TRUE(replay.ok()) << replay.status().message();
   EXPECT_EQ(replay->end.left_over, std::vector<uint64_t>{1});
   files.Restart();
@@ -307,6 +307,12 @@ TEST_F(LogTest, IgnoresSegmentsBeforeAGap) {
   ASSERT_TRUE(log->RemoveThrough(0).ok());
   EXPECT_FALSE(ReplayLog(files, 30)->end.segments.empty());
   EXPECT_TRUE(ReplayLog(files, 30)->end.left_over.empty());
+}
+
+TEST_F(LogTest, IsWrittenOnlyAfterRecovery) {
+  const auto log = OpenLog(files, ReplayLog(files)->end, 7);
+  ASSERT_FALSE(log.ok());
+  EXPECT_EQ(log.status().code(), ErrorCode::kInternal);
 }
 
 TEST_F(LogTest, IsThatOfOneDatabase) {
