@@ -1,0 +1,216 @@
+// Many writers at once, and processes that are really killed.
+
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <csignal>
+#include <cstdlib>
+#include <filesystem>
+#include <map>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "fault_files.h"
+#include "log_support.h"
+#include "random_data.h"
+
+namespace vitrine {
+namespace {
+
+using Until = LogWriter::Until;
+
+// What one thread was told: index and number of each of its records, in its order.
+using Told = std::vector<std::pair<uint64_t, uint64_t>>;
+
+constexpr size_t kThreads = 8;
+
+size_t BytesOf(uint64_t index) { return index * 7919 % 1500; }
+
+// Each thread appends until `per_thread` or the first failure.
+std::vector<Told> AppendFromThreads(LogWriter& log, size_t per_thread) {
+  std::vector<Told> told(kThreads);
+  std::vector<std::thread> threads;
+  for (size_t t = 0; t < kThreads; ++t) {
+    threads.emplace_back([&, t] {
+      for (size_t i = 0; i < per_thread; ++i) {
+        const uint64_t index = (t + 1) << 32 | i;
+        const auto ack = log.Append({.payload = PayloadOf(index, BytesOf(index))}, Until::kDurable);
+        if (!ack.ok()) return;
+        told[t].push_back({index, ack->lsn});
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  return told;
+}
+
+// Every acknowledged record is there under its number, each thread's in its order.
+void Hold(const Replay& replay, const std::vector<Told>& told) {
+  std::map<uint64_t, const Replayed*> by_lsn;
+  for (const Replayed& record : replay.records) by_lsn[record.lsn] = &record;
+  ASSERT_EQ(by_lsn.size(), replay.records.size());
+  for (const Told& thread : told) {
+    uint64_t before = 0;
+    for (const auto& [index, lsn] : thread) {
+      ASSERT_GT(lsn, before);
+      before = lsn;
+      ASSERT_TRUE(by_lsn.contains(lsn));
+      ASSERT_EQ(by_lsn[lsn]->payload, PayloadOf(index, BytesOf(index)));
+    }
+  }
+}
+
+TEST(LogThreads, ShareFlushesAndKeepTheirOrder) {
+  FaultFiles files(TestSeed());
+  auto log = OpenLog(files, RecoverLog(files)->end, 7);
+  ASSERT_TRUE(log.ok());
+  const size_t per_thread = Scaled(500, 60);
+  std::atomic<bool> done{false};
+  // Meanwhile the housekeeping that a database does.
+  std::thread keeper([&] {
+    while (!done) {
+      EXPECT_TRUE((*log)->PrepareNext().ok());
+      EXPECT_TRUE((*log)->Seal().ok());
+      EXPECT_TRUE((*log)->RemoveThrough(0).ok());
+      EXPECT_LE((*log)->counts().payload_bytes, UINT32_MAX);
+      std::this_thread::yield();
+    }
+  });
+  const std::vector<Told> told = AppendFromThreads(**log, per_thread);
+  done = true;
+  keeper.join();
+  ASSERT_TRUE((*log)->Close().ok());
+  for (const Told& thread : told) EXPECT_EQ(thread.size(), per_thread);
+  files.PowerCut({FaultFiles::Keep::kNothing, FaultFiles::Names::kAsFlushed});
+  const auto replay = ReplayLog(files);
+  ASSERT_TRUE(replay.ok()) << replay.status().message();
+  EXPECT_EQ(replay->records.size(), kThreads * per_thread);
+  ASSERT_NO_FATAL_FAILURE(Hold(*replay, told));
+}
+
+// A device that takes its time makes groups large.
+TEST(LogThreads, WaitForOneFlushTogether) {
+  std::string folder = (std::filesystem::temp_directory_path() / "vitrine-XXXXXX").string();
+  ASSERT_NE(mkdtemp(folder.data()), nullptr);
+  const auto files = SystemFiles();
+  LogWriter::Options options = SmallLog(7);
+  options.segment_bytes = {1 << 22, 1 << 22};
+  auto log = LogWriter::Open(*files, folder, RecoverLog(*files, 0, folder)->end, options);
+  ASSERT_TRUE(log.ok()) << log.status().message();
+  const std::vector<Told> told = AppendFromThreads(**log, Scaled(100, 30));
+  const LogCounts counts = (*log)->counts();
+  EXPECT_EQ(counts.frames, kThreads * Scaled(100, 30));
+  EXPECT_LT(counts.flushes, counts.frames / 2);
+  ASSERT_TRUE((*log)->Close().ok());
+  const auto replay = RecoverLog(*files, 0, folder);
+  ASSERT_TRUE(replay.ok()) << replay.status().message();
+  ASSERT_NO_FATAL_FAILURE(Hold(*replay, told));
+  std::filesystem::remove_all(folder);
+}
+
+// The disk fails under all of them: nobody hangs, and what was acknowledged is there.
+TEST(LogThreads, AllLearnOfAFailure) {
+  VITRINE_TRACE_SEED();
+  for (uint64_t run = 0; run < Scaled(60, 8); ++run) {
+    FaultFiles files(TestSeed() + run);
+    auto log = OpenLog(files, RecoverLog(files)->end, 7);
+    ASSERT_TRUE(log.ok());
+    files.FailAt(files.operations() + 20 + run, EIO);
+    const std::vector<Told> told = AppendFromThreads(**log, 200);
+    log->reset();
+    files.PowerCut({FaultFiles::Keep::kNothing, FaultFiles::Names::kAsFlushed});
+    const auto replay = ReplayLog(files);
+    ASSERT_TRUE(replay.ok()) << replay.status().message();
+    ASSERT_NO_FATAL_FAILURE(Hold(*replay, told));
+  }
+}
+
+TEST(LogThreads, CloseWhileOthersAppend) {
+  FaultFiles files(TestSeed());
+  auto log = OpenLog(files, RecoverLog(files)->end, 7);
+  std::vector<Told> told;
+  std::thread writers([&] { told = AppendFromThreads(**log, 100'000); });
+  while ((*log)->durable_lsn() < 50) std::this_thread::yield();
+  ASSERT_TRUE((*log)->Close().ok());
+  writers.join();
+  files.PowerCut({FaultFiles::Keep::kNothing, FaultFiles::Names::kAsFlushed});
+  const auto replay = ReplayLog(files);
+  ASSERT_TRUE(replay.ok());
+  ASSERT_NO_FATAL_FAILURE(Hold(*replay, told));
+}
+
+// Runs in a process of its own until it is killed: appends from record `index` on, and says on
+// `acks` which are durable.
+[[noreturn]] void AppendUntilKilled(const std::string& folder, uint64_t life, uint64_t index,
+                                    int acks) {
+  const auto files = SystemFiles();
+  const auto replay = RecoverLog(*files, 0, folder);
+  if (!replay.ok()) _exit(2);
+  const auto log = OpenLog(*files, replay->end, life, folder);
+  if (!log.ok()) _exit(3);
+  for (;; ++index) {
+    if (index % 3 == 0) (void)(*log)->PrepareNext().ok();
+    if (index % 11 == 0) (void)(*log)->Seal().ok();
+    const auto until = index % 4 == 0 ? Until::kWritten : Until::kDurable;
+    if (!(*log)->Append({.payload = PayloadOf(index, BytesOf(index))}, until).ok()) _exit(4);
+    if (write(acks, &index, sizeof(index)) != sizeof(index)) _exit(5);
+  }
+}
+
+TEST(LogProcess, AKilledProcessLosesNothingItAcknowledged) {
+  VITRINE_TRACE_SEED();
+  std::mt19937_64 random(TestSeed());
+  size_t lost = 0;
+  size_t acknowledged = 0;
+  std::string folder;
+  uint64_t index = 0;  // of the last record that is known to be there
+  for (uint64_t round = 0; round < Scaled(200, 20); ++round) {
+    if (round % 20 == 0) {
+      if (!folder.empty()) std::filesystem::remove_all(folder);
+      folder = (std::filesystem::temp_directory_path() / "vitrine-XXXXXX").string();
+      ASSERT_NE(mkdtemp(folder.data()), nullptr);
+      index = 0;
+    }
+    int pipe_ends[2];
+    ASSERT_EQ(pipe(pipe_ends), 0);
+    const pid_t child = fork();
+    ASSERT_GE(child, 0);
+    if (child == 0) {
+      close(pipe_ends[0]);
+      AppendUntilKilled(folder, round + 1, index + 1, pipe_ends[1]);
+    }
+    close(pipe_ends[1]);
+    std::this_thread::sleep_for(std::chrono::microseconds(random() % 30'000));
+    ASSERT_EQ(kill(child, SIGKILL), 0);
+    int how = 0;
+    ASSERT_EQ(waitpid(child, &how, 0), child);
+    ASSERT_TRUE(WIFSIGNALED(how)) << "the child ended by itself: " << WEXITSTATUS(how);
+    uint64_t told = index;
+    for (uint64_t ack = 0; read(pipe_ends[0], &ack, sizeof(ack)) == sizeof(ack);) {
+      told = ack;
+      ++acknowledged;
+    }
+    close(pipe_ends[0]);
+
+    const auto files = SystemFiles();
+    const auto replay = ReplayLog(*files, 0, 0, LogReader::Purpose::kInspect, folder);
+    ASSERT_TRUE(replay.ok()) << replay.status().message();
+    for (uint64_t i = 0; i < replay->records.size(); ++i) {
+      ASSERT_EQ(replay->records[i].payload, PayloadOf(i + 1, BytesOf(i + 1)));
+    }
+    if (replay->records.size() < told) lost += told - replay->records.size();
+    ASSERT_EQ(lost, 0u);
+    index = replay->records.size();
+  }
+  std::filesystem::remove_all(folder);
+  EXPECT_GT(acknowledged, Scaled(200, 5));
+  RecordProperty("acknowledged", std::to_string(acknowledged));
+}
+
+}  // namespace
+}  // namespace vitrine
