@@ -50,11 +50,6 @@ float LargestMagnitude(const float* v, size_t count) {
   return std::bit_cast<float>(*std::max_element(largest, largest + kLanes));
 }
 
-float Clamp(float distance) {
-  if (!(distance < FLT_MAX)) return FLT_MAX;
-  return distance < -FLT_MAX ? -FLT_MAX : distance;
-}
-
 float ToFloat(double value) {
   return static_cast<float>(std::clamp(value, double{-FLT_MAX}, double{FLT_MAX}));
 }
@@ -131,7 +126,6 @@ CodeStore::Centred CodeStore::Centre(const float* vector, float share,
     std::fill(work.begin(), work.end(), 0.f);
     return centred;
   }
-  centred.dot_centre = Dot(work.data(), centre_.data(), dimension_);
   if (is_rotated()) rotation_.Apply(work.data());
   return centred;
 }
@@ -206,7 +200,7 @@ void CodeStore::Put(Slot slot, const float* vector) {
       factors.add = ToFloat(squared_length / 2);
       break;
     case Metric::kIp:
-      factors.add = ToFloat(-centred.dot_centre);
+      factors.add = ToFloat(squared_centre_ - Dot(vector, centre_.data(), dimension_));
       DoubtAt(slot).squared_length = ToFloat(squared_length);
       break;
   }
@@ -308,10 +302,16 @@ double CodeStore::SquaredLength(Slot slot) const {
 
 float CodeScorer::EstimateFrom(int32_t dot, Slot slot) const {
   const CodeStore::Factors factors = store_->factors_[slot];
-  // Under cosine zero vectors, and they alone, are infinitely far here: 1 from everything.
-  if (factors.add > FLT_MAX) return 1;
   const float product = query_->scale_ * (static_cast<float>(dot) - query_->shift_);
-  return Clamp(factors.add * query_->centre_share_ + query_->base_ + factors.multiply * product);
+  return factors.add * query_->centre_share_ + query_->base_ + factors.multiply * product;
+}
+
+// Under cosine only zero vectors get there: 1 from everything. Elsewhere NaN (from Inf - Inf) and
+// +Inf become the largest distance. Without a branch, so that compilers do it for many at once.
+float CodeScorer::Finite(float estimate) const {
+  const float largest = store_->metric() == Metric::kCosine ? 1 : FLT_MAX;
+  const float bounded = estimate < FLT_MAX ? estimate : largest;
+  return bounded > -FLT_MAX ? bounded : -FLT_MAX;
 }
 
 float CodeScorer::ScoreOne(Slot slot) const {
@@ -322,7 +322,7 @@ float CodeScorer::ScoreOne(Slot slot) const {
   const int32_t dot = store_->is_rotated()
                           ? kernels.dot_i8_u4(query_->components(), row, dimension)
                           : kernels.dot_i8_u8(query_->components(), row, dimension);
-  return EstimateFrom(dot, slot);
+  return Finite(EstimateFrom(dot, slot));
 }
 
 void CodeScorer::Score(RowRef* refs, const Slot* slots, size_t count, float* distances) const {
@@ -343,6 +343,7 @@ void CodeScorer::Score(RowRef* refs, const Slot* slots, size_t count, float* dis
       distances[j] = EstimateFrom(dots[j - i], slots[j]);
     }
   }
+  for (size_t i = 0; i < count; ++i) distances[i] = Finite(distances[i]);
 }
 
 float CodeScorer::Deviation(Slot slot, float estimate) const {

@@ -135,8 +135,8 @@ class CodeStore {
   // vector - share * centre into `work`, zeros behind, rotated if codes are; of cosine's vectors
   // the direction instead of the vector.
   struct Centred {
-    double squared_length, dot_centre;  // of the difference, and with the centre
-    bool is_zero;                       // cosine: whether the vector has no direction
+    double squared_length;  // of the difference
+    bool is_zero;           // cosine: whether the vector has no direction
   };
   Centred Centre(const float* vector, float share, std::vector<float>& work) const;
   // Writes the code of `work` and returns <digits - offset, work> and |digits - offset|^2.
@@ -199,6 +199,8 @@ class CodeScorer {
   CodeScorer(const CodeStore* store, const CodeQuery* query) : store_(store), query_(query) {}
 
   float EstimateFrom(int32_t dot, Slot slot) const;
+  // What an estimate becomes that is not finite.
+  float Finite(float estimate) const;
 
   const CodeStore* store_;
   const CodeQuery* query_;

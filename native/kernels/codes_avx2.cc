@@ -25,6 +25,13 @@ struct Avx2Codes {
     sum_i32x4 = _mm_add_epi32(sum_i32x4, _mm_shuffle_epi32(sum_i32x4, 0xb1));
     return static_cast<uint32_t>(_mm_cvtsi128_si32(sum_i32x4));
   }
+  static VITRINE_ALWAYS_INLINE void Total4(Sum32 a, Sum32 b, Sum32 c, Sum32 d, uint32_t* out) {
+    // Two sums each of a, b, c and d in either half.
+    const Sum32 halves_i32x8 = _mm256_hadd_epi32(_mm256_hadd_epi32(a, b), _mm256_hadd_epi32(c, d));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(out),
+                     _mm_add_epi32(_mm256_castsi256_si128(halves_i32x8),
+                                   _mm256_extracti128_si256(halves_i32x8, 1)));
+  }
 
   // VPMADDUBSW would multiply bytes directly, but its pairs saturate at 16 bits: 2 * 255 * 127.
   using Wide = __m256i;

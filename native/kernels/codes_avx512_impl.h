@@ -16,6 +16,25 @@ struct Avx512Integers {
     sum_i32x4 = _mm_add_epi32(sum_i32x4, _mm_shuffle_epi32(sum_i32x4, 0xb1));
     return static_cast<uint32_t>(_mm_cvtsi128_si32(sum_i32x4));
   }
+  // The sums of the two halves of x, then those of y.
+  static VITRINE_ALWAYS_INLINE Sum32 AddHalves(Sum32 x, Sum32 y) {
+    return Add(_mm512_maskz_shuffle_i32x4(0xffff, x, y, 0x44),
+               _mm512_maskz_shuffle_i32x4(0xffff, x, y, 0xee));
+  }
+  static VITRINE_ALWAYS_INLINE void Total4(Sum32 a, Sum32 b, Sum32 c, Sum32 d, uint32_t* out) {
+    const Sum32 ab_i32x16 = AddHalves(a, b), cd_i32x16 = AddHalves(c, d);
+    // A quarter for each of the four, then each one's total in all lanes of its quarter.
+    const Sum32 quarters_i32x16 =
+        Add(_mm512_maskz_shuffle_i32x4(0xffff, ab_i32x16, cd_i32x16, 0x88),
+            _mm512_maskz_shuffle_i32x4(0xffff, ab_i32x16, cd_i32x16, 0xdd));
+    const Sum32 pairs_i32x16 =
+        Add(quarters_i32x16, _mm512_maskz_shuffle_epi32(0xffff, quarters_i32x16, _MM_PERM_BADC));
+    const Sum32 totals_i32x16 =
+        Add(pairs_i32x16, _mm512_maskz_shuffle_epi32(0xffff, pairs_i32x16, _MM_PERM_CDAB));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(out),
+                     _mm512_maskz_extracti32x4_epi32(
+                         0xf, _mm512_maskz_compress_epi32(0x1111, totals_i32x16), 0));
+  }
 
   using Wide = __m512i;
   static constexpr size_t kWideStep = 32;

@@ -6,6 +6,7 @@
 // An `Isa` provides, with every function VITRINE_ALWAYS_INLINE:
 //   Sum32                       a vector of 32-bit partial sums, which wrap like unsigned ones
 //   Sum32 Zero();  Sum32 Add(Sum32, Sum32);  uint32_t Total(Sum32)
+//   void Total4(Sum32 a, Sum32 b, Sum32 c, Sum32 d, uint32_t* out)   the total of each
 //   L2U8, DotU8, DotI8, DotI8U8  one kernel each on bytes; WidenedTerm gives those of sets
 //                               without a dot product of bytes. In each:
 //     kStep                     components taken at once
@@ -101,7 +102,13 @@ struct CodeForms {
     uint32_t correction = 0;
     if constexpr (Term::kFlip > 0) correction = 128 * Isa::Total(query_sum);
     if constexpr (Term::kFlip < 0) correction = 0 - 128 * Isa::Total(query_sum);
-    ((out[r] = static_cast<Out>(Isa::Total(Isa::Add(even[r], odd[r])) + correction)), ...);
+    uint32_t totals[sizeof...(r)];
+    if constexpr (sizeof...(r) == 4) {
+      Isa::Total4(Isa::Add(even[r], odd[r])..., totals);
+    } else {
+      ((totals[r] = Isa::Total(Isa::Add(even[r], odd[r]))), ...);
+    }
+    ((out[r] = static_cast<Out>(totals[r] + correction)), ...);
   }
 
   template <class Term, class Out, class A, class B>
@@ -151,7 +158,13 @@ struct CodeForms {
       }
       ((sums[r] = Isa::FlushU4(sums[r])), ...);
     }
-    ((out[r] = static_cast<int32_t>(Isa::Total(Isa::TotalU4(sums[r])))), ...);
+    uint32_t totals[sizeof...(r)];
+    if constexpr (sizeof...(r) == 4) {
+      Isa::Total4(Isa::TotalU4(sums[r])..., totals);
+    } else {
+      ((totals[r] = Isa::Total(Isa::TotalU4(sums[r]))), ...);
+    }
+    ((out[r] = static_cast<int32_t>(totals[r])), ...);
   }
 
   static int32_t DotI8U4(const int8_t* query, const uint8_t* row, size_t dim) noexcept {

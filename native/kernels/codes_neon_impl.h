@@ -7,6 +7,10 @@ struct NeonCommon {
   static VITRINE_ALWAYS_INLINE Sum32 Add(Sum32 x, Sum32 y) { return vaddq_u32(x, y); }
   static VITRINE_ALWAYS_INLINE uint32_t Total(Sum32 sum_u32x4) { return vaddvq_u32(sum_u32x4); }
 
+  static VITRINE_ALWAYS_INLINE void Total4(Sum32 a, Sum32 b, Sum32 c, Sum32 d, uint32_t* out) {
+    vst1q_u32(out, vpaddq_u32(vpaddq_u32(a, b), vpaddq_u32(c, d)));
+  }
+
   using Bytes = uint8x16_t;
   static constexpr size_t kBytes = 16;
   static VITRINE_ALWAYS_INLINE Bytes Load(const void* p) {

@@ -256,7 +256,7 @@ Limits SpreadLimits(Shape shape, CodeKind kind) {
     case Shape::kOutlierDimension:
       return is_sq8 ? Limits{0.1, 1.3} : Limits{0.3, 1.8};
     case Shape::kSparse:
-      return is_sq8 ? Limits{0.05, 5} : Limits{0.2, 1.6};
+      return is_sq8 ? Limits{0.05, 5} : Limits{0.05, 1.6};
     case Shape::kFarFromOrigin:
       return is_sq8 ? Limits{0.3, 1.3} : Limits{0.7, 1.3};
     case Shape::kNormal:
