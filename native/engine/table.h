@@ -176,7 +176,10 @@ class Table final : private IdMap::OwnerIds {
                   std::span<const size_t> order, const WriteControl& control);
   Status WriteChunk(std::span<ChunkPoint> points, size_t beam);
   void RelinkRows(std::span<const Slot> rows, const WriteControl& control);
-  Status AllocateSlots(std::span<ChunkPoint> points);
+  Status MakeRoom(size_t count, size_t beam);
+  void AllocateSlots(std::span<ChunkPoint> points);
+  class UnpublishedChunk;
+  void Abandon(const ChunkPoint& point);
   bool GrowTo(size_t slots);
   void LinkChunk(std::span<ChunkPoint> points, size_t beam);
   void ShareRow(ChunkPoint& point, Slot owner);
@@ -184,6 +187,7 @@ class Table final : private IdMap::OwnerIds {
                     std::vector<PointId>& replaced_ids);
   void EndLife(PointId id, PointRef ref, uint64_t version);
   void Retire(PointId id, PointRef ref);
+  void ReserveDeferred(size_t count);
   void Reclaim();
   bool ReclaimOnce(uint64_t next_version);
   void MaintainGraph();

@@ -117,17 +117,35 @@ void Table::RelinkRows(std::span<const Slot> rows, const WriteControl& control) 
   });
 }
 
+// The rows of a chunk that is being linked: given back when that fails for lack of memory.
+class Table::UnpublishedChunk {
+ public:
+  UnpublishedChunk(Table& table, std::span<const ChunkPoint> points)
+      : table_(table), points_(points) {}
+  UnpublishedChunk(const UnpublishedChunk&) = delete;
+  UnpublishedChunk& operator=(const UnpublishedChunk&) = delete;
+  ~UnpublishedChunk() {
+    for (const ChunkPoint& point : points_) table_.Abandon(point);
+  }
+  void Keep() { points_ = {}; }
+
+ private:
+  Table& table_;
+  std::span<const ChunkPoint> points_;
+};
+
+// Whatever can fail for lack of memory comes before anything that a reader might see.
 Status Table::WriteChunk(std::span<ChunkPoint> points, size_t beam) {
   Reclaim();
-  // Whatever can fail for lack of memory comes before anything that a reader might see.
   std::vector<PointRef> replaced;
   std::vector<PointId> replaced_ids;
   replaced.reserve(points.size());
   replaced_ids.reserve(points.size());
-  deferred_.reserve(deferred_.size() + 4 * points.size());
-  for (size_t worker = 0; worker < Parallelism(); ++worker) WriterScratch(worker);
-  VITRINE_RETURN_IF_ERROR(AllocateSlots(points));
+  ReserveDeferred(4 * points.size());
+  VITRINE_RETURN_IF_ERROR(MakeRoom(points.size(), beam));
+  AllocateSlots(points);
 
+  UnpublishedChunk unpublished(*this, points);
   LinkChunk(points, beam);
   const auto guests = std::count_if(points.begin(), points.end(),
                                     [](const ChunkPoint& point) { return point.ref.shared(); });
@@ -136,6 +154,7 @@ Status Table::WriteChunk(std::span<ChunkPoint> points, size_t beam) {
     ids_.Reserve(ids_.size() + points.size(), static_cast<size_t>(guests));
   }
   PublishChunk(points, replaced, replaced_ids);
+  unpublished.Keep();
 
   for (size_t i = 0; i < replaced.size(); ++i) Retire(replaced_ids[i], replaced[i]);
   const uint64_t version = readers_.published();
@@ -147,25 +166,31 @@ Status Table::WriteChunk(std::span<ChunkPoint> points, size_t beam) {
   return {};
 }
 
-Status Table::AllocateSlots(std::span<ChunkPoint> points) {
-  const size_t fresh = points.size() - std::min(points.size(), free_slots_.size());
-  const size_t limit = SlotLimit();
-  if (limit + fresh > kMaxSlots) {
+// Room for `count` points more: rows, ids, and what the threads that link them need.
+Status Table::MakeRoom(size_t count, size_t beam) {
+  const size_t fresh = count - std::min(count, free_slots_.size());
+  const size_t limit = SlotLimit() + fresh;
+  if (limit > kMaxSlots) {
     return {ErrorCode::kTooLarge, "an index holds at most " + std::to_string(kMaxSlots) + " rows"};
   }
-  if (!GrowTo(limit + fresh)) return OutOfMemory();
-  {
-    const std::unique_lock lock(id_mutex_);
-    ids_.Reserve(ids_.size() + points.size(), 0);
-    for (const auto& weak : id_sets_) {
-      const auto set = weak.lock();
-      if (set != nullptr && !set->Grow(limit + fresh)) return OutOfMemory();
-    }
-    // Under the lock: a filter made from now on has room for these rows too.
-    slot_limit_.store(limit + fresh, std::memory_order_release);
+  if (!GrowTo(limit)) return OutOfMemory();
+  for (size_t worker = 0; worker < Parallelism(); ++worker) {
+    graph_.Prepare(WriterScratch(worker), beam);
   }
-  free_slots_.reserve(free_slots_.size() + points.size());
-  size_t next = limit;
+  const std::unique_lock lock(id_mutex_);
+  ids_.Reserve(ids_.size() + count, 0);
+  for (const auto& weak : id_sets_) {
+    const auto set = weak.lock();
+    if (set != nullptr && !set->Grow(limit)) return OutOfMemory();
+  }
+  // Under the lock: a filter made from now on has room for these rows too.
+  slot_limit_.store(limit, std::memory_order_release);
+  return {};
+}
+
+// REQUIRES: MakeRoom made room for them, and nothing was allocated since
+void Table::AllocateSlots(std::span<ChunkPoint> points) {
+  size_t next = SlotLimit() - (points.size() - std::min(points.size(), free_slots_.size()));
   for (ChunkPoint& point : points) {
     if (free_slots_.empty()) {
       point.slot = static_cast<Slot>(next++);
@@ -183,7 +208,25 @@ Status Table::AllocateSlots(std::span<ChunkPoint> points) {
     occupied_.Set(point.slot);
   }
   unsettled_count_.fetch_add(points.size(), std::memory_order_release);
-  return {};
+}
+
+// Gives back what a point that was never published has.
+void Table::Abandon(const ChunkPoint& point) {
+  if (point.ref.shared()) {
+    shared_rows_.Erase(point.slot, point.id, 0);
+    if (shared_rows_.Empty(point.slot)) shared_.Clear(point.slot);
+    return;
+  }
+  // An upsert of what is there names a row that readers see.
+  Stamps& row = stamps_[point.slot];
+  if (row.birth.load(std::memory_order_relaxed) != kNever || !OwnerAlive(point.slot)) return;
+  row.death.store(kAlways, std::memory_order_release);
+  if (graph_.Contains(point.slot)) {
+    graph_.Abandon(point.slot);  // others may link to it: the next sweep frees the row
+  } else {
+    HideRow(point.slot);
+    FreeSlot(point.slot);
+  }
 }
 
 bool Table::GrowTo(size_t slots) {
@@ -278,8 +321,8 @@ Result<size_t> Table::Remove(std::span<const PointId> ids, const WriteControl& c
     removed_ids.clear();
     refs.reserve(end - done);
     removed_ids.reserve(end - done);
-    deferred_.reserve(deferred_.size() + 3 * (end - done));
-    WriterScratch(0);
+    ReserveDeferred(3 * (end - done));
+    graph_.Prepare(WriterScratch(0), graph_.stream_beam());
     {
       const std::unique_lock lock(id_mutex_);
       const uint64_t version = readers_.published() + 1;
@@ -342,6 +385,15 @@ void Table::UpdateIdSets(Slot slot) {
     }
     set->SetSlot(slot, allowed);
   }
+}
+
+// Room to defer `count` things more, and for the rows that all of them may free.
+void Table::ReserveDeferred(size_t count) {
+  const auto grow = [](auto& list, size_t needed) {
+    if (list.capacity() < needed) list.reserve(std::max(needed, 2 * list.capacity()));
+  };
+  grow(deferred_, deferred_.size() + count);
+  grow(free_slots_, free_slots_.size() + deferred_.size() + count);
 }
 
 void Table::Reclaim() {
@@ -434,12 +486,11 @@ Status Table::Sweep() {
 }
 
 void Table::SweepLocked() {
+  ReserveDeferred(graph_.dead_count());
   const std::vector<Slot> removed = graph_.Sweep(WriterScratch(0));
   inserted_since_reconnect_ = 0;
   // A version of its own: who pins it began when no row named these slots any more.
   const uint64_t version = readers_.published() + 1;
-  deferred_.reserve(deferred_.size() + removed.size());
-  free_slots_.reserve(free_slots_.size() + deferred_.size() + removed.size());
   for (const Slot slot : removed) {
     deferred_.push_back({Deferred::Kind::kHide, slot, 0, version});
   }

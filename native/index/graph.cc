@@ -37,6 +37,12 @@ LinkScratch::LinkScratch(size_t m, size_t ef_construction)
   added.reserve(capacity);
   evicted.reserve(capacity);
   words.resize(WidthFor(m));
+  outgoing.reserve(WidthFor(m));
+  around.reserve(capacity);
+  incoming.reserve(capacity);
+  second.reserve(WidthFor(m));
+  helpers.reserve(capacity);
+  ranked.reserve(capacity);
 }
 
 Graph::Graph(const VectorStore& vectors, const GraphOptions& options)
@@ -51,6 +57,10 @@ Graph::Graph(const VectorStore& vectors, const GraphOptions& options)
 
 bool Graph::Grow(size_t count) {
   return links_.Grow(count) && in_degree_.Grow(count) && nodes_.Grow(count) && dead_.Grow(count);
+}
+
+void Graph::Prepare(LinkScratch& scratch, size_t beam) const {
+  scratch.search.Prepare(beam, nodes_.capacity());
 }
 
 void Graph::AddInDegree(Slot slot) {

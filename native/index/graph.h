@@ -43,6 +43,13 @@ struct LinkScratch {
   std::vector<Slot> added;      // what the last pruning linked that was not linked before
   std::vector<Slot> evicted;    // what it left out
   std::vector<uint32_t> words;  // a row, as it was read
+  // Removal:
+  std::vector<Slot> outgoing;  // the nodes that the removed one links to
+  std::vector<Slot> around;    // the nodes within two links of it
+  std::vector<Slot> incoming;  // those among them that link to it
+  std::vector<Slot> second;    // the links of one of its neighbours
+  std::vector<Slot> helpers;   // the nearest of `around`, which are linked with one another
+  std::vector<Candidate> ranked;
 };
 
 // A flat proximity graph over the rows of a VectorStore: each node links to up to `2 * m` near and
@@ -65,6 +72,10 @@ class Graph {
   size_t stream_beam() const { return std::max<size_t>(8, options_.ef_construction * 3 / 5); }
   size_t bulk_beam() const { return std::max<size_t>(8, options_.ef_construction * 2 / 5); }
 
+  // Makes room in `scratch` for changes with beams up to `beam`: until the graph grows, Insert and
+  // Remove allocate nothing. May throw std::bad_alloc.
+  void Prepare(LinkScratch& scratch, size_t beam) const;
+
   // A new node for row `slot`. When a node with equal bytes is there, nothing changes and that
   // node is returned: equal vectors share a node, because copies never rule each other out and
   // would fill each other's links.
@@ -80,6 +91,10 @@ class Graph {
   // pass through it until the next sweep. Does nothing when it was removed before.
   // REQUIRES: the slot is in the graph
   void Remove(Slot slot, LinkScratch& scratch);
+
+  // Takes node `slot`, which no reader was shown, out of the results and repairs nothing: walks
+  // pass through it until the next sweep. For an insertion that cannot be finished.
+  void Abandon(Slot slot);
 
   // Drops every edge to removed nodes, gives each live node an edge that leads to it, and makes
   // all of them reachable. Returns the removed nodes: no walk that starts from now on meets them.

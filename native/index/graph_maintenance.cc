@@ -21,16 +21,26 @@ constexpr size_t kReconnectRounds = 8;
 
 }  // namespace
 
-void Graph::Remove(Slot slot, LinkScratch& scratch) {
+void Graph::Abandon(Slot slot) {
   if (!dead_.Set(slot)) return;
   dead_count_.fetch_add(1, std::memory_order_relaxed);
   size_.fetch_sub(1, std::memory_order_relaxed);
+}
+
+void Graph::Remove(Slot slot, LinkScratch& scratch) {
+  if (dead_.Test(slot)) return;
+  Abandon(slot);
 
   // The alive nodes within two links, each once, and those among them that link to `slot`.
-  std::vector<Slot> outgoing;
-  std::vector<Slot> incoming;
-  std::vector<Slot> around;
+  std::vector<Slot>& outgoing = scratch.outgoing;
+  std::vector<Slot>& around = scratch.around;
+  std::vector<Slot>& incoming = scratch.incoming;
+  std::vector<Slot>& second = scratch.second;
+  std::vector<Slot>& helpers = scratch.helpers;
+  std::vector<Candidate>& ranked = scratch.ranked;
   CollectLinks(slot, outgoing);
+  around.clear();
+  incoming.clear();
   scratch.search.Prepare(1, nodes_.capacity());
   scratch.search.Visit(slot);
   const auto take = [&](Slot node) {
@@ -40,7 +50,6 @@ void Graph::Remove(Slot slot, LinkScratch& scratch) {
       if (links_.Load(node, i) == slot) incoming.push_back(node);
     }
   };
-  std::vector<Slot> second;
   for (const Slot node : outgoing) take(node);
   for (const Slot node : outgoing) {
     CollectLinks(node, second);
@@ -50,12 +59,11 @@ void Graph::Remove(Slot slot, LinkScratch& scratch) {
 
   Rank(slot, around, scratch, scratch.nearest);
   const size_t limit = outgoing.size() > kDenseDegree ? kRepairCandidatesDense : kRepairCandidates;
-  std::vector<Slot> helpers;
+  helpers.clear();
   for (size_t i = 0; i < scratch.nearest.size() && i < limit; ++i) {
     helpers.push_back(scratch.nearest[i].slot);
   }
 
-  std::vector<Candidate> ranked;
   // Those that pointed to the removed node point to what it pointed to ...
   for (const Slot node : incoming) {
     Unlink(node, slot);

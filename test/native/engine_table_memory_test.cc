@@ -1,0 +1,146 @@
+// Memory that runs out at every allocation of a write in turn.
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <functional>
+#include <new>
+
+#include "random_data.h"
+#include "table_model.h"
+
+// The allocator of this program is replaced: it cannot use what it is.
+// NOLINTBEGIN(cppcoreguidelines-no-malloc,cppcoreguidelines-avoid-non-const-global-variables)
+namespace {
+
+// Allocations that this thread may still make; none is refused while it is negative.
+thread_local long allocations_left = -1;
+
+void* Allocate(size_t bytes, size_t alignment) {
+  if (allocations_left == 0) throw std::bad_alloc();
+  if (allocations_left > 0) --allocations_left;
+  const size_t rounded = (bytes + alignment - 1) / alignment * alignment;
+  void* const memory = alignment <= alignof(std::max_align_t)
+                           ? std::malloc(bytes == 0 ? 1 : bytes)
+                           : std::aligned_alloc(alignment, rounded);
+  if (memory == nullptr) throw std::bad_alloc();
+  return memory;
+}
+
+}  // namespace
+
+void* operator new(size_t bytes) { return Allocate(bytes, 1); }
+void* operator new[](size_t bytes) { return Allocate(bytes, 1); }
+void* operator new(size_t bytes, std::align_val_t alignment) {
+  return Allocate(bytes, static_cast<size_t>(alignment));
+}
+void* operator new[](size_t bytes, std::align_val_t alignment) {
+  return Allocate(bytes, static_cast<size_t>(alignment));
+}
+void operator delete(void* memory) noexcept { std::free(memory); }
+void operator delete[](void* memory) noexcept { std::free(memory); }
+void operator delete(void* memory, size_t) noexcept { std::free(memory); }
+void operator delete[](void* memory, size_t) noexcept { std::free(memory); }
+void operator delete(void* memory, std::align_val_t) noexcept { std::free(memory); }
+void operator delete[](void* memory, std::align_val_t) noexcept { std::free(memory); }
+void operator delete(void* memory, size_t, std::align_val_t) noexcept { std::free(memory); }
+void operator delete[](void* memory, size_t, std::align_val_t) noexcept { std::free(memory); }
+
+// NOLINTEND(cppcoreguidelines-no-malloc,cppcoreguidelines-avoid-non-const-global-variables)
+
+namespace vitrine {
+namespace {
+
+constexpr size_t kDimension = 4;
+constexpr size_t kBefore = 200;
+
+// Runs `write` with room for `allocations` of them; whether it came to its end.
+bool Attempt(long allocations, const std::function<Status()>& write) {
+  allocations_left = allocations;
+  try {
+    const Status status = write();
+    allocations_left = -1;
+    if (!status.ok()) ExpectFails(status, ErrorCode::kOutOfMemory);
+    return status.ok();
+  } catch (const std::bad_alloc&) {
+    allocations_left = -1;
+    return false;
+  }
+}
+
+// Vectors of which some are equal to one another and some are zero.
+std::vector<float> MixedVectors(size_t count, uint64_t seed) {
+  std::vector<float> vectors = NormalVectors(count, kDimension, seed);
+  for (size_t i = 0; i < count; ++i) {
+    float* const vector = vectors.data() + i * kDimension;
+    if (i % 7 == 3) std::copy_n(vectors.data(), kDimension, vector);
+    if (i % 11 == 5) std::fill_n(vector, kDimension, 0.f);
+  }
+  return vectors;
+}
+
+std::vector<Hit> AllHits(const Table& table) {
+  const float query[kDimension] = {1, 2, 3, 4};
+  return SearchHits(table, query, {.k = 1000, .exact = true});
+}
+
+class TableMemoryRunsOut : public testing::Test {
+ protected:
+  void SetUp() override {
+    table_ = MakeTable({.dimension = kDimension, .metric = Metric::kCosine, .graph = {.m = 4}});
+    ExpectOk(table_->Add(IdsFrom(0, kBefore), MixedVectors(kBefore, 1)));
+    const auto set = table_->MakeIdSet(IdsFrom(0, 300));
+    ASSERT_TRUE(set.ok());
+    set_ = *set;
+  }
+
+  // Gives `write` one allocation more each time, until it has all it needs. What it did is done
+  // whole or not at all.
+  void ExpectWhole(const std::function<Status()>& write) {
+    const std::vector<Hit> before = AllHits(*table_);
+    long failures = 0;
+    while (!Attempt(failures, write)) {
+      ++failures;
+      ASSERT_LT(failures, 10'000);
+      const std::vector<Hit> hits = AllHits(*table_);
+      if (hits != before) break;  // done, and only what was to be tidied afterwards was not
+      ASSERT_EQ(table_->size(), before.size());
+      ExpectOk(table_->Sweep());
+    }
+    EXPECT_GT(failures, 3);
+    ExpectOk(table_->Sweep());
+    EXPECT_EQ(table_->CountUnreachable(), 0u);
+    const std::vector<Hit> after = AllHits(*table_);
+    EXPECT_EQ(table_->size(), after.size());
+    // A walk that keeps all of them finds all of them.
+    const float query[kDimension] = {1, 2, 3, 4};
+    EXPECT_EQ(SearchHits(*table_, query, {.k = 1000, .ef = 2000}), after);
+  }
+
+  size_t Rows() const { return table_->memory().vectors / ((kDimension + 1) * sizeof(float)); }
+
+  std::unique_ptr<Table> table_;
+  std::shared_ptr<IdSet> set_;
+};
+
+TEST_F(TableMemoryRunsOut, DuringAdd) {
+  const std::vector<float> vectors = MixedVectors(60, 2);
+  ExpectWhole([&] { return table_->Add(IdsFrom(kBefore, 60), vectors); });
+  EXPECT_EQ(table_->size(), kBefore + 60);
+  EXPECT_LE(Rows(), kBefore + 2 * 60) << "rows of failed attempts are used again";
+}
+
+TEST_F(TableMemoryRunsOut, DuringUpsert) {
+  const std::vector<float> vectors = MixedVectors(60, 3);
+  ExpectWhole([&] { return table_->Upsert(IdsFrom(kBefore - 30, 60), vectors); });
+  EXPECT_EQ(table_->size(), kBefore + 30);
+  EXPECT_LE(Rows(), kBefore + 2 * 60);
+}
+
+TEST_F(TableMemoryRunsOut, DuringRemove) {
+  ExpectWhole([&] { return table_->Remove(IdsFrom(0, kBefore - 20)).status(); });
+  EXPECT_EQ(table_->size(), 20u);
+}
+
+}  // namespace
+}  // namespace vitrine
