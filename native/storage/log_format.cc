@@ -62,7 +62,7 @@ Result<SegmentHeader> ReadSegmentHeader(std::span<const std::byte> page, const s
   };
   if (header.number != number) return corrupt(56, "the file belongs under another name");
   if (common->epoch != 0) return corrupt(64, "the epoch is not zero");
-  if (header.previous_last == UINT64_MAX || header.first_lsn != header.previous_last + 1) {
+  if (header.previous_last >= kNumberLimit || header.first_lsn != header.previous_last + 1) {
     return corrupt(72, "the first number does not follow the previous one");
   }
   if (!IsUsableIncarnation(header.incarnation)) {
@@ -132,7 +132,7 @@ std::optional<uint64_t> SegmentNumber(std::string_view name) {
     number = number * 10 + static_cast<uint64_t>(digit - '0');
   }
   // 0 stands for "none" everywhere else.
-  if (number == 0) return {};
+  if (number == 0 || number >= kNumberLimit) return {};
   return number;
 }
 

@@ -27,6 +27,8 @@ enum class FrameKind : uint8_t {
 };
 inline constexpr uint8_t kLastFrameKind = 5;
 
+// Log sequence numbers, and numbers of segments, are below: no sum of theirs overflows.
+inline constexpr uint64_t kNumberLimit = uint64_t{1} << 62;
 inline constexpr size_t kMaxPayloadBytes = size_t{64} << 20;
 
 // What the header page of a segment holds beyond that of other files.

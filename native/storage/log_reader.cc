@@ -160,7 +160,7 @@ std::optional<LogReader::Found> LogReader::FrameAt(uint64_t offset) const {
   const auto header = DecodeFrame(at, headers_[position_].incarnation, found.chain);
   if (!header) return {};
   found.header = *header;
-  if (header->durable_lsn >= header->lsn || header->lsn == UINT64_MAX ||
+  if (header->durable_lsn >= header->lsn || header->lsn >= kNumberLimit ||
       header->payload_bytes > kMaxPayloadBytes || FrameBytes(header->payload_bytes) > room) {
     return {};
   }

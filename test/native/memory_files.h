@@ -44,6 +44,7 @@ class MemoryFiles final : public FileSystem {
   bool Has(const std::string& path) const { return names_.contains(path); }
   std::vector<std::string> Names() const {
     std::vector<std::string> names;
+    names.reserve(names_.size());
     for (const auto& [name, node] : names_) names.push_back(name);
     return names;
   }
@@ -96,6 +97,7 @@ class MemoryFiles final : public FileSystem {
   Result<std::vector<std::string>> List(const std::string&) override {
     VITRINE_RETURN_IF_ERROR(before("list"));
     std::vector<std::string> names;
+    names.reserve(names_.size());
     for (const std::string& path : Names()) names.push_back(path.substr(path.rfind('/') + 1));
     return names;
   }

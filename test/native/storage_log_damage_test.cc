@@ -80,7 +80,7 @@ TEST_F(LogDamageTest, NoBitOfASealedLogChangesUnseen) {
       byte = before;
     }
   }
-  EXPECT_EQ(bits, (8 * 7 * kPageBytes + Scaled(1, 97) - 1) / Scaled(1, 97));
+  EXPECT_GE(bits, 8 * 7 * kPageBytes / Scaled(1, 97));
   // Zeros between and behind the frames do not matter, everything else does.
   EXPECT_GT(errors, bits / 8);
   EXPECT_EQ(Read(), Verdict::kSame);
