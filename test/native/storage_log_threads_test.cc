@@ -165,11 +165,10 @@ TEST(LogThreads, CloseWhileOthersAppend) {
 TEST(LogProcess, AKilledProcessLosesNothingItAcknowledged) {
   VITRINE_TRACE_SEED();
   std::mt19937_64 random(TestSeed());
-  size_t lost = 0;
   size_t acknowledged = 0;
   std::string folder;
   uint64_t index = 0;  // of the last record that is known to be there
-  for (uint64_t round = 0; round < Scaled(200, 20); ++round) {
+  for (uint64_t round = 0; round < Scaled(120, 15); ++round) {
     if (round % 20 == 0) {
       if (!folder.empty()) std::filesystem::remove_all(folder);
       folder = (std::filesystem::temp_directory_path() / "vitrine-XXXXXX").string();
@@ -185,16 +184,20 @@ TEST(LogProcess, AKilledProcessLosesNothingItAcknowledged) {
       AppendUntilKilled(folder, round + 1, index + 1, pipe_ends[1]);
     }
     close(pipe_ends[1]);
-    std::this_thread::sleep_for(std::chrono::microseconds(random() % 30'000));
+    // By acknowledgements rather than by the clock: slow disks give as many of them.
+    uint64_t told = index;
+    const auto listen = [&] {
+      if (read(pipe_ends[0], &told, sizeof(told)) != sizeof(told)) return false;
+      ++acknowledged;
+      return true;
+    };
+    for (uint64_t acks = random() % 4; acks > 0 && listen(); --acks) continue;
+    std::this_thread::sleep_for(std::chrono::microseconds(random() % 10'000));
     ASSERT_EQ(kill(child, SIGKILL), 0);
     int how = 0;
     ASSERT_EQ(waitpid(child, &how, 0), child);
     ASSERT_TRUE(WIFSIGNALED(how)) << "the child ended by itself: " << WEXITSTATUS(how);
-    uint64_t told = index;
-    for (uint64_t ack = 0; read(pipe_ends[0], &ack, sizeof(ack)) == sizeof(ack);) {
-      told = ack;
-      ++acknowledged;
-    }
+    while (listen()) continue;
     close(pipe_ends[0]);
 
     const auto files = SystemFiles();
@@ -203,12 +206,11 @@ TEST(LogProcess, AKilledProcessLosesNothingItAcknowledged) {
     for (uint64_t i = 0; i < replay->records.size(); ++i) {
       ASSERT_EQ(replay->records[i].payload, PayloadOf(i + 1, BytesOf(i + 1)));
     }
-    if (replay->records.size() < told) lost += told - replay->records.size();
-    ASSERT_EQ(lost, 0u);
+    ASSERT_GE(replay->records.size(), told) << "acknowledged records are lost";
     index = replay->records.size();
   }
   std::filesystem::remove_all(folder);
-  EXPECT_GT(acknowledged, Scaled(200, 5));
+  EXPECT_GT(acknowledged, Scaled(120, 15) / 2);
   RecordProperty("acknowledged", std::to_string(acknowledged));
 }
 
