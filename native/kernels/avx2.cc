@@ -1,3 +1,4 @@
+#include <cstring>
 #include <utility>
 
 #include "kernels/cpu_features.h"
@@ -28,6 +29,21 @@ struct Avx2 {
     const __m256i lane_i32x8 = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
     return _mm256_maskload_ps(
         p, _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(n)), lane_i32x8));
+  }
+
+  static VITRINE_ALWAYS_INLINE Vec Load(const Half* p) {
+    return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+  }
+  static VITRINE_ALWAYS_INLINE Vec Load(const BFloat16* p) {
+    const __m128i bits_u16x8 = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(bits_u16x8), 16));
+  }
+  // AVX2 has no masked load of 16-bit lanes.
+  template <class Element>
+  static VITRINE_ALWAYS_INLINE Vec LoadFirst(const Element* p, size_t n) {
+    alignas(16) Element elements[kLanes] = {};
+    std::memcpy(elements, p, n * sizeof(Element));
+    return Load(elements);
   }
 
   static VITRINE_ALWAYS_INLINE __m128 Halve(Vec sum_f32x8) {
@@ -67,7 +83,9 @@ constinit const KernelTable kAvx2Kernels = {
     .set = InstructionSet::kAvx2,
     .name = "avx2",
     .supported = Avx2Supported,
-    .f32 = F32Forms<Avx2>::kTable,
+    .f32 = FloatForms<Avx2, float>::kTable,
+    .f16 = FloatForms<Avx2, Half>::kTable,
+    .bf16 = FloatForms<Avx2, BFloat16>::kTable,
 };
 
 }  // namespace vitrine

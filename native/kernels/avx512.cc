@@ -28,6 +28,22 @@ struct Avx512 {
     return _mm512_maskz_loadu_ps(static_cast<__mmask16>((1u << n) - 1), p);
   }
 
+  static VITRINE_ALWAYS_INLINE Vec Widen(__m256i bits_u16x16, const Half*) {
+    return _mm512_maskz_cvtph_ps(0xffff, bits_u16x16);
+  }
+  static VITRINE_ALWAYS_INLINE Vec Widen(__m256i bits_u16x16, const BFloat16*) {
+    return _mm512_castsi512_ps(
+        _mm512_maskz_slli_epi32(0xffff, _mm512_maskz_cvtepu16_epi32(0xffff, bits_u16x16), 16));
+  }
+  template <class Element>
+  static VITRINE_ALWAYS_INLINE Vec Load(const Element* p) {
+    return Widen(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)), p);
+  }
+  template <class Element>
+  static VITRINE_ALWAYS_INLINE Vec LoadFirst(const Element* p, size_t n) {
+    return Widen(_mm256_maskz_loadu_epi16(static_cast<__mmask16>((1u << n) - 1), p), p);
+  }
+
   // Zero-masking forms from here on, with every lane in the mask: g++ 12 warns falsely of an
   // uninitialised value in the plain ones, the casts included, and emits the same instructions.
   template <int kHalf>
@@ -84,7 +100,9 @@ constinit const KernelTable kAvx512Kernels = {
     .set = InstructionSet::kAvx512,
     .name = "avx512",
     .supported = Avx512Supported,
-    .f32 = F32Forms<Avx512>::kTable,
+    .f32 = FloatForms<Avx512, float>::kTable,
+    .f16 = FloatForms<Avx512, Half>::kTable,
+    .bf16 = FloatForms<Avx512, BFloat16>::kTable,
 };
 
 }  // namespace vitrine

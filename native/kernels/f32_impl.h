@@ -1,14 +1,14 @@
-// The nine f32 forms for any vector instruction set: avx2.cc, avx512.cc and neon.cc include this
-// file inside their target region and instantiate F32Forms with their `Isa`, so that every form of
-// one set runs the same additions in the same order (kernels.h). Everything here is of internal
-// linkage; the .cc includes <utility> and isa.h before its region, because nothing may be included
-// inside one.
+// The nine forms of each type of floats for any vector instruction set: avx2.cc, avx512.cc and
+// neon.cc include this file inside their target region and instantiate FloatForms with their `Isa`,
+// so that every form of one set runs the same additions in the same order (kernels.h). Everything
+// here is of internal linkage; the .cc includes <utility> and isa.h before its region, because
+// nothing may be included inside one.
 //
 // An `Isa` provides, for a vector type Vec of kLanes floats (xN in names):
 //   Vec Zero();  Vec Add(Vec, Vec);  Vec Sub(Vec, Vec)
 //   Vec MultiplyAdd(Vec x, Vec y, Vec sum)    x * y + sum, rounded once
-//   Vec Load(const float* p)                  any alignment
-//   Vec LoadFirst(const float* p, size_t n)   0 < n < kLanes floats, then zeros; reads no further
+//   Vec Load(const Element* p)                any alignment; float, Half and BFloat16
+//   Vec LoadFirst(const Element* p, size_t n) 0 < n < kLanes, then zeros; reads no further
 //   float Sum(Vec)                            pairwise, the upper half to the lower one each time
 //   void Sum4(Vec a, Vec b, Vec c, Vec d, float* out)   the same of each, bit for bit
 // and each is VITRINE_ALWAYS_INLINE.
@@ -41,12 +41,13 @@ VITRINE_ALWAYS_INLINE float CosineOfDot(float dot, float query_inverse_norm,
   return distance < 0 ? 0 : distance > 2 ? 2 : distance;
 }
 
-VITRINE_ALWAYS_INLINE const float* RowAt(const float* rows, size_t stride_bytes, size_t i) {
-  return reinterpret_cast<const float*>(reinterpret_cast<const char*>(rows) + stride_bytes * i);
+template <class Element>
+VITRINE_ALWAYS_INLINE const Element* RowAt(const Element* rows, size_t stride_bytes, size_t i) {
+  return reinterpret_cast<const Element*>(reinterpret_cast<const char*>(rows) + stride_bytes * i);
 }
 
-template <class Isa>
-struct F32Forms {
+template <class Isa, class Element>
+struct FloatForms {
   using Vec = typename Isa::Vec;
   static constexpr size_t kLanes = Isa::kLanes;
 
@@ -54,10 +55,10 @@ struct F32Forms {
   // odd_f32xn, by i / kLanes. Folds and not loops over the rows: compilers keep an array in
   // registers only if every index into it is a constant from the start.
   template <class Term, size_t... r>
-  static VITRINE_ALWAYS_INLINE void ScoreRows(std::index_sequence<r...>, const float* query,
-                                              const float* const* rows_in_memory, size_t dim,
+  static VITRINE_ALWAYS_INLINE void ScoreRows(std::index_sequence<r...>, const Element* query,
+                                              const Element* const* rows_in_memory, size_t dim,
                                               float* out) {
-    const float* const rows[] = {rows_in_memory[r]...};
+    const Element* const rows[] = {rows_in_memory[r]...};
     Vec even_f32xn[sizeof...(r)], odd_f32xn[sizeof...(r)];
     ((even_f32xn[r] = Isa::Zero(), odd_f32xn[r] = Isa::Zero()), ...);
     size_t at = 0;
@@ -90,48 +91,49 @@ struct F32Forms {
   }
 
   template <class Term>
-  static float Score(const float* a, const float* b, size_t dim) noexcept {
+  static float Score(const Element* a, const Element* b, size_t dim) noexcept {
     float out;
     ScoreRows<Term>(std::make_index_sequence<1>(), a, &b, dim, &out);
     return out;
   }
 
   template <class Term>
-  static void ScoreRows4(const float* query, const float* const* rows, size_t dim,
+  static void ScoreRows4(const Element* query, const Element* const* rows, size_t dim,
                          float* out) noexcept {
     ScoreRows<Term>(std::make_index_sequence<4>(), query, rows, dim, out);
   }
 
   template <class Term>
-  static void ScoreBlock(const float* query, const float* rows, size_t stride_bytes, size_t count,
-                         size_t dim, float* out) noexcept {
+  static void ScoreBlock(const Element* query, const Element* rows, size_t stride_bytes,
+                         size_t count, size_t dim, float* out) noexcept {
     size_t i = 0;
     for (; count - i >= 4; i += 4) {
-      const float* const four[] = {RowAt(rows, stride_bytes, i), RowAt(rows, stride_bytes, i + 1),
-                                   RowAt(rows, stride_bytes, i + 2),
-                                   RowAt(rows, stride_bytes, i + 3)};
+      const Element* const four[] = {RowAt(rows, stride_bytes, i), RowAt(rows, stride_bytes, i + 1),
+                                     RowAt(rows, stride_bytes, i + 2),
+                                     RowAt(rows, stride_bytes, i + 3)};
       ScoreRows<Term>(std::make_index_sequence<4>(), query, four, dim, out + i);
     }
     for (; i < count; ++i) {
-      const float* const one = RowAt(rows, stride_bytes, i);
+      const Element* const one = RowAt(rows, stride_bytes, i);
       ScoreRows<Term>(std::make_index_sequence<1>(), query, &one, dim, out + i);
     }
   }
 
-  static float Cosine(const float* a, float a_inverse_norm, const float* b, float b_inverse_norm,
-                      size_t dim) noexcept {
+  static float Cosine(const Element* a, float a_inverse_norm, const Element* b,
+                      float b_inverse_norm, size_t dim) noexcept {
     return CosineOfDot(Score<DotTerm<Isa>>(a, b, dim), a_inverse_norm, b_inverse_norm);
   }
 
-  static void CosineRows4(const float* query, float query_inverse_norm, const float* const* rows,
-                          const float* row_inverse_norms, size_t dim, float* out) noexcept {
+  static void CosineRows4(const Element* query, float query_inverse_norm,
+                          const Element* const* rows, const float* row_inverse_norms, size_t dim,
+                          float* out) noexcept {
     ScoreRows4<DotTerm<Isa>>(query, rows, dim, out);
     for (size_t r = 0; r < 4; ++r) {
       out[r] = CosineOfDot(out[r], query_inverse_norm, row_inverse_norms[r]);
     }
   }
 
-  static void CosineBlock(const float* query, float query_inverse_norm, const float* rows,
+  static void CosineBlock(const Element* query, float query_inverse_norm, const Element* rows,
                           const float* row_inverse_norms, size_t stride_bytes, size_t count,
                           size_t dim, float* out) noexcept {
     ScoreBlock<DotTerm<Isa>>(query, rows, stride_bytes, count, dim, out);
@@ -140,7 +142,7 @@ struct F32Forms {
     }
   }
 
-  static constexpr F32Kernels kTable = {
+  static constexpr FloatKernels<Element> kTable = {
       .l2 = Score<L2Term<Isa>>,
       .dot = Score<DotTerm<Isa>>,
       .cosine = Cosine,

@@ -1,3 +1,4 @@
+#include <cstring>
 #include <utility>
 
 #include "kernels/isa.h"
@@ -30,6 +31,23 @@ struct Neon {
     return n == 2 ? two_f32x4 : vld1q_lane_f32(p + 2, two_f32x4, 2);
   }
 
+  static VITRINE_ALWAYS_INLINE Vec Load(const Half* p) {
+    return vcvt_f32_f16(vreinterpret_f16_u16(LoadBits(p)));
+  }
+  static VITRINE_ALWAYS_INLINE Vec Load(const BFloat16* p) {
+    return vreinterpretq_f32_u32(vshll_n_u16(LoadBits(p), 16));
+  }
+  template <class Element>
+  static VITRINE_ALWAYS_INLINE uint16x4_t LoadBits(const Element* p) {
+    return vreinterpret_u16_u8(vld1_u8(reinterpret_cast<const uint8_t*>(p)));
+  }
+  template <class Element>
+  static VITRINE_ALWAYS_INLINE Vec LoadFirst(const Element* p, size_t n) {
+    Element elements[kLanes] = {};
+    std::memcpy(elements, p, n * sizeof(Element));
+    return Load(elements);
+  }
+
   static VITRINE_ALWAYS_INLINE float Sum(Vec sum_f32x4) {
     const float32x2_t sum_f32x2 = vadd_f32(vget_low_f32(sum_f32x4), vget_high_f32(sum_f32x4));
     return vget_lane_f32(vpadd_f32(sum_f32x2, sum_f32x2), 0);
@@ -56,7 +74,9 @@ constinit const KernelTable kNeonKernels = {
     .set = InstructionSet::kNeon,
     .name = "neon",
     .supported = NeonSupported,
-    .f32 = F32Forms<Neon>::kTable,
+    .f32 = FloatForms<Neon, float>::kTable,
+    .f16 = FloatForms<Neon, Half>::kTable,
+    .bf16 = FloatForms<Neon, BFloat16>::kTable,
 };
 
 }  // namespace vitrine

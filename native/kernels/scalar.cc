@@ -1,3 +1,4 @@
+#include <bit>
 #include <cstring>
 
 #include "kernels/tables.h"
@@ -17,28 +18,44 @@ float DotTerm(float a, float b) { return a * b; }
 
 using Term = float (*)(float a, float b);
 
+float Widen(float x) { return x; }
+
+float Widen(BFloat16 x) { return std::bit_cast<float>(uint32_t{x.bits} << 16); }
+
+float Widen(Half x) {
+  const uint32_t sign = uint32_t{x.bits & 0x8000u} << 16;
+  const uint32_t exponent = x.bits >> 10 & 31, significand = x.bits & 1023u;
+  if (exponent == 0) {  // denormal: a multiple of 2^-24, which is a normal f32
+    const float magnitude = static_cast<float>(significand) * 0x1p-24f;
+    return std::bit_cast<float>(std::bit_cast<uint32_t>(magnitude) | sign);
+  }
+  // Biases differ by 112; infinities and NaN have all bits of the exponent set in both.
+  const uint32_t wide = exponent == 31 ? 255 : exponent + 112;
+  return std::bit_cast<float>(sign | wide << 23 | significand << 13);
+}
+
 // No fused multiply-add: the build switches contraction off (-ffp-contract=off).
-template <Term kTerm>
-void AddTerms(const float* a, const float* b, float* sums) {
+template <Term kTerm, class Element>
+void AddTerms(const Element* a, const Element* b, float* sums) {
   for (size_t lane = 0; lane < kLanes; ++lane) {
-    // Copies, because a float* is not to be read where it is not aligned.
-    float a_element, b_element;
-    std::memcpy(&a_element, a + lane, sizeof(float));
-    std::memcpy(&b_element, b + lane, sizeof(float));
-    sums[lane] += kTerm(a_element, b_element);
+    // Copies, because an Element* is not to be read where it is not aligned.
+    Element a_element, b_element;
+    std::memcpy(&a_element, a + lane, sizeof(Element));
+    std::memcpy(&b_element, b + lane, sizeof(Element));
+    sums[lane] += kTerm(Widen(a_element), Widen(b_element));
   }
 }
 
-template <Term kTerm>
-float Score(const float* a, const float* b, size_t dim) noexcept {
+template <Term kTerm, class Element>
+float Score(const Element* a, const Element* b, size_t dim) noexcept {
   float sums[kLanes] = {};
   size_t i = 0;
   for (; dim - i >= kLanes; i += kLanes) AddTerms<kTerm>(a + i, b + i, sums);
   if (const size_t left = dim - i; left != 0) {
     // Zeros fill the vector up: their terms change no sum.
-    float a_tail[kLanes] = {}, b_tail[kLanes] = {};
-    std::memcpy(a_tail, a + i, left * sizeof(float));
-    std::memcpy(b_tail, b + i, left * sizeof(float));
+    Element a_tail[kLanes] = {}, b_tail[kLanes] = {};
+    std::memcpy(a_tail, a + i, left * sizeof(Element));
+    std::memcpy(b_tail, b + i, left * sizeof(Element));
     AddTerms<kTerm>(a_tail, b_tail, sums);
   }
   for (size_t half = kLanes / 2; half >= 1; half /= 2) {
@@ -47,20 +64,21 @@ float Score(const float* a, const float* b, size_t dim) noexcept {
   return sums[0];
 }
 
-template <Term kTerm>
-void ScoreRows4(const float* query, const float* const* rows, size_t dim, float* out) noexcept {
+template <Term kTerm, class Element>
+void ScoreRows4(const Element* query, const Element* const* rows, size_t dim, float* out) noexcept {
   for (size_t r = 0; r < 4; ++r) {
     const float score = Score<kTerm>(query, rows[r], dim);
     std::memcpy(out + r, &score, sizeof(score));
   }
 }
 
-const float* RowAt(const float* rows, size_t stride_bytes, size_t i) {
-  return reinterpret_cast<const float*>(reinterpret_cast<const char*>(rows) + stride_bytes * i);
+template <class Element>
+const Element* RowAt(const Element* rows, size_t stride_bytes, size_t i) {
+  return reinterpret_cast<const Element*>(reinterpret_cast<const char*>(rows) + stride_bytes * i);
 }
 
-template <Term kTerm>
-void ScoreBlock(const float* query, const float* rows, size_t stride_bytes, size_t count,
+template <Term kTerm, class Element>
+void ScoreBlock(const Element* query, const Element* rows, size_t stride_bytes, size_t count,
                 size_t dim, float* out) noexcept {
   for (size_t i = 0; i < count; ++i) {
     const float score = Score<kTerm>(query, RowAt(rows, stride_bytes, i), dim);
@@ -75,19 +93,22 @@ float CosineOfDot(float dot, float a_inverse_norm, float b_inverse_norm) {
   return distance < 0 ? 0 : distance > 2 ? 2 : distance;
 }
 
-float Cosine(const float* a, float a_inverse_norm, const float* b, float b_inverse_norm,
+template <class Element>
+float Cosine(const Element* a, float a_inverse_norm, const Element* b, float b_inverse_norm,
              size_t dim) noexcept {
   return CosineOfDot(Score<DotTerm>(a, b, dim), a_inverse_norm, b_inverse_norm);
 }
 
-void CosineRows4(const float* query, float query_inverse_norm, const float* const* rows,
+template <class Element>
+void CosineRows4(const Element* query, float query_inverse_norm, const Element* const* rows,
                  const float* row_inverse_norms, size_t dim, float* out) noexcept {
   for (size_t r = 0; r < 4; ++r) {
     out[r] = Cosine(query, query_inverse_norm, rows[r], row_inverse_norms[r], dim);
   }
 }
 
-void CosineBlock(const float* query, float query_inverse_norm, const float* rows,
+template <class Element>
+void CosineBlock(const Element* query, float query_inverse_norm, const Element* rows,
                  const float* row_inverse_norms, size_t stride_bytes, size_t count, size_t dim,
                  float* out) noexcept {
   for (size_t i = 0; i < count; ++i) {
@@ -96,24 +117,28 @@ void CosineBlock(const float* query, float query_inverse_norm, const float* rows
   }
 }
 
+template <class Element>
+constexpr FloatKernels<Element> kKernels = {
+    .l2 = Score<L2Term, Element>,
+    .dot = Score<DotTerm, Element>,
+    .cosine = Cosine<Element>,
+    .l2_rows4 = ScoreRows4<L2Term, Element>,
+    .dot_rows4 = ScoreRows4<DotTerm, Element>,
+    .cosine_rows4 = CosineRows4<Element>,
+    .l2_block = ScoreBlock<L2Term, Element>,
+    .dot_block = ScoreBlock<DotTerm, Element>,
+    .cosine_block = CosineBlock<Element>,
+};
+
 }  // namespace
 
 constinit const KernelTable kScalarKernels = {
     .set = InstructionSet::kScalar,
     .name = "scalar",
     .supported = ScalarSupported,
-    .f32 =
-        {
-            .l2 = Score<L2Term>,
-            .dot = Score<DotTerm>,
-            .cosine = Cosine,
-            .l2_rows4 = ScoreRows4<L2Term>,
-            .dot_rows4 = ScoreRows4<DotTerm>,
-            .cosine_rows4 = CosineRows4,
-            .l2_block = ScoreBlock<L2Term>,
-            .dot_block = ScoreBlock<DotTerm>,
-            .cosine_block = CosineBlock,
-        },
+    .f32 = kKernels<float>,
+    .f16 = kKernels<Half>,
+    .bf16 = kKernels<BFloat16>,
 };
 
 // The square of an f32 is exact in f64, so contraction could not change a bit here.
