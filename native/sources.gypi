@@ -34,6 +34,7 @@
       "native/kernels/codes_avx2.cc",
       "native/kernels/codes_avx512.cc",
       "native/kernels/codes_avx512_vnni.cc",
+      "native/kernels/codes_avx512_vpopcntdq.cc",
       "native/kernels/codes_neon.cc",
       "native/kernels/codes_neon_dotprod.cc",
       "native/kernels/codes_scalar.cc",

@@ -8,9 +8,7 @@ namespace {
 // The one place that says what is better than what.
 constexpr const CodeKernelTable* kTables[] = {
 #if defined(VITRINE_X86_64)
-    &kAvx512VnniCodes,
-    &kAvx512Codes,
-    &kAvx2Codes,
+    &kAvx512VpopcntdqCodes, &kAvx512VnniCodes, &kAvx512Codes, &kAvx2Codes,
 #elif defined(VITRINE_ARM64)
 #if defined(VITRINE_HAS_DOTPROD)
     &kNeonDotprodCodes,

@@ -46,6 +46,16 @@ struct CodeKernels {
   void (*dot_i8_u4_rows4)(const int8_t* query, const uint8_t* const* rows, size_t dim,
                           int32_t* out) noexcept;
 
+  // Bits in which two vectors of bits differ, and bits that both have. With the counts of each
+  // alone the second gives jaccard: bits that either has are |a| + |b| - intersection.
+  //   bytes  in place of dim: eight bits each
+  uint32_t (*hamming)(const uint8_t* a, const uint8_t* b, size_t bytes) noexcept;
+  void (*hamming_rows4)(const uint8_t* query, const uint8_t* const* rows, size_t bytes,
+                        uint32_t* out) noexcept;
+  uint32_t (*intersection)(const uint8_t* a, const uint8_t* b, size_t bytes) noexcept;
+  void (*intersection_rows4)(const uint8_t* query, const uint8_t* const* rows, size_t bytes,
+                             uint32_t* out) noexcept;
+
   // Multiplies `v` by the Hadamard matrix of its size in place, unscaled: |v| grows by sqrt(n).
   //   v  [n] f32, any alignment
   //   n  a power of two, >= 64

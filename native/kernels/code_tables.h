@@ -14,6 +14,7 @@ extern const CodeKernelTable kNeonDotprodCodes;
 extern const CodeKernelTable kAvx2Codes;
 extern const CodeKernelTable kAvx512Codes;
 extern const CodeKernelTable kAvx512VnniCodes;
+extern const CodeKernelTable kAvx512VpopcntdqCodes;
 
 // SelectCodeKernels among other tables than those of this build, best first.
 // REQUIRES: the last is supported

@@ -64,6 +64,24 @@ struct Avx2Codes {
     return _mm256_loadu_si256(static_cast<const __m256i*>(p));
   }
 
+  static VITRINE_ALWAYS_INLINE Bytes LoadFirst(const void* p, size_t n) {
+    alignas(32) uint8_t bytes[kBytes] = {};
+    std::memcpy(bytes, p, n);
+    return Load(bytes);
+  }
+  static VITRINE_ALWAYS_INLINE Bytes And(Bytes x, Bytes y) { return _mm256_and_si256(x, y); }
+  static VITRINE_ALWAYS_INLINE Bytes Xor(Bytes x, Bytes y) { return _mm256_xor_si256(x, y); }
+  // Looks both nibbles up (Mula, Kurz and Lemire 2018, section 3), then adds eight bytes at a time.
+  static VITRINE_ALWAYS_INLINE Sum32 AddBits(Sum32 sum, Bytes x) {
+    const __m256i counts = _mm256_setr_epi8(0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4,  //
+                                            0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4);
+    const __m256i nibble = _mm256_set1_epi8(15);
+    const __m256i low = _mm256_shuffle_epi8(counts, _mm256_and_si256(x, nibble));
+    const __m256i high =
+        _mm256_shuffle_epi8(counts, _mm256_and_si256(_mm256_srli_epi16(x, 4), nibble));
+    return Add(sum, _mm256_sad_epu8(_mm256_add_epi8(low, high), Zero()));
+  }
+
   // A pair of products of VPMADDUBSW is at most 2 * 15 * 128 = 3840 here, so that the eight of two
   // blocks stay within 16 bits: 30,720.
   struct U4Sum {

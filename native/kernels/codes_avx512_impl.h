@@ -58,6 +58,20 @@ struct Avx512Integers {
   using Bytes = __m512i;
   static constexpr size_t kBytes = 64;
   static VITRINE_ALWAYS_INLINE Bytes Load(const void* p) { return _mm512_loadu_si512(p); }
+  static VITRINE_ALWAYS_INLINE Bytes LoadFirst(const void* p, size_t n) {
+    return _mm512_maskz_loadu_epi8((uint64_t{1} << n) - 1, p);
+  }
+  static VITRINE_ALWAYS_INLINE Bytes And(Bytes x, Bytes y) { return _mm512_and_si512(x, y); }
+  static VITRINE_ALWAYS_INLINE Bytes Xor(Bytes x, Bytes y) { return _mm512_xor_si512(x, y); }
+  // As in codes_avx2.cc.
+  static VITRINE_ALWAYS_INLINE Sum32 AddBits(Sum32 sum, Bytes x) {
+    const __m512i counts = _mm512_set4_epi32(0x04030302, 0x03020201, 0x03020201, 0x02010100);
+    const __m512i nibble = _mm512_set1_epi8(15);
+    const __m512i low = _mm512_shuffle_epi8(counts, _mm512_and_si512(x, nibble));
+    const __m512i high =
+        _mm512_shuffle_epi8(counts, _mm512_and_si512(_mm512_srli_epi16(x, 4), nibble));
+    return Add(sum, _mm512_sad_epu8(_mm512_add_epi8(low, high), Zero()));
+  }
   static VITRINE_ALWAYS_INLINE Bytes LoadHalf(const void* p) {
     return _mm512_maskz_loadu_epi64(0x0f, p);
   }

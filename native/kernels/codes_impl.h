@@ -15,6 +15,9 @@
 //     kFlip                     whether Step computes on rows with flipped sign bits, which adds
 //                               128 times the sum of the query with the sign kFlip; 0: it does not
 //     Sum32 AddQuery(Sum32, Query)     sums the query; only where kFlip is not 0
+//   Bytes LoadFirst(const void*, n)  0 < n < kBytes of them, then zeros; reads no further
+//   Bytes And(Bytes, Bytes), Xor(Bytes, Bytes)
+//   Sum32 AddBits(Sum32, Bytes)      adds the number of bits that are set
 //   U4Sum ZeroU4();  Sum32 TotalU4(U4Sum)
 //   U4Sum StepU4(U4Sum, Bytes digits, Bytes low, Bytes high)
 //   U4Sum FlushU4(U4Sum)        called after every kU4Blocks blocks of 64 bytes at the latest
@@ -55,6 +58,36 @@ struct WidenedTerm {
       return Isa::MultiplyAdd(sum, difference, difference);
     } else {
       return Isa::MultiplyAdd(sum, query, row);
+    }
+  }
+};
+
+// Bits that differ, or with kBoth bits that both have.
+template <class Isa, bool kBoth>
+struct BitTerm {
+  using Query = typename Isa::Bytes;
+  using Sum32 = typename Isa::Sum32;
+  static constexpr size_t kStep = Isa::kBytes;
+  static constexpr int kFlip = 0;
+
+  static VITRINE_ALWAYS_INLINE Query Load(const uint8_t* p) { return Isa::Load(p); }
+  static VITRINE_ALWAYS_INLINE Query LoadFirst(const uint8_t* p, size_t n) {
+    return Isa::LoadFirst(p, n);
+  }
+  static VITRINE_ALWAYS_INLINE Sum32 Step(Sum32 sum, Query query, const uint8_t* row) {
+    return Isa::AddBits(sum, Combine(query, Isa::Load(row)));
+  }
+  static VITRINE_ALWAYS_INLINE Sum32 StepFirst(Sum32 sum, Query query, const uint8_t* row,
+                                               size_t n) {
+    return Isa::AddBits(sum, Combine(query, Isa::LoadFirst(row, n)));
+  }
+
+ private:
+  static VITRINE_ALWAYS_INLINE Query Combine(Query x, Query y) {
+    if constexpr (kBoth) {
+      return Isa::And(x, y);
+    } else {
+      return Isa::Xor(x, y);
     }
   }
 };
@@ -218,6 +251,10 @@ struct CodeForms {
       .dot_i8_u8_rows4 = ScoreRows4<typename Isa::DotI8U8, int32_t, int8_t, uint8_t>,
       .dot_i8_u4 = DotI8U4,
       .dot_i8_u4_rows4 = DotI8U4Rows4,
+      .hamming = Score<BitTerm<Isa, false>, uint32_t, uint8_t, uint8_t>,
+      .hamming_rows4 = ScoreRows4<BitTerm<Isa, false>, uint32_t, uint8_t, uint8_t>,
+      .intersection = Score<BitTerm<Isa, true>, uint32_t, uint8_t, uint8_t>,
+      .intersection_rows4 = ScoreRows4<BitTerm<Isa, true>, uint32_t, uint8_t, uint8_t>,
       .hadamard = Hadamard,
   };
 };

@@ -23,6 +23,12 @@ struct NeonCommon {
     return vld1q_u8(bytes);
   }
 
+  static VITRINE_ALWAYS_INLINE Bytes And(Bytes x, Bytes y) { return vandq_u8(x, y); }
+  static VITRINE_ALWAYS_INLINE Bytes Xor(Bytes x, Bytes y) { return veorq_u8(x, y); }
+  static VITRINE_ALWAYS_INLINE Sum32 AddBits(Sum32 sum, Bytes x) {
+    return vpadalq_u16(sum, vpaddlq_u8(vcntq_u8(x)));
+  }
+
   using Floats = float32x4_t;
   static constexpr size_t kLanes = 4;
   static VITRINE_ALWAYS_INLINE Floats LoadFloats(const float* p) { return vld1q_f32(p); }

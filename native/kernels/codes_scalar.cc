@@ -1,3 +1,4 @@
+#include <bit>
 #include <cstring>
 
 #include "kernels/code_tables.h"
@@ -46,6 +47,32 @@ void DotI8U4Rows4(const int8_t* query, const uint8_t* const* rows, size_t dim,
   for (size_t r = 0; r < 4; ++r) out[r] = DotI8U4(query, rows[r], dim);
 }
 
+struct XorTerm {
+  static uint64_t Of(uint64_t a, uint64_t b) { return a ^ b; }
+};
+struct AndTerm {
+  static uint64_t Of(uint64_t a, uint64_t b) { return a & b; }
+};
+
+template <class Term>
+uint32_t CountBits(const uint8_t* a, const uint8_t* b, size_t bytes) noexcept {
+  uint32_t count = 0;
+  for (size_t i = 0; i < bytes; i += sizeof(uint64_t)) {
+    const size_t left = bytes - i < sizeof(uint64_t) ? bytes - i : sizeof(uint64_t);
+    uint64_t x = 0, y = 0;
+    std::memcpy(&x, a + i, left);
+    std::memcpy(&y, b + i, left);
+    count += static_cast<uint32_t>(std::popcount(Term::Of(x, y)));
+  }
+  return count;
+}
+
+template <class Term>
+void CountBitsRows4(const uint8_t* query, const uint8_t* const* rows, size_t bytes,
+                    uint32_t* out) noexcept {
+  for (size_t r = 0; r < 4; ++r) out[r] = CountBits<Term>(query, rows[r], bytes);
+}
+
 void Hadamard(float* v, size_t n) noexcept {
   for (size_t h = 1; h < n; h *= 2) {
     for (size_t from = 0; from < n; from += 2 * h) {
@@ -79,6 +106,10 @@ constinit const CodeKernelTable kScalarCodes = {
             .dot_i8_u8_rows4 = ScoreRows4<DotTerm, int32_t, int8_t, uint8_t>,
             .dot_i8_u4 = DotI8U4,
             .dot_i8_u4_rows4 = DotI8U4Rows4,
+            .hamming = CountBits<XorTerm>,
+            .hamming_rows4 = CountBitsRows4<XorTerm>,
+            .intersection = CountBits<AndTerm>,
+            .intersection_rows4 = CountBitsRows4<AndTerm>,
             .hadamard = Hadamard,
         },
 };

@@ -68,11 +68,11 @@ constexpr uint32_t kFma = Bit(12), kPopcnt = Bit(23), kOsxsave = Bit(27), kAvx =
                    kF16c = Bit(29);                                 // leaf 1, ecx
 constexpr uint32_t kBmi1 = Bit(3), kAvx2 = Bit(5), kBmi2 = Bit(8);  // leaf 7, ebx
 constexpr uint32_t kAvx512F = Bit(16), kAvx512Dq = Bit(17), kAvx512Bw = Bit(30),
-                   kAvx512Vl = Bit(31);    // leaf 7, ebx
-constexpr uint32_t kAvx512Vnni = Bit(11);  // leaf 7, ecx
-constexpr uint32_t kLzcnt = Bit(5);        // leaf 0x80000001, ecx
-constexpr uint64_t kYmmState = 0x06;       // xmm, ymm
-constexpr uint64_t kZmmState = 0xe6;       // and masks, zmm
+                   kAvx512Vl = Bit(31);                                // leaf 7, ebx
+constexpr uint32_t kAvx512Vnni = Bit(11), kAvx512Vpopcntdq = Bit(14);  // leaf 7, ecx
+constexpr uint32_t kLzcnt = Bit(5);                                    // leaf 0x80000001, ecx
+constexpr uint64_t kYmmState = 0x06;                                   // xmm, ymm
+constexpr uint64_t kZmmState = 0xe6;                                   // and masks, zmm
 
 }  // namespace
 
@@ -91,11 +91,16 @@ bool Avx512VnniSupported() noexcept {
   return Avx512Supported() && HasAll(Cpuid(7).ecx, kAvx512Vnni);
 }
 
+bool Avx512VpopcntdqSupported() noexcept {
+  return Avx512VnniSupported() && HasAll(Cpuid(7).ecx, kAvx512Vpopcntdq);
+}
+
 #else
 
 bool Avx2Supported() noexcept { return false; }
 bool Avx512Supported() noexcept { return false; }
 bool Avx512VnniSupported() noexcept { return false; }
+bool Avx512VpopcntdqSupported() noexcept { return false; }
 
 #endif  // VITRINE_X86_64
 

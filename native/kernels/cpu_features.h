@@ -11,6 +11,8 @@ bool Avx2Supported() noexcept;
 bool Avx512Supported() noexcept;
 // AVX-512 with the dot products of bytes, which its first processors lack.
 bool Avx512VnniSupported() noexcept;
+// That and counts of bits, which came later.
+bool Avx512VpopcntdqSupported() noexcept;
 // Dot products of bytes in NEON. False on other architectures than 64-bit ARM.
 bool NeonDotprodSupported() noexcept;
 

@@ -56,6 +56,11 @@
 #define VITRINE_TARGET_BEGIN_AVX512_VNNI \
   VITRINE_TARGET_BEGIN(                  \
       "avx2,fma,f16c,bmi,bmi2,lzcnt,popcnt,avx512f,avx512bw,avx512vl,avx512dq,avx512vnni")
+// Ice Lake and Zen 4 (2019, 2022) and later.
+#define VITRINE_TARGET_BEGIN_AVX512_VPOPCNTDQ                                              \
+  VITRINE_TARGET_BEGIN(                                                                    \
+      "avx2,fma,f16c,bmi,bmi2,lzcnt,popcnt,avx512f,avx512bw,avx512vl,avx512dq,avx512vnni," \
+      "avx512vpopcntdq")
 #elif defined(VITRINE_ARM64)
 // Cortex-A76, Neoverse N1 and Apple M1 (2018 to 2020) and later. Clang before 16 declares the
 // intrinsics only where the whole file is compiled for them.

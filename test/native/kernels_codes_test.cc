@@ -75,11 +75,15 @@ Scores ScoresOf(const CodeKernels& codes, const uint8_t* query, const uint8_t* c
                 size_t dim) {
   const int8_t* const signed_rows[] = {Signed(rows[0]), Signed(rows[1]), Signed(rows[2]),
                                        Signed(rows[3])};
-  Scores s{std::vector<uint32_t>(12, kUnsignedMark), std::vector<int32_t>(12, kSignedMark)};
+  Scores s{std::vector<uint32_t>(24, kUnsignedMark), std::vector<int32_t>(12, kSignedMark)};
   s.unsigned_scores[0] = codes.l2_u8(query, rows[0], dim);
   codes.l2_u8_rows4(query, rows, dim, &s.unsigned_scores[1]);
   s.unsigned_scores[6] = codes.dot_u8(query, rows[0], dim);
   codes.dot_u8_rows4(query, rows, dim, &s.unsigned_scores[7]);
+  s.unsigned_scores[12] = codes.hamming(query, rows[0], dim);
+  codes.hamming_rows4(query, rows, dim, &s.unsigned_scores[13]);
+  s.unsigned_scores[18] = codes.intersection(query, rows[0], dim);
+  codes.intersection_rows4(query, rows, dim, &s.unsigned_scores[19]);
   s.signed_scores[0] = codes.dot_i8(Signed(query), signed_rows[0], dim);
   codes.dot_i8_rows4(Signed(query), signed_rows, dim, &s.signed_scores[1]);
   s.signed_scores[6] = codes.dot_i8_u8(Signed(query), rows[0], dim);
@@ -158,10 +162,16 @@ TEST_P(KernelsCodes, IsExactForExtremesOfTheLargestDimension) {
   const Scores far = ScoresOf(codes(), zeros.data(), all(ones.data()).data(), kLargestDim);
   EXPECT_EQ(far.unsigned_scores[0], n * 255 * 255);
   EXPECT_EQ(far.unsigned_scores[4], n * 255 * 255);
+  EXPECT_EQ(far.unsigned_scores[12], n * 8);
+  EXPECT_EQ(far.unsigned_scores[16], n * 8);
+  EXPECT_EQ(far.unsigned_scores[18], 0u);
   const Scores same = ScoresOf(codes(), ones.data(), all(ones.data()).data(), kLargestDim);
   EXPECT_EQ(same.unsigned_scores[0], 0u);
   EXPECT_EQ(same.unsigned_scores[6], n * 255 * 255);
   EXPECT_EQ(same.unsigned_scores[10], n * 255 * 255);
+  EXPECT_EQ(same.unsigned_scores[12], 0u);
+  EXPECT_EQ(same.unsigned_scores[18], n * 8);
+  EXPECT_EQ(same.unsigned_scores[22], n * 8);
   const Scores low = ScoresOf(codes(), lowest.data(), all(lowest.data()).data(), kLargestDim);
   EXPECT_EQ(low.signed_scores[0], n * 128 * 128);
   EXPECT_EQ(low.signed_scores[4], n * 128 * 128);
@@ -233,17 +243,22 @@ TEST(ScalarCodes, SumExactly) {
   const auto query = RandomBytes(kMaxDim, 5), bytes = RandomBytes(kMaxDim, 6);
   for (size_t dim = 1; dim <= kMaxDim; ++dim) {
     int64_t l2 = 0, dot_u8 = 0, dot_i8 = 0, dot_i8_u8 = 0, digits = 0;
+    int64_t hamming = 0, intersection = 0;
     for (size_t i = 0; i < dim; ++i) {
       const int64_t a = query[i], b = bytes[i];
       const int64_t signed_a = a < 128 ? a : a - 256, signed_b = b < 128 ? b : b - 256;
       l2 += (a - b) * (a - b);
       dot_u8 += a * b;
+      hamming += std::popcount(static_cast<uint64_t>(a ^ b));
+      intersection += std::popcount(static_cast<uint64_t>(a & b));
       dot_i8 += signed_a * signed_b;
       dot_i8_u8 += signed_a * b;
       if (dim % 64 == 0) digits += signed_a * DigitAt(bytes.data(), dim, i);
     }
     ASSERT_EQ(Scalar().l2_u8(query.data(), bytes.data(), dim), l2);
     ASSERT_EQ(Scalar().dot_u8(query.data(), bytes.data(), dim), dot_u8);
+    ASSERT_EQ(Scalar().hamming(query.data(), bytes.data(), dim), hamming);
+    ASSERT_EQ(Scalar().intersection(query.data(), bytes.data(), dim), intersection);
     ASSERT_EQ(Scalar().dot_i8(Signed(query.data()), Signed(bytes.data()), dim), dot_i8);
     ASSERT_EQ(Scalar().dot_i8_u8(Signed(query.data()), bytes.data(), dim), dot_i8_u8);
     if (dim % 64 == 0) {
@@ -267,7 +282,8 @@ TEST(CodeKernelTables, ListsTheSetsOfThisArchitectureBestFirst) {
   std::vector<std::string> names;
   for (const CodeKernelTable* table : CodeKernelTables()) names.push_back(table->name);
 #if defined(VITRINE_X86_64)
-  EXPECT_EQ(names, (std::vector<std::string>{"avx512-vnni", "avx512", "avx2", "scalar"}));
+  EXPECT_EQ(names, (std::vector<std::string>{"avx512-vpopcntdq", "avx512-vnni", "avx512", "avx2",
+                                             "scalar"}));
 #elif defined(VITRINE_HAS_DOTPROD)
   EXPECT_EQ(names, (std::vector<std::string>{"neon-dotprod", "neon", "scalar"}));
 #elif defined(VITRINE_ARM64)
@@ -285,6 +301,8 @@ TEST(CodeKernelTables, GivesEverySetAllKernels) {
     EXPECT_TRUE(codes.l2_u8 && codes.l2_u8_rows4 && codes.dot_u8 && codes.dot_u8_rows4);
     EXPECT_TRUE(codes.dot_i8 && codes.dot_i8_rows4 && codes.dot_i8_u8 && codes.dot_i8_u8_rows4);
     EXPECT_TRUE(codes.dot_i8_u4 && codes.dot_i8_u4_rows4 && codes.hadamard);
+    EXPECT_TRUE(codes.hamming && codes.hamming_rows4);
+    EXPECT_TRUE(codes.intersection && codes.intersection_rows4);
   }
 }
 
@@ -312,9 +330,11 @@ TEST(SelectCodeKernels, FallsBackWhereTheProcessorLacksDotProducts) {
 }
 
 #if defined(VITRINE_X86_64) && defined(__GNUC__)
-TEST(CpuFeatures, AgreeWithTheCompilersRuntimeOnDotProducts) {
+TEST(CpuFeatures, AgreeWithTheCompilersRuntimeOnLaterExtensions) {
   __builtin_cpu_init();
   EXPECT_EQ(Avx512VnniSupported(), Avx512Supported() && __builtin_cpu_supports("avx512vnni") != 0);
+  EXPECT_EQ(Avx512VpopcntdqSupported(),
+            Avx512VnniSupported() && __builtin_cpu_supports("avx512vpopcntdq") != 0);
 }
 #endif
 
