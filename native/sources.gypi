@@ -49,10 +49,12 @@
       "native/storage/log_format.cc",
       "native/storage/log_reader.cc",
       "native/storage/log_writer.cc",
+      "native/storage/posix_file_lock.cc",
       "native/storage/posix_file_system.cc",
       "native/storage/replaced_file.cc",
       "native/storage/segment_supply.cc",
       "native/storage/segment_writer.cc",
+      "native/storage/windows_file_lock.cc",
       "native/storage/windows_file_system.cc"
     ],
     "vitrine_binding_sources": [
