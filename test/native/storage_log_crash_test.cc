@@ -42,7 +42,7 @@ uint64_t CallsOfScript(uint64_t seed) {
 
 TEST(LogCrash, AKilledProcessLosesNothingItWasTold) {
   VITRINE_TRACE_SEED();
-  for (uint64_t script = 0; script < Scaled(8, 1); ++script) {
+  for (uint64_t script = 0; script < Scaled(5, 1); ++script) {
     const uint64_t seed = TestSeed() + script;
     const uint64_t calls = CallsOfScript(seed);
     for (uint64_t k = 0; k < calls; ++k) {
@@ -87,7 +87,7 @@ TEST(LogCrash, APowerCutLosesNothingThatWasDurable) {
 // And once more while the log is being recovered, again and again.
 TEST(LogCrash, RecoveryMayBeCutShort) {
   VITRINE_TRACE_SEED();
-  for (uint64_t run = 0; run < Scaled(2000, 100); ++run) {
+  for (uint64_t run = 0; run < Scaled(1500, 100); ++run) {
     SCOPED_TRACE("run " + std::to_string(run));
     const uint64_t seed = TestSeed() + 10'000 + run;
     std::mt19937_64 random(seed);
