@@ -9,7 +9,8 @@ const folder = 'build-cmake-tsan'
 // They run, unless arguments pick tests, in the other lanes only.
 const slow =
   '^kernels\\.|EveryBit|TableFileDamage|TableFileFaults|CandidatePool|GivesTheSamePoolInEveryForm' +
-  '|TableRecall|TableChurn|TableFilters|PointsCostLittle|AfterTheLastPointWasRemoved'
+  '|TableRecall|TableChurn|TableFilters|PointsCostLittle|AfterTheLastPointWasRemoved' +
+  '|MemoryRunsOut|Code|LogDamage|LogCrash|EveryDimensionAndDegree'
 
 /** Lane `tsan`: native tests with ThreadSanitizer. */
 export async function threadLane(report, args) {

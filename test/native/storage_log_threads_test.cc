@@ -94,20 +94,71 @@ TEST(LogThreads, ShareFlushesAndKeepTheirOrder) {
 }
 
 // A device that takes its time makes groups large.
+// The operating system's files on a device that takes its time to flush.
+class SlowFiles final : public FileSystem {
+ public:
+  Result<std::unique_ptr<File>> OpenForReading(const std::string& path, Cache cache) override {
+    return files_->OpenForReading(path, cache);
+  }
+  Result<std::unique_ptr<File>> Create(const std::string& path) override {
+    return Slow(files_->Create(path));
+  }
+  Result<std::unique_ptr<File>> OpenForWriting(const std::string& path) override {
+    return Slow(files_->OpenForWriting(path));
+  }
+  Status Rename(const std::string& from, const std::string& to) override {
+    return files_->Rename(from, to);
+  }
+  Status Remove(const std::string& path) override { return files_->Remove(path); }
+  Status SyncFolderOf(const std::string& path) override { return files_->SyncFolderOf(path); }
+  Result<std::vector<std::string>> List(const std::string& folder) override {
+    return files_->List(folder);
+  }
+
+ private:
+  class SlowFile final : public File {
+   public:
+    explicit SlowFile(std::unique_ptr<File> file) : file_(std::move(file)) {}
+    Status ReadAt(uint64_t offset, std::span<std::byte> out) const override {
+      return file_->ReadAt(offset, out);
+    }
+    Status WriteAt(uint64_t offset, std::span<const std::byte> bytes) override {
+      return file_->WriteAt(offset, bytes);
+    }
+    Status Sync() override { return file_->Sync(); }
+    Status SyncData() override {
+      std::this_thread::sleep_for(std::chrono::milliseconds(3));
+      return file_->SyncData();
+    }
+    Result<uint64_t> Size() const override { return file_->Size(); }
+    Status Close() override { return file_->Close(); }
+
+   private:
+    const std::unique_ptr<File> file_;
+  };
+
+  static Result<std::unique_ptr<File>> Slow(Result<std::unique_ptr<File>> file) {
+    if (!file.ok()) return file;
+    return std::unique_ptr<File>(std::make_unique<SlowFile>(std::move(*file)));
+  }
+
+  const std::unique_ptr<FileSystem> files_ = SystemFiles();
+};
+
 TEST(LogThreads, WaitForOneFlushTogether) {
   std::string folder = (std::filesystem::temp_directory_path() / "vitrine-XXXXXX").string();
   ASSERT_NE(mkdtemp(folder.data()), nullptr);
-  const auto files = SystemFiles();
+  SlowFiles files;
   LogWriter::Options options = SmallLog(7);
   options.segment_bytes = {1 << 22, 1 << 22};
-  auto log = LogWriter::Open(*files, folder, RecoverLog(*files, 0, folder)->end, options);
+  auto log = LogWriter::Open(files, folder, RecoverLog(files, 0, folder)->end, options);
   ASSERT_TRUE(log.ok()) << log.status().message();
   const std::vector<Told> told = AppendFromThreads(**log, Scaled(100, 30));
   const LogCounts counts = (*log)->counts();
   EXPECT_EQ(counts.frames, kThreads * Scaled(100, 30));
   EXPECT_LT(counts.flushes, counts.frames / 2);
   ASSERT_TRUE((*log)->Close().ok());
-  const auto replay = RecoverLog(*files, 0, folder);
+  const auto replay = RecoverLog(files, 0, folder);
   ASSERT_TRUE(replay.ok()) << replay.status().message();
   ASSERT_NO_FATAL_FAILURE(Hold(*replay, told));
   std::filesystem::remove_all(folder);

@@ -324,7 +324,8 @@ TEST(TableFile, StopsWhenCancelled) {
 TEST(TableFile, IsWholeWhileWritersRun) {
   constexpr size_t kBatch = 64;
   constexpr size_t kDimension = 6;
-  constexpr size_t kBatches = 200;
+  constexpr size_t kRounds = Scaled(20, 5);
+  constexpr size_t kBatches = 10 * kRounds;
   constexpr size_t kReplaced = 4;
   constexpr PointId kSecond = 1'000'000;
   // Every vector tells its point and its generation.
@@ -366,8 +367,8 @@ TEST(TableFile, IsWholeWhileWritersRun) {
 
   size_t batches_before = 0;
   size_t writes_during_saves = 0;
-  for (size_t round = 0; round < 20; ++round) {
-    while (table->size() < round * kBatches / 20 * kBatch) std::this_thread::yield();
+  for (size_t round = 0; round < kRounds; ++round) {
+    while (table->size() < round * kBatches / kRounds * kBatch) std::this_thread::yield();
     MemoryFiles files;
     const size_t size_before = table->size();
     const size_t writes_before = writes;
