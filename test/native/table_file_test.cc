@@ -11,6 +11,7 @@
 #include <set>
 #include <thread>
 
+#include "random_data.h"
 #include "table_file_support.h"
 
 namespace vitrine {
