@@ -11,6 +11,7 @@
 #include "engine/table_file.h"
 #include "kernels/kernels.h"
 #include "memory_files.h"
+#include "random_data.h"
 
 namespace vitrine {
 
@@ -47,12 +48,6 @@ inline std::vector<float> RandomVectors(size_t count, size_t dimension, uint32_t
   std::vector<float> vectors(count * dimension);
   for (float& component : vectors) component = normal(random);
   return vectors;
-}
-
-inline std::vector<PointId> IdsFrom(PointId first, size_t count, PointId step = 1) {
-  std::vector<PointId> ids(count);
-  for (size_t i = 0; i < count; ++i) ids[i] = first + i * step;
-  return ids;
 }
 
 inline void ExpectOk(const Status& status) {

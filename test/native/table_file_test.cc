@@ -11,7 +11,6 @@
 #include <set>
 #include <thread>
 
-#include "random_data.h"
 #include "table_file_support.h"
 
 namespace vitrine {
