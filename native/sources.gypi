@@ -12,6 +12,7 @@
       "native/engine/table.cc",
       "native/engine/table_file_format.cc",
       "native/engine/table_load.cc",
+      "native/engine/table_reclaim.cc",
       "native/engine/table_save.cc",
       "native/engine/table_search.cc",
       "native/engine/table_write.cc",

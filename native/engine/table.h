@@ -15,6 +15,7 @@
 #include "base/slot_array.h"
 #include "base/status.h"
 #include "base/thread_pool.h"
+#include "engine/best_hits.h"
 #include "engine/id_map.h"
 #include "engine/id_set.h"
 #include "engine/reader_pool.h"
@@ -44,16 +45,6 @@ struct TableOptions {
 struct WriteControl {
   const std::atomic<bool>* cancelled = nullptr;
   std::function<void(size_t done, size_t total)> on_progress;  // on the writing thread
-};
-
-struct Hit {
-  float distance;
-  PointId id;
-
-  // Nearest first, ties by lower id.
-  friend bool operator<(const Hit& a, const Hit& b) {
-    return a.distance != b.distance ? a.distance < b.distance : a.id < b.id;
-  }
 };
 
 struct SearchParameters {

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "base/prefetch.h"
+#include "engine/best_hits.h"
 #include "engine/table.h"
 
 namespace vitrine {
@@ -41,61 +42,6 @@ Status StopStatus(StopReason reason) {
              ? Status(ErrorCode::kTimeout, "the search took longer than timeoutMs allows")
              : Status(ErrorCode::kCancelled, "the search was cancelled");
 }
-
-// The best hits, kept in the caller's memory, offered in ascending order of distance.
-class SortedHits {
- public:
-  SortedHits(std::span<Hit> hits, size_t k, size_t count = 0)
-      : hits_(hits.first(k)), count_(count) {}
-
-  // Whether a hit at `distance` could still enter.
-  bool Wants(float distance) const {
-    return count_ < hits_.size() || (count_ > 0 && distance <= hits_[count_ - 1].distance);
-  }
-  void Offer(Hit hit) {
-    if (count_ == hits_.size()) {
-      if (count_ == 0 || !(hit < hits_[count_ - 1])) return;
-    } else {
-      ++count_;
-    }
-    size_t i = count_ - 1;
-    for (; i > 0 && hit < hits_[i - 1]; --i) hits_[i] = hits_[i - 1];
-    hits_[i] = hit;
-  }
-  size_t count() const { return count_; }
-
- private:
-  std::span<Hit> hits_;
-  size_t count_;
-};
-
-// The best hits, offered in any order: a heap with the worst on top.
-class HeapHits {
- public:
-  HeapHits(std::span<Hit> hits, size_t k) : hits_(hits.first(k)) {}
-
-  bool Wants(float distance) const {
-    return count_ < hits_.size() || distance <= hits_.front().distance;
-  }
-  void Offer(Hit hit) {
-    if (count_ < hits_.size()) {
-      hits_[count_++] = hit;
-      std::push_heap(hits_.begin(), hits_.begin() + static_cast<std::ptrdiff_t>(count_));
-    } else if (hit < hits_.front()) {
-      std::pop_heap(hits_.begin(), hits_.end());
-      hits_.back() = hit;
-      std::push_heap(hits_.begin(), hits_.end());
-    }
-  }
-  size_t Finish() {
-    std::sort_heap(hits_.begin(), hits_.begin() + static_cast<std::ptrdiff_t>(count_));
-    return count_;
-  }
-
- private:
-  std::span<Hit> hits_;
-  size_t count_ = 0;
-};
 
 size_t EfOf(const SearchParameters& parameters) {
   return std::max(parameters.k, parameters.ef == 0 ? kDefaultEf : parameters.ef);

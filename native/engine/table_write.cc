@@ -1,4 +1,4 @@
-// The writing side of a table: chunks, versions, and what is reclaimed when no reader is left.
+// The writing side of a table: chunks of points are given rows, linked and published.
 
 #include <algorithm>
 #include <numeric>
@@ -14,10 +14,6 @@ namespace {
 constexpr size_t kChunk = 512;
 // Fewer points than this are not worth a second pass.
 constexpr size_t kMinBulk = 1'000;
-// The share of removed nodes that calls for a sweep: walks pass through them in vain.
-constexpr size_t kSweepDivisor = 20;
-constexpr size_t kMinSweep = 64;
-
 Status OutOfMemory() {
   return {ErrorCode::kOutOfMemory, "no memory for more points; none of this chunk were added"};
 }
@@ -344,158 +340,6 @@ Result<size_t> Table::Remove(std::span<const PointId> ids, const WriteControl& c
   }
   MaintainGraph();
   return removed;
-}
-
-// What follows from a point's end once it is published.
-void Table::Retire(PointId id, PointRef ref) {
-  const uint64_t version = readers_.published();
-  if (ref.shared()) {
-    deferred_.push_back({Deferred::Kind::kDropGuest, ref.slot(), id, version});
-  }
-  const Slot slot = ref.slot();
-  deferred_.push_back({Deferred::Kind::kEndLife, slot, 0, version});
-  if (OwnerAlive(slot) || shared_rows_.AnyAlive(slot)) return;
-  if (graph_.Contains(slot)) {
-    graph_.Remove(slot, WriterScratch(0));
-  } else {
-    deferred_.push_back({Deferred::Kind::kHide, slot, 0, version});
-  }
-}
-
-// A point that is about to be published is in the row. Rows are only added to filters here: older
-// readers still need those that lose a point. REQUIRES: id_mutex_ is held.
-void Table::AllowInIdSets(PointId id, Slot slot) {
-  for (const auto& weak : id_sets_) {
-    const auto set = weak.lock();
-    if (set != nullptr && set->Contains(id)) set->SetSlot(slot, true);
-  }
-}
-
-// A row is in a filter when one of its points is. REQUIRES: id_mutex_ is held.
-void Table::UpdateIdSets(Slot slot) {
-  for (const auto& weak : id_sets_) {
-    const auto set = weak.lock();
-    if (set == nullptr) continue;
-    bool allowed = OwnerAlive(slot) && set->Contains(OwnerId(slot));
-    if (!allowed && shared_.Test(slot)) {
-      shared_rows_.ForEachVisible(slot, SharedRows::kNewest, [&](PointId id) {
-        allowed = set->Contains(id);
-        return !allowed;
-      });
-    }
-    set->SetSlot(slot, allowed);
-  }
-}
-
-// Room to defer `count` things more, and for the rows that all of them may free.
-void Table::ReserveDeferred(size_t count) {
-  const auto grow = [](auto& list, size_t needed) {
-    if (list.capacity() < needed) list.reserve(std::max(needed, 2 * list.capacity()));
-  };
-  grow(deferred_, deferred_.size() + count);
-  grow(free_slots_, free_slots_.size() + deferred_.size() + count);
-}
-
-void Table::Reclaim() {
-  while (!deferred_.empty()) {
-    // Who pins this version began when scans met none of the rows that are hidden now.
-    const uint64_t next_version = readers_.published() + 1;
-    if (!ReclaimOnce(next_version)) return;
-    readers_.Publish(next_version);
-  }
-}
-
-// Does what no reader is too old for; whether it hid rows, which may be used again once no reader
-// is older than `next_version`.
-bool Table::ReclaimOnce(uint64_t next_version) {
-  const uint64_t oldest = readers_.OldestPin();
-  bool any_hidden = false;
-  size_t kept = 0;
-  for (const Deferred& entry : deferred_) {
-    if (entry.version > oldest) {
-      deferred_[kept++] = entry;
-      continue;
-    }
-    switch (entry.kind) {
-      case Deferred::Kind::kSettle:
-        stamps_[entry.slot].birth.store(kAlways, std::memory_order_release);
-        // A row that has died meanwhile stays unsettled until it is free.
-        if (OwnerAlive(entry.slot) && unsettled_.Clear(entry.slot)) {
-          unsettled_count_.fetch_sub(1, std::memory_order_release);
-        }
-        break;
-      case Deferred::Kind::kDropGuest:
-        shared_rows_.Erase(entry.slot, entry.id, entry.version);
-        if (shared_rows_.Empty(entry.slot)) shared_.Clear(entry.slot);
-        break;
-      case Deferred::Kind::kEndLife: {
-        // The row may wait long for a sweep: longer than a stamp of its death would be true.
-        if (!OwnerAlive(entry.slot)) {
-          stamps_[entry.slot].birth.store(kNever, std::memory_order_release);
-        }
-        const std::shared_lock lock(id_mutex_);
-        UpdateIdSets(entry.slot);
-        break;
-      }
-      case Deferred::Kind::kHide:
-        HideRow(entry.slot);
-        deferred_[kept++] = {Deferred::Kind::kFree, entry.slot, 0, next_version};
-        any_hidden = true;
-        break;
-      case Deferred::Kind::kFree:
-        FreeSlot(entry.slot);
-        break;
-    }
-  }
-  deferred_.resize(kept);
-  return any_hidden;
-}
-
-// Scans that begin from now on do not meet the row; one that is under way may have it in its hands,
-// and sees by the stamps that nothing is there.
-// REQUIRES: no link leads to the row, and no reader sees a point of it.
-void Table::HideRow(Slot slot) {
-  stamps_[slot].birth.store(kNever, std::memory_order_release);
-  occupied_.Clear(slot);
-  shared_.Clear(slot);
-  if (zero_.Clear(slot)) zero_count_.fetch_sub(1, std::memory_order_release);
-}
-
-// Lets the next point have the row. It stays marked as unsettled until that point is.
-// REQUIRES: the row is hidden, and no reader that might have met it before is left; or its point
-// was never published.
-void Table::FreeSlot(Slot slot) {
-  unsettled_count_.fetch_sub(1, std::memory_order_release);
-  free_slots_.push_back(slot);
-}
-
-void Table::MaintainGraph() {
-  const size_t dead = graph_.dead_count();
-  if (dead > kMinSweep && dead > graph_.size() / kSweepDivisor) {
-    SweepLocked();
-  } else if (inserted_since_reconnect_ > std::max<size_t>(1024, graph_.size() / 4)) {
-    graph_.Reconnect(WriterScratch(0));
-    inserted_since_reconnect_ = 0;
-  }
-}
-
-Status Table::Sweep() {
-  const std::lock_guard write(write_mutex_);
-  SweepLocked();
-  return {};
-}
-
-void Table::SweepLocked() {
-  ReserveDeferred(graph_.dead_count());
-  const std::vector<Slot> removed = graph_.Sweep(WriterScratch(0));
-  inserted_since_reconnect_ = 0;
-  // A version of its own: who pins it began when no row named these slots any more.
-  const uint64_t version = readers_.published() + 1;
-  for (const Slot slot : removed) {
-    deferred_.push_back({Deferred::Kind::kHide, slot, 0, version});
-  }
-  readers_.Publish(version);
-  Reclaim();
 }
 
 Status Table::Reserve(size_t count) {
