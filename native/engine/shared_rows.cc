@@ -61,17 +61,6 @@ bool SharedRows::Empty(Slot slot) const {
   return !rows_.contains(slot);
 }
 
-bool SharedRows::Visible(Slot slot, PointId id, uint64_t snapshot) const {
-  const std::shared_lock lock(mutex_);
-  const auto row = rows_.find(slot);
-  if (row == rows_.end()) return false;
-  for (auto guest = row->second.lower_bound({id, 0});
-       guest != row->second.end() && guest->first.first == id; ++guest) {
-    if (guest->second.birth <= snapshot && snapshot < guest->second.death) return true;
-  }
-  return false;
-}
-
 size_t SharedRows::size() const {
   const std::shared_lock lock(mutex_);
   return size_;

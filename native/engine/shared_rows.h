@@ -32,7 +32,6 @@ class SharedRows {
   // Whether the row has a guest that is not dying.
   bool AnyAlive(Slot slot) const;
   bool Empty(Slot slot) const;
-  bool Visible(Slot slot, PointId id, uint64_t snapshot) const;
 
   // Calls visit(id) for each guest visible at `snapshot`, by ascending id, until it returns false.
   template <typename Visitor>

@@ -94,11 +94,6 @@ bool Table::RowVisible(Slot slot, uint64_t snapshot) const {
   return stamps_[slot].VisibleAt(snapshot);
 }
 
-bool Table::PointVisible(PointId id, PointRef ref, uint64_t snapshot) const {
-  return ref.shared() ? shared_rows_.Visible(ref.slot(), id, snapshot)
-                      : RowVisible(ref.slot(), snapshot);
-}
-
 bool Table::Has(PointId id) const {
   const std::shared_lock lock(id_mutex_);
   return ids_.Find(id).present();

@@ -190,7 +190,6 @@ class Table final : private IdMap::OwnerIds {
   LinkScratch& WriterScratch(size_t worker);
   size_t Parallelism() const;
 
-  bool PointVisible(PointId id, PointRef ref, uint64_t snapshot) const;
   bool RowVisible(Slot slot, uint64_t snapshot) const;
   // For writers: whether the row's owner is there in the newest version.
   bool OwnerAlive(Slot slot) const {
