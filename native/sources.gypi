@@ -50,6 +50,7 @@
       "native/storage/log_format.cc",
       "native/storage/log_reader.cc",
       "native/storage/log_writer.cc",
+      "native/storage/manifest.cc",
       "native/storage/posix_file_lock.cc",
       "native/storage/posix_file_system.cc",
       "native/storage/replaced_file.cc",

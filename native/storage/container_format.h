@@ -20,7 +20,13 @@ inline constexpr std::array<unsigned char, 8> kMagic = {0x89, 'V',  'T',  'R',
 inline constexpr uint16_t kFormatMajor = 0;
 inline constexpr uint16_t kFormatMinor = 0;
 
-enum class FileKind : uint16_t { kIndex = 1, kLogSegment = 2 };
+enum class FileKind : uint16_t {
+  kIndex = 1,
+  kLogSegment = 2,
+  kManifest = 3,
+  kCollection = 4,
+  kCollectionGraph = 5,
+};
 
 enum class SectionType : uint32_t {
   kConfig = 1,

@@ -45,6 +45,7 @@ class ContainerReader {
   // Reads every section from end to end.
   Status VerifyAll() const;
 
+  const HeaderPage& header() const { return header_; }
   uint64_t covered_version() const { return footer_.covered_version; }
   const Digest128& root() const { return footer_.root; }
   uint64_t file_bytes() const { return footer_.file_bytes; }

@@ -60,6 +60,9 @@ class FileSystem {
   virtual Status SyncFolderOf(const std::string& path) = 0;
   // The names of everything in `folder`, in ascending order of their bytes.
   virtual Result<std::vector<std::string>> List(const std::string& folder) = 0;
+  // Makes `folder`, whose parent exists, and brings it to the device; nothing when it is there.
+  // Where folders are no more than parts of names there is nothing to do.
+  virtual Status CreateFolder(const std::string&) { return {}; }
 };
 
 // The operating system's files.

@@ -202,6 +202,13 @@ class PosixFileSystem final : public FileSystem {
     return IoError("cannot flush", folder, errno);
   }
 
+  Status CreateFolder(const std::string& folder) override {
+    if (mkdir(folder.c_str(), 0777) != 0) {
+      return errno == EEXIST ? Status() : IoError("cannot create", folder, errno);
+    }
+    return SyncFolderOf(folder);
+  }
+
   Result<std::vector<std::string>> List(const std::string& folder) override {
     const std::unique_ptr<DIR, CloseFolder> open(opendir(folder.c_str()));
     if (open == nullptr) return IoError("cannot list", folder, errno);

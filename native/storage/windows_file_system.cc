@@ -175,6 +175,12 @@ class WindowsFileSystem final : public FileSystem {
   // A folder has no buffers to flush; see Rename.
   Status SyncFolderOf(const std::string&) override { return {}; }
 
+  Status CreateFolder(const std::string& folder) override {
+    if (CreateDirectoryW(Wide(folder).c_str(), nullptr)) return {};
+    const DWORD error = GetLastError();
+    return error == ERROR_ALREADY_EXISTS ? Status() : IoError("cannot create", folder, error);
+  }
+
   Result<std::vector<std::string>> List(const std::string& folder) override {
     WIN32_FIND_DATAW entry = {};
     const HANDLE search = FindFirstFileW(Wide(folder + "\\*").c_str(), &entry);
