@@ -11,6 +11,7 @@ export type PlanReason =
   | 'far-filter'
   | 'some-allowed'
   | 'much-allowed'
+  | 'no-graph'
 
 /** What `explain` tells about a search. */
 export interface SearchPlan {

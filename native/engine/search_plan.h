@@ -25,13 +25,14 @@ enum class PlanReason : uint8_t {
   kFarFilter,    // almost none of the rows near the query are allowed: walks get lost
   kSomeAllowed,  // some of the rows near the query are allowed: follow them by two hops
   kMuchAllowed,  // so many are allowed that an ordinary walk finds them
+  kNoGraph,      // the graph was lost and is being built anew
 };
 
 inline constexpr std::string_view kPlanKindNames[] = {"nothing",     "walk",        "scan",
                                                       "filter-scan", "filter-walk", "filter-pass"};
-inline constexpr std::string_view kPlanReasonNames[] = {"default",      "exact-asked", "empty",
-                                                        "zero-query",   "few-allowed", "far-filter",
-                                                        "some-allowed", "much-allowed"};
+inline constexpr std::string_view kPlanReasonNames[] = {
+    "default",    "exact-asked",  "empty",        "zero-query", "few-allowed",
+    "far-filter", "some-allowed", "much-allowed", "no-graph"};
 
 struct SearchPlan {
   PlanKind kind = PlanKind::kWalk;

@@ -121,6 +121,12 @@ class Table final : private IdMap::OwnerIds {
   // What `Search` would do.
   Result<SearchPlan> Explain(const float* query, const SearchParameters& parameters) const;
 
+  // Whether every row is in the graph. Until then searches compute every distance.
+  bool linked() const { return linked_.load(std::memory_order_acquire); }
+  // Links up to `most` rows of a table that came without its graph; false when all are linked. On
+  // kOutOfMemory some may be linked, and the others can be tried again.
+  Result<bool> LinkSome(size_t most);
+
   // A filter that follows this table from now on.
   Result<std::shared_ptr<IdSet>> MakeIdSet(std::vector<PointId> ids) const;
 
@@ -145,6 +151,9 @@ class Table final : private IdMap::OwnerIds {
  private:
   friend class TableWriter;  // engine/table_file.h: saving
   friend class TableLoader;  // and loading
+  friend class TableTransaction;
+  friend class TableImage;
+  friend class TableRestorer;
 
   struct ChunkPoint {
     PointId id;
@@ -236,6 +245,7 @@ class Table final : private IdMap::OwnerIds {
   std::atomic<size_t> zero_count_{0};
   std::atomic<size_t> slot_limit_{0};  // every row in use is below; release on growth
   std::atomic<size_t> size_{0};
+  std::atomic<bool> linked_{true};
 
   mutable ReaderPool readers_;
 
@@ -258,6 +268,7 @@ class Table final : private IdMap::OwnerIds {
   };
   std::vector<Deferred> deferred_;
   size_t inserted_since_reconnect_ = 0;
+  Slot first_unlinked_ = 0;  // unless linked_: every row below is in the graph
   std::vector<std::unique_ptr<LinkScratch>> writer_scratches_;
 };
 

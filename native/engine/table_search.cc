@@ -177,6 +177,12 @@ float Table::LocalShare(const F32Scorer& scorer, const IdSet& filter, Scratch& s
 SearchPlan Table::ChoosePlan(const F32Scorer& scorer, const SearchParameters& parameters,
                              Scratch& scratch, SearchCounters* counters) const {
   SearchPlan plan;
+  if (!linked()) {
+    plan.rows = plan.allowed_rows = size();
+    plan.reason = PlanReason::kNoGraph;
+    plan.kind = parameters.filter == nullptr ? PlanKind::kScan : PlanKind::kFilterScan;
+    return plan;
+  }
   plan.rows = graph_.size() + zero_count_.load(std::memory_order_relaxed);
   plan.allowed_rows = parameters.filter == nullptr ? plan.rows : parameters.filter->slot_count();
   if (plan.allowed_rows == 0 || plan.rows == 0) {
@@ -419,7 +425,8 @@ Status Table::SearchBatch(std::span<const float> queries, size_t count,
   VITRINE_RETURN_IF_ERROR(CheckFinite(queries));
   const size_t dimension = vectors_.dimension();
   const size_t k = parameters.k;
-  const bool walk = !parameters.exact && parameters.filter == nullptr && graph_.size() > 0;
+  const bool walk =
+      !parameters.exact && parameters.filter == nullptr && graph_.size() > 0 && linked();
   std::mutex mutex;
   Status failure;
   ParallelFor(
