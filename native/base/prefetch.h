@@ -6,6 +6,8 @@
 
 namespace vitrine {
 
+inline constexpr unsigned kCacheLineBytes = 64;
+
 // Asks for the cache line that holds `address`; never faults, whatever the address.
 inline void Prefetch(const void* address) {
 #if defined(_MSC_VER) && !defined(__clang__)

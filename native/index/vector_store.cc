@@ -78,14 +78,15 @@ void F32Scorer::Score(RowRef* refs, const Slot* slots, size_t count, float* dist
   const size_t dimension = store_->dimension_;
   // Rows beyond the last are the last once more: cheaper than a kernel call a row.
   for (size_t i = count; i % 4 != 0; ++i) refs[i] = refs[count - 1];
+  const auto after = [&](size_t i) { return refs + (i + 4 < count ? i + 4 : i); };
   switch (store_->metric_) {
     case Metric::kL2:
       for (size_t i = 0; i < count; i += 4)
-        f32.l2_rows4(query_, refs + i, dimension, distances + i);
+        f32.l2_rows4(query_, refs + i, after(i), dimension, distances + i);
       break;
     case Metric::kIp:
       for (size_t i = 0; i < count; i += 4)
-        f32.dot_rows4(query_, refs + i, dimension, distances + i);
+        f32.dot_rows4(query_, refs + i, after(i), dimension, distances + i);
       for (size_t i = 0; i < count; ++i) distances[i] = -distances[i];
       break;
     case Metric::kCosine:
@@ -94,7 +95,8 @@ void F32Scorer::Score(RowRef* refs, const Slot* slots, size_t count, float* dist
         for (size_t j = i; j < i + 4 && j < count; ++j) {
           inverse_norms[j - i] = store_->InverseNorm(slots[j]);
         }
-        f32.cosine_rows4(query_, inverse_norm_, refs + i, inverse_norms, dimension, distances + i);
+        f32.cosine_rows4(query_, inverse_norm_, refs + i, after(i), inverse_norms, dimension,
+                         distances + i);
       }
       break;
   }

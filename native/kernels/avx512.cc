@@ -1,5 +1,6 @@
 #include <utility>
 
+#include "base/prefetch.h"
 #include "kernels/cpu_features.h"
 #include "kernels/isa.h"
 #include "kernels/tables.h"

@@ -54,15 +54,18 @@ struct FloatForms {
   // Scores one row for each index `r`. Element i goes to lane i mod kLanes of even_f32xn or
   // odd_f32xn, by i / kLanes. Folds and not loops over the rows: compilers keep an array in
   // registers only if every index into it is a constant from the start.
-  template <class Term, size_t... r>
+  template <class Term, bool kFetch, size_t... r>
   static VITRINE_ALWAYS_INLINE void ScoreRows(std::index_sequence<r...>, const Element* query,
-                                              const Element* const* rows_in_memory, size_t dim,
+                                              const Element* const* rows_in_memory,
+                                              const Element* const* next_in_memory, size_t dim,
                                               float* out) {
     const Element* const rows[] = {rows_in_memory[r]...};
+    const Element* const next_rows[] = {next_in_memory[r]...};
     Vec even_f32xn[sizeof...(r)], odd_f32xn[sizeof...(r)];
     ((even_f32xn[r] = Isa::Zero(), odd_f32xn[r] = Isa::Zero()), ...);
     size_t at = 0;
     for (; dim - at >= 2 * kLanes; at += 2 * kLanes) {
+      if constexpr (kFetch) (Fetch(next_rows[r] + at), ...);
       const Vec first_f32xn = Isa::Load(query + at);
       ((even_f32xn[r] = Term::Add(first_f32xn, Isa::Load(rows[r] + at), even_f32xn[r])), ...);
       const size_t next = at + kLanes;
@@ -90,17 +93,23 @@ struct FloatForms {
     }
   }
 
+  // The lines under the 2 * kLanes elements from `from` on.
+  static VITRINE_ALWAYS_INLINE void Fetch(const Element* from) {
+    Prefetch(from);
+    if constexpr (2 * kLanes * sizeof(Element) > kCacheLineBytes) Prefetch(from + kLanes);
+  }
+
   template <class Term>
   static float Score(const Element* a, const Element* b, size_t dim) noexcept {
     float out;
-    ScoreRows<Term>(std::make_index_sequence<1>(), a, &b, dim, &out);
+    ScoreRows<Term, false>(std::make_index_sequence<1>(), a, &b, &b, dim, &out);
     return out;
   }
 
   template <class Term>
-  static void ScoreRows4(const Element* query, const Element* const* rows, size_t dim,
-                         float* out) noexcept {
-    ScoreRows<Term>(std::make_index_sequence<4>(), query, rows, dim, out);
+  static void ScoreRows4(const Element* query, const Element* const* rows,
+                         const Element* const* next, size_t dim, float* out) noexcept {
+    ScoreRows<Term, true>(std::make_index_sequence<4>(), query, rows, next, dim, out);
   }
 
   template <class Term>
@@ -111,11 +120,11 @@ struct FloatForms {
       const Element* const four[] = {RowAt(rows, stride_bytes, i), RowAt(rows, stride_bytes, i + 1),
                                      RowAt(rows, stride_bytes, i + 2),
                                      RowAt(rows, stride_bytes, i + 3)};
-      ScoreRows<Term>(std::make_index_sequence<4>(), query, four, dim, out + i);
+      ScoreRows<Term, false>(std::make_index_sequence<4>(), query, four, four, dim, out + i);
     }
     for (; i < count; ++i) {
       const Element* const one = RowAt(rows, stride_bytes, i);
-      ScoreRows<Term>(std::make_index_sequence<1>(), query, &one, dim, out + i);
+      ScoreRows<Term, false>(std::make_index_sequence<1>(), query, &one, &one, dim, out + i);
     }
   }
 
@@ -125,9 +134,9 @@ struct FloatForms {
   }
 
   static void CosineRows4(const Element* query, float query_inverse_norm,
-                          const Element* const* rows, const float* row_inverse_norms, size_t dim,
-                          float* out) noexcept {
-    ScoreRows4<DotTerm<Isa>>(query, rows, dim, out);
+                          const Element* const* rows, const Element* const* next,
+                          const float* row_inverse_norms, size_t dim, float* out) noexcept {
+    ScoreRows4<DotTerm<Isa>>(query, rows, next, dim, out);
     for (size_t r = 0; r < 4; ++r) {
       out[r] = CosineOfDot(out[r], query_inverse_norm, row_inverse_norms[r]);
     }

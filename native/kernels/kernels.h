@@ -24,6 +24,9 @@ struct BFloat16 {
 //   a, b, query, row  [dim] Element, any alignment, not retained; nothing outside [0, dim) is read,
 //                     not even in a masked way that could fault
 //   rows              rows4: 4 pointers, not necessarily distinct
+//   next              rows4: 4 rows that will be scored next, brought into the cache meanwhile, a
+//                     line of theirs for each line of `rows`; `rows` itself when there are none.
+//                     That keeps memory busy and never floods it (docs/decisions/0001)
 //                     block: the first of `count` rows, row i `stride_bytes * i` bytes further on
 //   out               one f32 a row: [4] or [count], any alignment, must not overlap the inputs
 //   dim               >= 1; count may be 0; stride_bytes >= dim * sizeof(Element), or anything
@@ -64,13 +67,14 @@ struct FloatKernels {
                   size_t dim) noexcept;
 
   // One query against four rows anywhere in memory.
-  void (*l2_rows4)(const Element* query, const Element* const* rows, size_t dim,
-                   float* out) noexcept;
-  void (*dot_rows4)(const Element* query, const Element* const* rows, size_t dim,
-                    float* out) noexcept;
+  void (*l2_rows4)(const Element* query, const Element* const* rows, const Element* const* next,
+                   size_t dim, float* out) noexcept;
+  void (*dot_rows4)(const Element* query, const Element* const* rows, const Element* const* next,
+                    size_t dim, float* out) noexcept;
   //   row_inverse_norms  [4]
   void (*cosine_rows4)(const Element* query, float query_inverse_norm, const Element* const* rows,
-                       const float* row_inverse_norms, size_t dim, float* out) noexcept;
+                       const Element* const* next, const float* row_inverse_norms, size_t dim,
+                       float* out) noexcept;
 
   // One query against rows at a fixed distance.
   void (*l2_block)(const Element* query, const Element* rows, size_t stride_bytes, size_t count,

@@ -1,6 +1,7 @@
 #include <cstring>
 #include <utility>
 
+#include "base/prefetch.h"
 #include "kernels/isa.h"
 #include "kernels/tables.h"
 

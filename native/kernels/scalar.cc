@@ -65,7 +65,8 @@ float Score(const Element* a, const Element* b, size_t dim) noexcept {
 }
 
 template <Term kTerm, class Element>
-void ScoreRows4(const Element* query, const Element* const* rows, size_t dim, float* out) noexcept {
+void ScoreRows4(const Element* query, const Element* const* rows, const Element* const* /*next*/,
+                size_t dim, float* out) noexcept {
   for (size_t r = 0; r < 4; ++r) {
     const float score = Score<kTerm>(query, rows[r], dim);
     std::memcpy(out + r, &score, sizeof(score));
@@ -101,7 +102,8 @@ float Cosine(const Element* a, float a_inverse_norm, const Element* b, float b_i
 
 template <class Element>
 void CosineRows4(const Element* query, float query_inverse_norm, const Element* const* rows,
-                 const float* row_inverse_norms, size_t dim, float* out) noexcept {
+                 const Element* const* /*next*/, const float* row_inverse_norms, size_t dim,
+                 float* out) noexcept {
   for (size_t r = 0; r < 4; ++r) {
     out[r] = Cosine(query, query_inverse_norm, rows[r], row_inverse_norms[r], dim);
   }

@@ -201,9 +201,9 @@ void ExpectFormsAgree(const F32Kernels& f32, const float* query, const char* row
     dot.one[i] = f32.dot(query, row[i], dim);
     cosine.one[i] = f32.cosine(query, query_inverse, row[i], inverse[i], dim);
   }
-  f32.l2_rows4(query, row, dim, l2.four.data());
-  f32.dot_rows4(query, row, dim, dot.four.data());
-  f32.cosine_rows4(query, query_inverse, row, inverse, dim, cosine.four.data());
+  f32.l2_rows4(query, row, row, dim, l2.four.data());
+  f32.dot_rows4(query, row, row, dim, dot.four.data());
+  f32.cosine_rows4(query, query_inverse, row, row, inverse, dim, cosine.four.data());
   f32.l2_block(query, first, stride_bytes, count, dim, l2.block.data());
   f32.dot_block(query, first, stride_bytes, count, dim, dot.block.data());
   f32.cosine_block(query, query_inverse, first, inverse, stride_bytes, count, dim,
