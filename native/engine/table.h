@@ -174,14 +174,14 @@ class Table final : private IdMap::OwnerIds {
   // The parts of a write; `write_mutex_` is held.
   Status WriteAll(std::span<const PointId> ids, std::span<const float> vectors,
                   std::span<const size_t> order, const WriteControl& control);
-  Status WriteChunk(std::span<ChunkPoint> points, size_t beam);
-  void RelinkRows(std::span<const Slot> rows, const WriteControl& control);
-  Status MakeRoom(size_t count, size_t beam);
+  Status WriteChunk(std::span<ChunkPoint> points);
+  void RelinkOldest(size_t linked);
+  Status MakeRoom(size_t count);
   void AllocateSlots(std::span<ChunkPoint> points);
   class UnpublishedChunk;
   void Abandon(const ChunkPoint& point);
   bool GrowTo(size_t slots);
-  void LinkChunk(std::span<ChunkPoint> points, size_t beam);
+  void LinkChunk(std::span<ChunkPoint> points);
   void ShareRow(ChunkPoint& point, Slot owner);
   void PublishChunk(std::span<const ChunkPoint> points, std::vector<PointRef>& replaced,
                     std::vector<PointId>& replaced_ids);
@@ -268,6 +268,8 @@ class Table final : private IdMap::OwnerIds {
   };
   std::vector<Deferred> deferred_;
   size_t inserted_since_reconnect_ = 0;
+  size_t relink_next_ = 0;   // the row whose turn it is, see RelinkOldest
+  size_t relink_due_ = 0;    // new rows that have not been made up for
   Slot first_unlinked_ = 0;  // unless linked_: every row below is in the graph
   std::vector<std::unique_ptr<LinkScratch>> writer_scratches_;
 };

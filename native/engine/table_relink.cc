@@ -29,7 +29,7 @@ Result<bool> Table::LinkSome(size_t most) {
     linked_.store(true, std::memory_order_release);
     return false;
   }
-  VITRINE_RETURN_IF_ERROR(WriteChunk(points, graph_.stream_beam()));
+  VITRINE_RETURN_IF_ERROR(WriteChunk(points));
   return true;
 }
 

@@ -7,8 +7,6 @@ namespace {
 
 // Points that are linked together: later ones find them in the graph.
 constexpr size_t kChunk = 512;
-// Fewer points than this are not worth a second pass.
-constexpr size_t kMinBulk = 1'000;
 
 }  // namespace
 
@@ -27,22 +25,17 @@ Status TableTransaction::Prepare(std::span<const Point> points, std::span<const 
   removed_refs_.reserve(removed.size());
   // A point: its row settles, and may have to be freed. A removed one: guest, end of life, row.
   table_.ReserveDeferred(4 * points.size() + 3 * removed.size());
-  bulk_ = points.size() >= kMinBulk && points.size() >= table_.size();
-  const size_t beam = bulk_ ? table_.graph_.bulk_beam() : table_.graph_.stream_beam();
-  // Removals repair the graph with a scratch of their own.
-  table_.graph_.Prepare(table_.WriterScratch(0), table_.graph_.stream_beam());
-
   for (size_t done = 0; done < points_.size();) {
     const std::span<Table::ChunkPoint> chunk =
         std::span(points_).subspan(done, std::min(kChunk, points_.size() - done));
-    VITRINE_RETURN_IF_ERROR(table_.MakeRoom(chunk.size(), beam));
+    VITRINE_RETURN_IF_ERROR(table_.MakeRoom(chunk.size()));
     table_.AllocateSlots(chunk);
     done += chunk.size();
     allocated_ = done;
-    table_.LinkChunk(chunk, beam);
+    table_.LinkChunk(chunk);
   }
-  // The graph grew: so did what a removal needs.
-  table_.graph_.Prepare(table_.WriterScratch(0), table_.graph_.stream_beam());
+  // What a removal needs grows with the graph.
+  table_.graph_.Prepare(table_.WriterScratch(0));
   const auto guests = std::count_if(points_.begin(), points_.end(),
                                     [](const auto& point) { return point.ref.shared(); });
   const std::unique_lock lock(table_.id_mutex_);
@@ -84,13 +77,9 @@ void TableTransaction::Publish() {
 }
 
 void TableTransaction::Tidy() {
-  if (bulk_) {
-    std::vector<Slot> older_half;
-    for (size_t i = 0; i < points_.size() / 2; ++i) {
-      if (!points_[i].ref.shared()) older_half.push_back(points_[i].slot);
-    }
-    table_.RelinkRows(older_half, {});
-  }
+  const auto linked = std::count_if(points_.begin(), points_.end(),
+                                    [](const auto& point) { return !point.ref.shared(); });
+  table_.RelinkOldest(static_cast<size_t>(linked));
   table_.MaintainGraph();
 }
 

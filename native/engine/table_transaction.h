@@ -50,7 +50,6 @@ class TableTransaction {
   size_t allocated_ = 0;  // of points_: those that have a row
   std::vector<PointId> removed_;
   std::vector<PointRef> removed_refs_;
-  bool bulk_ = false;
   bool published_ = false;
 };
 

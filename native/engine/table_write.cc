@@ -12,8 +12,7 @@ namespace {
 // Points that become visible together. Large enough to keep every thread busy, small enough that
 // a cancelled write ends soon.
 constexpr size_t kChunk = 512;
-// Fewer points than this are not worth a second pass.
-constexpr size_t kMinBulk = 1'000;
+
 Status OutOfMemory() {
   return {ErrorCode::kOutOfMemory, "no memory for more points; none of this chunk were added"};
 }
@@ -79,9 +78,6 @@ Status Table::Upsert(std::span<const PointId> ids, std::span<const float> vector
 Status Table::WriteAll(std::span<const PointId> ids, std::span<const float> vectors,
                        std::span<const size_t> order, const WriteControl& control) {
   const size_t total = order.empty() ? ids.size() : order.size();
-  // A load that at least doubles the table is done in two passes.
-  const bool bulk = total >= kMinBulk && total >= size();
-  std::vector<Slot> older_half;
   std::vector<ChunkPoint> chunk;
   for (size_t done = 0; done < total;) {
     if (IsCancelled(control)) return Cancelled();
@@ -91,26 +87,12 @@ Status Table::WriteAll(std::span<const PointId> ids, std::span<const float> vect
       const size_t from = order.empty() ? i : order[i];
       chunk.push_back({ids[from], vectors.data() + from * vectors_.dimension(), kNoSlot, {}});
     }
-    VITRINE_RETURN_IF_ERROR(WriteChunk(chunk, bulk ? graph_.bulk_beam() : graph_.stream_beam()));
-    if (bulk && done < total / 2) {
-      for (const ChunkPoint& point : chunk) {
-        if (!point.ref.shared()) older_half.push_back(point.slot);
-      }
-    }
+    VITRINE_RETURN_IF_ERROR(WriteChunk(chunk));
     done += count;
     if (control.on_progress) control.on_progress(done, total);
   }
-  RelinkRows(older_half, control);
   MaintainGraph();
   return {};
-}
-
-// What was linked when the graph was small is linked once more: walks pass there most.
-void Table::RelinkRows(std::span<const Slot> rows, const WriteControl& control) {
-  ParallelFor(pool_, Parallelism(), rows.size(), [&](size_t worker, size_t i) {
-    if (IsCancelled(control) || !graph_.Contains(rows[i])) return;
-    graph_.Relink(rows[i], graph_.bulk_beam(), *writer_scratches_[worker]);
-  });
 }
 
 // The rows of a chunk that is being linked: given back when that fails for lack of memory.
@@ -131,18 +113,18 @@ class Table::UnpublishedChunk {
 };
 
 // Whatever can fail for lack of memory comes before anything that a reader might see.
-Status Table::WriteChunk(std::span<ChunkPoint> points, size_t beam) {
+Status Table::WriteChunk(std::span<ChunkPoint> points) {
   Reclaim();
   std::vector<PointRef> replaced;
   std::vector<PointId> replaced_ids;
   replaced.reserve(points.size());
   replaced_ids.reserve(points.size());
   ReserveDeferred(4 * points.size());
-  VITRINE_RETURN_IF_ERROR(MakeRoom(points.size(), beam));
+  VITRINE_RETURN_IF_ERROR(MakeRoom(points.size()));
   AllocateSlots(points);
 
   UnpublishedChunk unpublished(*this, points);
-  LinkChunk(points, beam);
+  LinkChunk(points);
   const auto guests = std::count_if(points.begin(), points.end(),
                                     [](const ChunkPoint& point) { return point.ref.shared(); });
   if (guests > 0) {
@@ -158,12 +140,29 @@ Status Table::WriteChunk(std::span<ChunkPoint> points, size_t beam) {
     if (!point.ref.shared()) deferred_.push_back({Deferred::Kind::kSettle, point.slot, 0, version});
   }
   inserted_since_reconnect_ += points.size();
+  RelinkOldest(points.size() - static_cast<size_t>(guests));
   Reclaim();
   return {};
 }
 
+// For every two rows that are new one that was there before is linked once more, in turn: what was
+// linked when the graph was small has far neighbours, and walks pass there most. A table that grows
+// has its older half linked twice in the end, whether it grew in one call or in many; in one whose
+// points come and go every row has its turn.
+void Table::RelinkOldest(size_t linked) {
+  relink_due_ += linked;
+  const size_t count = std::min(relink_due_ / 2, SlotLimit());
+  relink_due_ %= 2;
+  const size_t first = relink_next_;
+  ParallelFor(pool_, Parallelism(), count, [&](size_t worker, size_t i) {
+    const auto slot = static_cast<Slot>((first + i) % SlotLimit());
+    if (graph_.IsAlive(slot)) graph_.Relink(slot, *writer_scratches_[worker]);
+  });
+  relink_next_ = SlotLimit() == 0 ? 0 : (first + count) % SlotLimit();
+}
+
 // Room for `count` points more: rows, ids, and what the threads that link them need.
-Status Table::MakeRoom(size_t count, size_t beam) {
+Status Table::MakeRoom(size_t count) {
   const size_t fresh = count - std::min(count, free_slots_.size());
   const size_t limit = SlotLimit() + fresh;
   if (limit > kMaxSlots) {
@@ -171,7 +170,7 @@ Status Table::MakeRoom(size_t count, size_t beam) {
   }
   if (!GrowTo(limit)) return OutOfMemory();
   for (size_t worker = 0; worker < Parallelism(); ++worker) {
-    graph_.Prepare(WriterScratch(worker), beam);
+    graph_.Prepare(WriterScratch(worker));
   }
   const std::unique_lock lock(id_mutex_);
   ids_.Reserve(ids_.size() + count, 0);
@@ -231,12 +230,12 @@ bool Table::GrowTo(size_t slots) {
          shared_.Grow(slots) && zero_.Grow(slots);
 }
 
-void Table::LinkChunk(std::span<ChunkPoint> points, size_t beam) {
+void Table::LinkChunk(std::span<ChunkPoint> points) {
   std::vector<Slot> equal(points.size(), kNoSlot);
   ParallelFor(pool_, Parallelism(), points.size(), [&](size_t worker, size_t i) {
     const Slot slot = points[i].slot;
     if (vectors_.IsZero(slot)) return;
-    equal[i] = graph_.Insert(slot, beam, *writer_scratches_[worker]).value_or(kNoSlot);
+    equal[i] = graph_.Insert(slot, *writer_scratches_[worker]).value_or(kNoSlot);
   });
   for (size_t i = 0; i < points.size(); ++i) {
     if (vectors_.IsZero(points[i].slot)) {
@@ -318,7 +317,7 @@ Result<size_t> Table::Remove(std::span<const PointId> ids, const WriteControl& c
     refs.reserve(end - done);
     removed_ids.reserve(end - done);
     ReserveDeferred(3 * (end - done));
-    graph_.Prepare(WriterScratch(0), graph_.stream_beam());
+    graph_.Prepare(WriterScratch(0));
     {
       const std::unique_lock lock(id_mutex_);
       const uint64_t version = readers_.published() + 1;

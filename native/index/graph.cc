@@ -48,6 +48,7 @@ LinkScratch::LinkScratch(size_t m, size_t ef_construction)
 Graph::Graph(const VectorStore& vectors, const GraphOptions& options)
     : vectors_(vectors),
       options_(options),
+      beam_(std::max<size_t>(8, options.ef_construction * 2 / 5)),
       degree_(2 * options.m),
       forward_limit_(std::max<size_t>(1, degree_ * 3 / 4)),
       prune_limit_(std::max<size_t>(1, degree_ * 13 / 16)),
@@ -59,8 +60,8 @@ bool Graph::Grow(size_t count) {
   return links_.Grow(count) && in_degree_.Grow(count) && nodes_.Grow(count) && dead_.Grow(count);
 }
 
-void Graph::Prepare(LinkScratch& scratch, size_t beam) const {
-  scratch.search.Prepare(beam, nodes_.capacity());
+void Graph::Prepare(LinkScratch& scratch) const {
+  scratch.search.Prepare(beam_, nodes_.capacity());
 }
 
 void Graph::AddInDegree(Slot slot) {
@@ -111,12 +112,12 @@ void Graph::WriteRow(Slot slot, std::span<const Candidate> links,
   for (; i < width; ++i) links_.Store(slot, i, kNoSlot);
 }
 
-std::optional<Slot> Graph::Insert(Slot slot, size_t beam, LinkScratch& scratch) {
+std::optional<Slot> Graph::Insert(Slot slot, LinkScratch& scratch) {
   const F32Scorer scorer = vectors_.ScorerFor(slot);
   for (;;) {
     EntryTable::Snapshot entries;
     const size_t entry_count = entries_.Read(entries);
-    FindCandidates(scorer, {entries.data(), entry_count}, beam, scratch);
+    FindCandidates(scorer, {entries.data(), entry_count}, beam_, scratch);
     if (!scratch.candidates.empty()) break;
     // The graph is empty, or walks meet removed nodes only.
     if (BecomeEntry(slot)) return std::nullopt;
@@ -291,14 +292,16 @@ void Graph::Reselect(Slot from, std::span<const Candidate> more, size_t limit,
   }
 }
 
-void Graph::Relink(Slot slot, size_t beam, LinkScratch& scratch) {
+void Graph::Relink(Slot slot, LinkScratch& scratch) {
   EntryTable::Snapshot entries;
   const size_t entry_count = entries_.Read(entries);
-  FindCandidates(vectors_.ScorerFor(slot), {entries.data(), entry_count}, beam, scratch);
+  FindCandidates(vectors_.ScorerFor(slot), {entries.data(), entry_count}, beam_, scratch);
   Reselect(slot, scratch.candidates, prune_limit_, scratch);
   HandOverEvicted(slot, scratch);
-  const std::vector<Slot> added = scratch.added;
-  for (const Slot neighbour : added) Link(neighbour, slot, scratch);
+  // Link changes `added`.
+  scratch.candidates.clear();
+  for (const Slot neighbour : scratch.added) scratch.candidates.push_back({0, neighbour});
+  for (const Candidate& neighbour : scratch.candidates) Link(neighbour.slot, slot, scratch);
 }
 
 bool Graph::HandOver(Slot slot, std::span<const Candidate> hosts) {

@@ -24,7 +24,7 @@ namespace vitrine {
 struct GraphOptions {
   size_t m = 16;  // half of a node's links, 2 ... 128
   // How hard to look for a node's neighbours, on the scale of HNSW: the graph is as good as the one
-  // that HNSW builds with this beam width. The beams used are narrower, see below.
+  // that HNSW builds with this beam width. The beam used is narrower, see Graph.
   size_t ef_construction = 200;
   uint64_t seed = 0;  // of the choices left to chance (new entries after a sweep)
 };
@@ -66,26 +66,20 @@ class Graph {
   // Makes nodes [0, count) possible; false when memory is refused.
   [[nodiscard]] bool Grow(size_t count);
 
-  // Beam widths for `Insert` and `Relink`. With a slack of 1.05 a beam of 120 gives what HNSW needs
-  // 200 for; a bulk load does with 80 when the older half is linked anew afterwards, in less time
-  // and with shorter walks (fashion-mnist at recall 0.95: 248 distances against 269).
-  size_t stream_beam() const { return std::max<size_t>(8, options_.ef_construction * 3 / 5); }
-  size_t bulk_beam() const { return std::max<size_t>(8, options_.ef_construction * 2 / 5); }
-
-  // Makes room in `scratch` for changes with beams up to `beam`: until the graph grows, Insert and
-  // Remove allocate nothing. May throw std::bad_alloc.
-  void Prepare(LinkScratch& scratch, size_t beam) const;
+  // Makes room in `scratch` for changes: until the graph grows, Insert, Relink and Remove allocate
+  // nothing. May throw std::bad_alloc.
+  void Prepare(LinkScratch& scratch) const;
 
   // A new node for row `slot`. When a node with equal bytes is there, nothing changes and that
   // node is returned: equal vectors share a node, because copies never rule each other out and
   // would fill each other's links.
   // REQUIRES: the row holds its vector; the slot is not in the graph
-  std::optional<Slot> Insert(Slot slot, size_t beam, LinkScratch& scratch);
+  std::optional<Slot> Insert(Slot slot, LinkScratch& scratch);
 
   // Chooses the links of node `slot` anew, as if it were inserted now: what came early was linked
   // when the graph was small, and walks pass there most.
-  // REQUIRES: the slot is in the graph
-  void Relink(Slot slot, size_t beam, LinkScratch& scratch);
+  // REQUIRES: IsAlive(slot)
+  void Relink(Slot slot, LinkScratch& scratch);
 
   // Takes node `slot` out of the results and links its neighbours with one another. Walks still
   // pass through it until the next sweep. Does nothing when it was removed before.
@@ -116,6 +110,8 @@ class Graph {
   size_t row_bytes() const { return links_.row_bytes() + 1; }
   size_t fixed_bytes() const { return sizeof(*this) + RowLocks::kCount; }
   bool Contains(Slot slot) const { return nodes_.Test(slot); }
+  // Whether the slot is in the graph and was not removed.
+  bool IsAlive(Slot slot) const { return nodes_.Test(slot) && !dead_.Test(slot); }
   const GraphOptions& options() const { return options_; }
   const EntryTable& entries() const { return entries_; }
 
@@ -181,6 +177,9 @@ class Graph {
 
   const VectorStore& vectors_;
   const GraphOptions options_;
+  // Beam of `Insert` and `Relink`. With a slack of 1.05, and half of the nodes linked twice, a beam
+  // of 80 gives what HNSW needs 200 for; wider ones make no shorter walks (fashion-mnist).
+  const size_t beam_;
   const size_t degree_;         // links of a node at most; the row may be wider, for fill edges
   const size_t forward_limit_;  // links of a new node
   const size_t prune_limit_;    // links left when a full row is pruned: room for the next ones
