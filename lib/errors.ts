@@ -16,6 +16,9 @@ export const errorCodes = {
   ERR_IO: 'The operating system refused a file operation.',
   ERR_CORRUPT: "A file's bytes contradict themselves.",
   ERR_FORMAT: 'A file is of a kind or version that this release cannot read.',
+  ERR_LOCKED: 'Somebody else has the database open for writing.',
+  ERR_READ_ONLY: 'A write to a database that was opened for reading only.',
+  ERR_CONFLICT: 'A point that a write relied on was written meanwhile.',
   ERR_NO_BINARY: 'There is no native binary for this platform.',
   ERR_INTERNAL: 'A defect in vitrine.',
 } as const

@@ -30,6 +30,9 @@ enum class ErrorCode : unsigned char {
   kIo,           // the operating system refused a file operation
   kCorrupt,      // a file's bytes contradict themselves
   kFormat,       // a file is whole but of a kind or version that this build cannot read
+  kLocked,       // somebody else has the folder open for writing
+  kReadOnly,     // a write to what was opened for reading only
+  kConflict,     // what a write relied on was written meanwhile
   kNoBinary,     // no native binary for this platform (raised by the loader in lib/)
   kInternal,     // an invariant of ours does not hold: a defect in vitrine
 };
@@ -38,7 +41,8 @@ inline constexpr std::string_view kErrorCodeNames[] = {
     "ERR_ARGUMENT",   "ERR_OPTION",    "ERR_DIMENSION",     "ERR_VECTOR",    "ERR_ID",
     "ERR_EXISTS",     "ERR_NOT_FOUND", "ERR_CLOSED",        "ERR_CANCELLED", "ERR_TIMEOUT",
     "ERR_OVERLOADED", "ERR_TOO_LARGE", "ERR_OUT_OF_MEMORY", "ERR_IO",        "ERR_CORRUPT",
-    "ERR_FORMAT",     "ERR_NO_BINARY", "ERR_INTERNAL",
+    "ERR_FORMAT",     "ERR_LOCKED",    "ERR_READ_ONLY",     "ERR_CONFLICT",  "ERR_NO_BINARY",
+    "ERR_INTERNAL",
 };
 
 constexpr std::string_view ErrorCodeName(ErrorCode code) {

@@ -93,6 +93,10 @@ std::string SectionName(uint32_t type) {
   static constexpr std::string_view kNames[] = {"",       "config",  "ids",   "births",
                                                 "guests", "vectors", "links", "entries"};
   if (type > 0 && type < std::size(kNames)) return std::string(kNames[type]);
+  if (type == static_cast<uint32_t>(SectionType::kHosts)) return "hosts";
+  if (type == static_cast<uint32_t>(SectionType::kRecordEnds)) return "record ends";
+  if (type == static_cast<uint32_t>(SectionType::kRecords)) return "records";
+  if (type == static_cast<uint32_t>(SectionType::kIdempotency)) return "idempotency";
   return "section " + std::to_string(type);
 }
 

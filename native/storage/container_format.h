@@ -36,11 +36,11 @@ enum class SectionType : uint32_t {
   kVectors = 5,
   kLinks = 6,
   kEntries = 7,
-  // Ranges that are spoken for.
-  kFirstGraph = 8,
-  kFirstCodes = 16,
-  kFirstPayload = 32,
-  kFirstIdempotency = 48,
+  kHosts = 8,
+  kFirstCodes = 16,  // to 31: spoken for
+  kRecordEnds = 32,
+  kRecords = 33,
+  kIdempotency = 48,
 };
 
 // "vectors"; "section 99" for a type without a name.

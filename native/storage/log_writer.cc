@@ -70,9 +70,7 @@ class LogWriter::Leader {
       pending->done = pending->abandoned = log_.abandoned_ = true;
     }
     log_.leading_ = false;
-    log_.durable_lsn_ = log_.segments_.durable_lsn();
-    log_.room_ = log_.segments_.room();
-    log_.counts_ = log_.segments_.counts();
+    log_.TakeOver();
     log_.changed_.notify_all();
   }
 
@@ -110,12 +108,20 @@ Result<std::unique_ptr<LogWriter>> LogWriter::Open(FileSystem& files, std::strin
     const Status begun = log->segments_.Begin(0);
     if (!begun.ok() && !log->segments_.failure().ok()) return begun;
   }
-  log->room_ = log->segments_.room();
-  log->counts_ = log->segments_.counts();
+  log->TakeOver();
   return log;
 }
 
-Result<LogWriter::Ticket> LogWriter::Enqueue(LogRecord record, Until until) {
+// What the last leader left behind, for those who ask. REQUIRES: nobody leads
+void LogWriter::TakeOver() {
+  durable_lsn_ = segments_.durable_lsn();
+  last_lsn_ = segments_.written_lsn() + (segments_.failure().ok() && !abandoned_ ? 0 : 1);
+  segment_ = segments_.segment();
+  room_ = segments_.room();
+  counts_ = segments_.counts();
+}
+
+Result<std::shared_ptr<LogWriter::Pending>> LogWriter::MakePending(LogRecord record, Until until) {
   const size_t bytes = record.payload.size();
   if (bytes > kMaxPayloadBytes) {
     return NotApplied({ErrorCode::kTooLarge, "a record of " + std::to_string(bytes) +
@@ -125,17 +131,48 @@ Result<LogWriter::Ticket> LogWriter::Enqueue(LogRecord record, Until until) {
   auto pending = std::make_shared<Pending>();
   pending->record = std::move(record);
   pending->until = until;
+  return pending;
+}
+
+Status LogWriter::Queue(const Batch& batch) {
+  size_t bytes = 0;
+  for (const auto& pending : batch) bytes += pending->record.payload.size();
   const std::lock_guard lock(mutex_);
   if (closed_) return NotApplied({ErrorCode::kClosed, "the log is closed"});
   if (abandoned_) return NotApplied(OutOfMemory());
   if (!failure_.ok()) return NotApplied(AfterFailure(failure_));
-  // One record always fits, however large.
+  // Something always fits, however large.
   if (!queue_.empty() && queued_bytes_ + bytes > queue_limit_) {
     return NotApplied({ErrorCode::kOverloaded, "too much waits to be written to the log"});
   }
-  queue_.push_back(pending);
+  queue_.insert(queue_.end(), batch.begin(), batch.end());
   queued_bytes_ += bytes;
-  return Ticket(std::move(pending));
+  return {};
+}
+
+Result<LogWriter::Ticket> LogWriter::Enqueue(LogRecord record, Until until) {
+  Result<std::shared_ptr<Pending>> pending = MakePending(std::move(record), until);
+  if (!pending.ok()) return pending.status();
+  VITRINE_RETURN_IF_ERROR(Queue({*pending}));
+  return Ticket(std::move(*pending));
+}
+
+Result<LogWriter::Ack> LogWriter::AppendAll(std::vector<LogRecord> records, Until until) {
+  Batch batch;
+  batch.reserve(records.size());
+  for (LogRecord& record : records) {
+    Result<std::shared_ptr<Pending>> pending = MakePending(std::move(record), until);
+    if (!pending.ok()) return pending.status();
+    batch.push_back(std::move(*pending));
+  }
+  VITRINE_RETURN_IF_ERROR(Queue(batch));
+  Ack last;
+  for (std::shared_ptr<Pending>& pending : batch) {
+    const Result<Ack> ack = Wait(Ticket(std::move(pending)));
+    if (!ack.ok()) return ack.status();
+    last = *ack;
+  }
+  return last;
 }
 
 Result<LogWriter::Ack> LogWriter::Wait(const Ticket& ticket) {
@@ -284,6 +321,21 @@ Status LogWriter::Close() {
 uint64_t LogWriter::durable_lsn() const {
   const std::lock_guard lock(mutex_);
   return durable_lsn_;
+}
+
+uint64_t LogWriter::last_lsn() const {
+  const std::lock_guard lock(mutex_);
+  return last_lsn_;
+}
+
+uint64_t LogWriter::segment() const {
+  const std::lock_guard lock(mutex_);
+  return segment_;
+}
+
+bool LogWriter::failed() const {
+  const std::lock_guard lock(mutex_);
+  return abandoned_ || !failure_.ok();
 }
 
 uint64_t LogWriter::room() const {

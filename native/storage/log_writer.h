@@ -67,6 +67,9 @@ class LogWriter {
   Result<Ack> Wait(const Ticket& ticket);
   // Both at once.
   Result<Ack> Append(LogRecord record, Until until);
+  // Several records with successive numbers; the last one's is returned. Whole or not at all as
+  // long as their frames and two pages fit into `room()`, and nobody else appends.
+  Result<Ack> AppendAll(std::vector<LogRecord> records, Until until);
   // Returns when everything that was queued before is on the device; fails if some of it is not.
   Status Flush();
   // Attests the last group, unless something waits to be written. To be called when nothing was
@@ -83,11 +86,20 @@ class LogWriter {
   uint64_t durable_lsn() const;
   // Bytes of frames that the current segment still takes.
   uint64_t room() const;
+  // The highest number that a record may have which was written or in flight when the log failed.
+  uint64_t last_lsn() const;
+  // The number of the segment in use, or of the last one that was; 0 for none.
+  uint64_t segment() const;
+  // Whether nothing can be written any more.
+  bool failed() const;
   LogCounts counts() const;
 
  private:
   struct Pending;
   using Batch = std::vector<std::shared_ptr<Pending>>;
+  static Result<std::shared_ptr<Pending>> MakePending(LogRecord record, Until until);
+  Status Queue(const Batch& batch);
+  void TakeOver();
   class Leader;
 
   LogWriter(FileSystem& files, std::string folder, const LogEnd& end, const Options& options);
@@ -119,6 +131,8 @@ class LogWriter {
   // A leader ended without saying what became of its records: memory ran out.
   bool abandoned_ = false;
   uint64_t durable_lsn_ = 0;
+  uint64_t last_lsn_ = 0;
+  uint64_t segment_ = 0;
   uint64_t room_ = 0;
   uint64_t refused_ = 0;
   uint64_t unknown_ = 0;

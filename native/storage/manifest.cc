@@ -238,8 +238,13 @@ Result<Manifest> DecodeManifest(std::span<const std::byte> bytes, const std::str
     return CorruptFile(path, "manifest", offset, what);
   };
   if (bytes.size() < kPageBytes + kTrailerBytes) return corrupt(0, "the file is too short");
-  // Its name says what it is: without the magic it is damaged, not of another kind.
+  // Its name says what it is: what says something else is damaged, not of another kind.
   if (!HasMagic(bytes)) return corrupt(0, "the magic is missing");
+  const HeaderPage claimed = DecodeHeader(bytes.data());
+  if (CrcHolds(bytes.first(HeaderPage::kCrcAt), claimed.crc) &&
+      claimed.kind != static_cast<uint16_t>(FileKind::kManifest)) {
+    return corrupt(8, "it is a file of another kind");
+  }
   const Result<HeaderPage> header =
       ReadHeaderPage(bytes.first(kPageBytes), path, FileKind::kManifest, HeaderPage::kReservedFrom);
   if (!header.ok()) return header.status();

@@ -37,8 +37,8 @@ struct Manifest {
     uint32_t collection = 0;
     bool operator==(const Alias&) const = default;
   };
-  // The files of one collection, or of the database itself. Unchanged ones are named by several
-  // checkpoints.
+  // The files of one collection, or of the database itself. Unchanged ones are named by later
+  // checkpoints too.
   struct Part {
     uint32_t collection = kDatabasePart;
     uint64_t epoch = 0;  // in the names of its files

@@ -62,9 +62,12 @@ class SegmentWriter {
   // Makes `status` the final failure, and returns it.
   Status Fail(Status status);
 
-  uint64_t written_lsn() const { return written_lsn_; }
   uint64_t durable_lsn() const { return durable_lsn_; }
   const Status& failure() const { return failure_; }
+  // Of the last frame that was put into a segment, durable or not.
+  uint64_t written_lsn() const { return written_lsn_; }
+  // The number of the segment in use, or of the last one that was; 0 for none.
+  uint64_t segment() const { return segments_.empty() ? 0 : segments_.back().number; }
   // Without what is prepared ahead.
   LogCounts counts() const;
 

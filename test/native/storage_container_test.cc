@@ -105,7 +105,7 @@ TEST_F(ContainerTest, ReadsBackWhatWasWritten) {
                              section.bytes.begin() + static_cast<ptrdiff_t>((first + count) * 24)));
     }
   }
-  EXPECT_EQ(reader.Find(SectionType::kFirstPayload), nullptr);
+  EXPECT_EQ(reader.Find(SectionType::kRecords), nullptr);
 }
 
 TEST_F(ContainerTest, IsTheSameBytesForTheSameContent) {
