@@ -1,0 +1,167 @@
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <shared_mutex>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/slot_array.h"
+#include "base/status.h"
+#include "engine/collection_config.h"
+#include "engine/key_map.h"
+#include "engine/point_record.h"
+#include "engine/record_store.h"
+#include "engine/table.h"
+#include "engine/table_image.h"
+
+namespace vitrine {
+
+// What a reader wants of a point besides its key.
+struct Select {
+  bool payload = true;
+  bool vector = false;
+};
+
+// A point as a reader gets it.
+struct StoredPoint {
+  std::vector<std::byte> record;  // without payload when none was asked for
+  std::vector<float> vector;      // empty when none was asked for
+
+  PointRecord view() const { return PointRecord(record.data()); }
+};
+
+struct CollectionHit {
+  float distance = 0;
+  StoredPoint point;
+};
+
+struct CollectionMemory {
+  TableMemory table;
+  size_t payloads = 0;  // with keys
+  size_t keys = 0;
+  size_t total() const { return table.total() + payloads + keys; }
+};
+
+// Points with keys, payloads and vectors: a table, and beside it a record for each of its ids. A
+// point that is written anew gets a new record and a new id, so that whoever found the old id finds
+// the old payload with it: vector and payload change together, for every reader.
+//
+// Thread safety: every function may be called from any thread at any time. Writing is for
+// CollectionWrite (engine/collection_write.h), one at a time.
+class Collection final : private KeyMap::Keys {
+ public:
+  // `kernels` and `pool` outlive it. Fails as Table::Create does.
+  static Result<std::shared_ptr<Collection>> Create(uint32_t id, std::string name,
+                                                    const CollectionConfig& config,
+                                                    const KernelTable& kernels, ThreadPool* pool,
+                                                    size_t threads);
+  Collection(const Collection&) = delete;
+  Collection& operator=(const Collection&) = delete;
+  ~Collection() override;
+
+  uint32_t id() const { return id_; }
+  const std::string& name() const { return name_; }
+  const CollectionConfig& config() const { return config_; }
+  size_t size() const { return table_->size(); }
+  // Whether searches walk a graph; false while a lost one is built anew.
+  bool linked() const { return table_->linked(); }
+  const Table& table() const { return *table_; }
+  Table& table() { return *table_; }
+  CollectionMemory memory() const;
+
+  bool Has(const PointKey& key) const;
+  // The points with these keys, all of one moment; nothing for those that are not there.
+  std::vector<std::optional<StoredPoint>> GetMany(std::span<const PointKey> keys,
+                                                  Select select) const;
+  // The points nearest to a query, as of the moment at which it begins; as Table::Search.
+  Result<std::vector<CollectionHit>> Search(const float* query, const SearchParameters& parameters,
+                                            Select select) const;
+
+  // All points at one moment, by ascending entry. Writers go on, and what they remove stays until
+  // the image goes.
+  class Image {
+   public:
+    // `collection` outlives the image.
+    explicit Image(const Collection& collection);
+    Image(const Image&) = delete;
+    Image& operator=(const Image&) = delete;
+    ~Image();
+
+    size_t size() const { return table_->size(); }
+    PointRecord Record(size_t point) const;
+    const float* Vector(size_t point) const { return table_->Vector(point); }
+    // Of the newest write that is in it; 0 for none.
+    uint64_t last_lsn() const { return last_lsn_; }
+    TableImage& table() { return *table_; }
+
+   private:
+    const Collection& collection_;
+    uint64_t pin_;
+    uint64_t last_lsn_ = 0;
+    std::optional<TableImage> table_;
+  };
+
+  // Of the newest write that is visible.
+  uint64_t last_lsn() const { return last_lsn_.load(std::memory_order_acquire); }
+
+ private:
+  friend class CollectionWrite;
+  friend class CollectionLoader;
+
+  // The right to look at records: those that go later stay.
+  class Pin;
+
+  Collection(uint32_t id, std::string name, const CollectionConfig& config);
+
+  PointKey KeyOf(EntryId entry) const override { return RecordOf(entry).key(); }
+  PointRecord RecordOf(EntryId entry) const {
+    // Relaxed: who knows the number learned it after the record was there, through the mutex or
+    // the table's version.
+    return PointRecord(entries_[entry].load(std::memory_order_relaxed));
+  }
+  StoredPoint Copy(EntryId entry, Select select) const;
+
+  uint64_t PinNow() const;
+  void Unpin(uint64_t moment) const;
+
+  // For the one writer.
+  void Free(EntryId entry);
+  void ReclaimEntries();
+
+  const uint32_t id_;
+  const std::string name_;
+  const CollectionConfig config_;
+  std::unique_ptr<Table> table_;
+  SlotArray<std::atomic<std::byte*>> entries_;
+  std::atomic<uint64_t> last_lsn_{0};  // release by the writer, acquire by who asks
+
+  // Guards keys_; the table's versions are published under it too.
+  mutable std::shared_mutex mutex_;
+  KeyMap keys_;
+
+  // Moments are counted by writes. What a write takes away at one is freed once no reader is left
+  // that began before it.
+  mutable std::mutex pin_mutex_;
+  uint64_t moment_ = 1;
+  mutable std::map<uint64_t, size_t> pins_;
+
+  // The writer's.
+  RecordStore records_;
+  EntryId next_entry_ = 0;
+  std::vector<EntryId> free_entries_;
+  struct Removed {
+    EntryId entry;
+    uint64_t moment;
+  };
+  std::vector<Removed> removed_;
+  std::atomic<size_t> record_bytes_{0};  // relaxed: for memory() alone
+};
+
+}  // namespace vitrine

@@ -1,0 +1,88 @@
+#include "engine/collection_config.h"
+
+#include "storage/byte_stream.h"
+#include "storage/manifest.h"
+
+namespace vitrine {
+
+std::vector<std::byte> EncodeCollectionConfig(const CollectionConfig& config) {
+  std::vector<std::byte> bytes;
+  bytes.reserve(kCollectionConfigBytes);
+  ByteWriter out(bytes);
+  out.Put(static_cast<uint32_t>(config.dimension));
+  out.Put(static_cast<uint32_t>(config.metric));
+  out.Put(uint32_t{0});  // scalar type: f32
+  out.Put(uint32_t{0});  // quantization: none
+  out.Put(static_cast<uint32_t>(config.m));
+  out.Put(static_cast<uint32_t>(config.ef_construction));
+  out.Put(uint64_t{0});
+  return bytes;
+}
+
+Result<CollectionConfig> DecodeCollectionConfig(std::span<const std::byte> bytes,
+                                                const std::string& where) {
+  ByteReader in(bytes);
+  CollectionConfig config;
+  config.dimension = in.Get<uint32_t>();
+  const uint32_t metric = in.Get<uint32_t>();
+  const uint32_t scalar_type = in.Get<uint32_t>();
+  const uint32_t quantization = in.Get<uint32_t>();
+  config.m = in.Get<uint32_t>();
+  config.ef_construction = in.Get<uint32_t>();
+  const uint64_t reserved = in.Get<uint64_t>();
+  if (in.failed() || in.left() != 0) {
+    return Status(ErrorCode::kCorrupt, where + ": the configuration has the wrong length");
+  }
+  if (metric >= std::size(kMetricNames) || scalar_type != 0 || quantization != 0 || reserved != 0) {
+    return Status(ErrorCode::kFormat,
+                  where + ": the configuration asks for what this version does not know");
+  }
+  config.metric = static_cast<Metric>(metric);
+  if (config.dimension < 1 || config.dimension > kMaxDimension || config.m < 2 || config.m > 128 ||
+      config.ef_construction < 1 || config.ef_construction > kMaxEf) {
+    return Status(ErrorCode::kCorrupt, where + ": the configuration is out of range");
+  }
+  return config;
+}
+
+std::vector<std::byte> EncodeChange(const ConfigurationChange& change) {
+  const bool creates = change.kind == ConfigurationChange::Kind::kCreate;
+  std::vector<std::byte> bytes;
+  bytes.reserve(16 + change.name.size() + kCollectionConfigBytes);
+  ByteWriter out(bytes);
+  out.Put(static_cast<uint32_t>(change.kind));
+  out.Put(change.collection);
+  out.Put(static_cast<uint32_t>(change.name.size()));
+  out.Put(static_cast<uint32_t>(creates ? kCollectionConfigBytes : 0));
+  out.Append(change.name);
+  if (creates) out.Append(EncodeCollectionConfig(change.config));
+  return bytes;
+}
+
+Result<ConfigurationChange> DecodeChange(std::span<const std::byte> bytes,
+                                         const std::string& where) {
+  using Kind = ConfigurationChange::Kind;
+  ByteReader in(bytes);
+  ConfigurationChange change;
+  const uint32_t kind = in.Get<uint32_t>();
+  change.kind = static_cast<Kind>(kind);
+  change.collection = in.Get<uint32_t>();
+  const uint32_t name = in.Get<uint32_t>();
+  const uint32_t config = in.Get<uint32_t>();
+  change.name = in.Text(name);
+  const std::span<const std::byte> config_bytes = in.Take(config);
+  const bool has_name = change.kind != Kind::kDrop;
+  const bool creates = change.kind == Kind::kCreate;
+  if (in.failed() || in.left() != 0 || kind < 1 || kind > 4 ||
+      has_name != IsCollectionName(change.name) || creates == config_bytes.empty()) {
+    return Status(ErrorCode::kCorrupt, where + ": a change of the configuration makes no sense");
+  }
+  if (creates) {
+    Result<CollectionConfig> decoded = DecodeCollectionConfig(config_bytes, where);
+    if (!decoded.ok()) return decoded.status();
+    change.config = *decoded;
+  }
+  return change;
+}
+
+}  // namespace vitrine

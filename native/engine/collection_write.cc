@@ -1,0 +1,208 @@
+#include "engine/collection_write.h"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+namespace vitrine {
+namespace {
+
+std::string BytesOf(const PointKey& key) {
+  std::string bytes(key.is_text ? key.text.size() + 1 : sizeof(uint64_t) + 1, '\0');
+  bytes[0] = key.is_text ? 't' : 'n';
+  if (key.is_text) {
+    std::copy(key.text.begin(), key.text.end(), bytes.begin() + 1);
+  } else {
+    std::memcpy(bytes.data() + 1, &key.number, sizeof(key.number));
+  }
+  return bytes;
+}
+
+bool IsFinite(std::span<const float> vector) {
+  return std::all_of(vector.begin(), vector.end(), [](float x) { return std::isfinite(x); });
+}
+
+template <typename T>
+void ReserveMore(std::vector<T>& list, size_t count) {
+  const size_t needed = list.size() + count;
+  if (list.capacity() < needed) list.reserve(std::max(needed, 2 * list.capacity()));
+}
+
+}  // namespace
+
+CollectionWrite::CollectionWrite(Collection& collection) : collection_(collection) {}
+
+CollectionWrite::~CollectionWrite() {
+  if (published_) return;
+  table_write_.reset();
+  for (const Added& added : added_) collection_.Free(added.entry);
+}
+
+Status CollectionWrite::Check(const Operation& operation, const Change* change,
+                              EntryId entry) const {
+  const bool present = change != nullptr ? change->present : entry != kNoEntry;
+  const std::string in = " in collection \"" + collection_.name() + '"';
+  switch (operation.condition) {
+    case Condition::kNone:
+      break;
+    case Condition::kAbsent:
+      if (present) return {ErrorCode::kExists, NameOf(operation.key) + " is there already" + in};
+      break;
+    case Condition::kUnchanged:
+      if (present &&
+          (change != nullptr || collection_.RecordOf(entry).lsn() != operation.expected_lsn)) {
+        return {ErrorCode::kConflict, NameOf(operation.key) + " was written meanwhile" + in};
+      }
+      [[fallthrough]];
+    case Condition::kPresent:
+      if (!present) return {ErrorCode::kNotFound, "there is no " + NameOf(operation.key) + in};
+      break;
+  }
+  if (operation.type == OperationType::kSetPayload && !present) {
+    return {ErrorCode::kNotFound, "there is no " + NameOf(operation.key) + in};
+  }
+  if (operation.type != OperationType::kPut) return {};
+  const size_t dimension = collection_.config().dimension;
+  if (operation.vector.size() != dimension) {
+    return {ErrorCode::kDimension, "the vector of " + NameOf(operation.key) + " has " +
+                                       std::to_string(operation.vector.size()) +
+                                       " components instead of " + std::to_string(dimension) + in};
+  }
+  if (!IsFinite(operation.vector)) {
+    return {ErrorCode::kVector,
+            "the vector of " + NameOf(operation.key) + " has a component that is not finite" + in};
+  }
+  return {};
+}
+
+size_t CollectionWrite::PointBytes(size_t payload) const {
+  const Table& table = collection_.table();
+  // Vector, links, stamps, maps and the record.
+  return collection_.config().dimension * sizeof(float) +
+         2 * table.options().graph.m * sizeof(uint32_t) + payload + 96;
+}
+
+Result<size_t> CollectionWrite::Add(const Operation& operation, size_t transaction,
+                                    Conditions conditions) {
+  std::string key = BytesOf(operation.key);
+  const auto found = changes_.find(key);
+  const Change* const change = found == changes_.end() ? nullptr : &found->second;
+  // Only the one writer changes the map, and that is who asks.
+  const EntryId entry = change != nullptr ? change->before : collection_.keys_.Find(operation.key);
+  Operation checked = operation;
+  if (conditions == Conditions::kHold) checked.condition = Condition::kNone;
+  VITRINE_RETURN_IF_ERROR(Check(checked, change, entry));
+  const bool present = change != nullptr ? change->present : entry != kNoEntry;
+  if (operation.type == OperationType::kDelete && !present) return size_t{0};
+
+  Change next{.before = entry,
+              .present = operation.type != OperationType::kDelete,
+              .transaction = transaction,
+              .vector = operation.vector.data(),
+              .payload = operation.payload,
+              .key = operation.key};
+  if (operation.type == OperationType::kSetPayload) {
+    if (change != nullptr) {
+      next.vector = change->vector;
+    } else {
+      copied_vectors_.emplace_back(collection_.config().dimension);
+      const PointId id = entry;
+      VITRINE_RETURN_IF_ERROR(collection_.table().Get({&id, 1}, copied_vectors_.back()));
+      next.vector = copied_vectors_.back().data();
+    }
+  }
+  undo_.emplace_back(key, change != nullptr ? std::optional(*change) : std::nullopt);
+  changes_.insert_or_assign(std::move(key), next);
+  if (next.present) memory_bytes_ += PointBytes(next.payload ? next.payload->size() : 0);
+  return size_t{next.present ? 0u : 1u};
+}
+
+void CollectionWrite::Undo() {
+  for (; !undo_.empty(); undo_.pop_back()) {
+    auto& [key, before] = undo_.back();
+    const auto change = changes_.find(key);
+    if (change == changes_.end()) continue;
+    if (before) {
+      change->second = *before;
+    } else {
+      changes_.erase(change);
+    }
+  }
+}
+
+EntryId CollectionWrite::AllocateEntry() {
+  if (collection_.free_entries_.empty()) return collection_.next_entry_++;
+  const EntryId entry = collection_.free_entries_.back();
+  collection_.free_entries_.pop_back();
+  return entry;
+}
+
+Status CollectionWrite::Prepare() {
+  collection_.ReclaimEntries();
+  size_t present = 0;
+  size_t gone = 0;
+  for (const auto& [key, change] : changes_) {
+    present += change.present ? 1 : 0;
+    gone += change.before != kNoEntry ? 1 : 0;
+  }
+  added_.reserve(present);
+  removed_.reserve(gone);
+  ReserveMore(collection_.removed_, gone);
+  if (size_t{collection_.next_entry_} + present > kMaxSlots ||
+      !collection_.entries_.Grow(collection_.next_entry_ + present)) {
+    return {ErrorCode::kOutOfMemory, "no memory for more points"};
+  }
+  // All of them may be free one day.
+  const size_t free = collection_.free_entries_.size();
+  if (collection_.free_entries_.capacity() < collection_.next_entry_ + present) {
+    ReserveMore(collection_.free_entries_, collection_.next_entry_ + present - free);
+  }
+  std::vector<TableTransaction::Point> points;
+  points.reserve(present);
+  for (const auto& [key, change] : changes_) {
+    if (change.before != kNoEntry) removed_.push_back(change.before);
+    if (!change.present) continue;
+    const size_t bytes = PointRecord::BytesFor(change.key, change.payload);
+    std::byte* const record = collection_.records_.Allocate(bytes);
+    PointRecord::Encode(change.key, change.payload, record);
+    const EntryId entry = AllocateEntry();
+    collection_.entries_[entry].store(record, std::memory_order_relaxed);
+    added_.push_back({entry, change.transaction});
+    points.push_back({entry, change.vector});
+  }
+  {
+    const std::unique_lock lock(collection_.mutex_);
+    collection_.keys_.Reserve(collection_.keys_.size() + added_.size());
+  }
+  const std::vector<PointId> removed_ids(removed_.begin(), removed_.end());
+  table_write_.emplace(collection_.table());
+  return table_write_->Prepare(points, removed_ids);
+}
+
+void CollectionWrite::Publish(std::span<const uint64_t> lsns) {
+  for (const Added& added : added_) {
+    PointRecord::SetLsn(collection_.entries_[added.entry].load(std::memory_order_relaxed),
+                        lsns[added.transaction]);
+  }
+  {
+    const std::unique_lock lock(collection_.mutex_);
+    for (const EntryId entry : removed_) collection_.keys_.Erase(entry);
+    for (const Added& added : added_) collection_.keys_.Put(added.entry);
+    table_write_->Publish();
+    collection_.last_lsn_.store(lsns.back(), std::memory_order_release);
+  }
+  published_ = true;
+  uint64_t moment;
+  {
+    const std::lock_guard lock(collection_.pin_mutex_);
+    moment = ++collection_.moment_;
+  }
+  for (const EntryId entry : removed_) collection_.removed_.push_back({entry, moment});
+  collection_.ReclaimEntries();
+}
+
+void CollectionWrite::Tidy() {
+  if (published_) table_write_->Tidy();
+}
+
+}  // namespace vitrine

@@ -1,0 +1,261 @@
+#include "engine/database.h"
+
+#include <algorithm>
+#include <new>
+#include <utility>
+
+namespace vitrine {
+namespace {
+
+// How long nothing must be written before the last group is attested, and how often the thread
+// looks while there is something to do.
+constexpr std::chrono::milliseconds kTick{50};
+
+}  // namespace
+
+Database::Database(DatabaseOptions options)
+    : options_(std::move(options)), flushed_at_(std::chrono::steady_clock::now()) {
+  if (options_.files == nullptr) system_files_ = SystemFiles();
+  files_ = options_.files == nullptr ? system_files_.get() : options_.files;
+}
+
+Database::~Database() {
+  {
+    const std::lock_guard lock(background_mutex_);
+    background_stop_ = true;
+    background_wake_.notify_all();
+  }
+  if (background_.joinable()) background_.join();
+}
+
+Result<std::unique_ptr<Database>> Database::Open(DatabaseOptions options) {
+  // No log, and nothing to keep it in.
+  if (options.folder.empty()) options.durability = Durability::kNone;
+  std::unique_ptr<Database> database(new Database(std::move(options)));
+  if (!database->options_.folder.empty()) VITRINE_RETURN_IF_ERROR(database->OpenFolder());
+  if (database->options_.background) {
+    database->background_work_ = true;
+    database->background_ = std::thread([self = database.get()] { self->RunBackground(); });
+  }
+  return database;
+}
+
+CheckpointPlace Database::Place() const {
+  return {files_, options_.folder, manifest_.database, options_.creator};
+}
+
+uint64_t Database::NowMs() const {
+  if (options_.clock_ms) return options_.clock_ms();
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  return static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(now).count());
+}
+
+std::shared_ptr<LogWriter> Database::Log() const {
+  const std::lock_guard lock(log_mutex_);
+  return log_;
+}
+
+Status Database::Close() {
+  const std::lock_guard closing(close_mutex_);
+  if (std::exchange(closed_, true)) return closed_with_;
+  {
+    std::unique_lock lock(queue_mutex_);
+    closing_ = true;
+    drained_.wait(lock, [&] { return !draining_; });
+  }
+  {
+    const std::lock_guard lock(background_mutex_);
+    background_stop_ = true;
+    background_wake_.notify_all();
+  }
+  if (background_.joinable()) background_.join();
+  const std::lock_guard checkpoint(checkpoint_mutex_);
+  // Without a log a checkpoint is all that keeps what was written.
+  const bool only_copy = unlogged_.load(std::memory_order_relaxed) && !options_.folder.empty();
+  if (only_copy) closed_with_ = CheckpointLocked();
+  const std::shared_ptr<LogWriter> log = Log();
+  if (log != nullptr) {
+    const Status sealed = log->Close();
+    if (closed_with_.ok()) closed_with_ = sealed;
+  }
+  {
+    const std::lock_guard lock(log_mutex_);
+    log_.reset();
+  }
+  lock_.reset();
+  return closed_with_;
+}
+
+Result<std::shared_ptr<Collection>> Database::CreateCollection(const std::string& name,
+                                                               const CollectionConfig& config) {
+  ConfigurationChange change;
+  change.name = name;
+  change.config = config;
+  const Result<WriteResult> created = WriteChange(std::move(change));
+  if (!created.ok()) return created.status();
+  return FindCollection(name);
+}
+
+Result<std::shared_ptr<Collection>> Database::FindCollection(const std::string& name) const {
+  const std::shared_lock lock(catalog_mutex_);
+  const auto collection = catalog_.by_name.find(name);
+  if (collection != catalog_.by_name.end()) return collection->second;
+  const auto alias = catalog_.aliases.find(name);
+  if (alias != catalog_.aliases.end()) return catalog_.by_id.at(alias->second);
+  return Status(ErrorCode::kNotFound, "there is no collection \"" + name + '"');
+}
+
+std::vector<std::shared_ptr<Collection>> Database::Collections() const {
+  const std::shared_lock lock(catalog_mutex_);
+  std::vector<std::shared_ptr<Collection>> collections;
+  collections.reserve(catalog_.by_name.size());
+  for (const auto& [name, collection] : catalog_.by_name) collections.push_back(collection);
+  return collections;
+}
+
+std::map<std::string, std::string> Database::Aliases() const {
+  const std::shared_lock lock(catalog_mutex_);
+  std::map<std::string, std::string> aliases;
+  for (const auto& [alias, id] : catalog_.aliases) aliases[alias] = catalog_.by_id.at(id)->name();
+  return aliases;
+}
+
+Status Database::DropCollection(const std::string& name) {
+  const Result<std::shared_ptr<Collection>> collection = FindCollection(name);
+  if (!collection.ok()) return NotApplied(collection.status());
+  if ((*collection)->name() != name) {
+    return NotApplied({ErrorCode::kNotFound, '"' + name + "\" is an alias of a collection"});
+  }
+  ConfigurationChange change;
+  change.kind = ConfigurationChange::Kind::kDrop;
+  change.collection = (*collection)->id();
+  const Result<WriteResult> dropped = WriteChange(std::move(change));
+  return dropped.ok() ? Status() : dropped.status();
+}
+
+Status Database::SetAlias(const std::string& alias, const std::string& name) {
+  const Result<std::shared_ptr<Collection>> collection = FindCollection(name);
+  if (!collection.ok()) return NotApplied(collection.status());
+  ConfigurationChange change;
+  change.kind = ConfigurationChange::Kind::kSetAlias;
+  change.collection = (*collection)->id();
+  change.name = alias;
+  const Result<WriteResult> set = WriteChange(std::move(change));
+  return set.ok() ? Status() : set.status();
+}
+
+Status Database::DropAlias(const std::string& alias) {
+  ConfigurationChange change;
+  change.kind = ConfigurationChange::Kind::kDropAlias;
+  change.name = alias;
+  const Result<WriteResult> dropped = WriteChange(std::move(change));
+  return dropped.ok() ? Status() : dropped.status();
+}
+
+Status Database::Flush() {
+  if (options_.read_only) return {};
+  const std::shared_ptr<LogWriter> log = Log();
+  if (log != nullptr) return log->Flush();
+  return options_.folder.empty() ? Status() : Checkpoint();
+}
+
+uint64_t Database::durable_lsn() const {
+  const std::shared_ptr<LogWriter> log = Log();
+  return log == nullptr ? 0 : log->durable_lsn();
+}
+
+bool Database::degraded() const {
+  if (degraded_.load(std::memory_order_acquire)) return true;
+  const std::shared_lock lock(catalog_mutex_);
+  return std::any_of(catalog_.by_id.begin(), catalog_.by_id.end(),
+                     [](const auto& entry) { return !entry.second->linked(); });
+}
+
+DatabaseMemory Database::memory() const {
+  DatabaseMemory memory;
+  for (const auto& collection : Collections()) memory.collections += collection->memory().total();
+  return memory;
+}
+
+DatabaseDisk Database::disk() const {
+  DatabaseDisk disk;
+  if (const std::shared_ptr<LogWriter> log = Log()) {
+    const LogCounts counts = log->counts();
+    disk.log = counts.segment_bytes + counts.spare_bytes;
+  }
+  disk.checkpoint = checkpoint_bytes_.load(std::memory_order_relaxed);
+  disk.previous = previous_bytes_.load(std::memory_order_relaxed);
+  return disk;
+}
+
+bool Database::Maintain() {
+  bool more = false;
+  const std::shared_ptr<LogWriter> log = Log();
+  if (log != nullptr && !log->failed()) {
+    const uint64_t writes = writes_.load(std::memory_order_relaxed);
+    const auto now = std::chrono::steady_clock::now();
+    if (options_.durability == Durability::kInterval && !sealed_ &&
+        now - flushed_at_ >= options_.interval) {
+      (void)log->Flush().ok();  // a failure is the log's, and every later write says so
+      flushed_at_ = now;
+    }
+    if (writes != seen_writes_) {
+      if (sealed_) flushed_at_ = now;
+      seen_writes_ = writes;
+      sealed_ = false;
+      more = true;
+      if (log->counts().spare_bytes == 0) {
+        const bool missing = !log->PrepareNext().ok();
+        reserve_missing_.store(missing, std::memory_order_relaxed);
+      }
+    } else if (!sealed_ && options_.durability == Durability::kCommit) {
+      (void)log->Seal().ok();
+      sealed_ = true;
+    } else if (!sealed_) {
+      // Sealing flushes: it waits for the interval.
+      sealed_ = now - flushed_at_ >= options_.interval && log->Seal().ok();
+      more = !sealed_;
+    }
+  }
+  for (const auto& collection : Collections()) {
+    if (collection->linked()) continue;
+    const Result<bool> linked = collection->table().LinkSome(64);
+    more = more || (linked.ok() && *linked);
+  }
+  if (CheckpointIsDue()) {
+    const std::lock_guard checkpoint(checkpoint_mutex_);
+    if (!CheckpointLocked().ok()) {
+      next_attempt_bytes_ =
+          logged_bytes_.load(std::memory_order_relaxed) + options_.checkpoint_bytes / 4;
+    }
+  }
+  return more;
+}
+
+void Database::WakeBackground() {
+  const std::lock_guard lock(background_mutex_);
+  background_work_ = true;
+  background_wake_.notify_one();
+}
+
+void Database::RunBackground() {
+  std::unique_lock lock(background_mutex_);
+  while (!background_stop_) {
+    background_wake_.wait(lock, [&] { return background_work_ || background_stop_; });
+    if (background_stop_) return;
+    background_work_ = false;
+    lock.unlock();
+    bool more = true;
+    // Nobody is above this thread: what memory refuses now is tried again.
+    try {
+      more = Maintain();
+    } catch (const std::bad_alloc&) {
+    }
+    lock.lock();
+    if (more) background_work_ = true;
+    // At its own pace, however often it is woken.
+    background_wake_.wait_for(lock, kTick, [&] { return background_stop_; });
+  }
+}
+
+}  // namespace vitrine

@@ -1,0 +1,282 @@
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <shared_mutex>
+#include <span>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+#include "base/status.h"
+#include "base/thread_pool.h"
+#include "engine/collection.h"
+#include "engine/collection_checkpoint.h"
+#include "engine/collection_config.h"
+#include "engine/idempotency_window.h"
+#include "engine/pending_write.h"
+#include "storage/file_lock.h"
+#include "storage/file_system.h"
+#include "storage/log_reader.h"
+#include "storage/log_writer.h"
+#include "storage/manifest.h"
+
+namespace vitrine {
+
+// When a write is acknowledged.
+enum class Durability : uint8_t {
+  kCommit,    // when the log has it on the device
+  kInterval,  // when the log has it in a file; the device gets it within an interval
+  kNone,      // at once: there is no log, and checkpoints alone keep anything
+};
+
+struct DatabaseOptions {
+  // Where it is; empty: in memory alone.
+  std::string folder;
+  Durability durability = Durability::kCommit;
+  std::chrono::milliseconds interval{1000};
+  bool read_only = false;
+  bool create = true;
+  bool error_if_exists = false;
+  uint64_t max_memory_bytes = UINT64_MAX;
+  uint64_t max_disk_bytes = UINT64_MAX;
+  // A checkpoint is due when the log holds more than this, and than a quarter of the data.
+  uint64_t checkpoint_bytes = uint64_t{256} << 20;
+
+  const KernelTable* kernels = nullptr;
+  ThreadPool* pool = nullptr;  // null: the calling thread does all
+  size_t threads = 1;          // of the pool, for one write
+  std::string creator = "vitrine";
+
+  // For tests: other files than the system's, without a lock; nobody who calls Maintain; the
+  // log's segments; the time, in milliseconds since 1970.
+  FileSystem* files = nullptr;
+  bool background = true;
+  SegmentSupply::Lengths segment_bytes = {uint64_t{4} << 20, uint64_t{64} << 20};
+  std::function<uint64_t()> clock_ms;
+};
+
+struct DatabaseMemory {
+  size_t collections = 0;
+  size_t other = 0;  // idempotency keys
+  size_t total() const { return collections + other; }
+};
+
+struct DatabaseDisk {
+  uint64_t log = 0;         // segments in use, and one that is prepared
+  uint64_t checkpoint = 0;  // the newest
+  uint64_t previous = 0;    // the one before, without the files that both have
+  uint64_t total() const { return log + checkpoint + previous; }
+};
+
+// What verification found.
+struct Damage {
+  std::string path;
+  std::string what;
+};
+
+// A folder of collections that never loses a write it acknowledged: every write goes to the log
+// first, becomes visible when the log has it, and is acknowledged then. Checkpoints bound the log.
+// See docs/formats/manifest.md, log.md and collection-checkpoint.md.
+//
+// Every write that fails says in its details what became of it: "outcome" is "not_applied", to try
+// again is safe, or "unknown": the device failed while it was in flight. After that nothing is
+// written any more until a checkpoint to new files succeeds; reads go on.
+//
+// Thread safety: every function may be called from any thread at any time.
+class Database {
+ public:
+  // kLocked, kNotFound, kExists, kCorrupt, kFormat, kIo, kOption, kOutOfMemory. After a crash
+  // nothing needs to be repaired: what was acknowledged is there.
+  static Result<std::unique_ptr<Database>> Open(DatabaseOptions options);
+  // Without Close this is like the end of the process. REQUIRES: no other call runs
+  ~Database();
+  Database(const Database&) = delete;
+  Database& operator=(const Database&) = delete;
+
+  // Finishes what was queued, attests the log and gives the folder free. Later calls return the
+  // same; every other call fails with kClosed.
+  Status Close();
+
+  // A collection of that name and configuration, new or not; kExists when its configuration is
+  // another one, or the name is an alias. kOption for a name that is none.
+  Result<std::shared_ptr<Collection>> CreateCollection(const std::string& name,
+                                                       const CollectionConfig& config);
+  // By name or alias; kNotFound.
+  Result<std::shared_ptr<Collection>> FindCollection(const std::string& name) const;
+  std::vector<std::shared_ptr<Collection>> Collections() const;
+  Status DropCollection(const std::string& name);
+  // Lets `alias` stand for a collection, in one step when it stood for another one.
+  Status SetAlias(const std::string& alias, const std::string& name);
+  Status DropAlias(const std::string& alias);
+  std::map<std::string, std::string> Aliases() const;
+
+  // Does a transaction: whole, and visible, durable as the options say; or not at all.
+  Result<WriteResult> Write(Transaction transaction);
+  // The same without waiting: `write` hears of it. Whether the caller must now call Drain, on a
+  // thread that may take its time: nobody else does.
+  [[nodiscard]] bool Enqueue(const std::shared_ptr<PendingWrite>& write);
+  // Does everything that is queued. All that waits shares one flush of the log.
+  void Drain();
+
+  // Returns when every write that was acknowledged before is on the device.
+  Status Flush();
+  // Writes the state to new files and forgets the log before. Brings a database back to life whose
+  // log had failed.
+  Status Checkpoint();
+  // Writes the state as a database of its own into `folder`, which is empty or not there.
+  Status Backup(const std::string& folder);
+  // Reads every byte of every file that counts, and every link.
+  Result<std::vector<Damage>> Verify();
+  // What is due: seals, flushes, prepared segments, lost graphs, checkpoints. The database's own
+  // thread calls it.
+  //   returns  whether something is left to do soon
+  bool Maintain();
+
+  uint64_t last_lsn() const { return last_lsn_.load(std::memory_order_acquire); }
+  uint64_t durable_lsn() const;
+  bool read_only() const { return options_.read_only; }
+  // Whether a damaged file was replaced by another one, or by computing it anew, and that is not
+  // done yet: searches may be exact, and slower.
+  bool degraded() const;
+  // Why nothing can be written; ok when it can.
+  Status WriteFailure() const;
+  DatabaseMemory memory() const;
+  DatabaseDisk disk() const;
+  const DatabaseOptions& options() const { return options_; }
+
+ private:
+  class Waiter;
+  class Draining;
+  struct Catalog {
+    std::map<std::string, std::shared_ptr<Collection>, std::less<>> by_name;
+    std::map<uint32_t, std::shared_ptr<Collection>> by_id;
+    std::map<std::string, uint32_t, std::less<>> aliases;
+    uint32_t next = 1;
+  };
+  struct Recovery;
+
+  explicit Database(DatabaseOptions options);
+
+  CheckpointPlace Place() const;
+  uint64_t NowMs() const;
+  std::shared_ptr<LogWriter> Log() const;
+
+  // Opening: database_open.cc.
+  Status OpenFolder();
+  Status Lock();
+  Status ChooseManifest(const std::vector<std::string>& names);
+  Status CreateFiles();
+  Status LoadCollections(Recovery& recovery);
+  Status LoadCollection(const Manifest::Collection& entry, Recovery& recovery);
+  Status LoadWindow(Recovery& recovery);
+  Status Replay(Recovery& recovery, LogReader::Purpose purpose);
+  Status ReplayFrames(Recovery& recovery, LogReader& reader);
+  Status ReplayTransactions(Recovery& recovery);
+  Status ReplayChange(std::span<const std::byte> payload, uint64_t lsn);
+  Status OpenLog(const LogEnd& end);
+  Status Quarantine(const std::string& name);
+
+  // Writing: database_write.cc. `commit_mutex_` is held.
+  void Commit(std::span<const std::shared_ptr<PendingWrite>> batch);
+  void CommitChange(PendingWrite& write);
+  void CommitTransactions(std::span<const std::shared_ptr<PendingWrite>> batch);
+  bool CommitGroup(std::span<const std::shared_ptr<PendingWrite>> batch);
+  Result<uint64_t> Append(std::vector<LogRecord> records, bool& durable);
+  Status CheckLimits(uint64_t memory_bytes, uint64_t disk_bytes) const;
+  Status CheckReserve(const Transaction& transaction);
+  Result<WriteResult> WriteChange(ConfigurationChange change);
+  enum class Need : uint8_t { kChange, kNothing };
+  Result<Need> CheckChange(ConfigurationChange& change) const;
+  static void ChangeCatalog(Catalog& catalog, const ConfigurationChange& change,
+                            std::shared_ptr<Collection> created);
+  Result<std::shared_ptr<Collection>> MakeCollection(const ConfigurationChange& change) const;
+
+  // Checkpoints: database_checkpoint.cc. `checkpoint_mutex_` is held.
+  struct Capture;
+  Status CheckpointLocked();
+  std::vector<uint32_t> ReusableParts() const;
+  void Take(Capture& capture, std::span<const uint32_t> reusable);
+  Result<Manifest> WriteParts(const CheckpointPlace& place, uint64_t epoch, Capture& capture,
+                              const Manifest::Generation* reusable);
+  Status WriteGeneration();
+  void RemoveOldFiles();
+  Status ReviveLog();
+  bool CheckpointIsDue() const;
+  void CountBytes();
+  static DatabaseId NewDatabaseId();
+  Status VerifyParts(std::vector<Damage>& damages);
+  Status VerifyLog(std::vector<Damage>& damages);
+
+  void RunBackground();
+  void WakeBackground();
+
+  DatabaseOptions options_;
+  std::unique_ptr<FileSystem> system_files_;
+  FileSystem* files_ = nullptr;
+  std::unique_ptr<FileLock> lock_;
+
+  mutable std::shared_mutex catalog_mutex_;
+  Catalog catalog_;
+
+  // What waits to be written.
+  std::mutex queue_mutex_;
+  std::condition_variable drained_;
+  std::vector<std::shared_ptr<PendingWrite>> queue_;
+  size_t queued_bytes_ = 0;
+  bool draining_ = false;
+  bool closing_ = false;  // no more is queued
+
+  // Held by who writes; taken before every other one but checkpoint_mutex_.
+  std::mutex commit_mutex_;
+  IdempotencyWindow window_;
+  uint64_t window_lsn_ = 0;  // of the newest write in it
+  // The last attempt to prepare a segment failed; relaxed, a hint.
+  std::atomic<bool> reserve_missing_{false};
+  std::atomic<uint64_t> last_lsn_{0};  // release by the writer; what is up to it is visible
+  // Bytes of records since the newest checkpoint, and whether some were not logged; relaxed, for
+  // who decides whether one is due.
+  std::atomic<uint64_t> logged_bytes_{0};
+  std::atomic<bool> unlogged_{false};
+  std::atomic<uint64_t> writes_{0};
+
+  mutable std::mutex log_mutex_;
+  std::shared_ptr<LogWriter> log_;  // null in memory, without a log and when read only
+
+  mutable std::mutex checkpoint_mutex_;
+  uint64_t last_epoch_ = 0;  // that a file may have
+  Manifest manifest_;        // the newest that is installed
+  bool unfinished_ = false;  // the last attempt ended before its manifest was there
+  bool heal_ = false;        // a damaged file was found: the next checkpoint is due
+  std::atomic<bool> degraded_{false};
+  std::atomic<uint64_t> checkpoint_bytes_{0};
+  std::atomic<uint64_t> previous_bytes_{0};
+  uint64_t next_attempt_bytes_ = 0;  // after a failure: not before the log has so much
+
+  std::mutex close_mutex_;
+  bool closed_ = false;
+  Status closed_with_;
+
+  std::thread background_;
+  std::mutex background_mutex_;
+  std::condition_variable background_wake_;
+  bool background_stop_ = false;
+  bool background_work_ = false;
+  // Of the thread that calls Maintain.
+  uint64_t seen_writes_ = 0;
+  bool sealed_ = true;
+  std::chrono::steady_clock::time_point flushed_at_;
+};
+
+// Makes a database in `to`, which is empty or not there, of the one in `from`, such as a backup.
+Status RestoreDatabase(DatabaseOptions from, const std::string& to);
+
+}  // namespace vitrine

@@ -1,0 +1,402 @@
+// Checkpoints: what is visible goes to new files, a manifest names them, and older ones go.
+
+#include <algorithm>
+#include <random>
+#include <set>
+#include <utility>
+
+#include "engine/database.h"
+#include "storage/file_checks.h"
+#include "storage/log_reader.h"
+
+namespace vitrine {
+namespace {
+
+uint64_t BytesOf(const Manifest::Part& part) { return part.primary_bytes + part.graph_bytes; }
+
+std::vector<CheckpointFile> FilesOf(const Manifest::Part& part) {
+  std::vector<CheckpointFile> files = {{.epoch = part.epoch,
+                                        .collection = part.collection,
+                                        .bytes = part.primary_bytes,
+                                        .root = part.primary_root}};
+  if (part.graph_bytes != 0) {
+    files.push_back({.epoch = part.epoch,
+                     .collection = part.collection,
+                     .file = PartFile::kGraph,
+                     .bytes = part.graph_bytes,
+                     .root = part.graph_root});
+  }
+  return files;
+}
+
+std::set<std::string> NamesOf(const Manifest::Generation& generation) {
+  std::set<std::string> names;
+  for (const Manifest::Part& part : generation.parts) {
+    for (const CheckpointFile& file : FilesOf(part)) {
+      names.insert(CheckpointName(file.epoch, file.collection, file.file));
+    }
+  }
+  return names;
+}
+
+}  // namespace
+
+// The state at one moment, to be written while others go on writing.
+struct Database::Capture {
+  struct Item {
+    std::shared_ptr<Collection> collection;
+    std::unique_ptr<Collection::Image> image;  // null: an older part still holds
+  };
+  uint64_t covered_lsn = 0;
+  uint32_t next_collection = 1;
+  std::vector<Manifest::Collection> collections;
+  std::vector<Manifest::Alias> aliases;
+  std::vector<Item> items;
+  IdempotencyWindow window;
+  bool window_changed = false;
+};
+
+// The parts of the checkpoint before the newest whose files are whole: those that the next one may
+// name again when nothing has changed since. So two files hold each part, that one and the
+// newest's.
+std::vector<uint32_t> Database::ReusableParts() const {
+  std::vector<uint32_t> whole;
+  if (!manifest_.previous) return whole;
+  const Manifest::Generation& older = *manifest_.previous;
+  std::map<uint32_t, uint64_t> last_lsns;
+  for (const auto& collection : Collections()) {
+    last_lsns[collection->id()] = collection->last_lsn();
+  }
+  const CheckpointPlace place = Place();
+  for (const Manifest::Part& part : older.parts) {
+    const auto last = last_lsns.find(part.collection);
+    if (last != last_lsns.end() && last->second > older.covered_lsn) continue;
+    bool is_whole = true;
+    for (const CheckpointFile& file : FilesOf(part)) {
+      const auto reader = OpenCheckpointFile(place, file);
+      is_whole = is_whole && reader.ok() && (*reader)->VerifyAll().ok();
+    }
+    if (is_whole) whole.push_back(part.collection);
+  }
+  return whole;
+}
+
+void Database::Take(Capture& capture, std::span<const uint32_t> reusable) {
+  const std::lock_guard commit(commit_mutex_);
+  capture.covered_lsn = last_lsn_.load(std::memory_order_relaxed);
+  const std::shared_ptr<LogWriter> log = Log();
+  if (log != nullptr && log->failed()) {
+    // What was in flight when it failed is decided now: it was not done.
+    capture.covered_lsn = std::max(capture.covered_lsn, log->last_lsn());
+  }
+  const Manifest::Generation older = manifest_.previous.value_or(Manifest::Generation{});
+  const auto holds = [&](uint32_t part, uint64_t lsn) {
+    return lsn <= older.covered_lsn &&
+           std::find(reusable.begin(), reusable.end(), part) != reusable.end();
+  };
+  capture.window = window_;
+  capture.window_changed = !holds(kDatabasePart, window_lsn_);
+  const std::shared_lock lock(catalog_mutex_);
+  capture.next_collection = catalog_.next;
+  for (const auto& [id, collection] : catalog_.by_id) {
+    capture.collections.push_back(
+        {id, collection->name(), EncodeCollectionConfig(collection->config())});
+    Capture::Item item{collection, nullptr};
+    const bool graph_is_there =
+        older.Find(id) != nullptr && (older.Find(id)->graph_bytes != 0 || !collection->linked());
+    if (!graph_is_there || !holds(id, collection->last_lsn())) {
+      item.image = std::make_unique<Collection::Image>(*collection);
+    }
+    capture.items.push_back(std::move(item));
+  }
+  for (const auto& [alias, id] : catalog_.aliases) capture.aliases.push_back({alias, id});
+}
+
+Result<Manifest> Database::WriteParts(const CheckpointPlace& place, uint64_t epoch,
+                                      Capture& capture, const Manifest::Generation* reusable) {
+  Manifest manifest;
+  manifest.database = place.database;
+  manifest.epoch = epoch;
+  manifest.durable_lsn = capture.covered_lsn;
+  manifest.next_collection = capture.next_collection;
+  manifest.collections = capture.collections;
+  manifest.aliases = capture.aliases;
+  manifest.newest.epoch = epoch;
+  manifest.newest.covered_lsn = capture.covered_lsn;
+  std::vector<Manifest::Part>& parts = manifest.newest.parts;
+  if (!capture.window_changed) {
+    parts.push_back(*reusable->Find(kDatabasePart));
+  } else if (capture.window.size() > 0) {
+    Result<Manifest::Part> part = capture.window.Write(place, epoch);
+    if (!part.ok()) return part.status();
+    parts.push_back(*part);
+  }
+  for (Capture::Item& item : capture.items) {
+    if (item.image == nullptr) {
+      parts.push_back(*reusable->Find(item.collection->id()));
+      continue;
+    }
+    Result<Manifest::Part> part = WriteCollection(place, epoch, *item.collection, *item.image);
+    if (!part.ok()) return part.status();
+    parts.push_back(*part);
+    // What writers took away meanwhile can be used again.
+    item.image.reset();
+  }
+  return manifest;
+}
+
+Status Database::WriteGeneration() {
+  const std::shared_ptr<LogWriter> log = Log();
+  const bool whole = unlogged_.load(std::memory_order_relaxed) || (log != nullptr && log->failed());
+  const uint64_t logged_before = logged_bytes_.load(std::memory_order_relaxed);
+  // What an attempt left behind that ended for lack of memory.
+  if (std::exchange(unfinished_, true)) RemoveOldFiles();
+  Capture capture;
+  Take(capture, whole ? std::vector<uint32_t>() : ReusableParts());
+  const uint64_t epoch = ++last_epoch_;
+  const std::optional<Manifest::Generation>& older = manifest_.previous;
+  Result<Manifest> manifest = WriteParts(Place(), epoch, capture, older ? &*older : nullptr);
+  if (!manifest.ok()) {
+    RemoveOldFiles();  // a full disk needs the room
+    return manifest.status();
+  }
+  manifest->previous = manifest_.newest;
+  if (log != nullptr && !log->failed()) {
+    manifest->durable_lsn = std::max(manifest->durable_lsn, log->durable_lsn());
+    manifest->log_segment = log->segment();
+  }
+  VITRINE_RETURN_IF_ERROR(WriteManifest(*files_, options_.folder, *manifest, options_.creator));
+  manifest_ = std::move(*manifest);
+  unfinished_ = false;
+  heal_ = false;
+  degraded_.store(false, std::memory_order_release);
+  logged_bytes_.fetch_sub(logged_before, std::memory_order_relaxed);
+  next_attempt_bytes_ = 0;
+  CountBytes();
+  return {};
+}
+
+void Database::CountBytes() {
+  uint64_t newest = 0;
+  uint64_t previous = 0;
+  for (const Manifest::Part& part : manifest_.newest.parts) newest += BytesOf(part);
+  if (manifest_.previous) {
+    for (const Manifest::Part& part : manifest_.previous->parts) {
+      const Manifest::Part* const same = manifest_.newest.Find(part.collection);
+      if (same == nullptr || same->epoch != part.epoch) previous += BytesOf(part);
+    }
+  }
+  checkpoint_bytes_.store(newest, std::memory_order_relaxed);
+  previous_bytes_.store(previous, std::memory_order_relaxed);
+}
+
+// Everything that no manifest names which counts. Best effort: what stays is removed after the next
+// checkpoint.
+void Database::RemoveOldFiles() {
+  const Result<std::vector<std::string>> names = files_->List(options_.folder);
+  if (!names.ok()) return;
+  std::set<std::string> kept = NamesOf(manifest_.newest);
+  kept.insert(ManifestName(manifest_.epoch));
+  if (manifest_.previous) {
+    kept.merge(NamesOf(*manifest_.previous));
+    kept.insert(ManifestName(manifest_.previous->epoch));
+  }
+  // Manifests, then what they name.
+  for (const bool manifests : {true, false}) {
+    for (const std::string& name : *names) {
+      const bool is_ours = manifests ? ManifestEpoch(name).has_value()
+                                     : IsCheckpointName(name) || IsUnfinishedFile(name);
+      if (!is_ours || kept.contains(name)) continue;
+      (void)files_->Remove(options_.folder + "/" + name).ok();
+    }
+  }
+}
+
+Status Database::CheckpointLocked() {
+  if (options_.folder.empty()) return {};
+  if (options_.read_only) {
+    return {ErrorCode::kReadOnly, "the database was opened for reading only"};
+  }
+  const std::shared_ptr<LogWriter> log = Log();
+  // So that the log, too, has what the checkpoint before needs behind it.
+  if (log != nullptr && !log->failed()) (void)log->Flush().ok();
+  const bool dead = log != nullptr && log->failed();
+  const bool unlogged = unlogged_.load(std::memory_order_relaxed);
+  VITRINE_RETURN_IF_ERROR(WriteGeneration());
+  if (dead || unlogged) {
+    // The log does not lead from the checkpoint before to this one: both must be of now.
+    VITRINE_RETURN_IF_ERROR(WriteGeneration());
+    unlogged_.store(log == nullptr && last_lsn() > manifest_.newest.covered_lsn,
+                    std::memory_order_relaxed);
+  }
+  RemoveOldFiles();
+  if (dead) return ReviveLog();
+  if (log != nullptr && manifest_.previous) {
+    // The next checkpoint removes what this time stays.
+    (void)log->RemoveThrough(manifest_.previous->covered_lsn).ok();
+  }
+  return {};
+}
+
+Status Database::Checkpoint() {
+  const std::lock_guard checkpoint(checkpoint_mutex_);
+  {
+    const std::lock_guard lock(queue_mutex_);
+    if (closing_) return {ErrorCode::kClosed, "the database is closed"};
+  }
+  return CheckpointLocked();
+}
+
+// As after a crash: the end of the log is found anew, and a new segment follows it.
+Status Database::ReviveLog() {
+  const std::lock_guard commit(commit_mutex_);
+  std::shared_ptr<LogWriter> dead = Log();
+  const uint64_t covered = manifest_.newest.covered_lsn;
+  const Result<std::unique_ptr<LogReader>> reader =
+      LogReader::Open(*files_, options_.folder,
+                      {.purpose = LogReader::Purpose::kRecover,
+                       .database = manifest_.database,
+                       .covered_lsn = covered});
+  if (!reader.ok()) return reader.status();
+  for (;;) {
+    const auto frame = (*reader)->Next();
+    if (!frame.ok()) return frame.status();
+    if (!frame->has_value()) break;
+    return {ErrorCode::kInternal, "the log has a record that the checkpoint does not cover"};
+  }
+  // What its last frames were does not matter any more: nothing needs to attest them.
+  LogEnd end = (*reader)->end();
+  end.sealed = true;
+  end.truncated_from = 0;
+  VITRINE_RETURN_IF_ERROR(OpenLog(end));
+  (void)Log()->RemoveThrough(covered).ok();
+  last_lsn_.store(covered, std::memory_order_release);
+  reserve_missing_.store(false, std::memory_order_relaxed);
+  return {};
+}
+
+bool Database::CheckpointIsDue() const {
+  if (options_.folder.empty() || options_.read_only) return false;
+  const uint64_t logged = logged_bytes_.load(std::memory_order_relaxed);
+  {
+    const std::lock_guard checkpoint(checkpoint_mutex_);
+    if (logged < next_attempt_bytes_) return false;
+    if (heal_) return true;
+  }
+  return logged >
+         std::max(options_.checkpoint_bytes, checkpoint_bytes_.load(std::memory_order_relaxed) / 4);
+}
+
+Status Database::Backup(const std::string& folder) {
+  const std::lock_guard checkpoint(checkpoint_mutex_);
+  VITRINE_RETURN_IF_ERROR(files_->CreateFolder(folder));
+  const Result<std::vector<std::string>> names = files_->List(folder);
+  if (!names.ok()) return names.status();
+  if (!names->empty()) return {ErrorCode::kExists, folder + " is not empty"};
+  Capture capture;
+  Take(capture, {});
+  CheckpointPlace place{files_, folder, NewDatabaseId(), options_.creator};
+  const Result<Manifest> manifest = WriteParts(place, 1, capture, nullptr);
+  if (!manifest.ok()) return manifest.status();
+  return WriteManifest(*files_, folder, *manifest, options_.creator);
+}
+
+DatabaseId Database::NewDatabaseId() {
+  std::random_device device;
+  DatabaseId id{};
+  for (std::byte& byte : id) byte = static_cast<std::byte>(device());
+  id[0] |= std::byte{1};  // never all zero
+  return id;
+}
+
+Status RestoreDatabase(DatabaseOptions from, const std::string& to) {
+  from.read_only = true;
+  from.background = false;
+  const Result<std::unique_ptr<Database>> database = Database::Open(std::move(from));
+  if (!database.ok()) return database.status();
+  return (*database)->Backup(to);
+}
+
+Result<std::vector<Damage>> Database::Verify() {
+  std::vector<Damage> damages;
+  if (options_.folder.empty()) return damages;
+  const std::lock_guard checkpoint(checkpoint_mutex_);
+  VITRINE_RETURN_IF_ERROR(VerifyParts(damages));
+  VITRINE_RETURN_IF_ERROR(VerifyLog(damages));
+  return damages;
+}
+
+namespace {
+
+// Damage is what verification is for; another failure ends it.
+Status Note(const Status& status, const std::string& path, std::vector<Damage>& damages) {
+  if (status.ok()) return {};
+  if (status.code() != ErrorCode::kCorrupt && status.code() != ErrorCode::kFormat) return status;
+  damages.push_back({path, status.message()});
+  return {};
+}
+
+}  // namespace
+
+Status Database::VerifyParts(std::vector<Damage>& damages) {
+  const CheckpointPlace place = Place();
+  std::vector<const Manifest::Generation*> generations = {&manifest_.newest};
+  if (manifest_.previous) generations.push_back(&*manifest_.previous);
+  std::set<std::string> done;
+  for (const Manifest::Generation* generation : generations) {
+    const Result<Manifest> read = ReadManifest(*files_, options_.folder, generation->epoch);
+    // The older manifest may never have been written: a backup has one.
+    const std::string path = options_.folder + "/" + ManifestName(generation->epoch);
+    VITRINE_RETURN_IF_ERROR(Note(read.ok() ? Status() : read.status(), path, damages));
+    for (const Manifest::Part& part : generation->parts) {
+      bool whole = true;
+      for (const CheckpointFile& file : FilesOf(part)) {
+        if (!done.insert(PathOf(place, file)).second) continue;
+        const auto reader = OpenCheckpointFile(place, file);
+        const Status status = reader.ok() ? (*reader)->VerifyAll() : reader.status();
+        whole = whole && status.ok();
+        VITRINE_RETURN_IF_ERROR(Note(status, PathOf(place, file), damages));
+      }
+      if (!whole || part.collection == kDatabasePart) continue;
+      // Structure: as a reader would take it, links included.
+      const auto entry =
+          std::find_if(manifest_.collections.begin(), manifest_.collections.end(),
+                       [&](const auto& collection) { return collection.id == part.collection; });
+      if (entry == manifest_.collections.end()) continue;
+      const auto config = DecodeCollectionConfig(entry->config, entry->name);
+      if (!config.ok()) return config.status();
+      const Result<LoadedCollection> loaded = ReadCollection(place, part,
+                                                             {.id = entry->id,
+                                                              .name = entry->name,
+                                                              .config = *config,
+                                                              .kernels = options_.kernels,
+                                                              .threads = 1});
+      const Status status = loaded.ok() ? loaded->graph : loaded.status();
+      VITRINE_RETURN_IF_ERROR(Note(status, PathOf(place, FilesOf(part).back()), damages));
+    }
+  }
+  return {};
+}
+
+Status Database::VerifyLog(std::vector<Damage>& damages) {
+  if (options_.durability == Durability::kNone && Log() == nullptr && !options_.read_only)
+    return {};
+  const uint64_t covered =
+      manifest_.previous ? manifest_.previous->covered_lsn : manifest_.newest.covered_lsn;
+  const uint64_t durable = std::max(manifest_.durable_lsn, durable_lsn());
+  const auto reader = LogReader::Open(
+      *files_, options_.folder,
+      {.database = manifest_.database, .covered_lsn = covered, .durable_lsn = durable});
+  Status status = reader.ok() ? Status() : reader.status();
+  while (status.ok()) {
+    const auto frame = (*reader)->Next();
+    if (!frame.ok()) {
+      status = frame.status();
+    } else if (!frame->has_value()) {
+      return {};
+    }
+  }
+  return Note(status, options_.folder, damages);
+}
+
+}  // namespace vitrine

@@ -1,0 +1,479 @@
+// The life of a write: queued, gathered with others, logged, shown, acknowledged.
+
+#include <algorithm>
+#include <utility>
+
+#include "engine/database.h"
+#include "engine/write_group.h"
+
+namespace vitrine {
+namespace {
+
+// What may wait. Beyond that writes are refused.
+constexpr size_t kQueueLimit = 65'536;
+constexpr size_t kQueueBytes = size_t{256} << 20;
+// Transactions that are logged and shown together: enough to share a flush among all who wait, few
+// enough that nobody waits long for the others' points to be linked.
+constexpr size_t kGroupBytes = size_t{16} << 20;
+constexpr size_t kGroupOperations = 4096;
+
+}  // namespace
+
+// Somebody who waits on the calling thread.
+class Database::Waiter final : public PendingWrite {
+ public:
+  using PendingWrite::PendingWrite;
+
+  void Finished() override {
+    const std::lock_guard lock(mutex_);
+    done_ = true;
+    changed_.notify_all();
+  }
+  void Wait() {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return done_; });
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool done_ = false;
+};
+
+// The right to write what is queued. When memory runs out all that waits hears of it.
+class Database::Draining {
+ public:
+  explicit Draining(Database& database) : database_(database) {}
+  Draining(const Draining&) = delete;
+  Draining& operator=(const Draining&) = delete;
+  ~Draining() {
+    if (ended_) return;
+    // Left before the queue was empty: an exception passes.
+    do {
+      FinishBatch();
+    } while (TakeBatch());
+  }
+
+  // The next batch; false, and somebody else may drain, when there is none.
+  bool TakeBatch() {
+    const std::lock_guard lock(database_.queue_mutex_);
+    batch_.swap(database_.queue_);
+    database_.queued_bytes_ = 0;
+    if (!batch_.empty()) return true;
+    if (!std::exchange(ended_, true)) {
+      database_.draining_ = false;
+      database_.drained_.notify_all();
+    }
+    return false;
+  }
+  void FinishBatch() {
+    for (const auto& write : batch_) write->Finish();
+    batch_.clear();
+  }
+  std::span<const std::shared_ptr<PendingWrite>> batch() const { return batch_; }
+
+ private:
+  Database& database_;
+  std::vector<std::shared_ptr<PendingWrite>> batch_;
+  bool ended_ = false;
+};
+
+bool Database::Enqueue(const std::shared_ptr<PendingWrite>& write) {
+  {
+    const std::lock_guard lock(queue_mutex_);
+    const size_t bytes = write->transaction_.bytes().size();
+    if (closing_) {
+      write->Done(NotApplied({ErrorCode::kClosed, "the database is closed"}));
+    } else if (queue_.size() >= kQueueLimit ||
+               (!queue_.empty() && queued_bytes_ + bytes > kQueueBytes)) {
+      write->Done(NotApplied({ErrorCode::kOverloaded, "too many writes wait for their turn"}));
+    } else {
+      queue_.push_back(write);
+      queued_bytes_ += bytes;
+      return !std::exchange(draining_, true);
+    }
+  }
+  write->Finish();
+  return false;
+}
+
+void Database::Drain() {
+  Draining draining(*this);
+  while (draining.TakeBatch()) {
+    {
+      const std::lock_guard commit(commit_mutex_);
+      Commit(draining.batch());
+    }
+    draining.FinishBatch();
+    WakeBackground();
+  }
+}
+
+Result<WriteResult> Database::Write(Transaction transaction) {
+  const auto write = std::make_shared<Waiter>(std::move(transaction));
+  if (Enqueue(write)) Drain();
+  write->Wait();
+  return write->TakeOutcome();
+}
+
+Result<WriteResult> Database::WriteChange(ConfigurationChange change) {
+  const auto write = std::make_shared<Waiter>(std::move(change));
+  if (Enqueue(write)) Drain();
+  write->Wait();
+  return write->TakeOutcome();
+}
+
+Status Database::WriteFailure() const {
+  if (options_.read_only) {
+    return {ErrorCode::kReadOnly, "the database was opened for reading only"};
+  }
+  const std::shared_ptr<LogWriter> log = Log();
+  if (log != nullptr && log->failed()) {
+    return {ErrorCode::kIo,
+            "the log failed before: nothing is written until a checkpoint to new files succeeds"};
+  }
+  return {};
+}
+
+void Database::Commit(std::span<const std::shared_ptr<PendingWrite>> batch) {
+  while (!batch.empty()) {
+    size_t count = 1;
+    if (batch[0]->change_) {
+      CommitChange(*batch[0]);
+    } else {
+      while (count < batch.size() && !batch[count]->change_) ++count;
+      CommitTransactions(batch.first(count));
+    }
+    batch = batch.subspan(count);
+  }
+}
+
+void Database::CommitTransactions(std::span<const std::shared_ptr<PendingWrite>> batch) {
+  while (!batch.empty()) {
+    const std::shared_ptr<LogWriter> log = Log();
+    // With a page to end the group, and one for a seal that comes in between: the group is in one
+    // segment, and so is there as a whole or not at all.
+    const uint64_t room = log == nullptr ? UINT64_MAX : log->room();
+    uint64_t bytes = 2 * kPageBytes;
+    size_t operations = 0;
+    size_t count = 0;
+    for (; count < batch.size(); ++count) {
+      const Transaction& transaction = batch[count]->transaction_;
+      bytes += FrameBytes(transaction.bytes().size());
+      operations += transaction.operations();
+      if (count > 0 && (bytes > room || bytes > kGroupBytes || operations > kGroupOperations)) {
+        break;
+      }
+    }
+    const auto group = batch.first(count);
+    if (!CommitGroup(group)) {
+      // There was no memory for all of them: perhaps for some.
+      for (size_t i = 0; i < count; ++i) (void)CommitGroup(group.subspan(i, 1));
+    }
+    batch = batch.subspan(count);
+  }
+}
+
+Status Database::CheckLimits(uint64_t memory_bytes, uint64_t disk_bytes) const {
+  if (memory_bytes > options_.max_memory_bytes) {
+    return {ErrorCode::kOutOfMemory, "the write would take " + std::to_string(memory_bytes) +
+                                         " bytes of memory in all, more than maxMemoryBytes"};
+  }
+  if (disk_bytes > options_.max_disk_bytes) {
+    return {ErrorCode::kTooLarge, "the write would take " + std::to_string(disk_bytes) +
+                                      " bytes of disk in all, more than maxDiskBytes"};
+  }
+  return {};
+}
+
+// On a full disk the segment in use is the last one: it is kept for what makes room.
+Status Database::CheckReserve(const Transaction& transaction) {
+  if (!reserve_missing_.load(std::memory_order_relaxed)) return {};
+  TransactionReader reader(transaction.bytes());
+  bool adds = false;
+  while (const std::optional<Operation> operation = reader.Next()) {
+    adds = adds || operation->type != OperationType::kDelete;
+  }
+  const std::shared_ptr<LogWriter> log = Log();
+  if (!adds || log == nullptr) return {};
+  VITRINE_RETURN_IF_ERROR(log->PrepareNext());
+  reserve_missing_.store(false, std::memory_order_relaxed);
+  return {};
+}
+
+Result<uint64_t> Database::Append(std::vector<LogRecord> records, bool& durable) {
+  const uint64_t count = records.size();
+  uint64_t bytes = 0;
+  for (const LogRecord& record : records) bytes += FrameBytes(record.payload.size());
+  const std::shared_ptr<LogWriter> log = Log();
+  if (log == nullptr) {
+    durable = false;
+    unlogged_.store(true, std::memory_order_relaxed);
+    return last_lsn_.load(std::memory_order_relaxed) + 1;
+  }
+  const LogWriter::Until until = options_.durability == Durability::kCommit
+                                     ? LogWriter::Until::kDurable
+                                     : LogWriter::Until::kWritten;
+  const Result<LogWriter::Ack> ack = log->AppendAll(std::move(records), until);
+  if (!ack.ok()) return ack.status();
+  durable = ack->durable;
+  // Each group begins a page.
+  logged_bytes_.fetch_add(RoundUp(bytes, kPageBytes), std::memory_order_relaxed);
+  writes_.fetch_add(1, std::memory_order_relaxed);
+  return ack->lsn - count + 1;
+}
+
+namespace {
+
+// Idempotency keys of a group that is not done yet.
+class BegunKeys {
+ public:
+  explicit BegunKeys(IdempotencyWindow& window) : window_(window) {}
+  BegunKeys(const BegunKeys&) = delete;
+  BegunKeys& operator=(const BegunKeys&) = delete;
+  ~BegunKeys() {
+    for (; !keys_.empty(); keys_.pop_back()) window_.Cancel(keys_.back());
+  }
+  bool Has(const Digest128& key) const {
+    return std::find(keys_.begin(), keys_.end(), key) != keys_.end();
+  }
+  void Begin(const Digest128& key) {
+    keys_.push_back(key);
+    window_.Begin(key);
+  }
+  void Keep() { keys_.clear(); }
+
+ private:
+  IdempotencyWindow& window_;
+  std::vector<Digest128> keys_;
+};
+
+}  // namespace
+
+// False when there was no memory for the group as a whole; then nothing was done.
+bool Database::CommitGroup(std::span<const std::shared_ptr<PendingWrite>> batch) {
+  using State = PendingWrite::State;
+  struct Accepted {
+    PendingWrite* write;
+    Digest128 key;
+    uint64_t deleted;
+  };
+  const Status writable = WriteFailure();
+  WriteGroup group(
+      [&](uint32_t id, uint64_t) -> Result<std::shared_ptr<Collection>> {
+        const std::shared_lock lock(catalog_mutex_);
+        const auto found = catalog_.by_id.find(id);
+        if (found != catalog_.by_id.end()) return found->second;
+        return Status(ErrorCode::kNotFound, "the collection was dropped");
+      },
+      CollectionWrite::Conditions::kCheck);
+  BegunKeys keys(window_);
+  std::vector<Accepted> accepted;
+  std::vector<LogRecord> records;
+  std::vector<uint64_t> lsns;
+  accepted.reserve(batch.size());
+  records.reserve(batch.size());
+  lsns.reserve(batch.size());
+  const uint64_t now = NowMs();
+  const uint64_t memory_before = options_.max_memory_bytes == UINT64_MAX ? 0 : memory().total();
+  uint64_t disk_bytes = options_.max_disk_bytes == UINT64_MAX ? 0 : disk().total();
+  bool repeated = false;
+
+  for (const auto& write : batch) {
+    if (write->state_ != State::kWaiting) continue;
+    const TransactionReader reader(write->transaction_.bytes());
+    const Digest128 key = reader.idempotency_key();
+    if (reader.has_idempotency_key()) {
+      if (keys.Has(key)) {
+        repeated = true;  // it waits for the outcome of the first
+        continue;
+      }
+      if (const IdempotencyWindow::Done* const done = window_.Find(key)) {
+        write->Done(WriteResult{done->lsn, done->lsn <= durable_lsn(), done->deleted});
+        continue;
+      }
+    }
+    Status status = writable;
+    if (status.ok() && write->cancelled()) {
+      status = Status(ErrorCode::kCancelled, "the write was cancelled");
+    }
+    if (status.ok()) status = CheckReserve(write->transaction_);
+    if (status.ok()) {
+      const size_t more = write->transaction_.bytes().size();
+      status = CheckLimits(memory_before + group.memory_bytes() + more, disk_bytes + more);
+      disk_bytes += more;
+    }
+    uint64_t deleted = 0;
+    if (status.ok()) {
+      const Result<uint64_t> added = group.Add(write->transaction_.bytes(), 0);
+      if (added.ok()) {
+        deleted = *added;
+      } else {
+        status = added.status();
+      }
+    }
+    if (!status.ok()) {
+      write->Done(NotApplied(std::move(status)));
+      continue;
+    }
+    accepted.push_back({write.get(), key, deleted});
+    if (reader.has_idempotency_key()) keys.Begin(key);
+  }
+  if (accepted.empty()) return true;
+
+  Status prepared = group.Prepare();
+  if (!prepared.ok()) {
+    if (batch.size() > 1) return false;
+    accepted[0].write->Done(NotApplied(std::move(prepared)));
+    return true;
+  }
+  for (const Accepted& one : accepted) {
+    one.write->transaction_.SetTime(now);
+    records.push_back(
+        {FrameKind::kTransaction,
+         static_cast<uint16_t>(std::min<size_t>(one.write->transaction_.operations(), UINT16_MAX)),
+         one.write->transaction_.Take()});
+  }
+  // From here on an exception leaves the outcome open.
+  for (const Accepted& one : accepted) one.write->state_ = State::kNoMemoryInFlight;
+  bool durable = false;
+  const Result<uint64_t> first = Append(std::move(records), durable);
+  if (!first.ok()) {
+    for (const Accepted& one : accepted) one.write->Done(first.status());
+    for (const auto& write : batch) {
+      if (write->state_ == State::kWaiting) write->Done(first.status());
+    }
+    return true;
+  }
+  for (size_t i = 0; i < accepted.size(); ++i) lsns.push_back(*first + i);
+  group.Publish(lsns);
+  keys.Keep();
+  for (size_t i = 0; i < accepted.size(); ++i) {
+    if (accepted[i].key != Digest128{}) {
+      window_.Finish(accepted[i].key, {lsns[i], now, accepted[i].deleted});
+      window_lsn_ = lsns[i];
+    }
+    accepted[i].write->Done(WriteResult{lsns[i], durable, accepted[i].deleted});
+  }
+  last_lsn_.store(lsns.back(), std::memory_order_release);
+  for (const Accepted& one : accepted) one.write->Finish();
+  if (repeated) (void)CommitGroup(batch);  // what waited finds its key in the window
+  group.Tidy();
+  return true;
+}
+
+Result<Database::Need> Database::CheckChange(ConfigurationChange& change) const {
+  using Kind = ConfigurationChange::Kind;
+  const std::shared_lock lock(catalog_mutex_);
+  const auto collection = catalog_.by_name.find(change.name);
+  const auto alias = catalog_.aliases.find(change.name);
+  const auto target = catalog_.by_id.find(change.collection);
+  switch (change.kind) {
+    case Kind::kCreate:
+      if (!IsCollectionName(change.name)) {
+        return Status(ErrorCode::kOption,
+                      "a name has 1 to 128 of A-Z, a-z, 0-9, _ and -, and begins with a letter or "
+                      "digit");
+      }
+      if (alias != catalog_.aliases.end()) {
+        return Status(ErrorCode::kExists, '"' + change.name + "\" is an alias");
+      }
+      if (collection == catalog_.by_name.end()) {
+        change.collection = catalog_.next;
+        return Need::kChange;
+      }
+      if (collection->second->config() == change.config) return Need::kNothing;
+      return Status(ErrorCode::kExists, "collection \"" + change.name +
+                                            "\" is there already, with another configuration");
+    case Kind::kSetAlias:
+      if (!IsCollectionName(change.name)) {
+        return Status(ErrorCode::kOption, "an alias is named as a collection is");
+      }
+      if (collection != catalog_.by_name.end()) {
+        return Status(ErrorCode::kExists, '"' + change.name + "\" is a collection");
+      }
+      break;
+    case Kind::kDropAlias:
+      if (alias == catalog_.aliases.end()) {
+        return Status(ErrorCode::kNotFound, "there is no alias \"" + change.name + '"');
+      }
+      return Need::kChange;
+    case Kind::kDrop:
+      break;
+  }
+  if (target == catalog_.by_id.end()) {
+    return Status(ErrorCode::kNotFound, "the collection was dropped");
+  }
+  return Need::kChange;
+}
+
+Result<std::shared_ptr<Collection>> Database::MakeCollection(
+    const ConfigurationChange& change) const {
+  return Collection::Create(change.collection, change.name, change.config, *options_.kernels,
+                            options_.pool, options_.threads);
+}
+
+void Database::CommitChange(PendingWrite& write) {
+  ConfigurationChange& change = *write.change_;
+  Status status = WriteFailure();
+  if (status.ok()) {
+    const Result<Need> need = CheckChange(change);
+    if (need.ok() && *need == Need::kNothing) return write.Done(WriteResult{last_lsn(), true, 0});
+    if (!need.ok()) status = need.status();
+  }
+  std::shared_ptr<Collection> created;
+  if (status.ok() && change.kind == ConfigurationChange::Kind::kCreate) {
+    Result<std::shared_ptr<Collection>> made = MakeCollection(change);
+    if (made.ok()) {
+      created = std::move(*made);
+    } else {
+      status = made.status();
+    }
+  }
+  if (!status.ok()) return write.Done(NotApplied(std::move(status)));
+  std::vector<LogRecord> records;
+  records.push_back({FrameKind::kConfiguration, 1, EncodeChange(change)});
+  // What the catalog will be is made before the log has it: nothing may fail afterwards.
+  Catalog after;
+  {
+    const std::shared_lock lock(catalog_mutex_);
+    after = catalog_;
+  }
+  ChangeCatalog(after, change, std::move(created));
+  write.state_ = PendingWrite::State::kNoMemoryInFlight;
+  bool durable = false;
+  const Result<uint64_t> lsn = Append(std::move(records), durable);
+  if (!lsn.ok()) return write.Done(lsn.status());
+  {
+    const std::unique_lock lock(catalog_mutex_);
+    std::swap(catalog_, after);
+  }
+  last_lsn_.store(*lsn, std::memory_order_release);
+  write.Done(WriteResult{*lsn, durable, 0});
+}
+
+void Database::ChangeCatalog(Catalog& catalog, const ConfigurationChange& change,
+                             std::shared_ptr<Collection> created) {
+  using Kind = ConfigurationChange::Kind;
+  switch (change.kind) {
+    case Kind::kCreate:
+      catalog.by_name.emplace(change.name, created);
+      catalog.by_id.emplace(change.collection, std::move(created));
+      catalog.next = std::max(catalog.next, change.collection + 1);
+      break;
+    case Kind::kDrop:
+      catalog.by_name.erase(catalog.by_id.at(change.collection)->name());
+      catalog.by_id.erase(change.collection);
+      std::erase_if(catalog.aliases,
+                    [&](const auto& alias) { return alias.second == change.collection; });
+      break;
+    case Kind::kSetAlias:
+      catalog.aliases.insert_or_assign(change.name, change.collection);
+      break;
+    case Kind::kDropAlias:
+      catalog.aliases.erase(change.name);
+      break;
+  }
+}
+
+}  // namespace vitrine

@@ -1,0 +1,80 @@
+#include "engine/key_map.h"
+
+#include <array>
+#include <bit>
+#include <random>
+#include <utility>
+
+#include "base/siphash.h"
+
+namespace vitrine {
+namespace {
+
+uint64_t RandomWord() {
+  std::random_device device;
+  return uint64_t{device()} << 32 | device();
+}
+
+}  // namespace
+
+KeyMap::KeyMap(const Keys& keys) : keys_(keys), hash_key_{RandomWord(), RandomWord()} {}
+
+size_t KeyMap::HomeOf(const PointKey& key) const {
+  SipHash128 hash(hash_key_[0], hash_key_[1]);
+  // Integers and texts must not collide on purpose either: the lengths differ, or the kind does.
+  std::array<std::byte, 9> number{};
+  if (key.is_text) {
+    hash.Append(std::as_bytes(std::span(key.text)));
+  } else {
+    StoreLittleEndian(number.data(), key.number);
+    number[8] = std::byte{0xff};  // no byte of UTF-8
+    hash.Append(number);
+  }
+  const Digest128 digest = hash.Finish();
+  return static_cast<size_t>(LoadLittleEndian<uint64_t>(digest.data())) & (words_.size() - 1);
+}
+
+EntryId KeyMap::Find(const PointKey& key) const {
+  if (words_.empty()) return kNoEntry;
+  for (size_t at = HomeOf(key);; at = (at + 1) & (words_.size() - 1)) {
+    if (words_[at] == kNoEntry || keys_.KeyOf(words_[at]) == key) return words_[at];
+  }
+}
+
+void KeyMap::Reserve(size_t count) {
+  const size_t capacity = std::bit_ceil(count + count / 3 + 8);
+  if (capacity <= words_.size()) return;
+  std::vector<EntryId> before(capacity, kNoEntry);
+  before.swap(words_);
+  for (const EntryId entry : before) {
+    if (entry != kNoEntry) PutUnchecked(entry);
+  }
+}
+
+void KeyMap::PutUnchecked(EntryId entry) {
+  size_t at = HomeOf(keys_.KeyOf(entry));
+  while (words_[at] != kNoEntry) at = (at + 1) & (words_.size() - 1);
+  words_[at] = entry;
+}
+
+void KeyMap::Put(EntryId entry) {
+  PutUnchecked(entry);
+  ++size_;
+}
+
+void KeyMap::Erase(EntryId entry) {
+  const size_t mask = words_.size() - 1;
+  size_t hole = HomeOf(keys_.KeyOf(entry));
+  while (words_[hole] != entry) hole = (hole + 1) & mask;
+  // What follows moves up, unless that would bring it before its home (Knuth 6.4, algorithm R).
+  for (size_t at = (hole + 1) & mask; words_[at] != kNoEntry; at = (at + 1) & mask) {
+    const size_t home = HomeOf(keys_.KeyOf(words_[at]));
+    if (((at - home) & mask) < ((at - hole) & mask)) continue;
+    words_[hole] = words_[at];
+    hole = at;
+  }
+  words_[hole] = kNoEntry;
+  --size_;
+}
+
+}  // namespace vitrine

@@ -1,0 +1,66 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <optional>
+#include <utility>
+
+#include "base/status.h"
+#include "engine/collection_config.h"
+#include "engine/transaction.h"
+
+namespace vitrine {
+
+struct WriteResult {
+  uint64_t lsn = 0;
+  bool durable = false;
+  uint64_t deleted = 0;
+};
+
+// The failure of a write of which nothing was done: to try again is safe.
+Status NotApplied(Status why);
+// One that may or may not have been done: the device failed while it was in flight.
+Status UnknownOutcome(Status why);
+
+// A write that waits for its turn, and then for the log.
+class PendingWrite {
+ public:
+  explicit PendingWrite(Transaction transaction) : transaction_(std::move(transaction)) {}
+  explicit PendingWrite(ConfigurationChange change) : change_(std::move(change)) {}
+  virtual ~PendingWrite() = default;
+  PendingWrite(const PendingWrite&) = delete;
+  PendingWrite& operator=(const PendingWrite&) = delete;
+
+  // Called once, on the thread that wrote, when the outcome is known. Does not throw.
+  virtual void Finished() = 0;
+  // Whether the caller gave up before its turn came: nothing is done then.
+  virtual bool cancelled() const { return false; }
+
+  // REQUIRES: Finished was called; called once
+  Result<WriteResult> TakeOutcome();
+
+ private:
+  friend class Database;
+
+  enum class State : uint8_t { kWaiting, kDone, kNoMemory, kNoMemoryInFlight };
+
+  void Done(Result<WriteResult> outcome) {
+    outcome_ = std::move(outcome);
+    state_ = State::kDone;
+  }
+
+  void Finish() {
+    if (std::exchange(finished_, true)) return;
+    // Nobody got to it before memory ran out.
+    if (state_ == State::kWaiting) state_ = State::kNoMemory;
+    Finished();
+  }
+
+  Transaction transaction_;
+  std::optional<ConfigurationChange> change_;
+  State state_ = State::kWaiting;
+  bool finished_ = false;
+  Result<WriteResult> outcome_ = WriteResult{};
+};
+
+}  // namespace vitrine

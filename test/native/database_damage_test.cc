@@ -1,0 +1,229 @@
+// Bits flip and files end early: whatever single file is damaged, answers are the same or the
+// database says where it is damaged. Outside the log nothing is lost at all.
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <string>
+
+#include "database_user.h"
+#include "random_data.h"
+
+namespace vitrine {
+namespace {
+
+using Bytes = FaultFiles::Bytes;
+
+constexpr CollectionConfig kConfig{.dimension = 3, .m = 4, .ef_construction = 20};
+
+std::string BaseName(const std::string& path) { return path.substr(path.rfind('/') + 1); }
+bool IsLog(const std::string& path) { return SegmentNumber(BaseName(path)).has_value(); }
+
+// Two collections, of which one has not changed for a while; checkpoints with writes between and
+// behind them; all of it attested by a seal.
+class DamagedDatabase : public testing::Test {
+ protected:
+  void SetUp() override {
+    FaultFiles files(TestSeed());
+    auto opened = Database::Open(SmallDatabase(files));
+    ASSERT_TRUE(opened.ok());
+    Database& database = **opened;
+    std::mt19937_64 random(TestSeed());
+    for (const char* name : {"still", "busy"}) {
+      ASSERT_TRUE(database.CreateCollection(name, kConfig).ok());
+    }
+    for (int round = 0; round < 5; ++round) {
+      for (int i = 0; i < 4; ++i) {
+        Transaction transaction;
+        transaction.SetIdempotencyKey({std::byte(1 + round), std::byte(i)});
+        for (uint64_t j = 0; j < 5; ++j) {
+          const auto collection = *database.FindCollection(round == 0 ? "still" : "busy");
+          const float x = static_cast<float>(random() % 3);
+          AddPut(transaction, *collection,
+                 {j % 2 == 0, random() % 20, std::to_string(random() % 9)}, {x, x, 1},
+                 std::string(random() % 30, 'p'));
+        }
+        ASSERT_TRUE(database.Write(std::move(transaction)).ok());
+      }
+      if (round < 4) {
+        ASSERT_TRUE(database.Checkpoint().ok());
+      }
+    }
+    contents_ = ContentsOf(database);
+    ASSERT_TRUE(database.Close().ok());
+    for (const std::string& path : files.names()) whole_[path] = files.Get(path);
+  }
+
+  // Opens what is left; whether it opened.
+  bool Judge(const std::string& path, Bytes damaged, const std::string& where) {
+    FaultFiles files(TestSeed());
+    for (const auto& [name, bytes] : whole_) files.Put(name, name == path ? damaged : bytes);
+    return JudgeFiles(files, path, where);
+  }
+  bool JudgeFiles(FaultFiles& files, const std::string& path, const std::string& where) {
+    const auto opened = Database::Open(SmallDatabase(files));
+    if (!opened.ok()) {
+      EXPECT_TRUE(opened.status().code() == ErrorCode::kCorrupt ||
+                  opened.status().code() == ErrorCode::kFormat)
+          << where << ": " << opened.status().message();
+      EXPECT_TRUE(IsLog(path)) << where << ": " << opened.status().message();
+      return false;
+    }
+    EXPECT_TRUE(ContentsOf(**opened) == contents_) << where;
+    return true;
+  }
+
+  std::map<std::string, Bytes> whole_;
+  DatabaseModel contents_;
+};
+
+TEST_F(DamagedDatabase, AFlippedBitChangesNoAnswer) {
+  VITRINE_TRACE_SEED();
+  std::mt19937_64 random(TestSeed());
+  size_t opened = 0;
+  size_t refused = 0;
+  for (const auto& [path, bytes] : whole_) {
+    // More of what is short.
+    const size_t flips = Scaled(700, 30);
+    for (size_t i = 0; i < flips; ++i) {
+      Bytes damaged = bytes;
+      const uint64_t bit = random() % (bytes.size() * 8);
+      damaged[bit / 8] ^= std::byte{1} << (bit % 8);
+      const bool is_open = Judge(path, std::move(damaged), path + " bit " + std::to_string(bit));
+      ++(is_open ? opened : refused);
+      ASSERT_FALSE(HasFailure());
+    }
+  }
+  EXPECT_GT(opened, Scaled(5000, 100));
+  EXPECT_GT(refused, 0u);
+}
+
+TEST_F(DamagedDatabase, AFileThatEndsEarlyChangesNoAnswer) {
+  VITRINE_TRACE_SEED();
+  for (const auto& [path, bytes] : whole_) {
+    for (size_t size = 0; size < bytes.size(); size += Scaled(61, 1601)) {
+      Judge(path, Bytes(bytes.begin(), bytes.begin() + static_cast<ptrdiff_t>(size)),
+            path + " length " + std::to_string(size));
+      ASSERT_FALSE(HasFailure());
+    }
+  }
+}
+
+TEST_F(DamagedDatabase, AFileThatIsGoneChangesNoAnswer) {
+  std::string newest_log;
+  for (const auto& [path, bytes] : whole_) {
+    if (IsLog(path)) newest_log = path;
+  }
+  for (const auto& [path, bytes] : whole_) {
+    FaultFiles files(TestSeed());
+    for (const auto& [name, all] : whole_) {
+      if (name != path) files.Put(name, all);
+    }
+    // The newest segment takes its own traces with it, unless a later one is prepared.
+    if (path == newest_log) {
+      const auto opened = Database::Open(SmallDatabase(files));
+      EXPECT_TRUE(opened.ok() || opened.status().code() == ErrorCode::kCorrupt);
+      continue;
+    }
+    JudgeFiles(files, path, path + " is gone");
+  }
+}
+
+TEST_F(DamagedDatabase, AFileOfAnotherTimeChangesNoAnswer) {
+  for (const auto& [path, bytes] : whole_) {
+    for (const auto& [other, instead] : whole_) {
+      if (other == path) continue;
+      Judge(path, instead, other + " in place of " + path);
+      ASSERT_FALSE(HasFailure());
+    }
+  }
+}
+
+// Healed: put aside, replaced by the next checkpoint, and then any other file may be damaged.
+TEST_F(DamagedDatabase, HealsAndIsWholeAgain) {
+  for (const auto& [path, bytes] : whole_) {
+    if (IsLog(path)) continue;
+    SCOPED_TRACE(path);
+    FaultFiles files(TestSeed());
+    for (const auto& [name, all] : whole_) files.Put(name, all);
+    Bytes damaged = bytes;
+    damaged[bytes.size() / 2] ^= std::byte{8};
+    files.Put(path, damaged);
+    {
+      auto opened = Database::Open(SmallDatabase(files));
+      ASSERT_TRUE(opened.ok()) << opened.status().message();
+      Database& database = **opened;
+      for (int i = 0; i < 20 && (database.Maintain() || database.degraded()); ++i) {
+      }
+      EXPECT_FALSE(database.degraded());
+      ASSERT_TRUE(database.Checkpoint().ok());
+      ASSERT_TRUE(database.Checkpoint().ok());
+      const auto damages = database.Verify();
+      ASSERT_TRUE(damages.ok()) << damages.status().message();
+      for (const Damage& damage : *damages) ADD_FAILURE() << damage.path << ": " << damage.what;
+      EXPECT_TRUE(ContentsOf(database) == contents_);
+      ASSERT_TRUE(database.Close().ok());
+    }
+    files.Restart();
+    const auto again = Database::Open(SmallDatabase(files));
+    ASSERT_TRUE(again.ok());
+    EXPECT_FALSE((*again)->degraded());
+    EXPECT_TRUE(ContentsOf(**again) == contents_);
+  }
+}
+
+TEST_F(DamagedDatabase, VerificationNamesTheFile) {
+  VITRINE_TRACE_SEED();
+  std::mt19937_64 random(TestSeed() + 5);
+  for (const auto& [path, bytes] : whole_) {
+    // A segment that was prepared, and one that is left over, hold nothing.
+    if (IsLog(path) || BaseName(path) == "LOCK") continue;
+    FaultFiles files(TestSeed());
+    for (const auto& [name, all] : whole_) files.Put(name, all);
+    auto opened = Database::Open(SmallDatabase(files));
+    ASSERT_TRUE(opened.ok());
+    Bytes damaged = bytes;
+    damaged[random() % bytes.size()] ^= std::byte{16};
+    files.Put(path, damaged);
+    const auto damages = (*opened)->Verify();
+    ASSERT_TRUE(damages.ok());
+    const bool named = std::any_of(damages->begin(), damages->end(),
+                                   [&](const Damage& damage) { return damage.path == path; });
+    EXPECT_TRUE(named) << path;
+  }
+}
+
+// Searches of a collection whose graph is lost are exact, and say so, until it is there again.
+TEST_F(DamagedDatabase, ServesExactlyWithoutAGraph) {
+  size_t lost = 0;
+  for (const auto& [path, bytes] : whole_) {
+    if (!path.ends_with(".graph")) continue;
+    FaultFiles files(TestSeed());
+    for (const auto& [name, all] : whole_) files.Put(name, all);
+    Bytes damaged = bytes;
+    damaged[kPageBytes + 3] ^= std::byte{1};
+    files.Put(path, damaged);
+    auto opened = Database::Open(SmallDatabase(files));
+    ASSERT_TRUE(opened.ok());
+    Database& database = **opened;
+    const auto collections = database.Collections();
+    const auto unlinked = std::find_if(collections.begin(), collections.end(),
+                                       [](const auto& one) { return !one->linked(); });
+    if (unlinked == collections.end()) continue;  // the older generation's
+    ++lost;
+    EXPECT_TRUE(database.degraded());
+    const float query[3] = {1, 1, 1};
+    const auto plan = (*unlinked)->table().Explain(query, {.k = 3});
+    ASSERT_TRUE(plan.ok());
+    EXPECT_EQ(plan->reason, PlanReason::kNoGraph);
+    EXPECT_TRUE(ContentsOf(database) == contents_);
+    while (database.Maintain()) {
+    }
+    EXPECT_TRUE((*unlinked)->linked());
+    EXPECT_TRUE(ContentsOf(database) == contents_);
+  }
+  EXPECT_GE(lost, 2u);
+}
+
+}  // namespace
+}  // namespace vitrine
