@@ -1,7 +1,6 @@
 #include "engine/database.h"
 
 #include <algorithm>
-#include <new>
 #include <utility>
 
 namespace vitrine {
@@ -59,10 +58,11 @@ Status Database::Close() {
   const std::lock_guard closing(close_mutex_);
   if (std::exchange(closed_, true)) return closed_with_;
   {
-    std::unique_lock lock(queue_mutex_);
+    const std::lock_guard lock(queue_mutex_);
     closing_ = true;
-    drained_.wait(lock, [&] { return !draining_; });
   }
+  // Whoever was to do it may wait for the thread that this one is.
+  Drain();
   {
     const std::lock_guard lock(background_mutex_);
     background_stop_ = true;
@@ -73,6 +73,8 @@ Status Database::Close() {
   // Without a log a checkpoint is all that keeps what was written.
   const bool only_copy = unlogged_.load(std::memory_order_relaxed) && !options_.folder.empty();
   if (only_copy) closed_with_ = CheckpointLocked();
+  const std::lock_guard commit(commit_mutex_);
+  shut_.store(true, std::memory_order_release);
   const std::shared_ptr<LogWriter> log = Log();
   if (log != nullptr) {
     const Status sealed = log->Close();
@@ -86,12 +88,34 @@ Status Database::Close() {
   return closed_with_;
 }
 
+ConfigurationChange Database::CreateChange(const std::string& name,
+                                           const CollectionConfig& config) {
+  return {ConfigurationChange::Kind::kCreate, 0, name, config};
+}
+
+Result<ConfigurationChange> Database::DropChange(const std::string& name) const {
+  const Result<std::shared_ptr<Collection>> collection = FindCollection(name);
+  if (!collection.ok()) return NotApplied(collection.status());
+  if ((*collection)->name() != name) {
+    return NotApplied({ErrorCode::kNotFound, '"' + name + "\" is an alias of a collection"});
+  }
+  return ConfigurationChange{ConfigurationChange::Kind::kDrop, (*collection)->id(), {}, {}};
+}
+
+Result<ConfigurationChange> Database::AliasChange(const std::string& alias,
+                                                  const std::string& name) const {
+  const Result<std::shared_ptr<Collection>> collection = FindCollection(name);
+  if (!collection.ok()) return NotApplied(collection.status());
+  return ConfigurationChange{ConfigurationChange::Kind::kSetAlias, (*collection)->id(), alias, {}};
+}
+
+ConfigurationChange Database::DropAliasChange(const std::string& alias) {
+  return {ConfigurationChange::Kind::kDropAlias, 0, alias, {}};
+}
+
 Result<std::shared_ptr<Collection>> Database::CreateCollection(const std::string& name,
                                                                const CollectionConfig& config) {
-  ConfigurationChange change;
-  change.name = name;
-  change.config = config;
-  const Result<WriteResult> created = WriteChange(std::move(change));
+  const Result<WriteResult> created = WriteChange(CreateChange(name, config));
   if (!created.ok()) return created.status();
   return FindCollection(name);
 }
@@ -121,34 +145,21 @@ std::map<std::string, std::string> Database::Aliases() const {
 }
 
 Status Database::DropCollection(const std::string& name) {
-  const Result<std::shared_ptr<Collection>> collection = FindCollection(name);
-  if (!collection.ok()) return NotApplied(collection.status());
-  if ((*collection)->name() != name) {
-    return NotApplied({ErrorCode::kNotFound, '"' + name + "\" is an alias of a collection"});
-  }
-  ConfigurationChange change;
-  change.kind = ConfigurationChange::Kind::kDrop;
-  change.collection = (*collection)->id();
-  const Result<WriteResult> dropped = WriteChange(std::move(change));
+  Result<ConfigurationChange> change = DropChange(name);
+  if (!change.ok()) return change.status();
+  const Result<WriteResult> dropped = WriteChange(std::move(*change));
   return dropped.ok() ? Status() : dropped.status();
 }
 
 Status Database::SetAlias(const std::string& alias, const std::string& name) {
-  const Result<std::shared_ptr<Collection>> collection = FindCollection(name);
-  if (!collection.ok()) return NotApplied(collection.status());
-  ConfigurationChange change;
-  change.kind = ConfigurationChange::Kind::kSetAlias;
-  change.collection = (*collection)->id();
-  change.name = alias;
-  const Result<WriteResult> set = WriteChange(std::move(change));
+  Result<ConfigurationChange> change = AliasChange(alias, name);
+  if (!change.ok()) return change.status();
+  const Result<WriteResult> set = WriteChange(std::move(*change));
   return set.ok() ? Status() : set.status();
 }
 
 Status Database::DropAlias(const std::string& alias) {
-  ConfigurationChange change;
-  change.kind = ConfigurationChange::Kind::kDropAlias;
-  change.name = alias;
-  const Result<WriteResult> dropped = WriteChange(std::move(change));
+  const Result<WriteResult> dropped = WriteChange(DropAliasChange(alias));
   return dropped.ok() ? Status() : dropped.status();
 }
 
@@ -245,11 +256,12 @@ void Database::RunBackground() {
     if (background_stop_) return;
     background_work_ = false;
     lock.unlock();
-    bool more = true;
-    // Nobody is above this thread: what memory refuses now is tried again.
-    try {
-      more = Maintain();
-    } catch (const std::bad_alloc&) {
+    bool more = true;  // also where memory runs out: then it is tried again
+    const std::function<void()> step = [&] { more = Maintain(); };
+    if (options_.shield) {
+      options_.shield(step);
+    } else {
+      step();
     }
     lock.lock();
     if (more) background_work_ = true;

@@ -62,6 +62,9 @@ struct DatabaseOptions {
   bool background = true;
   SegmentSupply::Lengths segment_bytes = {uint64_t{4} << 20, uint64_t{64} << 20};
   std::function<uint64_t()> clock_ms;
+  // Calls what the database's own thread does, and stops exceptions, for nobody is above that
+  // thread; null where there are none.
+  std::function<void(const std::function<void()>&)> shield;
 };
 
 struct DatabaseMemory {
@@ -118,6 +121,12 @@ class Database {
   Status SetAlias(const std::string& alias, const std::string& name);
   Status DropAlias(const std::string& alias);
   std::map<std::string, std::string> Aliases() const;
+
+  // The same for PendingWrite, which does not wait.
+  static ConfigurationChange CreateChange(const std::string& name, const CollectionConfig& config);
+  Result<ConfigurationChange> DropChange(const std::string& name) const;
+  Result<ConfigurationChange> AliasChange(const std::string& alias, const std::string& name) const;
+  static ConfigurationChange DropAliasChange(const std::string& alias);
 
   // Does a transaction: whole, and visible, durable as the options say; or not at all.
   Result<WriteResult> Write(Transaction transaction);
@@ -229,7 +238,6 @@ class Database {
 
   // What waits to be written.
   std::mutex queue_mutex_;
-  std::condition_variable drained_;
   std::vector<std::shared_ptr<PendingWrite>> queue_;
   size_t queued_bytes_ = 0;
   bool draining_ = false;
@@ -238,7 +246,8 @@ class Database {
   // Held by who writes; taken before every other one but checkpoint_mutex_.
   std::mutex commit_mutex_;
   IdempotencyWindow window_;
-  uint64_t window_lsn_ = 0;  // of the newest write in it
+  std::atomic<bool> shut_{false};  // release by Close, acquire by who writes: no more
+  uint64_t window_lsn_ = 0;        // of the newest write in it
   // The last attempt to prepare a segment failed; relaxed, a hint.
   std::atomic<bool> reserve_missing_{false};
   std::atomic<uint64_t> last_lsn_{0};  // release by the writer; what is up to it is visible

@@ -62,7 +62,6 @@ class Database::Draining {
     if (!batch_.empty()) return true;
     if (!std::exchange(ended_, true)) {
       database_.draining_ = false;
-      database_.drained_.notify_all();
     }
     return false;
   }
@@ -124,6 +123,9 @@ Result<WriteResult> Database::WriteChange(ConfigurationChange change) {
 }
 
 Status Database::WriteFailure() const {
+  if (shut_.load(std::memory_order_acquire)) {
+    return {ErrorCode::kClosed, "the database is closed"};
+  }
   if (options_.read_only) {
     return {ErrorCode::kReadOnly, "the database was opened for reading only"};
   }
