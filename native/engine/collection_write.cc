@@ -38,7 +38,7 @@ CollectionWrite::~CollectionWrite() {
   for (const Added& added : added_) collection_.Free(added.entry);
 }
 
-Status CollectionWrite::Check(const Operation& operation, const Change* change,
+Status CollectionWrite::Check(const PointWrite& operation, const Change* change,
                               EntryId entry) const {
   const bool present = change != nullptr ? change->present : entry != kNoEntry;
   const std::string in = " in collection \"" + collection_.name() + '"';
@@ -82,14 +82,14 @@ size_t CollectionWrite::PointBytes(size_t payload) const {
          2 * table.options().graph.m * sizeof(uint32_t) + payload + 96;
 }
 
-Result<size_t> CollectionWrite::Add(const Operation& operation, size_t transaction,
+Result<size_t> CollectionWrite::Add(const PointWrite& operation, size_t transaction,
                                     Conditions conditions) {
   std::string key = BytesOf(operation.key);
   const auto found = changes_.find(key);
   const Change* const change = found == changes_.end() ? nullptr : &found->second;
   // Only the one writer changes the map, and that is who asks.
   const EntryId entry = change != nullptr ? change->before : collection_.keys_.Find(operation.key);
-  Operation checked = operation;
+  PointWrite checked = operation;
   if (conditions == Conditions::kHold) checked.condition = Condition::kNone;
   VITRINE_RETURN_IF_ERROR(Check(checked, change, entry));
   const bool present = change != nullptr ? change->present : entry != kNoEntry;

@@ -32,7 +32,7 @@ class CollectionWrite {
   // Adds an operation of transaction `transaction`, whose bytes stay until Prepare. kExists,
   // kNotFound, kConflict, kDimension or kVector; the caller then takes the transaction back.
   //   returns  how many points it deletes
-  Result<size_t> Add(const Operation& operation, size_t transaction, Conditions conditions);
+  Result<size_t> Add(const PointWrite& operation, size_t transaction, Conditions conditions);
   // Keeps what was added since the last Accept, or takes it back.
   void Accept() { undo_.clear(); }
   void Undo();
@@ -64,7 +64,7 @@ class CollectionWrite {
   };
   using Changes = std::unordered_map<std::string, Change>;
 
-  Status Check(const Operation& operation, const Change* change, EntryId entry) const;
+  Status Check(const PointWrite& operation, const Change* change, EntryId entry) const;
   EntryId AllocateEntry();
   size_t PointBytes(size_t payload) const;
 

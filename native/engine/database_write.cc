@@ -193,7 +193,7 @@ Status Database::CheckReserve(const Transaction& transaction) {
   if (!reserve_missing_.load(std::memory_order_relaxed)) return {};
   TransactionReader reader(transaction.bytes());
   bool adds = false;
-  while (const std::optional<Operation> operation = reader.Next()) {
+  while (const std::optional<PointWrite> operation = reader.Next()) {
     adds = adds || operation->type != OperationType::kDelete;
   }
   const std::shared_ptr<LogWriter> log = Log();

@@ -28,7 +28,7 @@ void Transaction::SetIdempotencyKey(const Digest128& key) {
   std::copy(key.begin(), key.end(), bytes_.begin());
 }
 
-Status Transaction::Add(const Operation& operation) {
+Status Transaction::Add(const PointWrite& operation) {
   const size_t key = operation.key.is_text ? operation.key.text.size() : sizeof(uint64_t);
   const size_t payload = operation.payload ? operation.payload->size() : 0;
   if (key > kMaxKeyBytes) {
@@ -86,13 +86,13 @@ TransactionReader::TransactionReader(std::span<const std::byte> bytes) : in_(byt
   if (in_.Get<uint32_t>() != 0) in_.Fail();
 }
 
-std::optional<Operation> TransactionReader::Next() {
+std::optional<PointWrite> TransactionReader::Next() {
   if (done_ == operations_ || in_.failed()) {
     if (in_.left() != 0) in_.Fail();
     return {};
   }
   ++done_;
-  Operation operation;
+  PointWrite operation;
   operation.collection = in_.Get<uint32_t>();
   const uint8_t type = in_.Get<uint8_t>();
   const uint8_t condition = in_.Get<uint8_t>();

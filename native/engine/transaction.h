@@ -32,7 +32,7 @@ enum class Condition : uint8_t {
 };
 
 // One operation of a transaction; the spans point into its bytes.
-struct Operation {
+struct PointWrite {
   uint32_t collection = 0;
   OperationType type = OperationType::kPut;
   Condition condition = Condition::kNone;
@@ -53,7 +53,7 @@ class Transaction {
   void SetIdempotencyKey(const Digest128& key);
   // kTooLarge when it would exceed what a transaction, a key or a payload may have; then nothing
   // was added. May throw std::bad_alloc.
-  Status Add(const Operation& operation);
+  Status Add(const PointWrite& operation);
 
   // When the caller's key is first seen, in milliseconds since 1970.
   void SetTime(uint64_t time_ms);
@@ -78,7 +78,7 @@ class TransactionReader {
   uint64_t time_ms() const { return time_ms_; }
   size_t operations() const { return operations_; }
   // The next one; nothing at the end, or where the bytes make no sense: then `failed`.
-  std::optional<Operation> Next();
+  std::optional<PointWrite> Next();
   bool failed() const { return in_.failed(); }
 
  private:

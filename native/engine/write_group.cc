@@ -21,7 +21,7 @@ Result<uint64_t> WriteGroup::AddOperations(std::span<const std::byte> transactio
   TransactionReader reader(transaction);
   uint64_t deleted = 0;
   for (;;) {
-    const std::optional<Operation> operation = reader.Next();
+    const std::optional<PointWrite> operation = reader.Next();
     if (!operation) break;
     auto part = parts_.find(operation->collection);
     if (part == parts_.end() || lsn != 0) {

@@ -156,7 +156,7 @@ TEST_F(Databases, RefuseWritesThatDoNotFit) {
   Transaction missing;
   AddSetPayload(missing, *collection, Number(1), "p");
   ExpectFails(database_->Write(std::move(missing)).status(), ErrorCode::kNotFound);
-  Operation large;
+  PointWrite large;
   large.key = PointKey::Number(1);
   const std::vector<std::byte> payload(kMaxPayloadOfPoint + 1);
   large.payload = payload;
@@ -177,7 +177,7 @@ TEST_F(Databases, NoticeWhatWasWrittenMeanwhile) {
   ASSERT_TRUE(first.ok());
   const auto set = [&](uint64_t expected) {
     Transaction transaction;
-    Operation operation;
+    PointWrite operation;
     operation.collection = collection->id();
     operation.type = OperationType::kSetPayload;
     operation.condition = Condition::kUnchanged;

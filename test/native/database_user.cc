@@ -24,15 +24,15 @@ DatabaseModel::Point PointOf(const PointRecord& record, std::vector<float> vecto
 
 OwnKey KeyOf(const PointKey& key) { return {key.is_text, key.number, std::string(key.text)}; }
 
-Operation OperationOf(const Collection& collection, const OwnKey& key, OperationType type) {
-  Operation operation;
+PointWrite OperationOf(const Collection& collection, const OwnKey& key, OperationType type) {
+  PointWrite operation;
   operation.collection = collection.id();
   operation.type = type;
   operation.key = key.view();
   return operation;
 }
 
-void AddWhole(Transaction& transaction, const Operation& operation) {
+void AddWhole(Transaction& transaction, const PointWrite& operation) {
   const Status status = transaction.Add(operation);
   ASSERT_TRUE(status.ok()) << status.message();
 }
@@ -61,7 +61,7 @@ std::string WriteOutcomeOf(const Status& status) {
 void AddPut(Transaction& transaction, const Collection& collection, const OwnKey& key,
             const std::vector<float>& vector, const std::optional<std::string>& payload,
             Condition condition) {
-  Operation operation = OperationOf(collection, key, OperationType::kPut);
+  PointWrite operation = OperationOf(collection, key, OperationType::kPut);
   operation.condition = condition;
   operation.vector = vector;
   if (payload) operation.payload = BytesOf(*payload);
@@ -70,7 +70,7 @@ void AddPut(Transaction& transaction, const Collection& collection, const OwnKey
 
 void AddSetPayload(Transaction& transaction, const Collection& collection, const OwnKey& key,
                    const std::string& payload) {
-  Operation operation = OperationOf(collection, key, OperationType::kSetPayload);
+  PointWrite operation = OperationOf(collection, key, OperationType::kSetPayload);
   operation.payload = BytesOf(payload);
   AddWhole(transaction, operation);
 }
