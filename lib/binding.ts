@@ -14,10 +14,32 @@ export type IndexHandle = Handle<'index'>
 export type IdSetHandle = Handle<'id set'>
 /** Cancels one operation. */
 export type CancelToken = Handle<'cancel token'>
+export type DatabaseHandle = Handle<'database'>
+export type CollectionHandle = Handle<'collection'>
+export type TransactionHandle = Handle<'transaction'>
+export type ScanHandle = Handle<'scan'>
 
 type NativeIds = Uint32Array | BigUint64Array
 type Filter = IdSetHandle | NativeIds | undefined
 type Progress = (done: number, total: number) => void
+
+/** What a point of a collection is called. */
+export type NativeKey = string | number | bigint
+
+/** Points in parallel arrays; `keys` has a hole where there is no point. */
+export interface NativePoints {
+  readonly keys: readonly (NativeKey | undefined)[]
+  readonly lsns: readonly (bigint | undefined)[]
+  readonly payloads?: readonly (string | undefined)[]
+  readonly vectors?: Float32Array
+}
+
+/** What became of a write. */
+export interface NativeAck {
+  readonly lsn: bigint
+  readonly durable: boolean
+  readonly deleted: number
+}
 
 /** Bytes of memory. */
 export interface MemoryUsage {
@@ -151,6 +173,112 @@ export interface NativeBinding {
     threads: number | undefined,
     token: CancelToken | undefined,
   ): Promise<{ handle: IndexHandle; dimension: number; metric: string; idType: string }>
+
+  openDatabase(
+    path: string,
+    durability: string,
+    intervalMs: number | undefined,
+    readOnly: boolean,
+    create: boolean,
+    errorIfExists: boolean,
+    maxMemoryBytes: number | undefined,
+    maxDiskBytes: number | undefined,
+    threads: number | undefined,
+    creator: string,
+  ): Promise<DatabaseHandle>
+  closeDatabase(database: DatabaseHandle): Promise<void>
+  databaseState(database: DatabaseHandle): {
+    readOnly: boolean
+    degraded: boolean
+    lastLsn: bigint
+    durableLsn: bigint
+  }
+  databaseUsage(database: DatabaseHandle): {
+    vectors: number
+    graph: number
+    ids: number
+    payloads: number
+    other: number
+    log: number
+    checkpoint: number
+    previous: number
+  }
+  listCollections(database: DatabaseHandle): string[]
+  listAliases(database: DatabaseHandle): Record<string, string>
+  createCollection(
+    database: DatabaseHandle,
+    name: string,
+    dimension: number,
+    metric: string,
+    m: number | undefined,
+    efConstruction: number | undefined,
+  ): Promise<CollectionHandle>
+  openCollection(database: DatabaseHandle, name: string): CollectionHandle
+  dropCollection(database: DatabaseHandle, name: string): Promise<void>
+  setAlias(database: DatabaseHandle, alias: string, name: string): Promise<void>
+  dropAlias(database: DatabaseHandle, alias: string): Promise<void>
+  flushDatabase(database: DatabaseHandle): Promise<void>
+  checkpointDatabase(database: DatabaseHandle): Promise<void>
+  backupDatabase(database: DatabaseHandle, folder: string): Promise<void>
+  verifyDatabase(database: DatabaseHandle): Promise<{ path: string; what: string }[]>
+  restoreBackup(from: string, to: string, creator: string): Promise<void>
+
+  createTransaction(database: DatabaseHandle): TransactionHandle
+  putPoints(
+    transaction: TransactionHandle,
+    collection: CollectionHandle,
+    keys: readonly NativeKey[],
+    vectors: Float32Array,
+    payloads: readonly (string | undefined)[] | undefined,
+    insert: boolean,
+  ): void
+  setPayload(
+    transaction: TransactionHandle,
+    collection: CollectionHandle,
+    key: NativeKey,
+    payload: string,
+    expectedLsn: bigint,
+  ): void
+  deletePoints(
+    transaction: TransactionHandle,
+    collection: CollectionHandle,
+    keys: readonly NativeKey[],
+  ): void
+  setIdempotencyKey(transaction: TransactionHandle, key: string): void
+  commitTransaction(
+    transaction: TransactionHandle,
+    token: CancelToken | undefined,
+  ): Promise<NativeAck>
+
+  collectionState(collection: CollectionHandle): {
+    name: string
+    metric: string
+    dimension: number
+    m: number
+    efConstruction: number
+    size: number
+  }
+  hasPoint(collection: CollectionHandle, key: NativeKey): boolean
+  getPoints(
+    collection: CollectionHandle,
+    keys: readonly NativeKey[],
+    payload: boolean,
+    vector: boolean,
+  ): NativePoints
+  searchCollection(
+    collection: CollectionHandle,
+    query: Float32Array,
+    k: number,
+    ef: number | undefined,
+    exact: boolean,
+    payload: boolean,
+    vector: boolean,
+    timeoutMs: number | undefined,
+    token: CancelToken | undefined,
+  ): Promise<NativePoints & { distances: readonly number[] }>
+  openScan(collection: CollectionHandle): Promise<ScanHandle>
+  readScan(scan: ScanHandle, count: number, payload: boolean, vector: boolean): NativePoints
+  closeScan(scan: ScanHandle): void
 }
 
 const require = createRequire(import.meta.url)

@@ -2,6 +2,22 @@ import { native, version } from './binding.ts'
 
 export type { MemoryUsage } from './binding.ts'
 export type { OnProgress } from './cancellation.ts'
+export { Collection } from './collection.ts'
+export { Database } from './database.ts'
+export type {
+  CollectionConfig,
+  CollectionInfo,
+  CollectionSearchOptions,
+  CollectionWriteOptions,
+  Damage,
+  DatabaseMemoryUsage,
+  DatabaseOptions,
+  DiskUsage,
+  Durability,
+  ReadOptions,
+  ScanOptions,
+  TransactionOptions,
+} from './database-options.ts'
 export { type ErrorCode, type ErrorDetails, VitrineError } from './errors.ts'
 export type { IdSet } from './id-set.ts'
 export type {
@@ -12,8 +28,19 @@ export type {
   SearchOptions,
   WriteOptions,
 } from './index-options.ts'
+export type {
+  Ack,
+  Columns,
+  Hit,
+  Payload,
+  Point,
+  PointId,
+  Select,
+  StoredPoint,
+} from './points.ts'
 export type { PlanKind, PlanReason, SearchCounters, SearchPlan } from './search-plan.ts'
 export type { BatchResult, SearchAnalysis, SearchResult } from './search-results.ts'
+export type { Transaction, TransactionCollection } from './transaction.ts'
 export type { Id, IdArray, Ids, IdType, Vectors } from './typed-arrays.ts'
 export { Index } from './vector-index.ts'
 

@@ -80,7 +80,9 @@
     ],
     "vitrine_binding_sources": [
       "native/binding/addon.cc",
+      "native/binding/collection_functions.cc",
       "native/binding/completion_queue.cc",
+      "native/binding/database_functions.cc",
       "native/binding/entry.cc",
       "native/binding/file_functions.cc",
       "native/binding/guard.cc",
@@ -88,8 +90,10 @@
       "native/binding/js_value.cc",
       "native/binding/module.cc",
       "native/binding/operation.cc",
+      "native/binding/process_databases.cc",
       "native/binding/process_pool.cc",
       "native/binding/search_functions.cc",
+      "native/binding/transaction_functions.cc",
       "native/binding/write_functions.cc",
       "native/binding/write_queue.cc"
     ],

@@ -2,7 +2,13 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type NativeBinding, native } from '../lib/binding.ts'
+import {
+  type CollectionHandle,
+  type DatabaseHandle,
+  type NativeBinding,
+  native,
+  type ScanHandle,
+} from '../lib/binding.ts'
 import { errorCodes } from '../lib/errors.ts'
 import { engineInfo, Index, VitrineError } from '../lib/vitrine.ts'
 import { hostileValues } from './hostile-values.ts'
@@ -243,6 +249,21 @@ describe('a hostile value in one argument of the addon itself', () => {
   const token = () => native.createCancelToken()
   const filter = native.createIdSet(handle, ids())
   const searchArguments = () => [2, 10, false, filter, 60_000]
+  // A database in memory for all calls, and one more for each that closes one.
+  const openMemory = () =>
+    native.openDatabase('', 'none', 1000, false, true, false, undefined, undefined, 1, 'test')
+  let database: DatabaseHandle
+  let collection: CollectionHandle
+  let scan: ScanHandle
+  let closable: DatabaseHandle
+  beforeAll(async () => {
+    database = await openMemory()
+    closable = await openMemory()
+    collection = await native.createCollection(database, 'c', dimension, 'l2', 4, 8)
+    scan = await native.openScan(collection)
+  })
+  afterAll(() => native.closeDatabase(database))
+  const transaction = () => native.createTransaction(database)
   const functions: Record<Name, () => Arguments> = {
     engineInfo: () => [],
     errorCodes: () => [],
@@ -267,6 +288,35 @@ describe('a hostile value in one argument of the addon itself', () => {
     analyze: () => [handle, floats(), ...out(), ...searchArguments(), token()],
     saveIndex: () => [handle, 'saved', 'test', token()],
     loadIndex: () => ['saved', 1, token()],
+    openDatabase: () => ['', 'none', 1000, false, true, false, 2 ** 30, 2 ** 30, 1, 'test'],
+    closeDatabase: () => [closable],
+    databaseState: () => [database],
+    databaseUsage: () => [database],
+    listCollections: () => [database],
+    listAliases: () => [database],
+    createCollection: () => [database, 'c', dimension, 'l2', 4, 8],
+    openCollection: () => [database, 'c'],
+    dropCollection: () => [database, 'none'],
+    setAlias: () => [database, 'alias', 'c'],
+    dropAlias: () => [database, 'alias'],
+    flushDatabase: () => [database],
+    checkpointDatabase: () => [database],
+    backupDatabase: () => [database, 'saved/nowhere'],
+    verifyDatabase: () => [database],
+    restoreBackup: () => ['saved/nowhere', 'saved/nowhere else', 'test'],
+    createTransaction: () => [database],
+    putPoints: () => [transaction(), collection, [1], floats(), ['{}'], false],
+    setPayload: () => [transaction(), collection, 1, '{}', 1n],
+    deletePoints: () => [transaction(), collection, [1, 'x', 2n]],
+    setIdempotencyKey: () => [transaction(), 'key'],
+    commitTransaction: () => [transaction(), token()],
+    collectionState: () => [collection],
+    hasPoint: () => [collection, 'x'],
+    getPoints: () => [collection, [1, 'x', 2n], true, true],
+    searchCollection: () => [collection, floats(), 2, 10, false, true, true, 60_000, token()],
+    openScan: () => [collection],
+    readScan: () => [scan, 10, true, true],
+    closeScan: () => [scan],
   }
 
   it.each(Object.entries(functions))('%s', async (name, good) => {

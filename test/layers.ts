@@ -24,7 +24,8 @@ export const nativeLayers: readonly (readonly string[])[] = [
 export const libLayers: readonly (readonly string[])[] = [
   ['errors', 'options', 'channels', 'typed-arrays', 'search-plan'],
   ['binding'],
-  ['cancellation', 'id-set', 'index-options', 'search-results'],
+  ['cancellation', 'id-set', 'index-options', 'search-results', 'points'],
+  ['database-options', 'transaction'],
   ['vector-index', 'collection', 'database'],
   ['vitrine'],
   ['metrics', 'tracing'],
@@ -33,7 +34,7 @@ export const libLayers: readonly (readonly string[])[] = [
 ]
 
 /** Rows of `libLayers` that make up the entry point `.`, which needs nothing but the prebuild loader. */
-const coreRows = 5
+const coreRows = 6
 const corePackages = new Set(['node-gyp-build'])
 
 const nodeHeaders = /^(node|node_api|js_native_api|napi|v8|uv)(-[\w-]+)?\.h$/

@@ -48,6 +48,28 @@ std::string KernelNames() {
   return names;
 }
 
+// `{ details: { name: value } }`, the last argument of the error class; false when there are none.
+bool MakeDetails(napi_env env, const Status& status, napi_value& options) {
+  napi_value details = nullptr;
+  if (status.details().empty() || napi_create_object(env, &options) != napi_ok ||
+      napi_create_object(env, &details) != napi_ok) {
+    return false;
+  }
+  for (const ErrorDetail& detail : status.details()) {
+    napi_value value = nullptr;
+    const std::string* const text = std::get_if<std::string>(&detail.value);
+    const napi_status made =
+        text != nullptr ? napi_create_string_utf8(env, text->data(), text->size(), &value)
+                        : napi_create_double(
+                              env, static_cast<double>(std::get<uint64_t>(detail.value)), &value);
+    if (made != napi_ok ||
+        napi_set_named_property(env, details, detail.name.c_str(), value) != napi_ok) {
+      return false;
+    }
+  }
+  return napi_set_named_property(env, options, "details", details) == napi_ok;
+}
+
 }  // namespace
 
 // Frees the memory of a closed index away from the event loop, and then settles its close().
@@ -200,7 +222,7 @@ bool Addon::Submit(const std::shared_ptr<Operation>& operation) {
       (lane == Operation::Lane::kSave && operation->index()->pending_writes() > 0)) {
     return operation->index()->writes()->Push(operation, *pool_);
   }
-  return SubmitOperation(*pool_, operation);
+  return operation->Launch(*pool_);
 }
 
 void Addon::Wake(napi_env env, napi_value /*callback*/, void* addon, void* /*data*/) {
@@ -357,10 +379,15 @@ void Addon::ReportMemory(IndexHandle& index) {
   if (napi_adjust_external_memory(env_, change, &all) == napi_ok) index.reported_bytes_ = bytes;
 }
 
+void Addon::Own(std::weak_ptr<DatabaseHandle> database) {
+  std::erase_if(databases_, [](const auto& one) { return one.expired(); });
+  databases_.push_back(std::move(database));
+}
+
 napi_value Addon::MakeError(const Status& status) {
   const std::string_view code = ErrorCodeName(status.code());
   napi_value error_class = error_class_ == nullptr ? nullptr : ValueOf(env_, error_class_);
-  napi_value arguments[2] = {};
+  napi_value arguments[3] = {};
   if (napi_create_string_utf8(env_, code.data(), code.size(), &arguments[0]) != napi_ok ||
       napi_create_string_utf8(env_, status.message().data(), status.message().size(),
                               &arguments[1]) != napi_ok) {
@@ -370,7 +397,9 @@ napi_value Addon::MakeError(const Status& status) {
   if (error_class == nullptr) {
     return napi_create_error(env_, arguments[0], arguments[1], &error) == napi_ok ? error : nullptr;
   }
-  return napi_new_instance(env_, error_class, 2, arguments, &error) == napi_ok ? error : nullptr;
+  const size_t count = MakeDetails(env_, status, arguments[2]) ? 3 : 2;
+  return napi_new_instance(env_, error_class, count, arguments, &error) == napi_ok ? error
+                                                                                   : nullptr;
 }
 
 void Addon::SetReferenced(bool referenced) {
@@ -390,6 +419,13 @@ void Addon::Shutdown() {
   for (auto& [key, pending] : pending_) Forget(pending);
   pending_.clear();
   if (error_class_ != nullptr) napi_delete_reference(env_, std::exchange(error_class_, nullptr));
+  // Their threads use the pool.
+  for (const auto& weak : databases_) {
+    const std::shared_ptr<DatabaseHandle> database = weak.lock();
+    if (database == nullptr) continue;
+    database->closing = true;
+    database->database.reset();
+  }
   pool_.reset();
 }
 

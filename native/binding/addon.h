@@ -13,6 +13,7 @@
 #include "base/status.h"
 #include "base/thread_pool.h"
 #include "binding/completion_queue.h"
+#include "binding/database_handle.h"
 #include "binding/index_handle.h"
 #include "binding/operation.h"
 #include "engine/table.h"
@@ -60,6 +61,9 @@ class Addon {
   // Tells V8 how much memory the index takes.
   void ReportMemory(IndexHandle& index);
 
+  // Lets a database end with the environment, if nobody closes it before.
+  void Own(std::weak_ptr<DatabaseHandle> database);
+
   // A VitrineError; null when the environment cannot make one.
   napi_value MakeError(const Status& status);
 
@@ -99,6 +103,7 @@ class Addon {
   napi_threadsafe_function wake_ = nullptr;
   // Its promises, and with them the process's wish to stay alive.
   std::unordered_map<const Operation*, Pending> pending_;
+  std::vector<std::weak_ptr<DatabaseHandle>> databases_;
   bool ended_ = false;
   std::vector<float> query_buffer_;
   std::vector<Hit> hit_buffer_;

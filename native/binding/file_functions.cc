@@ -13,15 +13,6 @@ namespace {
 
 constexpr IntegerRule kThreads{"threads", 1, 1024};
 
-// A path as the operating system takes it. Node's strings may hold what no path can.
-Result<std::string> ReadPath(napi_env env, napi_value value) {
-  Result<std::string> path = ReadString(env, value, "path");
-  if (path.ok() && (path->empty() || path->find('\0') != std::string::npos)) {
-    return Status(ErrorCode::kArgument, "path must not be empty or hold a zero byte");
-  }
-  return path;
-}
-
 class SaveOperation final : public Operation {
  public:
   SaveOperation(const std::shared_ptr<IndexHandle>& index, std::string path, std::string creator)
@@ -94,6 +85,15 @@ class LoadOperation final : public Operation {
 };
 
 }  // namespace
+
+// Node's strings may hold what no path can.
+Result<std::string> ReadPath(napi_env env, napi_value value) {
+  Result<std::string> path = ReadString(env, value, "path");
+  if (path.ok() && (path->empty() || path->find('\0') != std::string::npos)) {
+    return Status(ErrorCode::kArgument, "path must not be empty or hold a zero byte");
+  }
+  return path;
+}
 
 // saveIndex(index: IndexHandle, path: string, creator: string, token: CancelToken | undefined):
 //   Promise<void>

@@ -1,6 +1,13 @@
 #pragma once
 
+#include <functional>
+#include <memory>
+#include <string>
+#include <variant>
+
+#include "binding/database_handle.h"
 #include "binding/entry.h"
+#include "engine/pending_write.h"
 
 namespace vitrine {
 
@@ -41,6 +48,41 @@ Result<napi_value> Analyze(Call& call);
 Result<napi_value> SaveIndex(Call& call);
 Result<napi_value> LoadIndex(Call& call);
 
+// database_functions.cc
+Result<napi_value> OpenDatabase(Call& call);
+Result<napi_value> CloseDatabase(Call& call);
+Result<napi_value> DatabaseState(Call& call);
+Result<napi_value> DatabaseUsage(Call& call);
+Result<napi_value> ListCollections(Call& call);
+Result<napi_value> ListAliases(Call& call);
+Result<napi_value> CreateCollection(Call& call);
+Result<napi_value> OpenCollection(Call& call);
+Result<napi_value> DropCollection(Call& call);
+Result<napi_value> SetAlias(Call& call);
+Result<napi_value> DropAlias(Call& call);
+Result<napi_value> FlushDatabase(Call& call);
+Result<napi_value> CheckpointDatabase(Call& call);
+Result<napi_value> BackupDatabase(Call& call);
+Result<napi_value> VerifyDatabase(Call& call);
+Result<napi_value> RestoreBackup(Call& call);
+
+// transaction_functions.cc
+Result<napi_value> CreateTransaction(Call& call);
+Result<napi_value> PutPoints(Call& call);
+Result<napi_value> SetPayload(Call& call);
+Result<napi_value> DeletePoints(Call& call);
+Result<napi_value> SetIdempotencyKey(Call& call);
+Result<napi_value> CommitTransaction(Call& call);
+
+// collection_functions.cc
+Result<napi_value> CollectionState(Call& call);
+Result<napi_value> HasPoint(Call& call);
+Result<napi_value> GetPoints(Call& call);
+Result<napi_value> SearchCollection(Call& call);
+Result<napi_value> OpenScan(Call& call);
+Result<napi_value> ReadScan(Call& call);
+Result<napi_value> CloseScan(Call& call);
+
 // Arguments that several of them share.
 
 // The index behind an argument, which is open; ERR_CLOSED when it is not.
@@ -48,5 +90,17 @@ Result<const std::shared_ptr<IndexHandle>*> ReadOpenIndex(Call& call, size_t arg
 // The cancel token and progress callback of an asynchronous call, both optional.
 Status ReadToken(Call& call, size_t argument, StartOptions& options);
 Status ReadProgress(Call& call, size_t argument, StartOptions& options);
+// The database or collection behind an argument, which is open; ERR_CLOSED when it is not.
+Result<std::shared_ptr<DatabaseHandle>> ReadOpenDatabase(Call& call, size_t argument);
+Result<std::shared_ptr<CollectionHandle>> ReadOpenCollection(Call& call, size_t argument);
+// What a point of a collection is called; text is kept in `text`.
+Result<PointKey> ReadKey(napi_env env, napi_value value, std::string& text);
+// A path as the operating system takes it.
+Result<std::string> ReadPath(napi_env env, napi_value value);
+// Starts a write of a database, which resolves as `resolve` says.
+using ResolveWrite = std::function<Result<napi_value>(napi_env env, const WriteResult& result)>;
+Result<napi_value> StartWrite(Call& call, const std::shared_ptr<DatabaseHandle>& database,
+                              std::variant<Transaction, ConfigurationChange> what,
+                              ResolveWrite resolve, const StartOptions& options);
 
 }  // namespace vitrine

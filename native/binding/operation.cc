@@ -40,7 +40,7 @@ void Operation::Cancel(ErrorCode reason) {
   if (cancelled_.load(std::memory_order_relaxed)) return;
   reason_.store(reason, std::memory_order_relaxed);
   cancelled_.store(true, std::memory_order_relaxed);
-  if (!Claim()) return;
+  if (lane_ == Lane::kDatabase || !Claim()) return;
   ReleaseInputs();
   status_ = StatusOf(reason);
   completions_->PushFinished(shared_from_this());
@@ -58,6 +58,18 @@ void Operation::Run() {
   }
   completions_->End();
 }
+
+void Operation::Finish(Status status) {
+  if (!completions_->Begin()) return;
+  if (Claim()) {
+    status_ = std::move(status);
+    ReleaseInputs();
+    completions_->PushFinished(shared_from_this());
+  }
+  completions_->End();
+}
+
+bool Operation::Launch(ThreadPool& pool) { return SubmitOperation(pool, shared_from_this()); }
 
 Status Operation::StatusOf(ErrorCode reason) const {
   return reason == ErrorCode::kClosed ? Status(reason, "the index has been closed")

@@ -28,8 +28,9 @@ class Operation : public std::enable_shared_from_this<Operation> {
   enum class Lane : uint8_t {
     kSearch,  // interactive: goes before bulk work
     kBulk,
-    kWrite,  // bulk, and one at a time per index, in the order of the calls
-    kSave,   // bulk, once the writes before it have ended; those after it do not wait
+    kWrite,     // bulk, and one at a time per index, in the order of the calls
+    kSave,      // bulk, once the writes before it have ended; those after it do not wait
+    kDatabase,  // a write of a database, which gathers what waits: see Launch
   };
   struct Progress {
     uint64_t done = 0;
@@ -50,7 +51,10 @@ class Operation : public std::enable_shared_from_this<Operation> {
 
   // Where it goes when it is done. REQUIRES: once, before Run or Cancel
   void Attach(std::shared_ptr<CompletionQueue> completions);
-  // Ends it with `reason`: at once if it still waits, else soon. On the JS thread.
+  // Hands it to whoever does it; false when there is no room. On the JS thread.
+  [[nodiscard]] virtual bool Launch(ThreadPool& pool);
+  // Ends it with `reason`: at once if it still waits, else soon; a write of a database, whose
+  // outcome must be known, when its turn comes. On the JS thread.
   void Cancel(ErrorCode reason);
   // On a thread of the pool. Does nothing when it was cancelled before.
   void Run();
@@ -70,6 +74,8 @@ class Operation : public std::enable_shared_from_this<Operation> {
   virtual void ReleaseInputs() = 0;
 
   const std::atomic<bool>& cancelled() const { return cancelled_; }
+  // Ends an operation that was done elsewhere than in Execute. Any thread; once.
+  void Finish(Status status);
   // Tells the environment, now and then, how far it is. On the thread that runs it.
   void ReportProgress(uint64_t done, uint64_t total);
 

@@ -1,0 +1,272 @@
+import {
+  type CollectionHandle,
+  type DatabaseHandle,
+  type NativeAck,
+  native,
+  type TransactionHandle,
+} from './binding.ts'
+import { cancellable } from './cancellation.ts'
+import {
+  type CollectionInfo,
+  type CollectionSearchOptions,
+  type CollectionWriteOptions,
+  collectionSearchOptions,
+  collectionWriteOptions,
+  type ReadOptions,
+  readOptions,
+  type ScanOptions,
+  scanOptions,
+} from './database-options.ts'
+import { checked, VitrineError } from './errors.ts'
+import type { Metric } from './index-options.ts'
+import {
+  type Ack,
+  ackOf,
+  type Columns,
+  type Hit,
+  type Payload,
+  type Point,
+  type PointId,
+  pointsOf,
+  preparePoints,
+  type StoredPoint,
+  selected,
+  toKey,
+  toKeys,
+  toPayload,
+} from './points.ts'
+import { lengthOf, toVectors, type Vectors } from './typed-arrays.ts'
+
+/** Updates of one point that give way to each other before one of them gives up. */
+const mostConflicts = 1000
+
+/** What `Database` hands to the constructor. */
+export class OpenedCollection {
+  readonly #ours = true
+  readonly database: DatabaseHandle
+  readonly collection: CollectionHandle
+
+  /** @internal */
+  constructor(database: DatabaseHandle, collection: CollectionHandle) {
+    this.database = database
+    this.collection = collection
+  }
+
+  /** @internal */
+  static is(value: unknown): value is OpenedCollection {
+    return typeof value === 'object' && value !== null && #ours in value
+  }
+}
+
+/**
+ * Points with ids, vectors and payloads in a database, which has them on disk when a write resolves.
+ *
+ * Each call is one transaction: done whole or not at all, visible when it resolves and not before. A
+ * search sees one moment. Input is copied before a call returns. Methods only reject, with a
+ * {@link VitrineError}; one of a write says in `details.outcome` whether it was `'not_applied'`, so that
+ * it can be tried again, or is `'unknown'`.
+ */
+export class Collection<P extends Payload = Payload> {
+  readonly #database: DatabaseHandle
+  readonly #collection: CollectionHandle
+  readonly name: string
+  readonly dimension: number
+  readonly metric: Metric
+
+  /** @internal */
+  constructor(opened: OpenedCollection) {
+    if (!OpenedCollection.is(opened)) {
+      throw new VitrineError('ERR_ARGUMENT', 'collections come from database.collection(name)')
+    }
+    this.#database = opened.database
+    this.#collection = opened.collection
+    const { name, dimension, metric } = native.collectionState(opened.collection)
+    this.name = name
+    this.dimension = dimension
+    this.metric = metric as Metric
+  }
+
+  /** What it is made of, and how many points it has. @throws {VitrineError} `ERR_CLOSED`. */
+  info(): CollectionInfo {
+    const { metric, ...state } = native.collectionState(this.#collection)
+    return { ...state, metric: metric as Metric, type: 'f32', quantization: 'none' }
+  }
+
+  /** Adds points, or replaces those that are there, payload and all. */
+  async upsert(
+    points: readonly Point<P>[] | Columns<P>,
+    options?: CollectionWriteOptions,
+  ): Promise<Ack> {
+    return ackOf(await this.#put(points, false, options))
+  }
+
+  /** Adds points. @throws {VitrineError} `ERR_EXISTS` names an id that is there; nothing is written. */
+  async insert(
+    points: readonly Point<P>[] | Columns<P>,
+    options?: CollectionWriteOptions,
+  ): Promise<Ack> {
+    return ackOf(await this.#put(points, true, options))
+  }
+
+  /**
+   * Sets the properties of `payload` in that of a point, whose vector stays.
+   * @throws {VitrineError} `ERR_NOT_FOUND`.
+   */
+  async update(id: PointId, payload: Partial<P>, options?: CollectionWriteOptions): Promise<Ack> {
+    const parsed = collectionWriteOptions.parse(options)
+    const key = checked(() => toKey(id))
+    const patch = JSON.parse(checked(() => toPayload(payload)) ?? '{}') as object
+    for (let attempt = 0; ; attempt++) {
+      const { keys, lsns, payloads } = native.getPoints(this.#collection, [key], true, false)
+      const lsn = lsns[0]
+      if (keys[0] === undefined || lsn === undefined) {
+        throw new VitrineError('ERR_NOT_FOUND', `there is no point ${String(id)}`, {
+          details: { outcome: 'not_applied' },
+        })
+      }
+      const merged = JSON.stringify({ ...JSON.parse(payloads?.[0] ?? '{}'), ...patch })
+      try {
+        return ackOf(
+          await this.#write(parsed, transaction =>
+            native.setPayload(transaction, this.#collection, key, merged, lsn),
+          ),
+        )
+      } catch (error) {
+        const again = VitrineError.is(error) && error.code === 'ERR_CONFLICT'
+        if (!again || attempt >= mostConflicts) throw error
+      }
+    }
+  }
+
+  /** Removes those that are there. */
+  async delete(
+    ids: readonly PointId[],
+    options?: CollectionWriteOptions,
+  ): Promise<Ack & { readonly deleted: number }> {
+    const keys = checked(() => toKeys(ids))
+    return this.#write(collectionWriteOptions.parse(options), transaction =>
+      native.deletePoints(transaction, this.#collection, keys),
+    )
+  }
+
+  async get(id: PointId, options?: ReadOptions): Promise<StoredPoint<P> | undefined> {
+    return (await this.getMany([id], options))[0]
+  }
+
+  /** The points with these ids, all as of one moment; `undefined` where there is none. */
+  async getMany(
+    ids: readonly PointId[],
+    options?: ReadOptions,
+  ): Promise<(StoredPoint<P> | undefined)[]> {
+    const { payload, vector } = checked(() => selected(readOptions.parse(options).select))
+    const keys = checked(() => toKeys(ids))
+    const points = native.getPoints(this.#collection, keys, payload, vector)
+    return pointsOf<P>(points, this.dimension)
+  }
+
+  async has(id: PointId): Promise<boolean> {
+    return native.hasPoint(
+      this.#collection,
+      checked(() => toKey(id)),
+    )
+  }
+
+  async count(): Promise<number> {
+    return native.collectionState(this.#collection).size
+  }
+
+  /** All points as of the moment at which iteration begins, in no particular order. */
+  async *scan(options?: ScanOptions): AsyncGenerator<StoredPoint<P>, void, undefined> {
+    const { select, batchSize = 256 } = scanOptions.parse(options)
+    const { payload, vector } = checked(() => selected(select))
+    const scan = await native.openScan(this.#collection)
+    try {
+      for (;;) {
+        const batch = pointsOf<P>(native.readScan(scan, batchSize, payload, vector), this.dimension)
+        for (const point of batch) {
+          if (point !== undefined) yield point
+        }
+        if (batch.length < batchSize) return
+      }
+    } finally {
+      native.closeScan(scan)
+    }
+  }
+
+  /**
+   * Finds the `k` stored vectors closest to `query`.
+   * @returns Hits by ascending distance; fewer than `k` if there are fewer.
+   * @throws {VitrineError} `ERR_DIMENSION`, `ERR_VECTOR`, `ERR_TIMEOUT`.
+   */
+  async search(query: Vectors, options: CollectionSearchOptions): Promise<Hit<P>[]> {
+    const {
+      k,
+      ef,
+      exact = false,
+      select,
+      signal,
+      timeoutMs,
+    } = collectionSearchOptions.parse(options)
+    const { payload, vector } = checked(() => selected(select))
+    const vectors = checked(() => toVectors(query))
+    const found = await cancellable(signal === undefined ? {} : { signal }, token =>
+      native.searchCollection(
+        this.#collection,
+        vectors,
+        k,
+        ef,
+        exact,
+        payload,
+        vector,
+        timeoutMs,
+        token,
+      ),
+    )
+    const hits: Hit<P>[] = []
+    for (const [i, point] of pointsOf<P>(found, this.dimension).entries()) {
+      if (point !== undefined) hits.push({ ...point, distance: found.distances[i] ?? Number.NaN })
+    }
+    return hits
+  }
+
+  /** Many searches at a time. @param queries - `[n * dimension]`, row-major. */
+  async searchBatch(queries: Vectors, options: CollectionSearchOptions): Promise<Hit<P>[][]> {
+    const vectors = checked(() => toVectors(queries))
+    const length = lengthOf(vectors)
+    if (length % this.dimension !== 0) {
+      throw new VitrineError(
+        'ERR_DIMENSION',
+        `${length} components are no whole number of vectors of ${this.dimension}`,
+      )
+    }
+    const searches: Promise<Hit<P>[]>[] = []
+    for (let at = 0; at < length; at += this.dimension) {
+      searches.push(this.search(vectors.subarray(at, at + this.dimension), options))
+    }
+    return Promise.all(searches)
+  }
+
+  async #put(
+    points: readonly Point<P>[] | Columns<P>,
+    insert: boolean,
+    options: CollectionWriteOptions | undefined,
+  ): Promise<NativeAck> {
+    const parsed = collectionWriteOptions.parse(options)
+    const { keys, vectors, payloads } = checked(() => preparePoints(points, this.dimension))
+    return this.#write(parsed, transaction =>
+      native.putPoints(transaction, this.#collection, keys, vectors, payloads, insert),
+    )
+  }
+
+  async #write(
+    { idempotencyKey, signal }: CollectionWriteOptions,
+    fill: (transaction: TransactionHandle) => void,
+  ): Promise<NativeAck> {
+    const transaction = native.createTransaction(this.#database)
+    if (idempotencyKey !== undefined) native.setIdempotencyKey(transaction, idempotencyKey)
+    checked(() => fill(transaction))
+    return cancellable(signal === undefined ? {} : { signal }, token =>
+      native.commitTransaction(transaction, token),
+    )
+  }
+}

@@ -1,0 +1,164 @@
+import type { Metric } from './index-options.ts'
+import { abortSignal, boolean, integer, OptionParser, oneOf, text } from './options.ts'
+import type { Select } from './points.ts'
+
+/**
+ * When a write resolves: `'commit'`, when it outlives a power cut; `'interval'`, when it outlives the process, and a power cut
+ * `intervalMs` later; `'none'`, at once, and only checkpoints keep it.
+ */
+export type Durability = 'commit' | 'interval' | 'none'
+
+export interface DatabaseOptions {
+  /** The label in metrics; the folder's name by default. */
+  readonly name?: string
+  /** Default `'commit'`. */
+  readonly durability?: Durability
+  /** Between two flushes with `'interval'`, 1 … 3,600,000; default 1,000. */
+  readonly intervalMs?: number
+  /** Writes nothing, and takes no lock. */
+  readonly readOnly?: boolean
+  /** Make the folder, and a database in it, where there is none; default true. */
+  readonly create?: boolean
+  readonly errorIfExists?: boolean
+  /** Writes that would take more are refused with `ERR_OUT_OF_MEMORY`. */
+  readonly maxMemoryBytes?: number
+  /** Writes that would take more are refused with `ERR_TOO_LARGE`. */
+  readonly maxDiskBytes?: number
+  /** Of the pool, for one write; default: as many as the processor runs at once. */
+  readonly threads?: number
+}
+
+/** What a collection is made of; it does not change afterwards. */
+export interface CollectionConfig {
+  /** 1 … 65,536. */
+  readonly dimension: number
+  /** Default `'l2'`. */
+  readonly metric?: Metric
+  readonly type?: 'f32'
+  readonly quantization?: 'none'
+  /** Degree parameter of the graph, 2 … 128, default 16. */
+  readonly m?: number
+  /** 1 … 16,384, default 200. */
+  readonly efConstruction?: number
+}
+
+export interface CollectionInfo extends Required<CollectionConfig> {
+  readonly name: string
+  /** How many points it has. */
+  readonly size: number
+}
+
+/** Bytes of memory. */
+export interface DatabaseMemoryUsage {
+  readonly total: number
+  readonly vectors: number
+  readonly graph: number
+  readonly ids: number
+  readonly payloads: number
+  readonly other: number
+}
+
+/** Bytes of disk: the log with what is prepared of it, the newest checkpoint, and the one before. */
+export interface DiskUsage {
+  readonly total: number
+  readonly log: number
+  readonly checkpoint: number
+  readonly previous: number
+}
+
+/** What verification found to be damaged. */
+export interface Damage {
+  readonly path: string
+  readonly what: string
+}
+
+export interface TransactionOptions {
+  /**
+   * Of several transactions with the same key only the first is done, for ten minutes or a million writes: so that one
+   * whose outcome is unknown can be tried again.
+   */
+  readonly idempotencyKey?: string
+}
+
+export interface CollectionWriteOptions extends TransactionOptions {
+  /** Aborting it before the write's turn comes leaves everything as it is. */
+  readonly signal?: AbortSignal
+}
+
+export interface ReadOptions {
+  readonly select?: Select
+}
+
+export interface ScanOptions extends ReadOptions {
+  /** Points that are read at a time, 1 … 100,000; default 256. */
+  readonly batchSize?: number
+}
+
+export interface CollectionSearchOptions extends ReadOptions {
+  /** How many hits at most, 1 … 10,000. */
+  readonly k: number
+  /** Beam width of the walk, 1 … 16,384, default `max(k, 64)`. */
+  readonly ef?: number
+  /** Compute every distance instead of walking the graph. */
+  readonly exact?: boolean
+  readonly signal?: AbortSignal
+  /** `ERR_TIMEOUT` after so many milliseconds. */
+  readonly timeoutMs?: number
+}
+
+const bytes = integer(1, Number.MAX_SAFE_INTEGER)
+const any = (value: unknown) => value as never
+
+export const databaseOptions = new OptionParser<Required<DatabaseOptions>>('Database.open', {
+  name: text,
+  durability: oneOf('commit', 'interval', 'none'),
+  intervalMs: integer(1, 3_600_000),
+  readOnly: boolean,
+  create: boolean,
+  errorIfExists: boolean,
+  maxMemoryBytes: bytes,
+  maxDiskBytes: bytes,
+  threads: integer(1, 1024),
+})
+
+export const collectionConfig = new OptionParser<Required<CollectionConfig>, 'dimension'>(
+  'createCollection',
+  {
+    dimension: integer(1, 65_536),
+    metric: oneOf('l2', 'cosine', 'ip'),
+    type: oneOf('f32'),
+    quantization: oneOf('none'),
+    m: integer(2, 128),
+    efConstruction: integer(1, 16_384),
+  },
+  ['dimension'],
+)
+
+export const collectionWriteOptions = new OptionParser<Required<CollectionWriteOptions>>(
+  'a write',
+  { idempotencyKey: text, signal: abortSignal },
+)
+
+export const transactionOptions = new OptionParser<Required<TransactionOptions>>('transaction', {
+  idempotencyKey: text,
+})
+
+export const readOptions = new OptionParser<Required<ReadOptions>>('a read', { select: any })
+
+export const scanOptions = new OptionParser<Required<ScanOptions>>('scan', {
+  select: any,
+  batchSize: integer(1, 100_000),
+})
+
+export const collectionSearchOptions = new OptionParser<Required<CollectionSearchOptions>, 'k'>(
+  'a search',
+  {
+    k: integer(1, 10_000),
+    ef: integer(1, 16_384),
+    exact: boolean,
+    select: any,
+    signal: abortSignal,
+    timeoutMs: integer(1, 2 ** 31),
+  },
+  ['k'],
+)

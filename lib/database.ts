@@ -1,0 +1,241 @@
+import { basename, resolve } from 'node:path'
+import { type DatabaseHandle, native, version } from './binding.ts'
+import { Collection, OpenedCollection } from './collection.ts'
+import {
+  type CollectionConfig,
+  type CollectionInfo,
+  collectionConfig,
+  type Damage,
+  type DatabaseMemoryUsage,
+  type DatabaseOptions,
+  type DiskUsage,
+  databaseOptions,
+  type TransactionOptions,
+  transactionOptions,
+} from './database-options.ts'
+import { checked, describe, VitrineError } from './errors.ts'
+import { type Ack, ackOf, type Payload } from './points.ts'
+import { Transaction } from './transaction.ts'
+
+/** What `open` hands to the constructor. */
+class OpenedDatabase {
+  readonly #ours = true
+  readonly handle: DatabaseHandle
+  readonly path: string
+  readonly name: string
+  readonly readOnly: boolean
+
+  constructor(handle: DatabaseHandle, path: string, name: string, readOnly: boolean) {
+    this.handle = handle
+    this.path = path
+    this.name = name
+    this.readOnly = readOnly
+  }
+
+  static is(value: unknown): value is OpenedDatabase {
+    return typeof value === 'object' && value !== null && #ours in value
+  }
+}
+
+/**
+ * A folder of collections that never loses a write which resolved: neither to `kill -9` nor to a
+ * power cut, a full disk or a flipped bit.
+ *
+ * A folder has one writer at a time; within a process all environments that open it share it.
+ * Methods only reject, with a {@link VitrineError}, except `collection` and the properties.
+ */
+export class Database {
+  readonly #handle: DatabaseHandle
+  /** The folder, absolute, or ':memory:'. */
+  readonly path: string
+  readonly name: string
+  readonly readOnly: boolean
+  #closing: Promise<void> | undefined
+
+  /** @internal */
+  constructor(opened: never) {
+    if (!OpenedDatabase.is(opened)) {
+      throw new VitrineError('ERR_ARGUMENT', 'databases come from Database.open(path)')
+    }
+    const { handle, path, name, readOnly } = opened as OpenedDatabase
+    this.#handle = handle
+    this.path = path
+    this.name = name
+    this.readOnly = readOnly
+  }
+
+  /**
+   * Opens a folder, or ':memory:' for a database that nothing keeps. After a crash nothing needs to be
+   * repaired.
+   * @throws {VitrineError} `ERR_LOCKED`, `ERR_NOT_FOUND`, `ERR_EXISTS`, `ERR_CORRUPT`, `ERR_FORMAT`, `ERR_IO`.
+   */
+  static async open(path: string, options?: DatabaseOptions): Promise<Database> {
+    const parsed = databaseOptions.parse(options)
+    const folder = checked(() => (path === ':memory:' ? '' : absolute(path)))
+    const { name = folder === '' ? path : basename(folder), readOnly = false } = parsed
+    const handle = await native.openDatabase(
+      folder,
+      parsed.durability ?? 'commit',
+      parsed.intervalMs,
+      readOnly,
+      parsed.create ?? true,
+      parsed.errorIfExists ?? false,
+      parsed.maxMemoryBytes,
+      parsed.maxDiskBytes,
+      parsed.threads,
+      `vitrine ${version}`,
+    )
+    const opened = new OpenedDatabase(handle, folder === '' ? path : folder, name, readOnly)
+    return new Database(opened as never)
+  }
+
+  /** Makes a database in `to`, an empty folder or none, of the backup in `from`. */
+  static async restore(from: string, to: string): Promise<void> {
+    const [source, target] = checked(() => [absolute(from), absolute(to)] as const)
+    return native.restoreBackup(source, target, `vitrine ${version}`)
+  }
+
+  /**
+   * A collection of that name and configuration, new or not.
+   * @param name - 1 … 128 of A-Z, a-z, 0-9, _ and -, beginning with a letter or digit.
+   * @throws {VitrineError} `ERR_EXISTS` when it is there with another configuration; `ERR_OPTION`.
+   */
+  async createCollection<P extends Payload = Payload>(
+    name: string,
+    config: CollectionConfig,
+  ): Promise<Collection<P>> {
+    const { dimension, metric = 'l2', m, efConstruction } = collectionConfig.parse(config)
+    const collection = await native.createCollection(
+      this.#handle,
+      name,
+      dimension,
+      metric,
+      m,
+      efConstruction,
+    )
+    return new Collection<P>(new OpenedCollection(this.#handle, collection))
+  }
+
+  /** By name or alias. @throws {VitrineError} `ERR_NOT_FOUND`. */
+  collection<P extends Payload = Payload>(name: string): Collection<P> {
+    const collection = native.openCollection(this.#handle, name)
+    return new Collection<P>(new OpenedCollection(this.#handle, collection))
+  }
+
+  /** All collections, by name. */
+  collections(): CollectionInfo[] {
+    return native.listCollections(this.#handle).map(name => this.collection(name).info())
+  }
+
+  /** The collection that each alias stands for. */
+  aliases(): Readonly<Record<string, string>> {
+    return native.listAliases(this.#handle)
+  }
+
+  async dropCollection(name: string): Promise<void> {
+    return native.dropCollection(this.#handle, name)
+  }
+
+  /** Lets `alias` stand for a collection from now on, in one step when it stood for another one. */
+  async setAlias(alias: string, name: string): Promise<void> {
+    return native.setAlias(this.#handle, alias, name)
+  }
+
+  async dropAlias(alias: string): Promise<void> {
+    return native.dropAlias(this.#handle, alias)
+  }
+
+  /**
+   * Writes to several collections at once: all of it or nothing.
+   * @param build - Gathers the writes; synchronous. What it throws leaves everything as it is.
+   */
+  async transaction(
+    build: (transaction: Transaction) => void,
+    options?: TransactionOptions,
+  ): Promise<Ack> {
+    const { idempotencyKey } = transactionOptions.parse(options)
+    if (typeof build !== 'function') {
+      throw new VitrineError('ERR_ARGUMENT', `build must be a function, not ${describe(build)}`)
+    }
+    const transaction = native.createTransaction(this.#handle)
+    if (idempotencyKey !== undefined) native.setIdempotencyKey(transaction, idempotencyKey)
+    const returned: unknown = build(new Transaction(this.#handle, transaction))
+    if (typeof returned === 'object' && returned !== null && 'then' in returned) {
+      throw new VitrineError('ERR_ARGUMENT', 'build must gather its writes before it returns')
+    }
+    return ackOf(await native.commitTransaction(transaction, undefined))
+  }
+
+  /** Resolves when every write that has resolved outlives a power cut. */
+  async flush(): Promise<void> {
+    return native.flushDatabase(this.#handle)
+  }
+
+  /**
+   * Writes the state to new files and forgets the log before. Brings a database back to life whose log
+   * failed.
+   */
+  async checkpoint(): Promise<void> {
+    return native.checkpointDatabase(this.#handle)
+  }
+
+  /** Writes the state as a database of its own into an empty folder, while others write. */
+  async backup(folder: string): Promise<void> {
+    return native.backupDatabase(
+      this.#handle,
+      checked(() => absolute(folder)),
+    )
+  }
+
+  /** Reads every byte of every file that counts, and every link. @returns What is damaged. */
+  async verify(): Promise<Damage[]> {
+    return native.verifyDatabase(this.#handle)
+  }
+
+  /** Whether a damaged file has been found and is not replaced yet: searches may be exact, and slower. */
+  get degraded(): boolean {
+    return native.databaseState(this.#handle).degraded
+  }
+
+  /** The place of the newest write that is visible. */
+  get lastLsn(): bigint {
+    return native.databaseState(this.#handle).lastLsn
+  }
+
+  /** Up to here writes outlive a power cut. */
+  get durableLsn(): bigint {
+    return native.databaseState(this.#handle).durableLsn
+  }
+
+  memoryUsage(): DatabaseMemoryUsage {
+    const { vectors, graph, ids, payloads, other } = native.databaseUsage(this.#handle)
+    const total = vectors + graph + ids + payloads + other
+    return { total, vectors, graph, ids, payloads, other }
+  }
+
+  diskUsage(): DiskUsage {
+    const { log, checkpoint, previous } = native.databaseUsage(this.#handle)
+    return { total: log + checkpoint + previous, log, checkpoint, previous }
+  }
+
+  /** Finishes what was begun and gives the folder free. Other calls reject with `ERR_CLOSED` from then on. */
+  async close(): Promise<void> {
+    this.#closing ??= native.closeDatabase(this.#handle)
+    return this.#closing
+  }
+
+  /** Equal to `close`. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+}
+
+function absolute(path: unknown): string {
+  if (typeof path !== 'string' || path === '' || path.includes('\0')) {
+    throw new VitrineError(
+      'ERR_ARGUMENT',
+      `path must be a string that is not empty and has no zero byte, not ${describe(path)}`,
+    )
+  }
+  return resolve(path)
+}

@@ -1,0 +1,211 @@
+import type { NativeAck, NativePoints } from './binding.ts'
+import { describe, VitrineError } from './errors.ts'
+import { allocate, lengthOf, toVectors, type Vectors } from './typed-arrays.ts'
+
+/**
+ * What a point is called: text of 1 … 1,024 bytes of UTF-8, or an integer from 0 to 2^64 − 1. 5 and 5n are one id, 5 and
+ * '5' are two. Integers come back as number up to 2^53 − 1, else as bigint.
+ */
+export type PointId = string | number | bigint
+
+/** What is stored beside a vector: a JSON object of at most 1 MiB, which comes back as it was. */
+export type Payload = object
+
+/** A point as it is written. */
+export interface Point<P extends Payload = Payload> {
+  readonly id: PointId
+  readonly vector: Vectors
+  readonly payload?: P
+}
+
+/** Many points without an object for each. */
+export interface Columns<P extends Payload = Payload> {
+  readonly ids: readonly PointId[]
+  /** `[ids.length * dimension]`, row-major. */
+  readonly vectors: Vectors
+  readonly payloads?: readonly (P | undefined)[]
+}
+
+/** A point as it is read: with what was selected. */
+export interface StoredPoint<P extends Payload = Payload> {
+  readonly id: PointId
+  readonly payload?: P
+  readonly vector?: Float32Array
+}
+
+/** A point that a search found; lower distances are nearer. */
+export interface Hit<P extends Payload = Payload> extends StoredPoint<P> {
+  readonly distance: number
+}
+
+/** What a reader wants besides the id; the payload alone unless said otherwise. */
+export type Select =
+  | readonly ('payload' | 'vector')[]
+  | { readonly payload?: boolean; readonly vector?: boolean }
+
+/** That a write was done. */
+export interface Ack {
+  /** Its place in the order of all writes of the database. */
+  readonly lsn: bigint
+  /** Whether it outlives a power cut. */
+  readonly durable: boolean
+}
+
+export function ackOf({ lsn, durable }: NativeAck): Ack {
+  return { lsn, durable }
+}
+
+/** Which of both a selection names. */
+export function selected(select: unknown): { payload: boolean; vector: boolean } {
+  if (select === undefined) return { payload: true, vector: false }
+  const wrong = () =>
+    new VitrineError(
+      'ERR_OPTION',
+      `select must be an array of 'payload' and 'vector', or { payload, vector }, not ${describe(select)}`,
+      { details: { option: 'select' } },
+    )
+  if (typeof select !== 'object' || select === null) throw wrong()
+  const chosen = { payload: false, vector: false }
+  if (Array.isArray(select)) {
+    for (const name of select as unknown[]) {
+      if (name !== 'payload' && name !== 'vector') throw wrong()
+      chosen[name] = true
+    }
+    return chosen
+  }
+  for (const [name, wanted] of Object.entries(select)) {
+    if ((name !== 'payload' && name !== 'vector') || typeof wanted !== 'boolean') throw wrong()
+    chosen[name] = wanted
+  }
+  return chosen
+}
+
+/** An id as the binding takes it; the binding judges integers. */
+export function toKey(id: unknown): PointId {
+  if (typeof id === 'number' || typeof id === 'bigint') return id
+  // A lone surrogate has no UTF-8: two such ids would become one.
+  if (typeof id === 'string' && !/\p{Surrogate}/u.test(id)) return id
+  throw new VitrineError(
+    'ERR_ID',
+    typeof id === 'string'
+      ? 'an id of text must be well-formed Unicode'
+      : `an id must be text or an integer, not ${describe(id)}`,
+  )
+}
+
+/** Ids as the binding takes them. */
+export function toKeys(ids: unknown): PointId[] {
+  if (!Array.isArray(ids)) {
+    throw new VitrineError('ERR_ARGUMENT', `ids must be an array, not ${describe(ids)}`)
+  }
+  return Array.from(ids as unknown[], toKey)
+}
+
+/** The JSON text of a payload that comes back as it was. */
+export function toPayload(payload: unknown): string | undefined {
+  if (payload === undefined) return undefined
+  if (typeof payload !== 'object' || payload === null || Array.isArray(payload)) {
+    throw new VitrineError('ERR_ARGUMENT', `a payload must be an object, not ${describe(payload)}`)
+  }
+  const text = JSON.stringify(payload, exactly)
+  if (text.startsWith('{')) return text
+  throw new VitrineError('ERR_ARGUMENT', 'a payload must be an object after its toJSON')
+}
+
+/** For JSON.stringify: refuses what would come back as something else. */
+function exactly(this: unknown, key: string, value: unknown): unknown {
+  const given = (this as Record<string, unknown>)[key]
+  const lost =
+    (typeof value === 'number' && !Number.isFinite(value)) ||
+    typeof value === 'bigint' ||
+    typeof value === 'function' ||
+    typeof value === 'symbol' ||
+    (value === undefined && Array.isArray(this)) ||
+    (key !== '' && typeof given === 'object' && typeof value !== 'object')
+  if (!lost) return value
+  throw new VitrineError(
+    'ERR_ARGUMENT',
+    `a payload holds what JSON does not: ${describe(given)} as '${key}'`,
+  )
+}
+
+/** Points as the binding takes them. */
+export interface PreparedPoints {
+  readonly keys: PointId[]
+  readonly vectors: Float32Array
+  readonly payloads: (string | undefined)[] | undefined
+}
+
+/** @throws {VitrineError} `ERR_ARGUMENT`, `ERR_ID`, `ERR_VECTOR`, `ERR_DIMENSION`. */
+export function preparePoints(points: unknown, dimension: number): PreparedPoints {
+  if (Array.isArray(points)) return fromArray(points, dimension)
+  if (typeof points !== 'object' || points === null) {
+    throw new VitrineError(
+      'ERR_ARGUMENT',
+      `points must be an array of points, or columns, not ${describe(points)}`,
+    )
+  }
+  const { ids, vectors, payloads } = points as Partial<Columns>
+  if (payloads !== undefined && !Array.isArray(payloads)) {
+    throw new VitrineError('ERR_ARGUMENT', `payloads must be an array, not ${describe(payloads)}`)
+  }
+  return {
+    keys: toKeys(ids),
+    vectors: toVectors(vectors),
+    payloads: payloads && Array.from(payloads as readonly unknown[], toPayload),
+  }
+}
+
+function fromArray(points: readonly unknown[], dimension: number): PreparedPoints {
+  const keys: PointId[] = []
+  const payloads: (string | undefined)[] = []
+  const vectors = allocate(() => new Float32Array(points.length * dimension))
+  for (let i = 0; i < points.length; i++) {
+    const point = points[i]
+    if (typeof point !== 'object' || point === null) {
+      throw new VitrineError('ERR_ARGUMENT', `point ${i} is ${describe(point)}, not an object`)
+    }
+    const { id, vector, payload } = point as Partial<Point>
+    keys.push(toKey(id))
+    const components = toVectors(vector)
+    if (!(components instanceof Float32Array)) {
+      throw new VitrineError(
+        'ERR_ARGUMENT',
+        `the vector of point ${i} must be a Float32Array or an array, not ${describe(vector)}`,
+      )
+    }
+    if (lengthOf(components) !== dimension) {
+      throw new VitrineError(
+        'ERR_DIMENSION',
+        `the vector of point ${i} has ${lengthOf(components)} components, not ${dimension}`,
+      )
+    }
+    vectors.set(components, i * dimension)
+    payloads.push(toPayload(payload))
+  }
+  return { keys, vectors, payloads }
+}
+
+/** What the binding read, as points; nothing where there is none. */
+export function pointsOf<P extends Payload>(
+  { keys, payloads, vectors }: NativePoints,
+  dimension: number,
+): (StoredPoint<P> | undefined)[] {
+  const points: (StoredPoint<P> | undefined)[] = []
+  for (let i = 0; i < keys.length; i++) {
+    const id = keys[i]
+    const text = payloads?.[i]
+    points.push(
+      id === undefined
+        ? undefined
+        : {
+            id,
+            ...(text !== undefined && { payload: JSON.parse(text) as P }),
+            ...(vectors !== undefined && {
+              vector: vectors.slice(i * dimension, (i + 1) * dimension),
+            }),
+          },
+    )
+  }
+  return points
+}

@@ -1,0 +1,52 @@
+#pragma once
+
+#include <node_api.h>
+
+#include <memory>
+#include <optional>
+#include <string_view>
+
+#include "binding/process_databases.h"
+#include "engine/collection.h"
+#include "engine/transaction.h"
+
+namespace vitrine {
+
+// What the JavaScript object of a database stands for. Operations take shares of `database`.
+struct DatabaseHandle {
+  static constexpr napi_type_tag kTypeTag = {0x7a41c95be02d4f36, 0xa3175e8d60c92bf4};
+  static constexpr std::string_view kTypeName = "a database handle";
+
+  std::shared_ptr<SharedDatabase> database;
+  bool closing = false;
+};
+
+// A collection, and the database that it needs.
+struct CollectionHandle {
+  static constexpr napi_type_tag kTypeTag = {0x3ce8604df1b7429a, 0x82d9f05a7143be6c};
+  static constexpr std::string_view kTypeName = "a collection handle";
+
+  std::shared_ptr<DatabaseHandle> owner;
+  std::shared_ptr<Collection> collection;
+};
+
+// Writes that are being gathered, for one database.
+struct TransactionHandle {
+  static constexpr napi_type_tag kTypeTag = {0x94b20f7ad6e3415c, 0xb8460c3e95d1a72f};
+  static constexpr std::string_view kTypeName = "a transaction handle";
+
+  std::shared_ptr<DatabaseHandle> owner;
+  std::optional<Transaction> transaction;  // nothing once it was committed
+};
+
+// A scan: all points of one moment, and how far it is.
+struct ScanHandle {
+  static constexpr napi_type_tag kTypeTag = {0xe15d83b6072c4a9f, 0x976a4f1cd0e83b52};
+  static constexpr std::string_view kTypeName = "a scan handle";
+
+  std::shared_ptr<Collection> collection;  // outlives the image
+  std::unique_ptr<Collection::Image> image;
+  size_t next = 0;
+};
+
+}  // namespace vitrine

@@ -1,0 +1,324 @@
+// Writes of a database: gathered on the JS thread, done with those of others, and settled when the
+// log has them.
+
+#include <algorithm>
+#include <utility>
+
+#include "base/siphash.h"
+#include "binding/functions.h"
+#include "binding/guard.h"
+#include "binding/handle.h"
+#include "binding/js_value.h"
+
+namespace vitrine {
+namespace {
+
+// Does what waits to be written to a database.
+class DrainTask final : public Task {
+ public:
+  explicit DrainTask(std::shared_ptr<SharedDatabase> database) : database_(std::move(database)) {}
+  void Run() override {
+    (void)Guard([this] {
+      (**database_).Drain();
+      return Status();
+    }).ok();
+  }
+
+ private:
+  const std::shared_ptr<SharedDatabase> database_;
+};
+
+// A write, from the call until its promise is settled. It waits in the database's own queue: all
+// that waits there shares a flush, and takes one thread of the pool.
+class DatabaseWrite final : public Operation {
+ public:
+  DatabaseWrite(std::shared_ptr<SharedDatabase> database,
+                std::variant<Transaction, ConfigurationChange> what, ResolveWrite resolve)
+      : Operation(Lane::kDatabase, nullptr),
+        database_(std::move(database)),
+        what_(std::move(what)),
+        resolve_(std::move(resolve)) {}
+
+  bool Launch(ThreadPool& pool) override {
+    auto self = std::static_pointer_cast<DatabaseWrite>(shared_from_this());
+    const std::shared_ptr<Waiting> waiting =
+        std::holds_alternative<Transaction>(what_)
+            ? std::make_shared<Waiting>(std::get<Transaction>(std::move(what_)), std::move(self))
+            : std::make_shared<Waiting>(std::get<ConfigurationChange>(std::move(what_)),
+                                        std::move(self));
+    auto drain = std::make_unique<DrainTask>(database_);
+    if (!(**database_).Enqueue(waiting)) return true;
+    // Where the pool is full this thread does it: the queue has promised that somebody will.
+    const Status submitted = Guard([&]() -> Status {
+      if (pool.Submit(std::move(drain), ThreadPool::Priority::kBulk)) return {};
+      return {ErrorCode::kOverloaded, "the pool is full"};
+    });
+    if (!submitted.ok()) DrainTask(database_).Run();
+    return true;
+  }
+
+  Result<napi_value> Resolve(napi_env env, std::span<const napi_value>) override {
+    return resolve_(env, result_);
+  }
+
+ private:
+  class Waiting final : public PendingWrite {
+   public:
+    template <typename What>
+    Waiting(What what, std::shared_ptr<DatabaseWrite> operation)
+        : PendingWrite(std::move(what)), operation_(std::move(operation)) {}
+
+    void Finished() override {
+      const Status status = Guard([this]() -> Status {
+        Result<WriteResult> outcome = TakeOutcome();
+        if (!outcome.ok()) return outcome.status();
+        operation_->result_ = *outcome;
+        return {};
+      });
+      operation_->Finish(status);
+      operation_.reset();
+    }
+    bool cancelled() const override {
+      return operation_->Operation::cancelled().load(std::memory_order_relaxed);
+    }
+
+   private:
+    std::shared_ptr<DatabaseWrite> operation_;
+  };
+
+  Status Execute() override {
+    return {ErrorCode::kInternal, "a write of a database does not run by itself"};
+  }
+  void ReleaseInputs() override { database_.reset(); }
+
+  std::shared_ptr<SharedDatabase> database_;
+  std::variant<Transaction, ConfigurationChange> what_;
+  const ResolveWrite resolve_;
+  WriteResult result_;
+};
+
+Result<std::shared_ptr<TransactionHandle>> ReadTransaction(Call& call, size_t argument) {
+  const auto handle = ReadHandle<TransactionHandle>(call.env, call[argument]);
+  if (!handle.ok()) return handle.status();
+  if (!(**handle)->transaction) {
+    return Status(ErrorCode::kArgument, "the transaction has been committed already");
+  }
+  return **handle;
+}
+
+// A collection of the transaction's own database.
+Result<std::shared_ptr<CollectionHandle>> ReadCollectionOf(Call& call, size_t argument,
+                                                           const TransactionHandle& transaction) {
+  Result<std::shared_ptr<CollectionHandle>> collection = ReadOpenCollection(call, argument);
+  if (!collection.ok() || (*collection)->owner == transaction.owner) return collection;
+  return Status(ErrorCode::kArgument, "the collection is of another database");
+}
+
+Result<uint32_t> ReadLength(napi_env env, napi_value array, const char* name) {
+  bool is_array = false;
+  uint32_t length = 0;
+  if (napi_is_array(env, array, &is_array) != napi_ok || !is_array ||
+      napi_get_array_length(env, array, &length) != napi_ok) {
+    return Status(ErrorCode::kArgument,
+                  std::string(name) + " must be an array, not " + Describe(env, array));
+  }
+  return length;
+}
+
+}  // namespace
+
+Result<napi_value> StartWrite(Call& call, const std::shared_ptr<DatabaseHandle>& database,
+                              std::variant<Transaction, ConfigurationChange> what,
+                              ResolveWrite resolve, const StartOptions& options) {
+  return call.addon.Start(
+      std::make_shared<DatabaseWrite>(database->database, std::move(what), std::move(resolve)),
+      options);
+}
+
+Result<PointKey> ReadKey(napi_env env, napi_value value, std::string& text) {
+  napi_valuetype type;
+  VITRINE_RETURN_IF_JS_ERROR(napi_typeof(env, value, &type));
+  if (type != napi_string) {
+    const Result<PointId> number = ReadId(env, value, IdType::kU64);
+    if (!number.ok()) return number.status();
+    return PointKey::Number(*number);
+  }
+  Result<std::string> read = ReadString(env, value, "an id");
+  if (!read.ok()) return read.status();
+  if (read->empty() || read->size() > kMaxKeyBytes) {
+    return Status(ErrorCode::kId, "an id of text has 1 to " + std::to_string(kMaxKeyBytes) +
+                                      " bytes, not " + std::to_string(read->size()));
+  }
+  text = std::move(*read);
+  return PointKey::Text(text);
+}
+
+// createTransaction(database: DatabaseHandle): TransactionHandle
+Result<napi_value> CreateTransaction(Call& call) {
+  const auto owner = ReadOpenDatabase(call, 0);
+  if (!owner.ok()) return owner.status();
+  const auto handle = std::make_shared<TransactionHandle>();
+  handle->owner = *owner;
+  handle->transaction.emplace();
+  return WrapHandle(call.env, handle);
+}
+
+// putPoints(transaction: TransactionHandle, collection: CollectionHandle,
+//   keys: readonly (string | number | bigint)[], vectors: Float32Array,
+//   payloads: readonly (string | undefined)[] | undefined, insert: boolean): void
+//
+// `vectors` is [keys.length * dimension]. A transaction of which a call failed must not be
+// committed: it may have a part of the points.
+Result<napi_value> PutPoints(Call& call) {
+  const auto transaction = ReadTransaction(call, 0);
+  if (!transaction.ok()) return transaction.status();
+  const auto collection = ReadCollectionOf(call, 1, **transaction);
+  if (!collection.ok()) return collection.status();
+  const Result<uint32_t> count = ReadLength(call.env, call[2], "ids");
+  if (!count.ok()) return count.status();
+  const bool has_payloads = !IsUndefined(call.env, call[4]);
+  if (has_payloads) {
+    const Result<uint32_t> payloads = ReadLength(call.env, call[4], "payloads");
+    if (!payloads.ok()) return payloads.status();
+    if (*payloads != *count) {
+      return Status(ErrorCode::kArgument,
+                    std::to_string(*count) + " ids for " + std::to_string(*payloads) + " payloads");
+    }
+  }
+  const Result<bool> insert = ReadBool(call.env, call[5], "insert");
+  if (!insert.ok()) return insert.status();
+  const size_t dimension = (*collection)->collection->config().dimension;
+  PointWrite write;
+  write.collection = (*collection)->collection->id();
+  write.condition = *insert ? Condition::kAbsent : Condition::kNone;
+  std::string text;
+  std::string payload;
+  for (uint32_t i = 0; i < *count; ++i) {
+    napi_value element;
+    VITRINE_RETURN_IF_JS_ERROR(napi_get_element(call.env, call[2], i, &element));
+    const Result<PointKey> key = ReadKey(call.env, element, text);
+    if (!key.ok()) return key.status();
+    write.key = *key;
+    write.payload.reset();
+    if (has_payloads) {
+      VITRINE_RETURN_IF_JS_ERROR(napi_get_element(call.env, call[4], i, &element));
+      if (!IsUndefined(call.env, element)) {
+        Result<std::string> read = ReadString(call.env, element, "a payload");
+        if (!read.ok()) return read.status();
+        payload = std::move(*read);
+        write.payload = std::as_bytes(std::span(payload));
+      }
+    }
+    // Read anew each time: an array that is not plain may have run code that detached it.
+    const Result<TypedArray> vectors = ReadFloats(call.env, call[3], "vectors");
+    if (!vectors.ok()) return vectors.status();
+    if (vectors->length != *count * dimension) {
+      return Status(ErrorCode::kDimension, std::to_string(vectors->length) + " components for " +
+                                               std::to_string(*count) + " vectors of " +
+                                               std::to_string(dimension));
+    }
+    write.vector = {reinterpret_cast<const float*>(vectors->data) + i * dimension,  // NOLINT
+                    dimension};
+    VITRINE_RETURN_IF_ERROR((*transaction)->transaction->Add(write));
+  }
+  return Undefined();
+}
+
+// setPayload(transaction: TransactionHandle, collection: CollectionHandle,
+//   key: string | number | bigint, payload: string, expectedLsn: bigint): void
+//
+// ERR_CONFLICT at the commit when the point was written by another record meanwhile.
+Result<napi_value> SetPayload(Call& call) {
+  const auto transaction = ReadTransaction(call, 0);
+  if (!transaction.ok()) return transaction.status();
+  const auto collection = ReadCollectionOf(call, 1, **transaction);
+  if (!collection.ok()) return collection.status();
+  std::string text;
+  const Result<PointKey> key = ReadKey(call.env, call[2], text);
+  if (!key.ok()) return key.status();
+  const Result<std::string> payload = ReadString(call.env, call[3], "a payload");
+  if (!payload.ok()) return payload.status();
+  const Result<PointId> expected = ReadId(call.env, call[4], IdType::kU64);
+  if (!expected.ok()) return expected.status();
+  PointWrite write;
+  write.collection = (*collection)->collection->id();
+  write.type = OperationType::kSetPayload;
+  write.condition = Condition::kUnchanged;
+  write.expected_lsn = *expected;
+  write.key = *key;
+  write.payload = std::as_bytes(std::span(*payload));
+  VITRINE_RETURN_IF_ERROR((*transaction)->transaction->Add(write));
+  return Undefined();
+}
+
+// deletePoints(transaction: TransactionHandle, collection: CollectionHandle,
+//   keys: readonly (string | number | bigint)[]): void
+Result<napi_value> DeletePoints(Call& call) {
+  const auto transaction = ReadTransaction(call, 0);
+  if (!transaction.ok()) return transaction.status();
+  const auto collection = ReadCollectionOf(call, 1, **transaction);
+  if (!collection.ok()) return collection.status();
+  const Result<uint32_t> count = ReadLength(call.env, call[2], "ids");
+  if (!count.ok()) return count.status();
+  PointWrite write;
+  write.collection = (*collection)->collection->id();
+  write.type = OperationType::kDelete;
+  std::string text;
+  for (uint32_t i = 0; i < *count; ++i) {
+    napi_value element;
+    VITRINE_RETURN_IF_JS_ERROR(napi_get_element(call.env, call[2], i, &element));
+    const Result<PointKey> key = ReadKey(call.env, element, text);
+    if (!key.ok()) return key.status();
+    write.key = *key;
+    VITRINE_RETURN_IF_ERROR((*transaction)->transaction->Add(write));
+  }
+  return Undefined();
+}
+
+// setIdempotencyKey(transaction: TransactionHandle, key: string): void
+Result<napi_value> SetIdempotencyKey(Call& call) {
+  const auto transaction = ReadTransaction(call, 0);
+  if (!transaction.ok()) return transaction.status();
+  const Result<std::string> key = ReadString(call.env, call[1], "idempotencyKey");
+  if (!key.ok()) return key.status();
+  SipHash128 hash;
+  hash.Append(std::as_bytes(std::span(*key)));
+  Digest128 digest = hash.Finish();
+  if (digest == Digest128{}) digest[0] = std::byte{1};
+  (*transaction)->transaction->SetIdempotencyKey(digest);
+  return Undefined();
+}
+
+// commitTransaction(transaction: TransactionHandle, token: CancelToken | undefined):
+//   Promise<{ lsn: bigint, durable: boolean, deleted: number }>
+//
+// Cancelling it before its turn comes leaves everything as it is.
+Result<napi_value> CommitTransaction(Call& call) {
+  const auto transaction = ReadTransaction(call, 0);
+  if (!transaction.ok()) return transaction.status();
+  if ((*transaction)->owner->closing) {
+    return Status(ErrorCode::kClosed, "the database has been closed");
+  }
+  StartOptions options;
+  VITRINE_RETURN_IF_ERROR(ReadToken(call, 1, options));
+  Transaction what = std::move(*(*transaction)->transaction);
+  (*transaction)->transaction.reset();
+  return StartWrite(
+      call, (*transaction)->owner, std::move(what),
+      [](napi_env env, const WriteResult& result) -> Result<napi_value> {
+        napi_value ack;
+        napi_value lsn;
+        napi_value durable;
+        VITRINE_RETURN_IF_JS_ERROR(napi_create_object(env, &ack));
+        VITRINE_RETURN_IF_JS_ERROR(napi_create_bigint_uint64(env, result.lsn, &lsn));
+        VITRINE_RETURN_IF_JS_ERROR(napi_get_boolean(env, result.durable, &durable));
+        VITRINE_RETURN_IF_JS_ERROR(napi_set_named_property(env, ack, "lsn", lsn));
+        VITRINE_RETURN_IF_JS_ERROR(napi_set_named_property(env, ack, "durable", durable));
+        VITRINE_RETURN_IF_ERROR(
+            SetNumbers(env, ack, {{"deleted", static_cast<double>(result.deleted)}}));
+        return ack;
+      },
+      options);
+}
+
+}  // namespace vitrine
