@@ -188,6 +188,11 @@ Result<napi_value> PutPoints(Call& call) {
   const Result<bool> insert = ReadBool(call.env, call[5], "insert");
   if (!insert.ok()) return insert.status();
   const size_t dimension = (*collection)->collection->config().dimension;
+  const Result<TypedArray> all = ReadFloats(call.env, call[3], "vectors");
+  if (!all.ok()) return all.status();
+  if (all->length == *count * dimension) {
+    (*transaction)->transaction->Reserve(*count, all->length * sizeof(float));
+  }
   PointWrite write;
   write.collection = (*collection)->collection->id();
   write.condition = *insert ? Condition::kAbsent : Condition::kNone;

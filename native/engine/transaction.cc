@@ -76,6 +76,12 @@ Status Transaction::Add(const PointWrite& operation) {
   return {};
 }
 
+void Transaction::Reserve(size_t operations, size_t bytes) {
+  // Each of the three parts of an operation is padded.
+  const size_t needed = bytes_.size() + operations * (kOperationBytes + 24) + bytes;
+  bytes_.reserve(std::min(needed, kMaxTransactionBytes));
+}
+
 void Transaction::SetTime(uint64_t time_ms) { StoreLittleEndian(bytes_.data() + kTimeAt, time_ms); }
 
 TransactionReader::TransactionReader(std::span<const std::byte> bytes) : in_(bytes) {

@@ -55,6 +55,9 @@ class Transaction {
   // was added. May throw std::bad_alloc.
   Status Add(const PointWrite& operation);
 
+  // Makes room for so many bytes of vectors, keys and payloads in so many operations at once:
+  // growing step by step copies what is there each time. A hint: too little is no error.
+  void Reserve(size_t operations, size_t bytes);
   // When the caller's key is first seen, in milliseconds since 1970.
   void SetTime(uint64_t time_ms);
 
