@@ -10,15 +10,21 @@ const root = resolve(import.meta.dirname, '..')
 
 test('the code in README.md runs and prints what its comments say', async () => {
   const readme = await readFile(join(root, 'README.md'), 'utf8')
-  const code = /```js\n([\s\S]*?)```/.exec(readme)?.[1]
-  expect(code).toBeDefined()
+  const codes = [...readme.matchAll(/```js\n([\s\S]*?)```/g)].map(([, code]) => code as string)
+  const expected = [
+    ['7 0.000', '10000', 'true', '2 9998', 'walk'],
+    ["[ { id: 'n1', payload: { text: 'hello' }, distance: 1 } ]"],
+  ]
+  expect(codes).toHaveLength(expected.length)
   const folder = await mkdtemp(join(tmpdir(), 'vitrine-readme-'))
   try {
     const entry = JSON.stringify(join(root, 'dist/vitrine.js'))
     const file = join(folder, 'readme.mjs')
-    await writeFile(file, (code as string).replace("'vitrine'", entry))
-    const { stdout } = await run(process.execPath, [file], { cwd: folder })
-    expect(stdout.trim().split('\n')).toEqual(['7 0.000', '10000', 'true', '2 9998', 'walk'])
+    for (const [i, code] of codes.entries()) {
+      await writeFile(file, code.replace("'vitrine'", entry))
+      const { stdout } = await run(process.execPath, [file], { cwd: folder })
+      expect(stdout.trim().split('\n')).toEqual(expected[i])
+    }
   } finally {
     await rm(folder, { recursive: true })
   }

@@ -1,0 +1,140 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { errorCodes } from '../lib/errors.ts'
+import { type Collection, Database, VitrineError } from '../lib/vitrine.ts'
+import { hostileValues } from './hostile-values.ts'
+
+// Whatever is passed to a database or a collection, it answers or rejects with a coded VitrineError;
+// what was there stays as it was.
+
+const folder = mkdtempSync(join(tmpdir(), 'vitrine-hostile-database-'))
+const home = process.cwd()
+let db: Database
+let collection: Collection
+
+beforeAll(async () => {
+  process.chdir(folder) // a hostile path may be a good one
+  db = await Database.open(join(folder, 'db'), { durability: 'interval' })
+  collection = await db.createCollection('c', { dimension: 2 })
+  await collection.upsert([{ id: 'kept', vector: [1, 2], payload: { a: [1] } }])
+})
+afterAll(async () => {
+  await db.close()
+  process.chdir(home)
+  rmSync(folder, { recursive: true, force: true })
+})
+
+const point = () => ({ id: 'p', vector: Float32Array.of(1, 2), payload: { b: 1 } })
+const columns = () => ({ ids: ['p', 2], vectors: Float32Array.of(1, 2, 3, 4), payloads: [{}, {}] })
+const writes = () => ({ idempotencyKey: 'key', signal: new AbortController().signal })
+const select = () => ({ payload: true, vector: true })
+
+const methods: Record<string, readonly [() => object, string, () => unknown[]]> = {
+  'Database.restore': [() => Database, 'restore', () => ['nowhere', 'restored']],
+  createCollection: [
+    () => db,
+    'createCollection',
+    () => ['c', { dimension: 2, metric: 'l2', m: 16 }],
+  ],
+  collection: [() => db, 'collection', () => ['c']],
+  dropCollection: [() => db, 'dropCollection', () => ['nothing']],
+  setAlias: [() => db, 'setAlias', () => ['alias', 'c']],
+  dropAlias: [() => db, 'dropAlias', () => ['alias']],
+  transaction: [() => db, 'transaction', () => [() => undefined, { idempotencyKey: 'key' }]],
+  backup: [() => db, 'backup', () => ['db']],
+  upsert: [() => collection, 'upsert', () => [[point()], writes()]],
+  'upsert of columns': [() => collection, 'upsert', () => [columns(), writes()]],
+  insert: [() => collection, 'insert', () => [[point()], writes()]],
+  update: [() => collection, 'update', () => ['p', { c: 1 }, writes()]],
+  delete: [() => collection, 'delete', () => [['p', 2], writes()]],
+  get: [() => collection, 'get', () => ['p', { select: select() }]],
+  getMany: [() => collection, 'getMany', () => [['p', 2], { select: select() }]],
+  has: [() => collection, 'has', () => ['p']],
+  search: [
+    () => collection,
+    'search',
+    () => [[1, 2], { k: 1, ef: 10, exact: false, select: select(), timeoutMs: 60_000 }],
+  ],
+  searchBatch: [() => collection, 'searchBatch', () => [[1, 2, 3, 4], { k: 1 }]],
+}
+
+function expectCoded(error: unknown, what: string) {
+  expect(error, what).toBeInstanceOf(VitrineError)
+  expect(Object.keys(errorCodes), what).toContain((error as VitrineError).code)
+}
+
+/** Calls a method; only `collection` may throw. */
+async function attempt(name: string, args: unknown[], what: string) {
+  const [owner, method] = methods[name]!
+  const target = owner() as Record<string, (...args: unknown[]) => unknown>
+  let result: unknown
+  try {
+    result = target[method]!(...args)
+  } catch (error) {
+    expect(name, what).toBe('collection')
+    expectCoded(error, what)
+  }
+  if (result instanceof Promise) await result.catch(error => expectCoded(error, what))
+}
+
+describe('a hostile value', () => {
+  it.each(Object.entries(methods))(
+    'for %s',
+    async (name, [, , good]) => {
+      for (let position = 0; position < good().length; position++) {
+        for (const [value, hostile] of hostileValues()) {
+          const what = `${name}, argument ${position} = ${value}`
+          if (name === 'transaction' && typeof hostile === 'function') continue // a good one
+          await attempt(name, good().with(position, hostile), what)
+          const argument = good()[position]
+          if (typeof argument !== 'object' || argument === null) continue
+          if (Array.isArray(argument)) {
+            await attempt(name, good().with(position, argument.with(0, hostile)), what)
+            continue
+          }
+          for (const key of Object.keys(argument)) {
+            const spoiled = { ...argument, [key]: hostile }
+            await attempt(name, good().with(position, spoiled), `${what} as ${key}`)
+          }
+        }
+      }
+      for (const key of ['id', 'vector', 'payload']) {
+        if (name !== 'upsert' && name !== 'insert') break
+        for (const [value, hostile] of hostileValues()) {
+          await attempt(name, [[{ ...point(), [key]: hostile }]], `${name}, ${key} = ${value}`)
+        }
+      }
+      expect(await collection.get('kept')).toEqual({ id: 'kept', payload: { a: [1] } })
+    },
+    60_000,
+  )
+
+  it('for Database.open', async () => {
+    const options = { durability: 'commit', create: false, readOnly: true, threads: 1 }
+    for (const [value, hostile] of hostileValues()) {
+      // One of them may be the name of a backup that was made above.
+      const found = await Database.open(hostile as string, { readOnly: true }).catch(e => e)
+      if (found instanceof Database) await found.close()
+      else expectCoded(found, `path = ${value}`)
+      for (const key of [...Object.keys(options), 'intervalMs', 'maxMemoryBytes', 'name']) {
+        const what = `${key} = ${value}`
+        const opened = await Database.open(join(folder, 'none'), {
+          ...options,
+          [key]: hostile,
+        } as never).catch(e => e)
+        if (opened instanceof Database) await opened.close()
+        else expectCoded(opened, what)
+      }
+    }
+  })
+
+  it('leaves nothing behind', async () => {
+    expect(await db.verify()).toEqual([])
+    expect(await collection.get('kept', { select: ['vector'] })).toEqual({
+      id: 'kept',
+      vector: Float32Array.of(1, 2),
+    })
+  })
+})
