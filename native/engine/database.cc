@@ -18,14 +18,7 @@ Database::Database(DatabaseOptions options)
   files_ = options_.files == nullptr ? system_files_.get() : options_.files;
 }
 
-Database::~Database() {
-  {
-    const std::lock_guard lock(background_mutex_);
-    background_stop_ = true;
-    background_wake_.notify_all();
-  }
-  if (background_.joinable()) background_.join();
-}
+Database::~Database() { StopBackground(); }
 
 Result<std::unique_ptr<Database>> Database::Open(DatabaseOptions options) {
   // No log, and nothing to keep it in.
@@ -33,8 +26,8 @@ Result<std::unique_ptr<Database>> Database::Open(DatabaseOptions options) {
   std::unique_ptr<Database> database(new Database(std::move(options)));
   if (!database->options_.folder.empty()) VITRINE_RETURN_IF_ERROR(database->OpenFolder());
   if (database->options_.background) {
-    database->background_work_ = true;
-    database->background_ = std::thread([self = database.get()] { self->RunBackground(); });
+    database->Start(database->log_keeper_, &Database::MaintainLog);
+    database->Start(database->data_keeper_, &Database::MaintainData);
   }
   return database;
 }
@@ -63,12 +56,7 @@ Status Database::Close() {
   }
   // Whoever was to do it may wait for the thread that this one is.
   Drain();
-  {
-    const std::lock_guard lock(background_mutex_);
-    background_stop_ = true;
-    background_wake_.notify_all();
-  }
-  if (background_.joinable()) background_.join();
+  StopBackground();
   const std::lock_guard checkpoint(checkpoint_mutex_);
   // Without a log a checkpoint is all that keeps what was written.
   const bool only_copy = unlogged_.load(std::memory_order_relaxed) && !options_.folder.empty();
@@ -200,6 +188,11 @@ DatabaseDisk Database::disk() const {
 }
 
 bool Database::Maintain() {
+  const bool more = MaintainLog();
+  return MaintainData() || more;
+}
+
+bool Database::MaintainLog() {
   bool more = false;
   const std::shared_ptr<LogWriter> log = Log();
   if (log != nullptr && !log->failed()) {
@@ -228,6 +221,11 @@ bool Database::Maintain() {
       more = !sealed_;
     }
   }
+  return more;
+}
+
+bool Database::MaintainData() {
+  bool more = false;
   for (const auto& collection : Collections()) {
     if (collection->linked()) continue;
     const Result<bool> linked = collection->table().LinkSome(64);
@@ -243,28 +241,43 @@ bool Database::Maintain() {
   return more;
 }
 
-void Database::WakeBackground() {
-  const std::lock_guard lock(background_mutex_);
-  background_work_ = true;
-  background_wake_.notify_one();
+void Database::Start(Keeper& keeper, bool (Database::*maintain)()) {
+  keeper.thread = std::thread([this, &keeper, maintain] { RunBackground(keeper, maintain); });
 }
 
-void Database::RunBackground() {
+void Database::StopBackground() {
+  {
+    const std::lock_guard lock(background_mutex_);
+    background_stop_ = true;
+    background_wake_.notify_all();
+  }
+  for (Keeper* const keeper : {&log_keeper_, &data_keeper_}) {
+    if (keeper->thread.joinable()) keeper->thread.join();
+  }
+}
+
+void Database::WakeBackground() {
+  const std::lock_guard lock(background_mutex_);
+  log_keeper_.has_work = data_keeper_.has_work = true;
+  background_wake_.notify_all();
+}
+
+void Database::RunBackground(Keeper& keeper, bool (Database::*maintain)()) {
   std::unique_lock lock(background_mutex_);
   while (!background_stop_) {
-    background_wake_.wait(lock, [&] { return background_work_ || background_stop_; });
+    background_wake_.wait(lock, [&] { return keeper.has_work || background_stop_; });
     if (background_stop_) return;
-    background_work_ = false;
+    keeper.has_work = false;
     lock.unlock();
     bool more = true;  // also where memory runs out: then it is tried again
-    const std::function<void()> step = [&] { more = Maintain(); };
+    const std::function<void()> step = [&] { more = (this->*maintain)(); };
     if (options_.shield) {
       options_.shield(step);
     } else {
       step();
     }
     lock.lock();
-    if (more) background_work_ = true;
+    if (more) keeper.has_work = true;
     // At its own pace, however often it is woken.
     background_wake_.wait_for(lock, kTick, [&] { return background_stop_; });
   }

@@ -145,10 +145,14 @@ class Database {
   Status Backup(const std::string& folder);
   // Reads every byte of every file that counts, and every link.
   Result<std::vector<Damage>> Verify();
-  // What is due: seals, flushes, prepared segments, lost graphs, checkpoints. The database's own
-  // thread calls it.
+  // What is due. The database's own threads call it, one for each half: what the log needs must not
+  // wait for the other, which may take long. One call of each at a time.
   //   returns  whether something is left to do soon
   bool Maintain();
+  // Seals, flushes, prepared segments.
+  bool MaintainLog();
+  // Lost graphs, checkpoints.
+  bool MaintainData();
 
   uint64_t last_lsn() const { return last_lsn_.load(std::memory_order_acquire); }
   uint64_t durable_lsn() const;
@@ -225,7 +229,13 @@ class Database {
   Status VerifyParts(std::vector<Damage>& damages);
   Status VerifyLog(std::vector<Damage>& damages);
 
-  void RunBackground();
+  struct Keeper {
+    std::thread thread;
+    bool has_work = true;
+  };
+  void Start(Keeper& keeper, bool (Database::*maintain)());
+  void RunBackground(Keeper& keeper, bool (Database::*maintain)());
+  void StopBackground();
   void WakeBackground();
 
   DatabaseOptions options_;
@@ -274,12 +284,12 @@ class Database {
   bool closed_ = false;
   Status closed_with_;
 
-  std::thread background_;
   std::mutex background_mutex_;
   std::condition_variable background_wake_;
   bool background_stop_ = false;
-  bool background_work_ = false;
-  // Of the thread that calls Maintain.
+  Keeper log_keeper_;
+  Keeper data_keeper_;
+  // Of the thread that calls MaintainLog.
   uint64_t seen_writes_ = 0;
   bool sealed_ = true;
   std::chrono::steady_clock::time_point flushed_at_;
