@@ -32,13 +32,15 @@ export class Arena {
    * @param {string} setup.folder - For files that live as long as the run.
    * @param {number} setup.k
    * @param {number} setup.core - The one core that everything single-threaded is measured on.
+   * @param {string} setup.quantization - Of this package; peers have their own forms, or none.
    * @param {(line: string) => void} setup.note - Progress.
    */
-  constructor(dataset, { folder, k, core, note }) {
+  constructor(dataset, { folder, k, core, quantization, note }) {
     this.dataset = dataset
     this.folder = folder
     this.k = k
     this.core = core
+    this.quantization = quantization
     this.note = note
     this.rows = dataset.base.rows
     this.queryCount = dataset.queries.rows
@@ -117,6 +119,7 @@ export class Arena {
       m: 16,
       efConstruction: 200,
       seed: 100,
+      quantization: this.quantization,
       threads: cores.length,
       replacing: replacing ? 1 : 0,
       base: this.baseFile,

@@ -27,6 +27,7 @@ export const usage = `Usage: npm run bench -- --data DIR[,DIR…] [options]
   --rounds N        interleaved rounds of the search, default 5
   --turnovers N     default 10
   --k N             neighbours, default 10
+  --quantization Q  of vitrine: none, sq8, rq4 or auto, default none
   --core N          the core that single-threaded work is pinned to, default the last
   --metric NAME     l2, cosine or ip, instead of what the README.md beside the folders says
   --dimension N     likewise
@@ -43,6 +44,7 @@ export const usage = `Usage: npm run bench -- --data DIR[,DIR…] [options]
  * @property {number} rounds
  * @property {number} turnovers
  * @property {number} k
+ * @property {string} quantization
  * @property {number} core
  * @property {import('./dataset.mjs').Metric | undefined} metric
  * @property {number | undefined} dimension
@@ -67,6 +69,7 @@ export function parseOptions(words, { sample, lastCore }) {
       rounds: { type: 'string' },
       turnovers: { type: 'string' },
       k: { type: 'string' },
+      quantization: { type: 'string' },
       core: { type: 'string' },
       metric: { type: 'string' },
       dimension: { type: 'string' },
@@ -86,6 +89,7 @@ export function parseOptions(words, { sample, lastCore }) {
     rounds: wholeNumber('rounds', values.rounds) ?? (values.quick ? 3 : 5),
     turnovers: wholeNumber('turnovers', values.turnovers) ?? 10,
     k: wholeNumber('k', values.k) ?? 10,
+    quantization: values.quantization ?? 'none',
     core: values.core === undefined ? lastCore : wholeNumber('core', values.core, 0),
     metric: values.metric,
     dimension: wholeNumber('dimension', values.dimension),
@@ -93,6 +97,7 @@ export function parseOptions(words, { sample, lastCore }) {
   if (!options.data) throw new Error('--data names no folder')
   requireKnown('peer', options.peers, peerNames)
   requireKnown('measure', options.only, measureNames)
+  requireKnown('quantization', [options.quantization], ['none', 'sq8', 'rq4', 'auto'])
   return options
 }
 

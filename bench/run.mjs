@@ -67,7 +67,8 @@ async function runDataset(folder, contestants, options) {
   process.once('exit', clear)
   try {
     const dataset = await openDataset(folder, options)
-    const arena = new Arena(dataset, { folder: work, k: options.k, core: options.core, note })
+    const { k, core, quantization } = options
+    const arena = new Arena(dataset, { folder: work, k, core, quantization, note })
     const results = await measure(arena, contestants, options)
     return {
       name: dataset.name,
@@ -105,6 +106,7 @@ async function main(options) {
     measuredAt: new Date().toISOString(),
     machine: describeMachine(),
     pinned: canPin(),
+    quantization: options.quantization,
     engines: Object.fromEntries(
       contestants.map(({ name, version, kernels }) => [name, { version, kernels }]),
     ),

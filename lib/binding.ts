@@ -66,6 +66,7 @@ export interface NativeBinding {
     capacity: number | undefined,
     seed: number | undefined,
     threads: number | undefined,
+    quantization: string,
   ): IndexHandle
   closeIndex(index: IndexHandle): Promise<void>
   indexSize(index: IndexHandle): number

@@ -6,6 +6,12 @@ import type { Ids, IdType } from './typed-arrays.ts'
 /** Lower is nearer for each: `l2` squared Euclidean, `cosine` 1 − cos, `ip` minus the inner product. */
 export type Metric = 'l2' | 'cosine' | 'ip'
 
+/**
+ * What a search compares before it computes the distances of its hits: whole vectors (`none`), eight bits a component (`sq8`), or four
+ * (`rq4`); `auto` chooses by the first thousand vectors.
+ */
+export type Quantization = 'none' | 'sq8' | 'rq4' | 'auto'
+
 export interface IndexOptions<I extends IdType = 'u32'> {
   /** Components of a vector, 1 … 65,536. */
   readonly dimension: number
@@ -19,8 +25,11 @@ export interface IndexOptions<I extends IdType = 'u32'> {
   readonly m?: number
   /** Beam width of the search that links a new point, 1 … 16,384, default 200. */
   readonly efConstruction?: number
-  /** How vectors are compressed for the search: `'none'`. */
-  readonly quantization?: 'none'
+  /**
+   * Default `'none'`. Codes are kept beside the vectors: searches and writes are several times faster, distances of hits are exact all the
+   * same, and memory grows by an eighth (`rq4`) to a quarter (`sq8`). They are made when there are a thousand points.
+   */
+  readonly quantization?: Quantization
   /** Points to make room for at once, default 0. The index grows beyond it. */
   readonly capacity?: number
   /** Of what is left to chance, 0 … 2^53 − 1, default 0. With one thread and one seed, equal writes make equal graphs. */
@@ -78,7 +87,7 @@ export const indexOptions = new OptionParser<Required<IndexOptions<IdType>>, 'di
     idType: oneOf('u32', 'u64'),
     m: integer(2, 128),
     efConstruction: integer(1, 16_384),
-    quantization: oneOf('none'),
+    quantization: oneOf('none', 'sq8', 'rq4', 'auto'),
     capacity: integer(0, 2 ** 30),
     seed: integer(0, Number.MAX_SAFE_INTEGER),
     threads: integer(1, 1024),

@@ -27,6 +27,8 @@ export interface SearchPlan {
   readonly localShare: number | null
   /** Whether the walk also follows the edges that keep sparse filters connected. */
   readonly fillEdges: boolean
+  /** What the walk compares; `'none'` for whole vectors, and for scans. */
+  readonly quantization: 'none' | 'sq8' | 'rq4'
 }
 
 /** What one search did. */

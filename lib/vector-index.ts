@@ -85,7 +85,7 @@ export class Index<I extends IdType = 'u32'> {
       const parsed = indexOptions.parse(options)
       const { dimension, metric = 'l2', type = 'f32', name = 'index' } = parsed
       const idType = (parsed.idType ?? 'u32') as I
-      const { m, efConstruction, capacity, seed, threads } = parsed
+      const { m, efConstruction, capacity, seed, threads, quantization = 'none' } = parsed
       this.#handle = native.createIndex(
         dimension,
         metric,
@@ -95,6 +95,7 @@ export class Index<I extends IdType = 'u32'> {
         capacity,
         seed,
         threads,
+        quantization,
       )
       this.#options = { dimension, metric, type, idType, name }
     } catch (error) {

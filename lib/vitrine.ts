@@ -24,6 +24,7 @@ export type {
   IndexOptions,
   LoadOptions,
   Metric,
+  Quantization,
   SaveOptions,
   SearchOptions,
   WriteOptions,

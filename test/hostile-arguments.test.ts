@@ -241,7 +241,7 @@ describe('hostile values in several arguments', () => {
 
 describe('a hostile value in one argument of the addon itself', () => {
   const newHandle = () =>
-    native.createIndex(dimension, 'l2', 'u32', 4, 8, undefined, undefined, undefined)
+    native.createIndex(dimension, 'l2', 'u32', 4, 8, undefined, undefined, undefined, 'none')
   type Name = Exclude<keyof NativeBinding, 'initialize'>
   const handle = newHandle()
   const floats = () => new Float32Array(4)
@@ -267,7 +267,7 @@ describe('a hostile value in one argument of the addon itself', () => {
   const functions: Record<Name, () => Arguments> = {
     engineInfo: () => [],
     errorCodes: () => [],
-    createIndex: () => [dimension, 'l2', 'u32', 4, 8, 1, 1, 1],
+    createIndex: () => [dimension, 'l2', 'u32', 4, 8, 1, 1, 1, 'auto'],
     closeIndex: () => [newHandle()],
     indexSize: () => [handle],
     indexIds: () => [handle, ids()],

@@ -264,6 +264,7 @@ describe('explain and analyze', () => {
       allowedRows: count,
       localShare: null,
       fillEdges: false,
+      quantization: 'none',
     })
     expect(index.explain(query, { k, exact: true })).toMatchObject({
       kind: 'scan',
@@ -300,7 +301,7 @@ describe('an index made with wrong options', () => {
     { dimension: 2, m: 1 },
     { dimension: 2, m: 129 },
     { dimension: 2, efConstruction: 0 },
-    { dimension: 2, quantization: 'sq8' },
+    { dimension: 2, quantization: 'pq' },
     { dimension: 2, capacity: -1 },
     { dimension: 2, seed: -1 },
     { dimension: 2, threads: 0 },
@@ -318,9 +319,38 @@ describe('an index made with wrong options', () => {
     // biome-ignore lint/suspicious/noExplicitAny: the types forbid what is tested
     const make = (options: any) => () => new Index({ dimension: 2, ...options })
     expect(make({ type: 'f16' })).toThrow("type must be 'f32', not 'f16'")
-    expect(make({ quantization: 'sq8' })).toThrow("quantization must be 'none', not 'sq8'")
+    expect(make({ quantization: 'pq' })).toThrow(
+      "quantization must be 'none' or 'sq8' or 'rq4' or 'auto', not 'pq'",
+    )
     expect(make({ metric: 'L2' })).toThrow("metric must be 'l2' or 'cosine' or 'ip', not 'L2'")
     expect(make({ m: 1 })).toThrow('m must be an integer from 2 to 128, not 1')
+  })
+})
+
+describe.each(['sq8', 'rq4', 'auto'] as const)('an index with quantization %s', quantization => {
+  it('walks on codes from a thousand points on, and tells exact distances', async () => {
+    const wide = 128
+    const index = opened(new Index({ dimension: wide, quantization }))
+    const vectors = randomVectors(1200, wide, 5)
+    await index.add(null, vectors.subarray(0, 999 * wide))
+    const query = rowOf(randomVectors(1, wide, 6), wide, 0)
+    expect(index.explain(query, { k }).quantization).toBe('none')
+    expect(index.memoryUsage().codes).toBe(0)
+    await index.add(null, vectors.subarray(999 * wide))
+    const used = index.explain(query, { k }).quantization
+    expect(quantization === 'auto' ? ['sq8', 'rq4'] : [quantization]).toContain(used)
+    expect(index.explain(query, { k, exact: true }).quantization).toBe('none')
+    expect(index.memoryUsage().codes).toBeGreaterThanOrEqual((1200 * wide) / 2)
+    const exact = index.searchSync(query, { k: 1200, exact: true })
+    const hits = index.searchSync(query, { k, ef: 400 })
+    hits.ids.forEach((id, at) => {
+      expect(hits.distances[at]).toBe(exact.distances[exact.ids.indexOf(id)])
+    })
+    expect(
+      [...hits.ids].filter(id => exact.ids.subarray(0, k).includes(id)).length,
+    ).toBeGreaterThan(k - 2)
+    const batch = await index.searchBatch(query, { k, ef: 400 })
+    expect([...batch.ids]).toEqual([...hits.ids])
   })
 })
 

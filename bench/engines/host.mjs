@@ -58,6 +58,7 @@ const verbs = {
       efConstruction: Number(fields.efConstruction),
       seed: Number(fields.seed),
       threads: Number(fields.threads),
+      quantization: fields.quantization,
       replacing: fields.replacing === '1',
       baseFile: fields.base,
       baseRows: statSync(fields.base).size / (4 * Number(fields.dimension)),

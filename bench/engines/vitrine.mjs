@@ -20,7 +20,7 @@ export class Engine {
     return new Engine(options)
   }
 
-  constructor({ dimension, metric, capacity, m, efConstruction, seed, threads }) {
+  constructor({ dimension, metric, capacity, m, efConstruction, seed, threads, quantization }) {
     this.#index = new Index({
       dimension,
       metric,
@@ -29,7 +29,7 @@ export class Engine {
       seed,
       threads,
       capacity,
-      quantization: 'none',
+      quantization,
     })
   }
 

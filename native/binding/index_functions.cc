@@ -37,6 +37,16 @@ Result<IdType> ReadIdType(napi_env env, napi_value value) {
   return Status(ErrorCode::kOption, "idType must be 'u32' or 'u64'");
 }
 
+Result<Quantization> ReadQuantization(napi_env env, napi_value value) {
+  const Result<std::string> name = ReadString(env, value, "quantization");
+  if (name.ok()) {
+    for (size_t i = 0; i < std::size(kQuantizationNames); ++i) {
+      if (*name == kQuantizationNames[i]) return static_cast<Quantization>(i);
+    }
+  }
+  return Status(ErrorCode::kOption, "quantization must be 'none', 'sq8', 'rq4' or 'auto'");
+}
+
 }  // namespace
 
 Result<const std::shared_ptr<IndexHandle>*> ReadOpenIndex(Call& call, size_t argument) {
@@ -49,7 +59,7 @@ Result<const std::shared_ptr<IndexHandle>*> ReadOpenIndex(Call& call, size_t arg
 
 // createIndex(dimension: number, metric: Metric, idType: IdType, m: number | undefined,
 //   efConstruction: number | undefined, capacity: number | undefined, seed: number | undefined,
-//   threads: number | undefined): IndexHandle
+//   threads: number | undefined, quantization: Quantization): IndexHandle
 Result<napi_value> CreateIndex(Call& call) {
   TableOptions options;
   const Result<uint64_t> dimension = ReadInteger(call.env, call[0], kDimension);
@@ -77,6 +87,9 @@ Result<napi_value> CreateIndex(Call& call) {
   const Result<uint64_t> threads = ReadIntegerOr(call.env, call[7], kThreads, ProcessPoolThreads());
   if (!threads.ok()) return threads.status();
   options.threads = *threads;
+  const Result<Quantization> quantization = ReadQuantization(call.env, call[8]);
+  if (!quantization.ok()) return quantization.status();
+  options.quantization = *quantization;
 
   Result<std::unique_ptr<Table>> table =
       Table::Create(options, call.addon.kernels(), &call.addon.pool());
@@ -193,7 +206,7 @@ Result<napi_value> MemoryUsage(Call& call) {
                                      {{"total", static_cast<double>(memory.total())},
                                       {"vectors", static_cast<double>(memory.vectors)},
                                       {"graph", static_cast<double>(memory.graph)},
-                                      {"codes", 0},
+                                      {"codes", static_cast<double>(memory.codes)},
                                       {"ids", static_cast<double>(memory.ids)},
                                       {"other", static_cast<double>(memory.other)}}));
   return usage;

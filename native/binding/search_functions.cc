@@ -257,6 +257,10 @@ Result<napi_value> MakePlan(napi_env env, const SearchPlan& plan) {
   napi_value fill_edges;
   VITRINE_RETURN_IF_JS_ERROR(napi_get_boolean(env, plan.fill_edges, &fill_edges));
   VITRINE_RETURN_IF_JS_ERROR(napi_set_named_property(env, object, "fillEdges", fill_edges));
+  const Result<napi_value> quantization =
+      MakeString(env, kQuantizationNames[static_cast<size_t>(plan.quantization)]);
+  if (!quantization.ok()) return quantization.status();
+  VITRINE_RETURN_IF_JS_ERROR(napi_set_named_property(env, object, "quantization", *quantization));
   return object;
 }
 

@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <string_view>
 
+#include "engine/quantization.h"
+
 namespace vitrine {
 
 // How a search goes about its work.
@@ -42,6 +44,7 @@ struct SearchPlan {
   size_t allowed_rows = 0;  // rows that the filter allows; `rows` without a filter
   float local_share = -1;   // allowed among the rows near the query, -1 when not looked at
   bool fill_edges = false;  // the walk also follows fill edges
+  Quantization quantization = Quantization::kNone;  // what the walk scores; none for scans
 };
 
 }  // namespace vitrine

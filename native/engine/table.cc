@@ -33,6 +33,7 @@ Table::Table(const TableOptions& options, const KernelTable& kernels, ThreadPool
     : options_(options),
       pool_(pool),
       walks_(WalksFor(kernels.set)),
+      kernels_(kernels),
       vectors_(options.dimension, options.metric, kernels),
       graph_(vectors_, options.graph),
       owner_ids_(options.id_type == IdType::kU64 ? sizeof(uint64_t) : sizeof(uint32_t)),
@@ -146,6 +147,9 @@ TableMemory Table::memory() const {
   TableMemory memory;
   memory.vectors = slots * (vectors_.row_bytes() + vectors_.side_bytes());
   memory.graph = slots * graph_.row_bytes() + graph_.fixed_bytes();
+  if (const CodeStore* const codes = codes_.load(std::memory_order_acquire)) {
+    memory.codes = slots * (codes->row_bytes() + codes->side_bytes());
+  }
   {
     const std::shared_lock lock(id_mutex_);
     memory.ids = slots * owner_ids_.row_bytes() + ids_.memory_bytes() + shared_rows_.memory_bytes();

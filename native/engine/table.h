@@ -18,9 +18,11 @@
 #include "engine/best_hits.h"
 #include "engine/id_map.h"
 #include "engine/id_set.h"
+#include "engine/quantization.h"
 #include "engine/reader_pool.h"
 #include "engine/search_plan.h"
 #include "engine/shared_rows.h"
+#include "index/code_store.h"
 #include "index/graph.h"
 #include "index/vector_store.h"
 
@@ -37,6 +39,7 @@ struct TableOptions {
   Metric metric = Metric::kL2;
   IdType id_type = IdType::kU32;
   GraphOptions graph;
+  Quantization quantization = Quantization::kNone;
   size_t threads = 1;   // of the pool, for one write or batch
   size_t capacity = 0;  // points to make room for at once
 };
@@ -58,9 +61,10 @@ struct SearchParameters {
 struct TableMemory {
   size_t vectors = 0;
   size_t graph = 0;
+  size_t codes = 0;
   size_t ids = 0;
   size_t other = 0;
-  size_t total() const { return vectors + graph + ids + other; }
+  size_t total() const { return vectors + graph + codes + ids + other; }
 };
 
 // Points with their vectors, the graph over them, and who sees which of them: the engine under
@@ -121,6 +125,9 @@ class Table final : private IdMap::OwnerIds {
   // What `Search` would do.
   Result<SearchPlan> Explain(const float* query, const SearchParameters& parameters) const;
 
+  // What walks score now: `kNone` until there are vectors enough to make codes of.
+  Quantization quantization_used() const;
+
   // Whether every row is in the graph. Until then searches compute every distance.
   bool linked() const { return linked_.load(std::memory_order_acquire); }
   // Links up to `most` rows of a table that came without its graph; false when all are linked. On
@@ -176,6 +183,11 @@ class Table final : private IdMap::OwnerIds {
                   std::span<const size_t> order, const WriteControl& control);
   Status WriteChunk(std::span<ChunkPoint> points);
   void RelinkOldest(size_t linked);
+  // May throw std::bad_alloc, as may the next.
+  void MakeCodesWhenDue();
+  void MakeCodes();
+  Quantization ChooseQuantization(std::span<const Slot> sample,
+                                  std::span<const float> centre) const;
   Status MakeRoom(size_t count);
   void AllocateSlots(std::span<ChunkPoint> points);
   class UnpublishedChunk;
@@ -206,18 +218,21 @@ class Table final : private IdMap::OwnerIds {
   }
 
   // The parts of a search.
-  SearchPlan ChoosePlan(const F32Scorer& scorer, const SearchParameters& parameters,
+  class QueryScorers;
+  SearchPlan ChoosePlan(const QueryScorers& scorers, const SearchParameters& parameters,
                         Scratch& scratch, SearchCounters* counters) const;
   class BatchWalks;
   Result<size_t> SearchScan(const F32Scorer& scorer, const SearchParameters& parameters,
                             uint64_t snapshot, std::span<Hit> hits, SearchCounters* counters) const;
-  size_t TakeHits(const CandidatePool& pool, const SearchParameters& parameters, uint64_t snapshot,
-                  std::span<Hit> hits) const;
+  size_t TakeHits(const QueryScorers& scorers, const SearchParameters& parameters,
+                  uint64_t snapshot, Scratch& scratch, std::span<Hit> hits) const;
+  size_t TakeReranked(const QueryScorers& scorers, const SearchParameters& parameters,
+                      uint64_t snapshot, Scratch& scratch, std::span<Hit> hits) const;
   size_t MergeZeroRows(const SearchParameters& parameters, uint64_t snapshot, std::span<Hit> hits,
                        size_t count) const;
-  float LocalShare(const F32Scorer& scorer, const IdSet& filter, Scratch& scratch,
+  float LocalShare(const QueryScorers& scorers, const IdSet& filter, Scratch& scratch,
                    SearchCounters* counters) const;
-  Result<size_t> SearchWalk(const SearchPlan& plan, const F32Scorer& scorer,
+  Result<size_t> SearchWalk(const SearchPlan& plan, const QueryScorers& scorers,
                             const SearchParameters& parameters, const ReaderPool::Lease& lease,
                             std::span<Hit> hits, SearchCounters* counters) const;
   template <typename Visitor>
@@ -231,8 +246,11 @@ class Table final : private IdMap::OwnerIds {
   const TableOptions options_;
   ThreadPool* const pool_;
   const WalkTable& walks_;
+  const KernelTable& kernels_;
 
   VectorStore vectors_;
+  // Set once, when every row has its code; what it points to is code_store_.
+  std::atomic<const CodeStore*> codes_{nullptr};
   Graph graph_;
   SlotRows owner_ids_;  // u32 or u64 a row
   SlotArray<Stamps> stamps_;
@@ -268,9 +286,11 @@ class Table final : private IdMap::OwnerIds {
   };
   std::vector<Deferred> deferred_;
   size_t inserted_since_reconnect_ = 0;
-  size_t relink_next_ = 0;   // the row whose turn it is, see RelinkOldest
-  size_t relink_due_ = 0;    // new rows that have not been made up for
-  Slot first_unlinked_ = 0;  // unless linked_: every row below is in the graph
+  std::unique_ptr<CodeStore> code_store_;
+  bool codes_decided_ = false;  // whether there will be codes, and which
+  size_t relink_next_ = 0;      // the row whose turn it is, see RelinkOldest
+  size_t relink_due_ = 0;       // new rows that have not been made up for
+  Slot first_unlinked_ = 0;     // unless linked_: every row below is in the graph
   std::vector<std::unique_ptr<LinkScratch>> writer_scratches_;
 };
 

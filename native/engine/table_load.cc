@@ -123,6 +123,7 @@ Result<std::unique_ptr<Table>> TableLoader::Load() {
   VITRINE_RETURN_IF_ERROR(ReadLinks());
   VITRINE_RETURN_IF_ERROR(ReadEntries());
   table_->graph_.FinishRestore(table_->WriterScratch(0));
+  table_->MakeCodesWhenDue();
   return std::move(table_);
 }
 
@@ -166,7 +167,9 @@ Status TableLoader::CheckConfig() const {
   if (config_.metric >= std::size(kMetricNames)) return unknown("metric", config_.metric);
   if (config_.scalar_type != 0) return unknown("scalar type", config_.scalar_type);
   if (config_.id_type > 1) return unknown("id type", config_.id_type);
-  if (config_.quantization != 0) return unknown("quantization", config_.quantization);
+  if (config_.quantization >= std::size(kQuantizationNames)) {
+    return unknown("quantization", config_.quantization);
+  }
 
   const auto corrupt = [&](std::string_view what) {
     return Corrupt(SectionType::kConfig, 0, what);
@@ -229,6 +232,7 @@ Status TableLoader::CreateTable() {
       .metric = static_cast<Metric>(config_.metric),
       .id_type = static_cast<IdType>(config_.id_type),
       .graph = {.m = config_.m, .ef_construction = config_.ef_construction, .seed = config_.seed},
+      .quantization = static_cast<Quantization>(config_.quantization),
       .threads = threads_,
       .capacity = static_cast<size_t>(std::min<uint64_t>(config_.capacity, SIZE_MAX)),
   };

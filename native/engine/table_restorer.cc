@@ -138,6 +138,7 @@ std::unique_ptr<Table> TableRestorer::Finish() {
   } else {
     table_->linked_.store(count_ == 0, std::memory_order_release);
   }
+  table_->MakeCodesWhenDue();
   return std::move(table_);
 }
 

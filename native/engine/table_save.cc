@@ -115,6 +115,7 @@ TableWriter::TableWriter(const Table& table) : table_(table) {
   config_.id_type = static_cast<uint32_t>(options.id_type);
   config_.m = static_cast<uint32_t>(options.graph.m);
   config_.ef_construction = static_cast<uint32_t>(options.graph.ef_construction);
+  config_.quantization = static_cast<uint32_t>(options.quantization);
   config_.link_width = static_cast<uint32_t>(table_.graph_.width());
   config_.seed = options.graph.seed;
   config_.capacity = options.capacity;

@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <optional>
 
 #include "base/prefetch.h"
 #include "engine/best_hits.h"
 #include "engine/table.h"
+#include "index/code_rerank.h"
 
 namespace vitrine {
 namespace {
@@ -31,6 +33,9 @@ constexpr float kOneHopShare = 0.7f;
 // Allowed rows from which a filtered walk starts, besides those the probe met.
 constexpr size_t kFilterSeeds = 32;
 
+// Places that a pool of codes has beyond `k` at least.
+constexpr size_t kMinSpare = 4;
+
 // Queries that one thread takes at a time from a batch.
 constexpr size_t kBatchBlock = 32;
 
@@ -43,11 +48,35 @@ Status StopStatus(StopReason reason) {
              : Status(ErrorCode::kCancelled, "the search was cancelled");
 }
 
-size_t EfOf(const SearchParameters& parameters) {
-  return std::max(parameters.k, parameters.ef == 0 ? kDefaultEf : parameters.ef);
+// Estimates swap places near the last of `k` hits: a pool of codes holds some more.
+size_t EfOf(const SearchParameters& parameters, bool on_codes) {
+  const size_t least =
+      parameters.k + (on_codes ? std::max<size_t>(kMinSpare, parameters.k / 4) : 0);
+  return std::max(least, parameters.ef == 0 ? kDefaultEf : parameters.ef);
 }
 
 }  // namespace
+
+// A query as rows are scored, and as codes are, where there are some.
+class Table::QueryScorers {
+ public:
+  // `codes` may be null; `query` and `scratch` outlive the object.
+  QueryScorers(const VectorStore& vectors, const CodeStore* codes, const float* query,
+               Scratch& scratch)
+      : exact_(vectors.ScorerFor(query)) {
+    if (codes == nullptr) return;
+    codes->Prepare(query, scratch.code_query);
+    codes_.emplace(codes->ScorerFor(scratch.code_query));
+  }
+
+  const F32Scorer& exact() const { return exact_; }
+  // Null where rows are walked.
+  const CodeScorer* codes() const { return codes_ ? &*codes_ : nullptr; }
+
+ private:
+  F32Scorer exact_;
+  std::optional<CodeScorer> codes_;
+};
 
 Status Table::CheckSearch(const float* query, const SearchParameters& parameters) const {
   if (parameters.k < 1 || parameters.k > kMaxK) {
@@ -146,12 +175,13 @@ Result<size_t> Table::SearchScan(const F32Scorer& scorer, const SearchParameters
 
 // The share of allowed rows among the nodes nearest to the query and their neighbours. Leaves the
 // nodes it scored in the pool.
-float Table::LocalShare(const F32Scorer& scorer, const IdSet& filter, Scratch& scratch,
+float Table::LocalShare(const QueryScorers& scorers, const IdSet& filter, Scratch& scratch,
                         SearchCounters* counters) const {
   EntryTable::Snapshot entries;
   const size_t entry_count = graph_.ReadEntries(entries);
   const WalkRequest request{.links = &graph_.links(),
-                            .scorer = scorer,
+                            .scorer = scorers.exact(),
+                            .codes = scorers.codes(),
                             .seeds = {entries.data(), entry_count},
                             .counters = counters};
   scratch.Prepare(kProbeEf, SlotLimit());
@@ -174,7 +204,7 @@ float Table::LocalShare(const F32Scorer& scorer, const IdSet& filter, Scratch& s
   return near == 0 ? 0 : static_cast<float>(allowed) / static_cast<float>(near);
 }
 
-SearchPlan Table::ChoosePlan(const F32Scorer& scorer, const SearchParameters& parameters,
+SearchPlan Table::ChoosePlan(const QueryScorers& scorers, const SearchParameters& parameters,
                              Scratch& scratch, SearchCounters* counters) const {
   SearchPlan plan;
   if (!linked()) {
@@ -192,18 +222,21 @@ SearchPlan Table::ChoosePlan(const F32Scorer& scorer, const SearchParameters& pa
   if (parameters.exact) {
     return plan.kind = scan, plan.reason = PlanReason::kExactAsked, plan;
   }
-  if (scorer.IsZeroQuery()) {
+  if (scorers.exact().IsZeroQuery()) {
     return plan.kind = scan, plan.reason = PlanReason::kZeroQuery, plan;
   }
-  plan.ef = EfOf(parameters);
+  plan.ef = EfOf(parameters, scorers.codes() != nullptr);
+  plan.quantization = quantization_used();
   if (parameters.filter == nullptr) return plan;
 
   if (plan.allowed_rows <= FilterScanRows(vectors_.row_bytes())) {
-    return plan.kind = scan, plan.reason = PlanReason::kFewAllowed, plan.ef = 0, plan;
+    return plan.kind = scan, plan.reason = PlanReason::kFewAllowed, plan.ef = 0,
+           plan.quantization = Quantization::kNone, plan;
   }
-  plan.local_share = LocalShare(scorer, *parameters.filter, scratch, counters);
+  plan.local_share = LocalShare(scorers, *parameters.filter, scratch, counters);
   if (plan.local_share < kFarShare) {
-    return plan.kind = scan, plan.reason = PlanReason::kFarFilter, plan.ef = 0, plan;
+    return plan.kind = scan, plan.reason = PlanReason::kFarFilter, plan.ef = 0,
+           plan.quantization = Quantization::kNone, plan;
   }
   if (plan.local_share >= kPassShare) {
     return plan.kind = PlanKind::kFilterPass, plan.reason = PlanReason::kMuchAllowed, plan;
@@ -215,14 +248,43 @@ SearchPlan Table::ChoosePlan(const F32Scorer& scorer, const SearchParameters& pa
   return plan;
 }
 
-size_t Table::TakeHits(const CandidatePool& pool, const SearchParameters& parameters,
-                       uint64_t snapshot, std::span<Hit> hits) const {
+size_t Table::TakeHits(const QueryScorers& scorers, const SearchParameters& parameters,
+                       uint64_t snapshot, Scratch& scratch, std::span<Hit> hits) const {
+  if (scorers.codes() != nullptr) {
+    return TakeReranked(scorers, parameters, snapshot, scratch, hits);
+  }
+  const CandidatePool& pool = scratch.pool;
   SortedHits best(hits, parameters.k);
   for (size_t i = 0; i < pool.size; ++i) {
     const float distance = pool.distance[i];
     if (!best.Wants(distance)) break;
     if (!pool.is_result(i)) continue;
     ForEachPointOfRow(pool.slot(i), parameters.filter, snapshot, [&](PointId id) {
+      if (!best.Wants(distance)) return false;
+      best.Offer({distance, id});
+      return true;
+    });
+  }
+  return best.count();
+}
+
+// The same from a pool of estimates. Rows that the snapshot does not show leave it first, because
+// no more than `k` are left afterwards.
+size_t Table::TakeReranked(const QueryScorers& scorers, const SearchParameters& parameters,
+                           uint64_t snapshot, Scratch& scratch, std::span<Hit> hits) const {
+  const CandidatePool& pool = scratch.pool;
+  const SnapshotVisible visible = VisibleAt(snapshot);
+  scratch.ranked.clear();
+  for (size_t i = 0; i < pool.size; ++i) {
+    if (!pool.is_result(i) || !visible(pool.slot(i))) continue;
+    scratch.ranked.push_back({pool.distance[i], pool.slot(i)});
+  }
+  const size_t rows = std::min(parameters.k, scratch.ranked.size());
+  Rerank(scratch.ranked, rows, *scorers.codes(), scorers.exact());
+  SortedHits best(hits, parameters.k);
+  for (const auto& [distance, slot] : std::span(scratch.ranked).first(rows)) {
+    if (!best.Wants(distance)) break;
+    ForEachPointOfRow(slot, parameters.filter, snapshot, [&, distance = distance](PointId id) {
       if (!best.Wants(distance)) return false;
       best.Offer({distance, id});
       return true;
@@ -247,7 +309,7 @@ size_t Table::MergeZeroRows(const SearchParameters& parameters, uint64_t snapsho
   return best.count();
 }
 
-Result<size_t> Table::SearchWalk(const SearchPlan& plan, const F32Scorer& scorer,
+Result<size_t> Table::SearchWalk(const SearchPlan& plan, const QueryScorers& scorers,
                                  const SearchParameters& parameters, const ReaderPool::Lease& lease,
                                  std::span<Hit> hits, SearchCounters* counters) const {
   Scratch& scratch = lease.scratch();
@@ -287,7 +349,8 @@ Result<size_t> Table::SearchWalk(const SearchPlan& plan, const F32Scorer& scorer
   }
   const WalkRequest request{
       .links = &graph_.links(),
-      .scorer = scorer,
+      .scorer = scorers.exact(),
+      .codes = scorers.codes(),
       .seeds = {seeds.data(), seed_count},
       .control = parameters.control,
       .snapshot = pass || AllSettled() ? nullptr : &visible,
@@ -298,7 +361,7 @@ Result<size_t> Table::SearchWalk(const SearchPlan& plan, const F32Scorer& scorer
   scratch.Prepare(plan.ef, SlotLimit());
   const StopReason reason = walks_.walk(request, scratch);
   if (reason != StopReason::kExhausted) return StopStatus(reason);
-  return TakeHits(scratch.pool, parameters, lease.snapshot(), hits);
+  return TakeHits(scorers, parameters, lease.snapshot(), scratch, hits);
 }
 
 Result<size_t> Table::Search(const float* query, const SearchParameters& parameters,
@@ -306,21 +369,22 @@ Result<size_t> Table::Search(const float* query, const SearchParameters& paramet
                              SearchPlan* plan_out) const {
   VITRINE_RETURN_IF_ERROR(CheckSearch(query, parameters));
   const ReaderPool::Lease lease = readers_.Acquire();
-  const F32Scorer scorer = vectors_.ScorerFor(query);
-  const SearchPlan plan = ChoosePlan(scorer, parameters, lease.scratch(), counters);
+  const QueryScorers scorers(vectors_, codes_.load(std::memory_order_acquire), query,
+                             lease.scratch());
+  const SearchPlan plan = ChoosePlan(scorers, parameters, lease.scratch(), counters);
   if (plan_out != nullptr) *plan_out = plan;
   if (plan.kind == PlanKind::kNothing) return size_t{0};
   if (plan.kind == PlanKind::kScan || plan.kind == PlanKind::kFilterScan) {
-    return SearchScan(scorer, parameters, lease.snapshot(), hits, counters);
+    return SearchScan(scorers.exact(), parameters, lease.snapshot(), hits, counters);
   }
-  Result<size_t> found = SearchWalk(plan, scorer, parameters, lease, hits, counters);
+  Result<size_t> found = SearchWalk(plan, scorers, parameters, lease, hits, counters);
   if (!found.ok()) return found;
   const size_t count = MergeZeroRows(parameters, lease.snapshot(), hits, *found);
   // Fewer than there could be: the walk got lost among rows that are hidden or not allowed.
   const size_t allowed =
       parameters.filter == nullptr ? size() : std::min(size(), parameters.filter->ids().size());
   if (count < parameters.k && count < allowed) {
-    return SearchScan(scorer, parameters, lease.snapshot(), hits, counters);
+    return SearchScan(scorers.exact(), parameters, lease.snapshot(), hits, counters);
   }
   return count;
 }
@@ -347,7 +411,8 @@ class Table::BatchWalks final : public WalkSource {
     const SnapshotVisible visible = table_.VisibleAt(leases_[0].snapshot());
     Scratch* const scratches[kWalkLanes] = {&leases_[0].scratch(), &leases_[1].scratch(),
                                             &leases_[2].scratch(), &leases_[3].scratch()};
-    table_.walks_.walk_interleaved(*this, table_.AllSettled() ? nullptr : &visible, scratches);
+    table_.walks_.walk_interleaved(*this, codes_ != nullptr,
+                                   table_.AllSettled() ? nullptr : &visible, scratches);
     return status_;
   }
 
@@ -355,17 +420,19 @@ class Table::BatchWalks final : public WalkSource {
     while (status_.ok() && next_ < counts_.size()) {
       const size_t i = next_++;
       const float* query = queries_.data() + i * table_.dimension();
-      const F32Scorer scorer = table_.vectors_.ScorerFor(query);
-      if (scorer.IsZeroQuery()) {
+      Scratch& scratch = leases_[lane].scratch();
+      const QueryScorers& scorers = scorers_[lane].emplace(table_.vectors_, codes_, query, scratch);
+      if (scorers.exact().IsZeroQuery()) {
         SearchAlone(i);
         continue;
       }
       index_[lane] = i;
       requests_[lane] = WalkRequest{.links = &table_.graph_.links(),
-                                    .scorer = scorer,
+                                    .scorer = scorers.exact(),
+                                    .codes = scorers.codes(),
                                     .seeds = {entries_.data(), entry_count_},
                                     .control = parameters_.control};
-      leases_[lane].scratch().Prepare(EfOf(parameters_), table_.SlotLimit());
+      scratch.Prepare(EfOf(parameters_, codes_ != nullptr), table_.SlotLimit());
       return &requests_[lane];
     }
     return nullptr;
@@ -381,7 +448,7 @@ class Table::BatchWalks final : public WalkSource {
     }
     const std::span<Hit> hits = hits_.subspan(i * parameters_.k, parameters_.k);
     const uint64_t snapshot = leases_[0].snapshot();
-    size_t count = table_.TakeHits(scratch.pool, parameters_, snapshot, hits);
+    size_t count = table_.TakeHits(*scorers_[lane], parameters_, snapshot, scratch, hits);
     scratch.ClearVisited();
     count = table_.MergeZeroRows(parameters_, snapshot, hits, count);
     if (count < parameters_.k && count < table_.size()) {
@@ -404,6 +471,8 @@ class Table::BatchWalks final : public WalkSource {
   }
 
   const Table& table_;
+  // The same for all: codes may come while a batch is under way.
+  const CodeStore* const codes_ = table_.codes_.load(std::memory_order_acquire);
   const std::span<const float> queries_;
   const SearchParameters& parameters_;
   const std::span<Hit> hits_;
@@ -411,6 +480,7 @@ class Table::BatchWalks final : public WalkSource {
   const std::array<ReaderPool::Lease, kWalkLanes> leases_;
   std::vector<WalkRequest> requests_;
   std::array<size_t, kWalkLanes> index_ = {};
+  std::array<std::optional<QueryScorers>, kWalkLanes> scorers_;
   EntryTable::Snapshot entries_;
   size_t entry_count_ = 0;
   size_t next_ = 0;
@@ -463,7 +533,9 @@ Status Table::SearchBatch(std::span<const float> queries, size_t count,
 Result<SearchPlan> Table::Explain(const float* query, const SearchParameters& parameters) const {
   VITRINE_RETURN_IF_ERROR(CheckSearch(query, parameters));
   const ReaderPool::Lease lease = readers_.Acquire();
-  return ChoosePlan(vectors_.ScorerFor(query), parameters, lease.scratch(), nullptr);
+  const QueryScorers scorers(vectors_, codes_.load(std::memory_order_acquire), query,
+                             lease.scratch());
+  return ChoosePlan(scorers, parameters, lease.scratch(), nullptr);
 }
 
 }  // namespace vitrine

@@ -79,6 +79,7 @@ void TableTransaction::Publish() {
 void TableTransaction::Tidy() {
   const auto linked = std::count_if(points_.begin(), points_.end(),
                                     [](const auto& point) { return !point.ref.shared(); });
+  table_.MakeCodesWhenDue();
   table_.RelinkOldest(static_cast<size_t>(linked));
   table_.MaintainGraph();
 }

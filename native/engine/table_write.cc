@@ -140,6 +140,7 @@ Status Table::WriteChunk(std::span<ChunkPoint> points) {
     if (!point.ref.shared()) deferred_.push_back({Deferred::Kind::kSettle, point.slot, 0, version});
   }
   inserted_since_reconnect_ += points.size();
+  MakeCodesWhenDue();
   RelinkOldest(points.size() - static_cast<size_t>(guests));
   Reclaim();
   return {};
@@ -195,6 +196,7 @@ void Table::AllocateSlots(std::span<ChunkPoint> points) {
     }
     point.ref = PointRef::Owner(point.slot);
     vectors_.Put(point.slot, point.vector);
+    if (code_store_ != nullptr) code_store_->Put(point.slot, point.vector);
     SetOwnerId(point.slot, point.id);
     stamps_[point.slot].birth.store(kNever, std::memory_order_relaxed);
     stamps_[point.slot].death.store(kNever, std::memory_order_relaxed);
@@ -227,7 +229,8 @@ void Table::Abandon(const ChunkPoint& point) {
 bool Table::GrowTo(size_t slots) {
   return vectors_.Grow(slots) && graph_.Grow(slots) && owner_ids_.Grow(slots) &&
          stamps_.Grow(slots) && occupied_.Grow(slots) && unsettled_.Grow(slots) &&
-         shared_.Grow(slots) && zero_.Grow(slots);
+         shared_.Grow(slots) && zero_.Grow(slots) &&
+         (code_store_ == nullptr || code_store_->Grow(slots));
 }
 
 void Table::LinkChunk(std::span<ChunkPoint> points) {

@@ -209,6 +209,11 @@ void CodeStore::Put(Slot slot, const float* vector) {
   DoubtAt(slot).square = ToFloat(doubt);
 }
 
+void CodeStore::MakeRoom(CodeQuery& prepared) const {
+  prepared.work_.resize(rotation_.padded());
+  prepared.lines_.resize((kernel_dimension() + 63) / 64);
+}
+
 void CodeStore::Prepare(const float* query, CodeQuery& prepared) const {
   // <x, q> = <c, q> + share <x - c, c> + <x - c, q - share c> for any share, and only the last is
   // estimated: shortest is best. Distances leave no choice.

@@ -90,6 +90,8 @@ class CodeStore {
   //   vector  [dimension] f32, finite, any alignment, not retained
   void Put(Slot slot, const float* vector);
 
+  // Lets `prepared` hold any query: Prepare allocates nothing then. May throw std::bad_alloc.
+  void MakeRoom(CodeQuery& prepared) const;
   // Prepares a query that is not in the store. May throw std::bad_alloc.
   //   query  [dimension] f32, finite, not retained
   void Prepare(const float* query, CodeQuery& prepared) const;

@@ -62,6 +62,7 @@ bool Graph::Grow(size_t count) {
 
 void Graph::Prepare(LinkScratch& scratch) const {
   scratch.search.Prepare(beam_, nodes_.capacity());
+  if (codes_ != nullptr) codes_->MakeRoom(scratch.search.code_query);
 }
 
 void Graph::AddInDegree(Slot slot) {
@@ -113,16 +114,16 @@ void Graph::WriteRow(Slot slot, std::span<const Candidate> links,
 }
 
 std::optional<Slot> Graph::Insert(Slot slot, LinkScratch& scratch) {
-  const F32Scorer scorer = vectors_.ScorerFor(slot);
   for (;;) {
     EntryTable::Snapshot entries;
     const size_t entry_count = entries_.Read(entries);
-    FindCandidates(scorer, {entries.data(), entry_count}, beam_, scratch);
+    FindCandidates(slot, {entries.data(), entry_count}, beam_, scratch);
     if (!scratch.candidates.empty()) break;
     // The graph is empty, or walks meet removed nodes only.
     if (BecomeEntry(slot)) return std::nullopt;
   }
-  if (const auto equal = FindEqual(slot, scorer.ScoreOne(slot), scratch.candidates)) return equal;
+  const float self_distance = vectors_.ScorerFor(slot).ScoreOne(slot);
+  if (const auto equal = FindEqual(slot, self_distance, scratch.candidates)) return equal;
 
   scratch.selection.Select(vectors_, slot, scratch.candidates, forward_limit_);
   WriteRow(slot, scratch.selection.kept(), scratch.selection.left());
@@ -164,12 +165,18 @@ void Graph::AddNode(Slot slot) {
   size_.fetch_add(1, std::memory_order_relaxed);
 }
 
-void Graph::FindCandidates(const F32Scorer& scorer, std::span<const Slot> seeds, size_t ef,
+void Graph::FindCandidates(Slot slot, std::span<const Slot> seeds, size_t ef,
                            LinkScratch& scratch) const {
   const AliveOnly alive{&dead_};
+  const F32Scorer scorer = vectors_.ScorerFor(slot);
+  CodeQuery& query = scratch.search.code_query;
+  if (codes_ != nullptr) codes_->Prepare(slot, query);
+  const std::optional<CodeScorer> code_scorer =
+      codes_ == nullptr ? std::nullopt : std::optional(codes_->ScorerFor(query));
   const WalkRequest request{
       .links = &links_,
       .scorer = scorer,
+      .codes = code_scorer ? &*code_scorer : nullptr,
       .seeds = seeds,
       .alive = dead_count() == 0 ? nullptr : &alive,
   };
@@ -181,6 +188,11 @@ void Graph::FindCandidates(const F32Scorer& scorer, std::span<const Slot> seeds,
     if (pool.is_result(i)) scratch.candidates.push_back({pool.distance[i], pool.slot(i)});
   }
   scratch.search.ClearVisited();
+  if (codes_ == nullptr) return;
+  // The rule that chooses among them compares small differences.
+  scratch.slots.clear();
+  for (const Candidate& candidate : scratch.candidates) scratch.slots.push_back(candidate.slot);
+  Rank(slot, scratch.slots, scratch, scratch.candidates);
 }
 
 std::optional<Slot> Graph::FindEqual(Slot slot, float self_distance,
@@ -295,7 +307,7 @@ void Graph::Reselect(Slot from, std::span<const Candidate> more, size_t limit,
 void Graph::Relink(Slot slot, LinkScratch& scratch) {
   EntryTable::Snapshot entries;
   const size_t entry_count = entries_.Read(entries);
-  FindCandidates(vectors_.ScorerFor(slot), {entries.data(), entry_count}, beam_, scratch);
+  FindCandidates(slot, {entries.data(), entry_count}, beam_, scratch);
   Reselect(slot, scratch.candidates, prune_limit_, scratch);
   HandOverEvicted(slot, scratch);
   // Link changes `added`.

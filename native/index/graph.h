@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/slot_array.h"
+#include "index/code_store.h"
 #include "index/entry_table.h"
 #include "index/links.h"
 #include "index/neighbour_selection.h"
@@ -62,6 +63,10 @@ class Graph {
  public:
   // `vectors` outlives the graph.
   Graph(const VectorStore& vectors, const GraphOptions& options);
+
+  // From now on changes look for neighbours by the codes of the rows, which every node has, and
+  // choose among them by exact distances. `codes` outlives the graph.
+  void UseCodes(const CodeStore& codes) { codes_ = &codes; }
 
   // Makes nodes [0, count) possible; false when memory is refused.
   [[nodiscard]] bool Grow(size_t count);
@@ -128,8 +133,8 @@ class Graph {
   void FinishRestore(LinkScratch& scratch);
 
  private:
-  // The alive nodes nearest to the scorer's query, nearest first, into `scratch.candidates`.
-  void FindCandidates(const F32Scorer& scorer, std::span<const Slot> seeds, size_t ef,
+  // The alive nodes nearest to row `slot`, nearest first, into `scratch.candidates`.
+  void FindCandidates(Slot slot, std::span<const Slot> seeds, size_t ef,
                       LinkScratch& scratch) const;
   // The candidate whose bytes equal those of `slot`.
   std::optional<Slot> FindEqual(Slot slot, float self_distance,
@@ -176,6 +181,7 @@ class Graph {
   void ForEachUnreached(const std::vector<bool>& reached, Visitor visit) const;
 
   const VectorStore& vectors_;
+  const CodeStore* codes_ = nullptr;
   const GraphOptions options_;
   // Beam of `Insert` and `Relink`. With a slack of 1.05, and half of the nodes linked twice, a beam
   // of 80 gives what HNSW needs 200 for; wider ones make no shorter walks (fashion-mnist).

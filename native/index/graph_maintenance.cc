@@ -238,7 +238,7 @@ size_t Graph::LeadEntriesTo(Slot root, LinkScratch& scratch) {
   for (const Slot entry : std::span(entries).first(entry_count)) {
     if (entry == root || dead_.Test(entry)) continue;
     // Nearly always a walk gets there; only where it does not every link is followed.
-    FindCandidates(vectors_.ScorerFor(root), {&entry, 1}, kReconnectEf, scratch);
+    FindCandidates(root, {&entry, 1}, kReconnectEf, scratch);
     const bool found = std::any_of(scratch.candidates.begin(), scratch.candidates.end(),
                                    [&](const Candidate& met) { return met.slot == root; });
     if (found || ReachFrom(entry)[root]) continue;
@@ -273,7 +273,7 @@ size_t Graph::LinkUnreached(Slot root, LinkScratch& scratch) {
       const size_t entry_count = entries_.Read(entries);
       const auto end = std::remove_if(entries.begin(), entries.begin() + entry_count,
                                       [&](Slot entry) { return !reached[entry]; });
-      FindCandidates(vectors_.ScorerFor(slot), {entries.begin(), end}, kReconnectEf, scratch);
+      FindCandidates(slot, {entries.begin(), end}, kReconnectEf, scratch);
       ranked.assign(scratch.candidates.begin(), scratch.candidates.end());
       // What a walk finds is reachable.
       if (!HandOver(slot, ranked) && !ranked.empty()) {

@@ -4,8 +4,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <vector>
 
 #include "base/slot.h"
+#include "index/code_rerank.h"
+#include "index/code_store.h"
 
 namespace vitrine {
 
@@ -79,8 +82,19 @@ class Scratch {
   // The rows to be scored next.
   alignas(64) Slot step_slots[kStep + 16];
   alignas(64) float step_distances[kStep + 16];
-  alignas(64) const float* step_rows[kStep + 16];
+  union {
+    alignas(64) const float* step_rows[kStep + 16];
+    alignas(64) const uint8_t* step_codes[kStep + 16];
+  };
   size_t step_count = 0;
+
+  // The places of the step's rows, for a scorer whose rows are of the argument's type.
+  const float** StepRefs(const float*) { return step_rows; }
+  const uint8_t** StepRefs(const uint8_t*) { return step_codes; }
+
+  // A search on codes: its query, and its candidates while they are reranked.
+  CodeQuery code_query;
+  std::vector<RankedSlot> ranked;
 
   // The version that a reader holds, kUnpinned outside of searches. Sequentially consistent on
   // both sides; partner: ReaderPool::OldestPin in engine/reader_pool.h.

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <span>
 
+#include "index/code_store.h"
 #include "index/links.h"
 #include "index/scratch.h"
 #include "index/vector_store.h"
@@ -48,6 +49,8 @@ struct FilterWalk {
 struct WalkRequest {
   const Links* links = nullptr;
   F32Scorer scorer;
+  // Walks on codes where there are some: the pool then holds estimates, to be reranked.
+  const CodeScorer* codes = nullptr;
   std::span<const Slot> seeds = {};
   size_t seeds_kept = 8;  // the best seeds are walked from first
   SearchControl control = {};
@@ -62,7 +65,8 @@ struct WalkRequest {
 // Walks that advance together on one core: while one waits for memory, the others work.
 inline constexpr size_t kWalkLanes = 4;
 
-// Hands out the walks of a batch. Requests carry no filter and no counters.
+// Hands out the walks of a batch. Requests carry no filter and no counters, and all of them or none
+// walk on codes.
 class WalkSource {
  public:
   virtual ~WalkSource() = default;
@@ -79,9 +83,10 @@ class WalkSource {
 struct WalkTable {
   InstructionSet set;
   StopReason (*walk)(const WalkRequest& request, Scratch& scratch);
+  //   on_codes   whether requests carry a scorer of codes
   //   snapshot   which rows are results for all of the walks; null: all rows
   //   scratches  [kWalkLanes]
-  void (*walk_interleaved)(WalkSource& source, const SnapshotVisible* snapshot,
+  void (*walk_interleaved)(WalkSource& source, bool on_codes, const SnapshotVisible* snapshot,
                            Scratch* const* scratches);
 };
 

@@ -79,7 +79,7 @@ class Walker {
   // line now would fill the queue of outstanding misses (fashion-mnist: 78 against 107 us).
   void PrefetchRow(size_t i) {
     const auto row = scorer_.Ref(scratch_.step_slots[i]);
-    scratch_.step_rows[i] = row;
+    scratch_.StepRefs(row)[i] = row;
     Prefetch(row);
   }
 
@@ -92,7 +92,8 @@ class Walker {
   void ScoreStep() {
     const size_t count = scratch_.step_count;
     if (count == 0) return;
-    scorer_.Score(scratch_.step_rows, scratch_.step_slots, count, scratch_.step_distances);
+    scorer_.Score(scratch_.StepRefs(typename Scorer::RowRef{}), scratch_.step_slots, count,
+                  scratch_.step_distances);
     CandidatePool& pool = scratch_.pool;
     for (size_t i = 0; i < count; i += 16) {
       uint32_t near = Isa::LessMask(scratch_.step_distances + i, Worst());
@@ -243,11 +244,11 @@ class Walker {
   Seed deferred_[kMaxDeferred];  // ascending by distance
 };
 
-template <class Isa, class Visible, class Admit, class Counters>
-StopReason RunWalk(const WalkRequest& request, Scratch& scratch, const Visible& visible,
-                   const Admit& admit, Counters& counters) {
-  Walker<Isa, F32Scorer, Visible, Admit, Counters> walker(request, scratch, request.scorer, visible,
-                                                          admit, counters);
+template <class Isa, class Scorer, class Visible, class Admit, class Counters>
+StopReason RunWalk(const WalkRequest& request, Scratch& scratch, const Scorer& scorer,
+                   const Visible& visible, const Admit& admit, Counters& counters) {
+  Walker<Isa, Scorer, Visible, Admit, Counters> walker(request, scratch, scorer, visible, admit,
+                                                       counters);
   walker.Start();
   while (walker.HasNext()) {
     const StopReason reason = walker.Check();
@@ -259,45 +260,57 @@ StopReason RunWalk(const WalkRequest& request, Scratch& scratch, const Visible& 
   return StopReason::kExhausted;
 }
 
-template <class Isa, class Visible, class Admit>
-StopReason RunCounted(const WalkRequest& request, Scratch& scratch, const Visible& visible,
-                      const Admit& admit) {
+template <class Isa, class Scorer, class Visible, class Admit>
+StopReason RunCounted(const WalkRequest& request, Scratch& scratch, const Scorer& scorer,
+                      const Visible& visible, const Admit& admit) {
   if (request.counters != nullptr) {
-    return RunWalk<Isa>(request, scratch, visible, admit, *request.counters);
+    return RunWalk<Isa>(request, scratch, scorer, visible, admit, *request.counters);
   }
   NullCounters none;
-  return RunWalk<Isa>(request, scratch, visible, admit, none);
+  return RunWalk<Isa>(request, scratch, scorer, visible, admit, none);
 }
 
-template <class Isa, class Visible>
-StopReason RunVisible(const WalkRequest& request, Scratch& scratch, const Visible& visible) {
+template <class Isa, class Scorer, class Visible>
+StopReason RunVisible(const WalkRequest& request, Scratch& scratch, const Scorer& scorer,
+                      const Visible& visible) {
   if (request.filter != nullptr) {
-    return RunCounted<Isa>(request, scratch, visible, request.filter->admit);
+    return RunCounted<Isa>(request, scratch, scorer, visible, request.filter->admit);
   }
-  return RunCounted<Isa>(request, scratch, visible, AdmitAll{});
+  return RunCounted<Isa>(request, scratch, scorer, visible, AdmitAll{});
 }
 
 // Chooses the form of the loop that leaves out what this request does not need.
-template <class Isa>
-StopReason Walk(const WalkRequest& request, Scratch& scratch) {
-  if (request.snapshot != nullptr) return RunVisible<Isa>(request, scratch, *request.snapshot);
+template <class Isa, class Scorer>
+StopReason RunScored(const WalkRequest& request, Scratch& scratch, const Scorer& scorer) {
+  if (request.snapshot != nullptr) {
+    return RunVisible<Isa>(request, scratch, scorer, *request.snapshot);
+  }
   if (request.allowed != nullptr) {
-    return RunCounted<Isa>(request, scratch, *request.allowed, AdmitAll{});
+    return RunCounted<Isa>(request, scratch, scorer, *request.allowed, AdmitAll{});
   }
   if (request.alive != nullptr) {
     NullCounters none;
-    return RunWalk<Isa>(request, scratch, *request.alive, AdmitAll{}, none);
+    return RunWalk<Isa>(request, scratch, scorer, *request.alive, AdmitAll{}, none);
   }
-  return RunVisible<Isa>(request, scratch, AllVisible{});
+  return RunVisible<Isa>(request, scratch, scorer, AllVisible{});
 }
+
+template <class Isa>
+StopReason Walk(const WalkRequest& request, Scratch& scratch) {
+  if (request.codes != nullptr) return RunScored<Isa>(request, scratch, *request.codes);
+  return RunScored<Isa>(request, scratch, request.scorer);
+}
+
+const F32Scorer& ScorerOf(const WalkRequest& request, const F32Scorer*) { return request.scorer; }
+const CodeScorer& ScorerOf(const WalkRequest& request, const CodeScorer*) { return *request.codes; }
 
 // Rotating batch: a lane scores its step, picks its next node and asks for that node's links; two
 // turns later it reads them and asks for the rows, and after two turns more the rows are there to
 // be scored.
-template <class Isa, class Visible>
+template <class Isa, class Scorer, class Visible>
 void RunInterleaved(WalkSource& source, const Visible& visible, Scratch* const* scratches) {
   constexpr size_t kLanes = kWalkLanes;
-  using Lane = Walker<Isa, F32Scorer, Visible, AdmitAll, NullCounters>;
+  using Lane = Walker<Isa, Scorer, Visible, AdmitAll, NullCounters>;
   NullCounters none;
   const AdmitAll admit;
   alignas(Lane) unsigned char memory[kLanes][sizeof(Lane)];
@@ -310,8 +323,8 @@ void RunInterleaved(WalkSource& source, const Visible& visible, Scratch* const* 
     lanes[i] = nullptr;
     collected[i] = false;
     while (const WalkRequest* request = source.Next(i)) {
-      Lane* lane =
-          new (memory[i]) Lane(*request, *scratches[i], request->scorer, visible, admit, none);
+      const Scorer& scorer = ScorerOf(*request, static_cast<const Scorer*>(nullptr));
+      Lane* lane = new (memory[i]) Lane(*request, *scratches[i], scorer, visible, admit, none);
       lane->Start();
       if (lane->HasNext()) {
         lanes[i] = lane;
@@ -346,12 +359,22 @@ void RunInterleaved(WalkSource& source, const Visible& visible, Scratch* const* 
   }
 }
 
-template <class Isa>
-void WalkInterleaved(WalkSource& source, const SnapshotVisible* snapshot,
-                     Scratch* const* scratches) {
+template <class Isa, class Scorer>
+void WalkInterleavedScored(WalkSource& source, const SnapshotVisible* snapshot,
+                           Scratch* const* scratches) {
   if (snapshot != nullptr) {
-    RunInterleaved<Isa>(source, *snapshot, scratches);
+    RunInterleaved<Isa, Scorer>(source, *snapshot, scratches);
   } else {
-    RunInterleaved<Isa>(source, AllVisible{}, scratches);
+    RunInterleaved<Isa, Scorer>(source, AllVisible{}, scratches);
+  }
+}
+
+template <class Isa>
+void WalkInterleaved(WalkSource& source, bool on_codes, const SnapshotVisible* snapshot,
+                     Scratch* const* scratches) {
+  if (on_codes) {
+    WalkInterleavedScored<Isa, CodeScorer>(source, snapshot, scratches);
+  } else {
+    WalkInterleavedScored<Isa, F32Scorer>(source, snapshot, scratches);
   }
 }

@@ -30,6 +30,7 @@ struct Setting {
   size_t threads;     // of the pool, for writes and batches
   bool equal_halves;  // the halves of a pair have one vector, and share a row
   double seconds;
+  Quantization quantization = Quantization::kNone;
 };
 
 constexpr size_t kDimension = 4;
@@ -56,6 +57,7 @@ class ConcurrentRun {
         table_(MakeTable({.dimension = kDimension,
                           .metric = setting.metric,
                           .graph = {.m = setting.m, .ef_construction = 40, .seed = 3},
+                          .quantization = setting.quantization,
                           .threads = setting.threads},
                          &pool_)),
         lives_(2 * setting.pairs + setting.singles) {
@@ -348,7 +350,9 @@ INSTANTIATE_TEST_SUITE_P(
         Setting{"FewPoints", Metric::kL2, 2, 4, 6, 1, 1, false, 3},
         Setting{"FewEqualPoints", Metric::kIp, 2, 5, 5, 2, 1, true, 3},
         Setting{"ManyPoints", Metric::kCosine, 8, 100, 200, 2, 2, false, 3},
-        Setting{"ManyEqualPoints", Metric::kL2, 4, 100, 100, 2, 2, true, 3}),
+        Setting{"ManyEqualPoints", Metric::kL2, 4, 100, 100, 2, 2, true, 3},
+        // Codes are made while searches run, of what is there and of what comes.
+        Setting{"Codes", Metric::kL2, 8, 450, 300, 2, 2, false, 3, Quantization::kSq8}),
     [](const auto& info) { return std::string(info.param.name); });
 
 // Four threads that link nodes at once build a graph as good as one thread does.

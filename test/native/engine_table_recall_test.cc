@@ -23,8 +23,9 @@ constexpr double kSlack = Scaled(5, 15) / 1000.0;
 
 class Sample {
  public:
-  Sample(Metric metric, size_t count)
+  Sample(Metric metric, size_t count, Quantization quantization = Quantization::kNone)
       : metric_(metric),
+        quantization_(quantization),
         base_(SampleVectors("base", count)),
         queries_(SampleVectors("queries", kQueries)) {
     // As inner products pictures would have norms that differ ten times, and a few of them would be
@@ -35,9 +36,11 @@ class Sample {
   }
 
   std::unique_ptr<Table> Make(ThreadPool* pool = nullptr) const {
-    return MakeTable(
-        {.dimension = kD, .metric = metric_, .threads = pool == nullptr ? 1 : pool->threads()},
-        pool);
+    return MakeTable({.dimension = kD,
+                      .metric = metric_,
+                      .quantization = quantization_,
+                      .threads = pool == nullptr ? 1 : pool->threads()},
+                     pool);
   }
   size_t count() const { return base_.size() / kD; }
   std::span<const float> Rows(size_t from, size_t n) const {
@@ -74,6 +77,7 @@ class Sample {
   }
 
   const Metric metric_;
+  const Quantization quantization_;
   std::vector<float> base_;
   std::vector<float> queries_;
 };
@@ -88,18 +92,28 @@ void AddRows(Table& table, const Sample& sample, size_t from, size_t n) {
   }
 }
 
-std::string NameOf(const testing::TestParamInfo<Metric>& info) {
-  return std::string(kMetricNames[static_cast<size_t>(info.param)]);
-}
+struct Kind {
+  Metric metric;
+  Quantization quantization = Quantization::kNone;
 
-class TableRecall : public testing::TestWithParam<Metric> {};
+  // As part of a test's name.
+  std::string Name() const {
+    return std::string(kMetricNames[static_cast<size_t>(metric)]) + "_" +
+           std::string(kQuantizationNames[static_cast<size_t>(quantization)]);
+  }
+};
+
+class TableRecall : public testing::TestWithParam<Kind> {};
 
 TEST_P(TableRecall, HoldsItsFloorAfterBuildInsertAndRemove) {
-  const size_t count = Scaled(GetParam() == Metric::kL2 ? 10'000 : 5000, 1000);
-  const Sample sample(GetParam(), count);
+  const auto [metric, quantization] = GetParam();
+  const bool on_codes = quantization != Quantization::kNone;
+  const size_t count = Scaled(metric == Metric::kL2 && !on_codes ? 10'000 : 5000, 1200);
+  const Sample sample(metric, count, quantization);
   ThreadPool pool(2);
   const auto bulk = sample.Make(&pool);
   ExpectOk(bulk->Add(IdsFrom(0, count), sample.Rows(0, count)));
+  EXPECT_EQ(bulk->quantization_used() != Quantization::kNone, on_codes);
   const double built = sample.Recall(*bulk, 64);
   EXPECT_GE(built, kFloor);
   EXPECT_GE(sample.Recall(*bulk, 20), 0.95);
@@ -125,15 +139,20 @@ TEST_P(TableRecall, HoldsItsFloorAfterBuildInsertAndRemove) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Sample, TableRecall,
-                         testing::Values(Metric::kL2, Metric::kCosine, Metric::kIp), NameOf);
+                         testing::Values(Kind{Metric::kL2}, Kind{Metric::kCosine},
+                                         Kind{Metric::kIp}, Kind{Metric::kL2, Quantization::kSq8},
+                                         Kind{Metric::kL2, Quantization::kAuto},
+                                         Kind{Metric::kCosine, Quantization::kRq4},
+                                         Kind{Metric::kIp, Quantization::kRq4}),
+                         [](const auto& info) { return info.param.Name(); });
 
-class TableChurn : public testing::TestWithParam<std::tuple<Metric, bool>> {};
+class TableChurn : public testing::TestWithParam<std::tuple<Kind, bool>> {};
 
 TEST_P(TableChurn, OfTenTimesTheSizeKeepsRecallAndCost) {
   VITRINE_TRACE_SEED();
-  const auto [metric, clustered] = GetParam();
+  const auto [kind, clustered] = GetParam();
   const size_t live = Scaled(2000, 400);
-  const Sample sample(metric, 2 * live);
+  const Sample sample(kind.metric, 2 * live, kind.quantization);
   std::mt19937_64 random(TestSeed());
   ThreadPool pool(2);
   const auto table = sample.Make(&pool);
@@ -190,18 +209,20 @@ TEST_P(TableChurn, OfTenTimesTheSizeKeepsRecallAndCost) {
 
 INSTANTIATE_TEST_SUITE_P(
     Sample, TableChurn,
-    testing::Values(std::tuple{Metric::kL2, false}, std::tuple{Metric::kL2, true},
-                    std::tuple{Metric::kCosine, true}, std::tuple{Metric::kIp, true}),
+    testing::Values(std::tuple{Kind{Metric::kL2}, false}, std::tuple{Kind{Metric::kL2}, true},
+                    std::tuple{Kind{Metric::kCosine}, true}, std::tuple{Kind{Metric::kIp}, true},
+                    std::tuple{Kind{Metric::kL2, Quantization::kRq4}, true}),
     [](const auto& info) {
-      return std::string(kMetricNames[static_cast<size_t>(std::get<0>(info.param))]) +
-             (std::get<1>(info.param) ? "Clustered" : "Random");
+      return std::get<0>(info.param).Name() + (std::get<1>(info.param) ? "_clustered" : "_random");
     });
 
 // Filters of every size, at random, near the query and far from it.
-TEST(TableFilters, AreExactEnoughAndNeverLeftWhereverTheyLie) {
+class TableFilters : public testing::TestWithParam<Quantization> {};
+
+TEST_P(TableFilters, AreExactEnoughAndNeverLeftWhereverTheyLie) {
   VITRINE_TRACE_SEED();
   const size_t count = Scaled(10'000, 2000);
-  const Sample sample(Metric::kL2, count);
+  const Sample sample(Metric::kL2, count, GetParam());
   ThreadPool pool(2);
   const auto table = sample.Make(&pool);
   ExpectOk(table->Add(IdsFrom(0, count), sample.Rows(0, count)));
@@ -262,6 +283,12 @@ TEST(TableFilters, AreExactEnoughAndNeverLeftWhereverTheyLie) {
     EXPECT_GT(plans[PlanKind::kFilterWalk], 0u);
   }
 }
+
+INSTANTIATE_TEST_SUITE_P(Sample, TableFilters,
+                         testing::Values(Quantization::kNone, Quantization::kRq4),
+                         [](const auto& info) {
+                           return std::string(kQuantizationNames[static_cast<size_t>(info.param)]);
+                         });
 
 }  // namespace
 }  // namespace vitrine

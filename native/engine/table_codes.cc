@@ -1,0 +1,120 @@
+// The codes of a table: made when there are enough vectors to know their centre, and kept beside
+// every row from then on.
+
+#include <algorithm>
+#include <bit>
+#include <numeric>
+
+#include "engine/table.h"
+#include "kernels/code_kernels.h"
+
+namespace vitrine {
+namespace {
+
+// Vectors from which a centre is known well enough.
+constexpr size_t kSample = 1'000;
+// Rows of so few dimensions are as fast as codes.
+constexpr size_t kMaxRowsWalked = 32;
+// Rotation makes components alike, and the error known, from so many dimensions on.
+constexpr size_t kMinRotated = 96;
+// Estimates that are less exact, against how far apart neighbours are, cost recall.
+constexpr double kMaxDoubt = 0.055;
+// Of the sample, so many are looked at as queries.
+constexpr size_t kQueries = 50;
+
+}  // namespace
+
+void Table::MakeCodesWhenDue() {
+  if (options_.quantization == Quantization::kNone || codes_decided_ || size() < kSample) return;
+  MakeCodes();
+}
+
+// Changes nothing before all that can fail is done: without codes searches are as right, only
+// slower, and the next write tries again.
+void Table::MakeCodes() {
+  std::vector<Slot> sample;
+  const auto for_each_row = [&](auto visit) {
+    for (size_t word = 0; word * 64 < SlotLimit(); ++word) {
+      for (uint64_t rows = occupied_.Word(word); rows != 0; rows &= rows - 1) {
+        visit(static_cast<Slot>(word * 64 + static_cast<size_t>(std::countr_zero(rows))));
+      }
+    }
+  };
+  sample.reserve(kSample);
+  for_each_row([&](Slot slot) {
+    if (sample.size() < kSample && !zero_.Test(slot)) sample.push_back(slot);
+  });
+  std::vector<float> rows(sample.size() * dimension());
+  for (size_t i = 0; i < sample.size(); ++i) {
+    std::copy_n(vectors_.Row(sample[i]), dimension(), rows.data() + i * dimension());
+  }
+  const std::vector<float> centre = CodeCentreOf(rows, dimension(), metric());
+
+  const Quantization chosen = ChooseQuantization(sample, centre);
+  if (chosen == Quantization::kNone) {
+    codes_decided_ = true;
+    return;
+  }
+  const CodeStore::Options options{
+      .dimension = dimension(),
+      .metric = metric(),
+      .kind = chosen == Quantization::kRq4 ? CodeKind::kRq4 : CodeKind::kSq8,
+      .centre = centre,
+  };
+  auto store = std::make_unique<CodeStore>(options, SelectCodeKernels(kernels_.set).codes);
+  if (!store->Grow(SlotLimit())) return;
+  for_each_row([&](Slot slot) { store->Put(slot, vectors_.Row(slot)); });
+  code_store_ = std::move(store);
+  codes_decided_ = true;
+  graph_.UseCodes(*code_store_);
+  // Release; partner: the acquire in searches, which then find a code in every row.
+  codes_.store(code_store_.get(), std::memory_order_release);
+}
+
+// The measured rule of docs/decisions/0004-codes.md.
+Quantization Table::ChooseQuantization(std::span<const Slot> sample,
+                                       std::span<const float> centre) const {
+  if (options_.quantization != Quantization::kAuto) return options_.quantization;
+  if (dimension() <= kMaxRowsWalked) return Quantization::kNone;
+  if (dimension() < kMinRotated) return Quantization::kSq8;
+  const CodeStore::Options options{
+      .dimension = dimension(), .metric = metric(), .kind = CodeKind::kRq4, .centre = centre};
+  CodeStore codes(options, SelectCodeKernels(kernels_.set).codes);
+  // Rows by their place in the sample.
+  if (!codes.Grow(sample.size())) return Quantization::kSq8;
+  for (size_t i = 0; i < sample.size(); ++i) {
+    codes.Put(static_cast<Slot>(i), vectors_.Row(sample[i]));
+  }
+  CodeQuery query;
+  std::vector<float> distances(sample.size());
+  std::vector<Slot> order(sample.size());
+  double deviations = 0;
+  double gaps = 0;
+  for (size_t i = 0; i < sample.size(); i += std::max<size_t>(1, sample.size() / kQueries)) {
+    const F32Scorer exact = vectors_.ScorerFor(sample[i]);
+    for (size_t j = 0; j < sample.size(); ++j) distances[j] = exact.ScoreOne(sample[j]);
+    std::iota(order.begin(), order.end(), Slot{0});
+    const size_t far = std::min<size_t>(100, sample.size() - 1);
+    const size_t near = std::min<size_t>(10, far);
+    std::partial_sort(order.begin(), order.begin() + static_cast<ptrdiff_t>(far) + 1, order.end(),
+                      [&](Slot a, Slot b) { return distances[a] < distances[b]; });
+    gaps += double{distances[order[far]]} - distances[order[near]];
+    codes.Prepare(vectors_.Row(sample[i]), query);
+    const CodeScorer scorer = codes.ScorerFor(query);
+    double sum = 0;
+    // The nearest is the query itself.
+    for (size_t j = 1; j <= near; ++j) {
+      sum += scorer.Deviation(order[j], scorer.ScoreOne(order[j]));
+    }
+    deviations += sum / static_cast<double>(near);
+  }
+  return deviations < kMaxDoubt * gaps ? Quantization::kRq4 : Quantization::kSq8;
+}
+
+Quantization Table::quantization_used() const {
+  const CodeStore* const codes = codes_.load(std::memory_order_acquire);
+  if (codes == nullptr) return Quantization::kNone;
+  return codes->kind() == CodeKind::kRq4 ? Quantization::kRq4 : Quantization::kSq8;
+}
+
+}  // namespace vitrine
