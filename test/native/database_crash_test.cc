@@ -45,21 +45,19 @@ class LoggedDatabaseCrash : public DatabaseCrash {};
 TEST_P(LoggedDatabaseCrash, AKilledProcessLosesNothingItWasTold) {
   VITRINE_TRACE_SEED();
   size_t kills = 0;
-  for (uint64_t script = 0; script < Scaled(2, 1); ++script) {
-    const uint64_t seed = TestSeed() + script;
-    const uint64_t calls = CallsOfScript(seed, GetParam());
-    for (uint64_t k = 0; k < calls; k += Scaled(1, 5)) {
-      SCOPED_TRACE("script " + std::to_string(script) + ", call " + std::to_string(k));
-      FaultFiles files(seed);
-      DatabaseUser user(files, seed, GetParam());
-      files.KillAt(k);
-      RunScript(user);
-      files.Restart();
-      ASSERT_NO_FATAL_FAILURE(user.Live(4, End::kLeave, Gap::kProcess));
-      files.Restart();
-      ASSERT_NO_FATAL_FAILURE(user.Check(Gap::kProcess));
-      kills += 2;
-    }
+  const uint64_t seed = TestSeed();
+  const uint64_t calls = CallsOfScript(seed, GetParam());
+  for (uint64_t k = 0; k < calls; k += Scaled(1, 5)) {
+    SCOPED_TRACE("call " + std::to_string(k));
+    FaultFiles files(seed);
+    DatabaseUser user(files, seed, GetParam());
+    files.KillAt(k);
+    RunScript(user);
+    files.Restart();
+    ASSERT_NO_FATAL_FAILURE(user.Live(4, End::kLeave, Gap::kProcess));
+    files.Restart();
+    ASSERT_NO_FATAL_FAILURE(user.Check(Gap::kProcess));
+    kills += 2;
   }
   EXPECT_GT(kills, Scaled(1000, 50));
 }
