@@ -10,7 +10,7 @@ const folder = 'build-cmake-tsan'
 const slow =
   '^kernels\\.|EveryBit|TableFileDamage|TableFileFaults|CandidatePool|GivesTheSamePoolInEveryForm' +
   '|TableRecall|TableChurn|TableFilters|PointsCostLittle|AfterTheLastPointWasRemoved' +
-  '|MemoryRunsOut|CodeErrors|LogDamage|LogCrash|EveryDimensionAndDegree'
+  '|MemoryRunsOut|TableCodes|CodeErrors|LogDamage|LogCrash|EveryDimensionAndDegree'
 
 /** Lane `tsan`: native tests with ThreadSanitizer. */
 export async function threadLane(report, args) {
