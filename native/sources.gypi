@@ -23,6 +23,7 @@
       "native/engine/record_store.cc",
       "native/engine/shared_rows.cc",
       "native/engine/table.cc",
+      "native/engine/table_batch.cc",
       "native/engine/table_codes.cc",
       "native/engine/table_file_format.cc",
       "native/engine/table_image.cc",

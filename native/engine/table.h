@@ -28,6 +28,8 @@
 
 namespace vitrine {
 
+class QueryScorers;
+
 inline constexpr size_t kMaxDimension = 65'536;
 inline constexpr size_t kMaxK = 10'000;
 inline constexpr size_t kMaxEf = 16'384;
@@ -218,7 +220,8 @@ class Table final : private IdMap::OwnerIds {
   }
 
   // The parts of a search.
-  class QueryScorers;
+  static Status StopStatus(StopReason reason);
+  static size_t EfOf(const SearchParameters& parameters, bool on_codes);
   SearchPlan ChoosePlan(const QueryScorers& scorers, const SearchParameters& parameters,
                         Scratch& scratch, SearchCounters* counters) const;
   class BatchWalks;

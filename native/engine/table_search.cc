@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <optional>
 
 #include "base/prefetch.h"
 #include "engine/best_hits.h"
+#include "engine/query_scorers.h"
 #include "engine/table.h"
 #include "index/code_rerank.h"
 
@@ -36,47 +36,23 @@ constexpr size_t kFilterSeeds = 32;
 // Places that a pool of codes has beyond `k` at least.
 constexpr size_t kMinSpare = 4;
 
-// Queries that one thread takes at a time from a batch.
-constexpr size_t kBatchBlock = 32;
-
 // Rows between two looks at the cancel flag in a scan.
 constexpr size_t kScanStep = 1024;
 
-Status StopStatus(StopReason reason) {
+}  // namespace
+
+Status Table::StopStatus(StopReason reason) {
   return reason == StopReason::kTimeout
              ? Status(ErrorCode::kTimeout, "the search took longer than timeoutMs allows")
              : Status(ErrorCode::kCancelled, "the search was cancelled");
 }
 
 // Estimates swap places near the last of `k` hits: a pool of codes holds some more.
-size_t EfOf(const SearchParameters& parameters, bool on_codes) {
+size_t Table::EfOf(const SearchParameters& parameters, bool on_codes) {
   const size_t least =
       parameters.k + (on_codes ? std::max<size_t>(kMinSpare, parameters.k / 4) : 0);
   return std::max(least, parameters.ef == 0 ? kDefaultEf : parameters.ef);
 }
-
-}  // namespace
-
-// A query as rows are scored, and as codes are, where there are some.
-class Table::QueryScorers {
- public:
-  // `codes` may be null; `query` and `scratch` outlive the object.
-  QueryScorers(const VectorStore& vectors, const CodeStore* codes, const float* query,
-               Scratch& scratch)
-      : exact_(vectors.ScorerFor(query)) {
-    if (codes == nullptr) return;
-    codes->Prepare(query, scratch.code_query);
-    codes_.emplace(codes->ScorerFor(scratch.code_query));
-  }
-
-  const F32Scorer& exact() const { return exact_; }
-  // Null where rows are walked.
-  const CodeScorer* codes() const { return codes_ ? &*codes_ : nullptr; }
-
- private:
-  F32Scorer exact_;
-  std::optional<CodeScorer> codes_;
-};
 
 Status Table::CheckSearch(const float* query, const SearchParameters& parameters) const {
   if (parameters.k < 1 || parameters.k > kMaxK) {
@@ -387,147 +363,6 @@ Result<size_t> Table::Search(const float* query, const SearchParameters& paramet
     return SearchScan(scorers.exact(), parameters, lease.snapshot(), hits, counters);
   }
   return count;
-}
-
-// The unfiltered walks of one block of a batch.
-class Table::BatchWalks final : public WalkSource {
- public:
-  BatchWalks(const Table& table, std::span<const float> queries, const SearchParameters& parameters,
-             std::span<Hit> hits, std::span<uint32_t> counts)
-      : table_(table),
-        queries_(queries),
-        parameters_(parameters),
-        hits_(hits),
-        counts_(counts),
-        leases_{table.readers_.Acquire(), table.readers_.Acquire(), table.readers_.Acquire(),
-                table.readers_.Acquire()},
-        requests_(kWalkLanes, WalkRequest{.scorer = table.vectors_.ScorerFor(queries.data())}) {
-    static_assert(kWalkLanes == 4);
-    entry_count_ = table.graph_.ReadEntries(entries_);
-  }
-
-  Status Run() {
-    // The first lease is the oldest: what it sees is protected for all lanes.
-    const SnapshotVisible visible = table_.VisibleAt(leases_[0].snapshot());
-    Scratch* const scratches[kWalkLanes] = {&leases_[0].scratch(), &leases_[1].scratch(),
-                                            &leases_[2].scratch(), &leases_[3].scratch()};
-    table_.walks_.walk_interleaved(*this, codes_ != nullptr,
-                                   table_.AllSettled() ? nullptr : &visible, scratches);
-    return status_;
-  }
-
-  const WalkRequest* Next(size_t lane) override {
-    while (status_.ok() && next_ < counts_.size()) {
-      const size_t i = next_++;
-      const float* query = queries_.data() + i * table_.dimension();
-      Scratch& scratch = leases_[lane].scratch();
-      const QueryScorers& scorers = scorers_[lane].emplace(table_.vectors_, codes_, query, scratch);
-      if (scorers.exact().IsZeroQuery()) {
-        SearchAlone(i);
-        continue;
-      }
-      index_[lane] = i;
-      requests_[lane] = WalkRequest{.links = &table_.graph_.links(),
-                                    .scorer = scorers.exact(),
-                                    .codes = scorers.codes(),
-                                    .seeds = {entries_.data(), entry_count_},
-                                    .control = parameters_.control};
-      scratch.Prepare(EfOf(parameters_, codes_ != nullptr), table_.SlotLimit());
-      return &requests_[lane];
-    }
-    return nullptr;
-  }
-
-  void Done(size_t lane, StopReason reason) override {
-    const size_t i = index_[lane];
-    Scratch& scratch = leases_[lane].scratch();
-    if (reason != StopReason::kExhausted) {
-      if (status_.ok()) status_ = StopStatus(reason);
-      scratch.ClearVisited();
-      return;
-    }
-    const std::span<Hit> hits = hits_.subspan(i * parameters_.k, parameters_.k);
-    const uint64_t snapshot = leases_[0].snapshot();
-    size_t count = table_.TakeHits(*scorers_[lane], parameters_, snapshot, scratch, hits);
-    scratch.ClearVisited();
-    count = table_.MergeZeroRows(parameters_, snapshot, hits, count);
-    if (count < parameters_.k && count < table_.size()) {
-      SearchAlone(i);
-    } else {
-      counts_[i] = static_cast<uint32_t>(count);
-    }
-  }
-
- private:
-  void SearchAlone(size_t i) {
-    const Result<size_t> found =
-        table_.Search(queries_.data() + i * table_.dimension(), parameters_,
-                      hits_.subspan(i * parameters_.k, parameters_.k));
-    if (found.ok()) {
-      counts_[i] = static_cast<uint32_t>(*found);
-    } else if (status_.ok()) {
-      status_ = found.status();
-    }
-  }
-
-  const Table& table_;
-  // The same for all: codes may come while a batch is under way.
-  const CodeStore* const codes_ = table_.codes_.load(std::memory_order_acquire);
-  const std::span<const float> queries_;
-  const SearchParameters& parameters_;
-  const std::span<Hit> hits_;
-  const std::span<uint32_t> counts_;
-  const std::array<ReaderPool::Lease, kWalkLanes> leases_;
-  std::vector<WalkRequest> requests_;
-  std::array<size_t, kWalkLanes> index_ = {};
-  std::array<std::optional<QueryScorers>, kWalkLanes> scorers_;
-  EntryTable::Snapshot entries_;
-  size_t entry_count_ = 0;
-  size_t next_ = 0;
-  Status status_;
-};
-
-Status Table::SearchBatch(std::span<const float> queries, size_t count,
-                          const SearchParameters& parameters, std::span<Hit> hits,
-                          std::span<uint32_t> counts) const {
-  if (count == 0) return {};
-  VITRINE_RETURN_IF_ERROR(CheckSearch(queries.data(), parameters));
-  VITRINE_RETURN_IF_ERROR(CheckFinite(queries));
-  const size_t dimension = vectors_.dimension();
-  const size_t k = parameters.k;
-  const bool walk =
-      !parameters.exact && parameters.filter == nullptr && graph_.size() > 0 && linked();
-  std::mutex mutex;
-  Status failure;
-  ParallelFor(
-      pool_, Parallelism(), (count + kBatchBlock - 1) / kBatchBlock, [&](size_t, size_t block) {
-        const size_t first = block * kBatchBlock;
-        const size_t n = std::min(kBatchBlock, count - first);
-        Status status;
-        // Searches of small tables end before they look at the flag.
-        const StopReason stopped = parameters.control.Check(0);
-        if (stopped != StopReason::kExhausted) {
-          status = StopStatus(stopped);
-        } else if (walk) {
-          status = BatchWalks(*this, queries.subspan(first * dimension, n * dimension), parameters,
-                              hits.subspan(first * k, n * k), counts.subspan(first, n))
-                       .Run();
-        } else {
-          for (size_t i = first; i < first + n && status.ok(); ++i) {
-            const auto found =
-                Search(queries.data() + i * dimension, parameters, hits.subspan(i * k, k));
-            if (found.ok()) {
-              counts[i] = static_cast<uint32_t>(*found);
-            } else {
-              status = found.status();
-            }
-          }
-        }
-        if (status.ok()) return;
-        const std::lock_guard lock(mutex);
-        if (failure.ok()) failure = status;
-      });
-  return failure;
 }
 
 Result<SearchPlan> Table::Explain(const float* query, const SearchParameters& parameters) const {

@@ -1,0 +1,32 @@
+#pragma once
+
+#include <optional>
+
+#include "index/code_store.h"
+#include "index/scratch.h"
+#include "index/vector_store.h"
+
+namespace vitrine {
+
+// A query as rows are scored, and as codes are, where there are some.
+class QueryScorers {
+ public:
+  // `codes` may be null; `query` and `scratch` outlive the object.
+  QueryScorers(const VectorStore& vectors, const CodeStore* codes, const float* query,
+               Scratch& scratch)
+      : exact_(vectors.ScorerFor(query)) {
+    if (codes == nullptr) return;
+    codes->Prepare(query, scratch.code_query);
+    codes_.emplace(codes->ScorerFor(scratch.code_query));
+  }
+
+  const F32Scorer& exact() const { return exact_; }
+  // Null where rows are walked.
+  const CodeScorer* codes() const { return codes_ ? &*codes_ : nullptr; }
+
+ private:
+  F32Scorer exact_;
+  std::optional<CodeScorer> codes_;
+};
+
+}  // namespace vitrine
