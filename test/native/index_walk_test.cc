@@ -301,7 +301,7 @@ TEST(InterleavedWalks, FindWhatSingleWalksFind) {
                               .seeds = std::span(seeds).first(i % 5 == 4 ? 0 : 10 + i % 30)});
         }
         ListedWalks source(requests, 50, graph.count, scratches);
-        form->walk_interleaved(source, shown, lanes);
+        form->walk_interleaved(source, false, shown, lanes);
         for (size_t i = 0; i < walks; ++i) {
           requests[i].snapshot = shown;
           Scratch scratch;
@@ -326,7 +326,7 @@ TEST(InterleavedWalks, EndWhenCancelled) {
                               .seeds = seeds,
                               .control = {.cancelled = &cancelled}};
     ListedWalks source(std::vector(9, request), 20, graph.count, scratches);
-    form->walk_interleaved(source, nullptr, lanes);
+    form->walk_interleaved(source, false, nullptr, lanes);
     EXPECT_EQ(source.reasons, std::set{StopReason::kCancelled});
     for (const auto& pool : source.pools) EXPECT_TRUE(pool.has_value());
   }
