@@ -1,5 +1,5 @@
 # One executable for each area: test/native/<area>_<concept>_test.cc belongs to <area>_tests. Other
-# .cc files of that folder are shared by all areas.
+# .cc files of that folder are shared by all areas, and compiled once.
 enable_testing()
 include(GoogleTest)
 
@@ -20,6 +20,9 @@ set_source_files_properties(test/native/engine_table_recall_test.cc
   VITRINE_SAMPLE_FOLDER="${CMAKE_SOURCE_DIR}/examples/data/fashion-mnist-sample")
 file(GLOB support_sources CONFIGURE_DEPENDS test/native/*.cc)
 list(REMOVE_ITEM support_sources ${test_sources})
+add_library(vitrine_test_support STATIC EXCLUDE_FROM_ALL ${support_sources})
+target_include_directories(vitrine_test_support PUBLIC test/native)
+target_link_libraries(vitrine_test_support PUBLIC vitrine_engine GTest::gtest)
 
 set(areas)
 foreach(source IN LISTS test_sources)
@@ -34,9 +37,8 @@ foreach(area IN LISTS areas)
   if(VITRINE_TEST_AREAS AND NOT area IN_LIST VITRINE_TEST_AREAS)
     continue()
   endif()
-  add_executable(${area}_tests ${sources_of_${area}} ${support_sources})
-  target_include_directories(${area}_tests PRIVATE test/native)
-  target_link_libraries(${area}_tests PRIVATE vitrine_engine GTest::gtest_main)
+  add_executable(${area}_tests ${sources_of_${area}})
+  target_link_libraries(${area}_tests PRIVATE vitrine_test_support GTest::gtest_main)
   # Listing happens when ctest runs, so that building needs no emulator and no sanitizer runtime.
   gtest_discover_tests(${area}_tests TEST_PREFIX ${area}. DISCOVERY_MODE PRE_TEST
     DISCOVERY_TIMEOUT 120 PROPERTIES TIMEOUT 600)
