@@ -5,6 +5,7 @@ import {
   native,
   type TransactionHandle,
 } from './binding.ts'
+import type { ByteChunks } from './byte-reader.ts'
 import { cancellable } from './cancellation.ts'
 import {
   type CollectionInfo,
@@ -19,6 +20,8 @@ import {
 } from './database-options.ts'
 import { checked, VitrineError } from './errors.ts'
 import type { Metric } from './index-options.ts'
+import { exportPoints } from './point-export.ts'
+import { importPoints } from './point-import.ts'
 import {
   type Ack,
   ackOf,
@@ -35,6 +38,12 @@ import {
   toKeys,
   toPayload,
 } from './points.ts'
+import type {
+  ExportOptions,
+  ExportResult,
+  ImportOptions,
+  ImportResult,
+} from './transfer-options.ts'
 import { lengthOf, toVectors, type Vectors } from './typed-arrays.ts'
 
 /** Updates of one point that give way to each other before one of them gives up. */
@@ -244,6 +253,32 @@ export class Collection<P extends Payload = Payload> {
       searches.push(this.search(vectors.subarray(at, at + this.dimension), options))
     }
     return Promise.all(searches)
+  }
+
+  /**
+   * Adds points from a file or stream, or replaces those that are there, batch by batch.
+   * @param source - A path, `.gz` or not, or the bytes themselves; these need a `format`.
+   * @throws {VitrineError} `ERR_FORMAT`, `ERR_CORRUPT`, `ERR_DIMENSION`, `ERR_VECTOR`, `ERR_ID` with `details.line` or
+   *   `details.row`, and as writes do. `details.imported` says how many points of the source were written before.
+   */
+  async import(source: string | ByteChunks, options?: ImportOptions): Promise<ImportResult> {
+    return importPoints(source, options, {
+      dimension: this.dimension,
+      write: async ({ keys, vectors, payloads }, signal) =>
+        ackOf(
+          await this.#write(signal === undefined ? {} : { signal }, transaction =>
+            native.putPoints(transaction, this.#collection, keys, vectors, payloads, false),
+          ),
+        ),
+    })
+  }
+
+  /**
+   * Writes all points, as of one moment, to a file, which replaces the one at `path` when it is whole.
+   * @throws {VitrineError} `ERR_IO`; `ERR_VECTOR` where a format of integers cannot hold a component.
+   */
+  async export(path: string, options?: ExportOptions): Promise<ExportResult> {
+    return exportPoints(path, options, this.#collection)
   }
 
   async #put(

@@ -1,6 +1,7 @@
 import { native, version } from './binding.ts'
 
 export type { MemoryUsage } from './binding.ts'
+export type { ByteChunks } from './byte-reader.ts'
 export type { OnProgress } from './cancellation.ts'
 export { Collection } from './collection.ts'
 export { Database } from './database.ts'
@@ -42,6 +43,14 @@ export type {
 export type { PlanKind, PlanReason, SearchCounters, SearchPlan } from './search-plan.ts'
 export type { BatchResult, SearchAnalysis, SearchResult } from './search-results.ts'
 export type { Transaction, TransactionCollection } from './transaction.ts'
+export type {
+  ExportOptions,
+  ExportResult,
+  ImportOptions,
+  ImportResult,
+  PointFormat,
+  TransferProgress,
+} from './transfer-options.ts'
 export type { Id, IdArray, Ids, IdType, Vectors } from './typed-arrays.ts'
 export { Index } from './vector-index.ts'
 

@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { Readable } from 'node:stream'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { errorCodes } from '../lib/errors.ts'
 import { type Collection, Database, VitrineError } from '../lib/vitrine.ts'
@@ -56,6 +57,21 @@ const methods: Record<string, readonly [() => object, string, () => unknown[]]> 
     () => collection,
     'search',
     () => [[1, 2], { k: 1, ef: 10, exact: false, select: select(), timeoutMs: 60_000 }],
+  ],
+  import: [
+    () => collection,
+    'import',
+    () => ['nothing.jsonl', { format: 'jsonl', batchSize: 10, firstId: 1, skip: 0 }],
+  ],
+  'import of a stream': [
+    () => collection,
+    'import',
+    () => [Readable.from(['{}', '']), { format: 'jsonl', metadata: 'm.jsonl' }],
+  ],
+  export: [
+    () => collection,
+    'export',
+    () => ['exported.npy', { format: 'npy', metadata: 'exported.jsonl' }],
   ],
   searchBatch: [() => collection, 'searchBatch', () => [[1, 2, 3, 4], { k: 1 }]],
 }

@@ -22,10 +22,20 @@ export const nativeLayers: readonly (readonly string[])[] = [
 
 /** Modules or folders of lib/, lowest first; modules of one row may import each other, not in a circle. */
 export const libLayers: readonly (readonly string[])[] = [
-  ['errors', 'options', 'channels', 'typed-arrays', 'search-plan'],
+  [
+    'errors',
+    'options',
+    'channels',
+    'typed-arrays',
+    'search-plan',
+    'byte-reader',
+    'file-replacement',
+    'npy-header',
+  ],
   ['binding'],
   ['cancellation', 'id-set', 'index-options', 'search-results', 'points'],
-  ['database-options', 'transaction'],
+  ['database-options', 'transaction', 'transfer-options'],
+  ['point-source', 'point-lines', 'vector-rows', 'point-import', 'point-export'],
   ['vector-index', 'collection', 'database'],
   ['vitrine'],
   ['metrics', 'tracing'],
@@ -34,7 +44,7 @@ export const libLayers: readonly (readonly string[])[] = [
 ]
 
 /** Rows of `libLayers` that make up the entry point `.`, which needs nothing but the prebuild loader. */
-const coreRows = 6
+const coreRows = 7
 const corePackages = new Set(['node-gyp-build'])
 
 const nodeHeaders = /^(node|node_api|js_native_api|napi|v8|uv)(-[\w-]+)?\.h$/

@@ -13,7 +13,7 @@ test('the code in README.md runs and prints what its comments say', async () => 
   const codes = [...readme.matchAll(/```js\n([\s\S]*?)```/g)].map(([, code]) => code as string)
   const expected = [
     ['7 0.000', '10000', 'true', '2 9998', 'walk'],
-    ["[ { id: 'n1', payload: { text: 'hello' }, distance: 1 } ]"],
+    ["[ { id: 'n1', payload: { text: 'hello' }, distance: 1 } ]", '1'],
   ]
   expect(codes).toHaveLength(expected.length)
   const folder = await mkdtemp(join(tmpdir(), 'vitrine-readme-'))
