@@ -1,0 +1,89 @@
+// Makes the files of test/golden anew: one folder for each version of the formats, one file of each kind in it, packed.
+//
+//   node scripts/make-golden.mjs
+//
+// A release's folder stays for ever: every later one reads it (test/golden.test.ts). As long as the formats are of major 0 they
+// promise nothing, and whoever changes them runs this.
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { brotliCompressSync } from 'node:zlib'
+import { Database, Index } from '../dist/vitrine.js'
+import {
+  collectionConfigs,
+  goldenFormat,
+  indexes,
+  lostKey,
+  pointsOf,
+  vectorsOf,
+} from '../test/golden/contents.mjs'
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)))
+const target = join(root, 'test', 'golden', goldenFormat)
+const folder = mkdtempSync(join(tmpdir(), 'vitrine-golden-'))
+
+async function saveIndexes() {
+  for (const { name, ids, removed, ...options } of indexes) {
+    const index = new Index(options)
+    await index.add(ids, vectorsOf(ids.length, options.dimension))
+    await index.remove(removed)
+    await index.save(join(folder, `${name}.vitrine`))
+    await index.close()
+  }
+}
+
+/** Every collection, with points that were replaced and deleted, and a write with a key. */
+async function fill(db) {
+  for (const [name, config] of Object.entries(collectionConfigs)) {
+    const collection = await db.createCollection(name, config)
+    const points = pointsOf(config.dimension)
+    await collection.upsert(points.map(point => ({ ...point, payload: { old: true } })))
+    await collection.delete(points.slice(0, 2).map(({ id }) => id))
+    await collection.upsert(points, { idempotencyKey: `${name} again` })
+    await collection.upsert([{ id: lostKey, vector: vectorsOf(1, config.dimension) }])
+    await collection.delete([lostKey])
+  }
+  await db.setAlias('alias', Object.keys(collectionConfigs)[0])
+}
+
+async function saveDatabases() {
+  // In the log alone.
+  const logged = await Database.open(join(folder, 'logged'))
+  await fill(logged)
+  await logged.close()
+  // In checkpoints of two generations, with writes behind them.
+  const saved = await Database.open(join(folder, 'saved'))
+  await fill(saved)
+  await saved.checkpoint()
+  const [first, second] = Object.keys(collectionConfigs)
+  await saved.collection(first).upsert([{ id: lostKey, vector: vectorsOf(1, 3) }])
+  await saved.checkpoint()
+  await saved.collection(first).delete([lostKey])
+  await saved.collection(second).update(pointsOf(1)[0].id, pointsOf(1)[0].payload)
+  await saved.close()
+  // As a backup has it, and as it is when nothing is in it.
+  const copied = await Database.open(join(folder, 'saved'))
+  await copied.backup(join(folder, 'backup'))
+  await copied.close()
+  await (await Database.open(join(folder, 'empty'))).close()
+}
+
+try {
+  await saveIndexes()
+  await saveDatabases()
+  rmSync(target, { recursive: true, force: true })
+  let bytes = 0
+  for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true })) {
+    if (!entry.isFile() || entry.name === 'LOCK') continue
+    const path = join(entry.parentPath, entry.name)
+    const packed = brotliCompressSync(readFileSync(path))
+    const to = join(target, `${path.slice(folder.length + 1)}.br`)
+    mkdirSync(dirname(to), { recursive: true })
+    writeFileSync(to, packed)
+    bytes += packed.length
+  }
+  console.log(`${target}: ${bytes} bytes`)
+} finally {
+  rmSync(folder, { recursive: true, force: true })
+}

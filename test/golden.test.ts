@@ -1,0 +1,117 @@
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { brotliDecompressSync } from 'node:zlib'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { type Collection, Database, Index, type StoredPoint } from '../lib/vitrine.ts'
+import { collectionConfigs, indexes, lostKey, pointsOf, vectorsOf } from './golden/contents.mjs'
+import { root } from './layers.ts'
+
+// Files that versions of vitrine have written (scripts/make-golden.mjs) hold what they held.
+
+const golden = join(root, 'test', 'golden')
+const formats = readdirSync(golden, { withFileTypes: true })
+  .filter(entry => entry.isDirectory())
+  .map(entry => entry.name)
+let folder: string
+
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'vitrine-golden-'))
+  for (const entry of readdirSync(golden, { recursive: true, withFileTypes: true })) {
+    if (!entry.name.endsWith('.br')) continue
+    const path = join(entry.parentPath, entry.name)
+    const to = join(folder, path.slice(golden.length, -3))
+    mkdirSync(dirname(to), { recursive: true })
+    writeFileSync(to, brotliDecompressSync(readFileSync(path)))
+  }
+})
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+async function contents(collection: Collection): Promise<Map<unknown, StoredPoint>> {
+  const points = new Map<unknown, StoredPoint>()
+  for await (const point of collection.scan({ select: ['payload', 'vector'] })) {
+    points.set(point.id, point)
+  }
+  return points
+}
+
+async function expectWhole(db: Database) {
+  expect(await db.verify()).toEqual([])
+  expect(db.degraded).toBe(false)
+  expect(db.aliases()).toEqual({ alias: 'first' })
+  expect(db.collections().map(({ name }) => name)).toEqual(Object.keys(collectionConfigs))
+  for (const [name, config] of Object.entries(collectionConfigs)) {
+    const collection = db.collection(name)
+    expect(collection.info()).toMatchObject(config)
+    const points = pointsOf(config.dimension)
+    expect(await contents(collection)).toEqual(new Map(points.map(point => [point.id, point])))
+    expect(await collection.has(lostKey)).toBe(false)
+    const query = vectorsOf(1, config.dimension)
+    const options = { k: points.length, select: ['vector'] as const }
+    const walked = await collection.search(query, options)
+    expect(walked).toEqual(await collection.search(query, { ...options, exact: true }))
+    expect(walked).toHaveLength(points.length)
+  }
+}
+
+describe.each(formats)('%s', format => {
+  it('is there', () => {
+    expect(readdirSync(join(folder, format)).sort()).toEqual(
+      [
+        ...indexes.map(({ name }) => `${name}.vitrine`),
+        'backup',
+        'empty',
+        'logged',
+        'saved',
+      ].sort(),
+    )
+  })
+
+  it.each(indexes)('holds the index $name', async ({ name, ids, removed, ...options }) => {
+    const index = await Index.load(join(folder, format, `${name}.vitrine`))
+    const vectors = vectorsOf(ids.length, options.dimension)
+    const kept = (ids as (number | bigint)[]).filter(id => !(removed as unknown[]).includes(id))
+    expect(Array.from<number | bigint>(index.ids())).toEqual(kept)
+    expect([index.dimension, index.metric]).toEqual([options.dimension, options.metric])
+    for (const id of kept) {
+      const at = (ids as (number | bigint)[]).indexOf(id) * options.dimension
+      const vector = vectors.subarray(at, at + options.dimension)
+      expect(index.get([id as number])).toEqual(vector)
+      const query = { k: kept.length, ef: 200 }
+      const walked = index.searchSync(vector, query)
+      expect(walked).toEqual(index.searchSync(vector, { ...query, exact: true }))
+    }
+    await index.close()
+  })
+
+  it.each(['logged', 'saved', 'backup'])('holds the database %s', async name => {
+    const path = join(folder, format, name)
+    const copy = join(folder, `${format}-${name}`)
+    cpSync(path, copy, { recursive: true })
+    const db = await Database.open(copy)
+    await expectWhole(db)
+    // A write with a key that was done is not done again.
+    const lsn = db.lastLsn
+    const again = await db.collection('third').delete(['a'], { idempotencyKey: 'third again' })
+    expect([again.deleted, db.lastLsn]).toEqual([0, lsn])
+    await db.checkpoint()
+    await db.close()
+    const reopened = await Database.open(copy, { readOnly: true })
+    await expectWhole(reopened)
+    await reopened.close()
+  })
+
+  it('holds a database without anything in it', async () => {
+    const db = await Database.open(join(folder, format, 'empty'), { create: false })
+    expect([db.collections(), await db.verify(), db.lastLsn]).toEqual([[], [], 0n])
+    await db.close()
+  })
+})
