@@ -44,6 +44,7 @@
       "native/index/graph.cc",
       "native/index/graph_maintenance.cc",
       "native/index/neighbour_selection.cc",
+      "native/index/pair_distances.cc",
       "native/index/scratch.cc",
       "native/index/vector_store.cc",
       "native/index/walk.cc",

@@ -357,8 +357,7 @@ Status Table::Reserve(size_t count) {
 
 LinkScratch& Table::WriterScratch(size_t worker) {
   while (writer_scratches_.size() <= worker) {
-    writer_scratches_.push_back(
-        std::make_unique<LinkScratch>(options_.graph.m, options_.graph.ef_construction));
+    writer_scratches_.push_back(std::make_unique<LinkScratch>(vectors_, options_.graph));
   }
   return *writer_scratches_[worker];
 }

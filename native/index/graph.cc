@@ -21,26 +21,31 @@ bool MayBeEqual(float distance, float self_distance) {
   return std::fabs(distance - self_distance) <= 1e-5f * std::fmax(1, std::fabs(self_distance));
 }
 
+// The neighbour that tells whether codes resolve the others: two equal vectors do no harm.
+const Candidate& NearOf(std::span<const Candidate> sorted) {
+  return sorted[std::min<size_t>(2, sorted.size() - 1)];
+}
+
 // Nodes whose in-degree falls below this are handed over to another neighbour.
 constexpr unsigned kMinInDegree = 2;
 
 }  // namespace
 
-LinkScratch::LinkScratch(size_t m, size_t ef_construction)
-    : selection(ScratchCapacity(m, ef_construction)) {
-  const size_t capacity = ScratchCapacity(m, ef_construction);
+LinkScratch::LinkScratch(const VectorStore& vectors, const GraphOptions& options)
+    : pairs(vectors, ScratchCapacity(options.m, options.ef_construction)),
+      selection(ScratchCapacity(options.m, options.ef_construction)) {
+  const size_t capacity = ScratchCapacity(options.m, options.ef_construction);
   candidates.reserve(capacity);
   nearest.reserve(capacity);
-  rows.resize(capacity + 4);
   distances.resize(capacity + 4);
   slots.reserve(capacity + 4);
   added.reserve(capacity);
   evicted.reserve(capacity);
-  words.resize(WidthFor(m));
-  outgoing.reserve(WidthFor(m));
+  words.resize(WidthFor(options.m));
+  outgoing.reserve(WidthFor(options.m));
   around.reserve(capacity);
   incoming.reserve(capacity);
-  second.reserve(WidthFor(m));
+  second.reserve(WidthFor(options.m));
   helpers.reserve(capacity);
   ranked.reserve(capacity);
 }
@@ -62,7 +67,9 @@ bool Graph::Grow(size_t count) {
 
 void Graph::Prepare(LinkScratch& scratch) const {
   scratch.search.Prepare(beam_, nodes_.capacity());
-  if (codes_ != nullptr) codes_->MakeRoom(scratch.search.code_query);
+  if (codes_ == nullptr) return;
+  codes_->MakeRoom(scratch.search.code_query);
+  scratch.pairs.UseCodes(*codes_);
 }
 
 void Graph::AddInDegree(Slot slot) {
@@ -91,13 +98,24 @@ void Graph::CollectLinks(Slot slot, std::vector<Slot>& out) const {
   }
 }
 
-void Graph::Rank(Slot slot, std::span<const Slot> slots, LinkScratch& scratch,
-                 std::vector<Candidate>& out) const {
-  for (size_t i = 0; i < slots.size(); ++i) scratch.rows[i] = vectors_.Row(slots[i]);
+PairDistances::Source Graph::Rank(Slot slot, std::span<const Slot> slots, LinkScratch& scratch,
+                                  std::vector<Candidate>& out) const {
+  PairDistances::Source source = scratch.pairs.preferred();
+  RankBy(source, slot, slots, scratch, out);
+  if (source == PairDistances::Source::kCodes && !out.empty()) {
+    const Candidate& near = NearOf(out);
+    if (!scratch.pairs.Resolve(near.slot, near.distance)) {
+      source = PairDistances::Source::kVectors;
+      RankBy(source, slot, slots, scratch, out);
+    }
+  }
+  return source;
+}
+
+void Graph::RankBy(PairDistances::Source source, Slot slot, std::span<const Slot> slots,
+                   LinkScratch& scratch, std::vector<Candidate>& out) const {
+  scratch.pairs.Score(source, slot, slots, scratch.distances.data());
   out.clear();
-  if (slots.empty()) return;
-  vectors_.ScorerFor(slot).Score(scratch.rows.data(), slots.data(), slots.size(),
-                                 scratch.distances.data());
   for (size_t i = 0; i < slots.size(); ++i) out.push_back({scratch.distances[i], slots[i]});
   std::sort(out.begin(), out.end());
 }
@@ -114,18 +132,18 @@ void Graph::WriteRow(Slot slot, std::span<const Candidate> links,
 }
 
 std::optional<Slot> Graph::Insert(Slot slot, LinkScratch& scratch) {
+  PairDistances::Source source;
   for (;;) {
     EntryTable::Snapshot entries;
     const size_t entry_count = entries_.Read(entries);
-    FindCandidates(slot, {entries.data(), entry_count}, beam_, scratch);
+    source = FindCandidates(slot, {entries.data(), entry_count}, beam_, scratch);
     if (!scratch.candidates.empty()) break;
     // The graph is empty, or walks meet removed nodes only.
     if (BecomeEntry(slot)) return std::nullopt;
   }
-  const float self_distance = vectors_.ScorerFor(slot).ScoreOne(slot);
-  if (const auto equal = FindEqual(slot, self_distance, scratch.candidates)) return equal;
+  if (const auto equal = FindEqual(slot, source, scratch.candidates)) return equal;
 
-  scratch.selection.Select(vectors_, slot, scratch.candidates, forward_limit_);
+  scratch.selection.Select(scratch.pairs, source, slot, scratch.candidates, forward_limit_);
   WriteRow(slot, scratch.selection.kept(), scratch.selection.left());
   in_degree_[slot].store(0, std::memory_order_relaxed);
   AddNode(slot);
@@ -165,8 +183,8 @@ void Graph::AddNode(Slot slot) {
   size_.fetch_add(1, std::memory_order_relaxed);
 }
 
-void Graph::FindCandidates(Slot slot, std::span<const Slot> seeds, size_t ef,
-                           LinkScratch& scratch) const {
+PairDistances::Source Graph::FindCandidates(Slot slot, std::span<const Slot> seeds, size_t ef,
+                                            LinkScratch& scratch) const {
   const AliveOnly alive{&dead_};
   const F32Scorer scorer = vectors_.ScorerFor(slot);
   CodeQuery& query = scratch.search.code_query;
@@ -183,23 +201,38 @@ void Graph::FindCandidates(Slot slot, std::span<const Slot> seeds, size_t ef,
   scratch.search.Prepare(ef, nodes_.capacity());
   walks_.walk(request, scratch.search);
   const CandidatePool& pool = scratch.search.pool;
-  scratch.candidates.clear();
+  std::vector<Candidate>& candidates = scratch.candidates;
+  candidates.clear();
   for (size_t i = 0; i < pool.size; ++i) {
-    if (pool.is_result(i)) scratch.candidates.push_back({pool.distance[i], pool.slot(i)});
+    if (pool.is_result(i)) candidates.push_back({pool.distance[i], pool.slot(i)});
   }
   scratch.search.ClearVisited();
-  if (codes_ == nullptr) return;
-  // The rule that chooses among them compares small differences.
+  if (codes_ == nullptr || candidates.empty()) return PairDistances::Source::kVectors;
+  if (scratch.pairs.preferred() == PairDistances::Source::kCodes) {
+    const Candidate& near = NearOf(candidates);
+    if (PairDistances::Resolve(*code_scorer, near.slot, near.distance)) {
+      return PairDistances::Source::kCodes;
+    }
+  }
   scratch.slots.clear();
-  for (const Candidate& candidate : scratch.candidates) scratch.slots.push_back(candidate.slot);
-  Rank(slot, scratch.slots, scratch, scratch.candidates);
+  for (const Candidate& candidate : candidates) scratch.slots.push_back(candidate.slot);
+  RankBy(PairDistances::Source::kVectors, slot, scratch.slots, scratch, candidates);
+  return PairDistances::Source::kVectors;
 }
 
-std::optional<Slot> Graph::FindEqual(Slot slot, float self_distance,
+std::optional<Slot> Graph::FindEqual(Slot slot, PairDistances::Source source,
                                      std::span<const Candidate> candidates) const {
+  // Equal vectors have equal codes, and a distance of nearly that of a vector to itself.
+  const float self_distance = vectors_.ScorerFor(slot).ScoreOne(slot);
+  const auto may_be_equal = [&](const Candidate& candidate) {
+    return source == PairDistances::Source::kCodes
+               ? std::memcmp(codes_->Row(slot), codes_->Row(candidate.slot), codes_->row_bytes()) ==
+                     0
+               : MayBeEqual(candidate.distance, self_distance);
+  };
   const size_t bytes = vectors_.dimension() * sizeof(float);
   for (const Candidate& candidate : candidates) {
-    if (MayBeEqual(candidate.distance, self_distance) && candidate.slot != slot &&
+    if (candidate.slot != slot && may_be_equal(candidate) &&
         std::memcmp(vectors_.Row(slot), vectors_.Row(candidate.slot), bytes) == 0) {
       return candidate.slot;
     }
@@ -238,8 +271,7 @@ void Graph::Link(Slot from, Slot to, LinkScratch& scratch) {
     case Append::kFull:
       break;
   }
-  const Candidate more{vectors_.ScorerFor(from).ScoreOne(to), to};
-  Reselect(from, {&more, 1}, prune_limit_, scratch);
+  Reselect(from, {&to, 1}, prune_limit_, scratch);
   HandOverEvicted(from, scratch);
 }
 
@@ -256,8 +288,7 @@ void Graph::HandOverEvicted(Slot from, LinkScratch& scratch) {
   }
 }
 
-void Graph::Reselect(Slot from, std::span<const Candidate> more, size_t limit,
-                     LinkScratch& scratch) {
+void Graph::Reselect(Slot from, std::span<const Slot> more, size_t limit, LinkScratch& scratch) {
   const auto was_linked = [&](Slot slot) {
     return std::find(scratch.words.begin(), scratch.words.end(), slot) != scratch.words.end();
   };
@@ -271,14 +302,11 @@ void Graph::Reselect(Slot from, std::span<const Candidate> more, size_t limit,
       scratch.words[i] = word;
       if (Links::IsLink(word)) scratch.slots.push_back(word);
     }
-    Rank(from, scratch.slots, scratch, scratch.nearest);
-    for (const Candidate& candidate : more) {
-      if (candidate.slot != from && !was_linked(candidate.slot)) {
-        scratch.nearest.push_back(candidate);
-      }
+    for (const Slot slot : more) {
+      if (slot != from && !was_linked(slot)) scratch.slots.push_back(slot);
     }
-    std::sort(scratch.nearest.begin(), scratch.nearest.end());
-    scratch.selection.Select(vectors_, from, scratch.nearest, limit);
+    const PairDistances::Source source = Rank(from, scratch.slots, scratch, scratch.nearest);
+    scratch.selection.Select(scratch.pairs, source, from, scratch.nearest, limit);
 
     const RowLocks::Guard lock(locks_, from);
     bool unchanged = true;
@@ -307,8 +335,10 @@ void Graph::Reselect(Slot from, std::span<const Candidate> more, size_t limit,
 void Graph::Relink(Slot slot, LinkScratch& scratch) {
   EntryTable::Snapshot entries;
   const size_t entry_count = entries_.Read(entries);
-  FindCandidates(slot, {entries.data(), entry_count}, beam_, scratch);
-  Reselect(slot, scratch.candidates, prune_limit_, scratch);
+  (void)FindCandidates(slot, {entries.data(), entry_count}, beam_, scratch);
+  scratch.around.clear();
+  for (const Candidate& candidate : scratch.candidates) scratch.around.push_back(candidate.slot);
+  Reselect(slot, scratch.around, prune_limit_, scratch);
   HandOverEvicted(slot, scratch);
   // Link changes `added`.
   scratch.candidates.clear();

@@ -15,6 +15,7 @@
 #include "index/entry_table.h"
 #include "index/links.h"
 #include "index/neighbour_selection.h"
+#include "index/pair_distances.h"
 #include "index/row_locks.h"
 #include "index/scratch.h"
 #include "index/vector_store.h"
@@ -32,14 +33,15 @@ struct GraphOptions {
 
 // The memory of one thread that changes the graph: a search's scratch and the lists of linking.
 struct LinkScratch {
-  LinkScratch(size_t m, size_t ef_construction);
+  // `vectors` outlives it.
+  LinkScratch(const VectorStore& vectors, const GraphOptions& options);
 
   Scratch search;
+  PairDistances pairs;
   NeighbourSelection selection;
   std::vector<Candidate> candidates;
   std::vector<Candidate> nearest;  // candidates by distance to another node than the first
-  std::vector<const float*> rows;  // parallel to `slots`: what waits to be scored
-  std::vector<Slot> slots;
+  std::vector<Slot> slots;         // what waits to be scored
   std::vector<float> distances;
   std::vector<Slot> added;      // what the last pruning linked that was not linked before
   std::vector<Slot> evicted;    // what it left out
@@ -64,8 +66,8 @@ class Graph {
   // `vectors` outlives the graph.
   Graph(const VectorStore& vectors, const GraphOptions& options);
 
-  // From now on changes look for neighbours by the codes of the rows, which every node has, and
-  // choose among them by exact distances. `codes` outlives the graph.
+  // From now on changes look for neighbours, and choose among them, by the codes of the rows, which
+  // every node has, wherever those tell neighbours apart. `codes` outlives the graph.
   void UseCodes(const CodeStore& codes) { codes_ = &codes; }
 
   // Makes nodes [0, count) possible; false when memory is refused.
@@ -133,11 +135,12 @@ class Graph {
   void FinishRestore(LinkScratch& scratch);
 
  private:
-  // The alive nodes nearest to row `slot`, nearest first, into `scratch.candidates`.
-  void FindCandidates(Slot slot, std::span<const Slot> seeds, size_t ef,
-                      LinkScratch& scratch) const;
+  // The alive nodes nearest to row `slot`, nearest first, into `scratch.candidates`; returns what
+  // their distances are from.
+  PairDistances::Source FindCandidates(Slot slot, std::span<const Slot> seeds, size_t ef,
+                                       LinkScratch& scratch) const;
   // The candidate whose bytes equal those of `slot`.
-  std::optional<Slot> FindEqual(Slot slot, float self_distance,
+  std::optional<Slot> FindEqual(Slot slot, PairDistances::Source source,
                                 std::span<const Candidate> candidates) const;
   void AddNode(Slot slot);
   // Makes the new node `slot` an entry without links; false when there is an entry that is alive.
@@ -151,16 +154,19 @@ class Graph {
   Append TryAppend(Slot from, Slot to);
   // Chooses the links of `from` among those it has and `more`. The links that are new are in
   // `scratch.added`, those that are gone in `scratch.evicted`.
-  void Reselect(Slot from, std::span<const Candidate> more, size_t limit, LinkScratch& scratch);
+  //   more  not among `scratch`'s lists but for its candidates
+  void Reselect(Slot from, std::span<const Slot> more, size_t limit, LinkScratch& scratch);
   // Gives each of `scratch.evicted` that has lost nearly all links to it another one.
   void HandOverEvicted(Slot from, LinkScratch& scratch);
   // Lets the first of `hosts` that has room link to `slot`; false when none has.
   bool HandOver(Slot slot, std::span<const Candidate> hosts);
   // Links `slot`, which no walk can reach, from `host`, whose row is full and which walks reach.
   void InsertBehind(Slot host, Slot slot, LinkScratch& scratch);
-  // Distances from `slot` to `slots`, sorted, into `out`.
-  void Rank(Slot slot, std::span<const Slot> slots, LinkScratch& scratch,
-            std::vector<Candidate>& out) const;
+  // Distances from `slot` to `slots`, sorted, into `out`; returns what they are from.
+  PairDistances::Source Rank(Slot slot, std::span<const Slot> slots, LinkScratch& scratch,
+                             std::vector<Candidate>& out) const;
+  void RankBy(PairDistances::Source source, Slot slot, std::span<const Slot> slots,
+              LinkScratch& scratch, std::vector<Candidate>& out) const;
   void CollectLinks(Slot slot, std::vector<Slot>& out) const;
   // Writes links, then as many fill edges as fit.
   void WriteRow(Slot slot, std::span<const Candidate> links, std::span<const Candidate> fills);

@@ -34,15 +34,15 @@ class Rule {
 }  // namespace
 
 NeighbourSelection::NeighbourSelection(size_t capacity)
-    : open_rows_(capacity + 4), open_slots_(capacity + 4), distances_(capacity + 4) {
+    : open_slots_(capacity), distances_(capacity + 4) {
   kept_.reserve(capacity);
   left_.reserve(capacity);
   open_.reserve(capacity);
 }
 
-void NeighbourSelection::Select(const VectorStore& vectors, Slot centre,
+void NeighbourSelection::Select(PairDistances& distances, PairDistances::Source source, Slot centre,
                                 std::span<const Candidate> sorted, size_t limit) {
-  const Rule rule(vectors, centre);
+  const Rule rule(distances.vectors(), centre);
   kept_.clear();
   left_.clear();
   open_.assign(sorted.begin(), sorted.end());
@@ -54,12 +54,9 @@ void NeighbourSelection::Select(const VectorStore& vectors, Slot centre,
       left_.insert(left_.end(), open_.begin() + 1, open_.end());
       break;
     }
-    for (size_t i = 0; i < remaining; ++i) {
-      open_slots_[i] = open_[i + 1].slot;
-      open_rows_[i] = vectors.Row(open_slots_[i]);
-    }
-    vectors.ScorerFor(chosen.slot)
-        .Score(open_rows_.data(), open_slots_.data(), remaining, distances_.data());
+    for (size_t i = 0; i < remaining; ++i) open_slots_[i] = open_[i + 1].slot;
+    distances.Score(source, chosen.slot, std::span(open_slots_).first(remaining),
+                    distances_.data());
     size_t open = 0;
     for (size_t i = 0; i < remaining; ++i) {
       const Candidate candidate = open_[i + 1];

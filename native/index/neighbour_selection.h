@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "base/slot.h"
-#include "index/vector_store.h"
+#include "index/pair_distances.h"
 
 namespace vitrine {
 
@@ -39,10 +39,10 @@ class NeighbourSelection {
   explicit NeighbourSelection(size_t capacity);
 
   // Afterwards `kept()` holds at most `limit` candidates and `left()` the others, both sorted.
-  //   centre  c, a row of `vectors`
-  //   sorted  candidates by distance to c, no slot twice, at most `capacity`
-  void Select(const VectorStore& vectors, Slot centre, std::span<const Candidate> sorted,
-              size_t limit);
+  //   centre  c, a row of the vectors
+  //   sorted  candidates by distance to c as `source` gives it, no slot twice, at most `capacity`
+  void Select(PairDistances& distances, PairDistances::Source source, Slot centre,
+              std::span<const Candidate> sorted, size_t limit);
 
   std::span<const Candidate> kept() const { return kept_; }
   std::span<const Candidate> left() const { return left_; }
@@ -50,9 +50,8 @@ class NeighbourSelection {
  private:
   std::vector<Candidate> kept_;
   std::vector<Candidate> left_;
-  // Those neither chosen nor ruled out: candidate, and its row.
+  // Those neither chosen nor ruled out.
   std::vector<Candidate> open_;
-  std::vector<const float*> open_rows_;
   std::vector<Slot> open_slots_;
   std::vector<float> distances_;
 };

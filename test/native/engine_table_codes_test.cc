@@ -111,6 +111,29 @@ TEST_P(TableCodes, FollowWhatIsWritten) {
             40);
 }
 
+// Groups that are so small that all members of one have nearly the same code: links inside a group
+// are chosen by the vectors, and all of it is found.
+TEST_P(TableCodes, LinkNearDuplicates) {
+  constexpr size_t kGroup = 150;
+  constexpr size_t kGroups = kCount / kGroup;
+  const std::vector<float> centres = NormalVectors(kGroups, kDimension, 11);
+  std::vector<float> vectors = NormalVectors(kCount, kDimension, 12);
+  for (size_t i = 0; i < vectors.size(); ++i) {
+    const size_t group = i / kDimension % kGroups;
+    vectors[i] = centres[group * kDimension + i % kDimension] + 1e-3f * vectors[i];
+  }
+  const auto table = Make();
+  ExpectOk(table->Add(IdsFrom(0, kCount), vectors));
+  ASSERT_NE(table->quantization_used(), Quantization::kNone);
+  double recall = 0;
+  for (size_t group = 0; group < kGroups; ++group) {
+    const auto hits = SearchHits(*table, vectors.data() + group * kDimension, {.k = kGroup});
+    const auto ours = [&](const Hit& hit) { return hit.id % kGroups == group; };
+    recall += static_cast<double>(std::count_if(hits.begin(), hits.end(), ours)) / kCount;
+  }
+  EXPECT_GE(recall, 0.999);
+}
+
 TEST_P(TableCodes, ComeBackFromAFile) {
   const auto table = Make();
   ExpectOk(table->Add(IdsFrom(0, kCount), vectors_));

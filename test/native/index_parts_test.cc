@@ -66,8 +66,9 @@ TEST(NeighbourSelection, AgreesWithTheRuleAsItIsWritten) {
       std::vector<Candidate> sorted;
       for (Slot slot = 0; slot < count; ++slot) sorted.push_back({scorer.ScoreOne(slot), slot});
       std::sort(sorted.begin(), sorted.end());
+      PairDistances pairs(vectors, 300);
       for (const size_t limit : {size_t{1}, size_t{8}, size_t{24}, size_t{1000}}) {
-        selection.Select(vectors, static_cast<Slot>(count), sorted, limit);
+        selection.Select(pairs, pairs.preferred(), static_cast<Slot>(count), sorted, limit);
         std::vector<Slot> kept;
         std::vector<Slot> left;
         NaiveSelect(vectors, static_cast<Slot>(count), sorted, limit, kept, left);
@@ -219,7 +220,7 @@ TEST(Graph, LeadsFromEveryEntryToEveryNodeOnceReconnected) {
   for (const size_t next : {1, 3, 4}) {
     VectorStore vectors(2, Metric::kL2, Kernels());
     Graph graph(vectors, {.m = 2});
-    LinkScratch scratch(2, 200);
+    LinkScratch scratch(vectors, {.m = 2});
     ASSERT_TRUE(vectors.Grow(2 * kIsland) && graph.Grow(2 * kIsland));
     for (Slot slot = 0; slot < 2 * kIsland; ++slot) {
       const float vector[] = {static_cast<float>(slot % kIsland), slot < kIsland ? 0.f : 1000.f};

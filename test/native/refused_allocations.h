@@ -30,6 +30,9 @@ inline void* AllocateOrRefuse(size_t bytes, size_t alignment) {
   return memory;
 }
 
+// Not inlined: compilers warn when they see what `delete` calls, and not what `new` called.
+[[gnu::noinline]] inline void Release(void* memory) { std::free(memory); }
+
 }  // namespace vitrine
 
 void* operator new(size_t bytes) { return vitrine::AllocateOrRefuse(bytes, 1); }
@@ -40,13 +43,15 @@ void* operator new(size_t bytes, std::align_val_t alignment) {
 void* operator new[](size_t bytes, std::align_val_t alignment) {
   return vitrine::AllocateOrRefuse(bytes, static_cast<size_t>(alignment));
 }
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete[](void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, size_t) noexcept { std::free(memory); }
-void operator delete[](void* memory, size_t) noexcept { std::free(memory); }
-void operator delete(void* memory, std::align_val_t) noexcept { std::free(memory); }
-void operator delete[](void* memory, std::align_val_t) noexcept { std::free(memory); }
-void operator delete(void* memory, size_t, std::align_val_t) noexcept { std::free(memory); }
-void operator delete[](void* memory, size_t, std::align_val_t) noexcept { std::free(memory); }
+void operator delete(void* memory) noexcept { vitrine::Release(memory); }
+void operator delete[](void* memory) noexcept { vitrine::Release(memory); }
+void operator delete(void* memory, size_t) noexcept { vitrine::Release(memory); }
+void operator delete[](void* memory, size_t) noexcept { vitrine::Release(memory); }
+void operator delete(void* memory, std::align_val_t) noexcept { vitrine::Release(memory); }
+void operator delete[](void* memory, std::align_val_t) noexcept { vitrine::Release(memory); }
+void operator delete(void* memory, size_t, std::align_val_t) noexcept { vitrine::Release(memory); }
+void operator delete[](void* memory, size_t, std::align_val_t) noexcept {
+  vitrine::Release(memory);
+}
 
 // NOLINTEND(cppcoreguidelines-no-malloc,cppcoreguidelines-avoid-non-const-global-variables)

@@ -1,0 +1,59 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "base/slot.h"
+#include "index/code_store.h"
+#include "index/vector_store.h"
+
+namespace vitrine {
+
+// Distances between stored vectors, for those who choose links. By codes they cost a fraction, and
+// choices are as good wherever codes tell a vector's neighbours apart; among near-duplicates they
+// do not: those have nearly the same code, and an error in common.
+//
+// Holds the memory that scoring needs: one object a thread.
+class PairDistances {
+ public:
+  enum class Source : uint8_t { kVectors, kCodes };
+
+  // Room for `capacity` distances at a time; allocates, scoring does not. `vectors` outlives the
+  // object.
+  PairDistances(const VectorStore& vectors, size_t capacity);
+  // From now on there are codes, which outlive the object. May throw std::bad_alloc.
+  void UseCodes(const CodeStore& codes);
+
+  // What to score by where the codes do well enough.
+  Source preferred() const { return codes_ == nullptr ? Source::kVectors : Source::kCodes; }
+  const VectorStore& vectors() const { return vectors_; }
+
+  // Distances from row `from` to rows `to`.
+  //   to         at most `capacity`
+  //   distances  [to.size() rounded up to 4], written
+  void Score(Source source, Slot from, std::span<const Slot> to, float* distances);
+
+  // Whether codes tell apart what lies around `from`, by one of its nearest neighbours.
+  //   estimate  the distance of `near` as Score gave it by codes
+  static bool Resolve(const CodeScorer& from, Slot near, float estimate) {
+    return estimate > kMinResolution * from.Deviation(near, estimate);
+  }
+  // The same for the row that was last scored from, by codes.
+  bool Resolve(Slot near, float estimate) const {
+    return Resolve(codes_->ScorerFor(query_), near, estimate);
+  }
+
+ private:
+  // Distances that are not so many times their standard deviation are not told apart.
+  static constexpr float kMinResolution = 10;
+
+  const VectorStore& vectors_;
+  const CodeStore* codes_ = nullptr;
+  CodeQuery query_;
+  std::vector<const float*> rows_;
+  std::vector<const uint8_t*> code_rows_;
+};
+
+}  // namespace vitrine
