@@ -1,5 +1,14 @@
 #pragma once
 
+// For what must not be a call, whatever the compiler's heuristics say: kernels, whose vectors would
+// travel through memory, and what a search does for each row, which becomes part of the loop that
+// was compiled for the instruction set at hand.
+#if defined(_MSC_VER) && !defined(__clang__)
+#define VITRINE_ALWAYS_INLINE __forceinline
+#else
+#define VITRINE_ALWAYS_INLINE inline __attribute__((always_inline))
+#endif
+
 // VITRINE_TSAN: built under ThreadSanitizer, which knows neither fences nor vector loads that
 // race by design; such places then go word by word through atomics.
 #if defined(__SANITIZE_THREAD__)

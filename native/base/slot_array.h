@@ -7,6 +7,7 @@
 #include <type_traits>
 
 #include "base/pages.h"
+#include "base/platform.h"
 #include "base/slot.h"
 
 namespace vitrine {
@@ -36,7 +37,7 @@ class SlotRows {
   // that matters: rows that were there before stay.
   [[nodiscard]] bool Grow(size_t count);
 
-  std::byte* Row(Slot slot) const {
+  VITRINE_ALWAYS_INLINE std::byte* Row(Slot slot) const {
     // base_[c] is the address that row 0 would have if chunk c reached down to it: unsigned
     // arithmetic, because that address is not inside the chunk.
     const uintptr_t base = base_[ChunkOf(slot)].load(std::memory_order_relaxed);

@@ -185,7 +185,7 @@ void CodeStore::Put(Slot slot, const float* vector) {
   const Centred centred = Centre(vector, 1, work_);
   const Match match = Encode(work_.data(), reinterpret_cast<uint8_t*>(rows_.Row(slot)));  // NOLINT
   const double squared_length = centred.squared_length;
-  Factors factors{0, 0};
+  CodeFactors factors{0, 0};
   double doubt = 0;
   // 0 where the vector is the centre, or too far off for a code.
   if (match.dot > 0) {
@@ -219,8 +219,8 @@ void CodeStore::Prepare(const float* query, CodeQuery& prepared) const {
   // estimated: shortest is best. Distances leave no choice.
   const double dot_centre =
       metric_ == Metric::kIp ? Dot(query, centre_.data(), dimension_) : squared_centre_;
-  prepared.centre_share_ = squared_centre_ > 0 ? ToFloat(dot_centre / squared_centre_) : 1;
-  const Centred centred = Centre(query, prepared.centre_share_, prepared.work_);
+  prepared.formula_.share = squared_centre_ > 0 ? ToFloat(dot_centre / squared_centre_) : 1;
+  const Centred centred = Centre(query, prepared.formula_.share, prepared.work_);
   const size_t count = kernel_dimension();
   prepared.lines_.resize((count + 63) / 64);
   const float* const work = prepared.work_.data();
@@ -235,21 +235,22 @@ void CodeStore::Prepare(const float* query, CodeQuery& prepared) const {
     components[i] = static_cast<int8_t>(rounded);
     sum += rounded;
   }
-  prepared.scale_ = inverse == 0 ? 0 : largest / kLargestComponent;
-  prepared.shift_ = offset() * static_cast<float>(sum);
+  prepared.formula_.scale = inverse == 0 ? 0 : largest / kLargestComponent;
+  prepared.formula_.shift = offset() * static_cast<float>(sum);
   prepared.squared_length_ = centred.squared_length;
   prepared.code_doubt_ = 0;
-  prepared.step_doubt_ = double{prepared.scale_} * prepared.scale_ / 12;
+  prepared.step_doubt_ = double{prepared.formula_.scale} * prepared.formula_.scale / 12;
+  prepared.formula_.largest = LargestEstimate();
   prepared.is_zero_ = centred.is_zero;
   switch (metric_) {
     case Metric::kL2:
-      prepared.base_ = ToFloat(centred.squared_length);
+      prepared.formula_.base = ToFloat(centred.squared_length);
       break;
     case Metric::kCosine:
-      prepared.base_ = ToFloat(centred.squared_length / 2);
+      prepared.formula_.base = ToFloat(centred.squared_length / 2);
       break;
     case Metric::kIp:
-      prepared.base_ = ToFloat(-dot_centre);
+      prepared.formula_.base = ToFloat(-dot_centre);
       break;
   }
 }
@@ -259,7 +260,7 @@ void CodeStore::Prepare(Slot slot, CodeQuery& prepared) const {
   prepared.lines_.resize((count + 63) / 64);
   const uint8_t* const row = Row(slot);
   int8_t* const components = prepared.components();
-  const Factors factors = factors_[slot];
+  const CodeFactors factors = factors_[slot];
   const float stretch = -factors.multiply / sense();
   int32_t sum = 0;
   if (is_rotated()) {
@@ -273,22 +274,24 @@ void CodeStore::Prepare(Slot slot, CodeQuery& prepared) const {
         sum += low + high;
       }
     }
-    prepared.scale_ = stretch / 2;
+    prepared.formula_.scale = stretch / 2;
   } else {
     for (size_t i = 0; i < count; ++i) {
       const int component = row[i] - 128;
       components[i] = static_cast<int8_t>(component);
       sum += component;
     }
-    prepared.scale_ = stretch;
+    prepared.formula_.scale = stretch;
   }
-  prepared.shift_ = offset() * static_cast<float>(sum);
-  prepared.centre_share_ = 1;
+  prepared.formula_.shift = offset() * static_cast<float>(sum);
+  prepared.formula_.share = 1;
   prepared.squared_length_ = SquaredLength(slot);
   prepared.code_doubt_ = DoubtAt(slot).square;
   prepared.step_doubt_ = 0;
+  prepared.formula_.largest = LargestEstimate();
   prepared.is_zero_ = std::isinf(factors.add);
-  prepared.base_ = metric_ == Metric::kIp ? ToFloat(factors.add - squared_centre_) : factors.add;
+  prepared.formula_.base =
+      metric_ == Metric::kIp ? ToFloat(factors.add - squared_centre_) : factors.add;
 }
 
 CodeScorer CodeStore::ScorerFor(const CodeQuery& prepared) const { return {this, &prepared}; }
@@ -305,20 +308,6 @@ double CodeStore::SquaredLength(Slot slot) const {
   return 0;
 }
 
-float CodeScorer::EstimateFrom(int32_t dot, Slot slot) const {
-  const CodeStore::Factors factors = store_->factors_[slot];
-  const float product = query_->scale_ * (static_cast<float>(dot) - query_->shift_);
-  return factors.add * query_->centre_share_ + query_->base_ + factors.multiply * product;
-}
-
-// Under cosine only zero vectors get there: 1 from everything. Elsewhere NaN (from Inf - Inf) and
-// +Inf become the largest distance. Without a branch, so that compilers do it for many at once.
-float CodeScorer::Finite(float estimate) const {
-  const float largest = store_->metric() == Metric::kCosine ? 1 : FLT_MAX;
-  const float bounded = estimate < FLT_MAX ? estimate : largest;
-  return bounded > -FLT_MAX ? bounded : -FLT_MAX;
-}
-
 float CodeScorer::ScoreOne(Slot slot) const {
   if (query_->is_zero()) return 1;
   const CodeKernels& kernels = store_->kernels_;
@@ -327,7 +316,9 @@ float CodeScorer::ScoreOne(Slot slot) const {
   const int32_t dot = store_->is_rotated()
                           ? kernels.dot_i8_u4(query_->components(), row, dimension)
                           : kernels.dot_i8_u8(query_->components(), row, dimension);
-  return Finite(EstimateFrom(dot, slot));
+  float distance;
+  kernels.estimate(&dot, &store_->factors_[slot], 1, query_->formula_, &distance);
+  return distance;
 }
 
 void CodeScorer::Score(RowRef* refs, const Slot* slots, size_t count, float* distances) const {
@@ -335,30 +326,34 @@ void CodeScorer::Score(RowRef* refs, const Slot* slots, size_t count, float* dis
     std::fill(distances, distances + count, 1.f);
     return;
   }
-  const auto dot_rows4 =
-      store_->is_rotated() ? store_->kernels_.dot_i8_u4_rows4 : store_->kernels_.dot_i8_u8_rows4;
+  const CodeKernels& kernels = store_->kernels_;
+  const auto dot_rows4 = store_->is_rotated() ? kernels.dot_i8_u4_rows4 : kernels.dot_i8_u8_rows4;
   const size_t dimension = store_->kernel_dimension();
   const int8_t* const components = query_->components();
   // Rows beyond the last are the last once more: cheaper than a kernel call a row.
   for (size_t i = count; i % 4 != 0; ++i) refs[i] = refs[count - 1];
-  for (size_t i = 0; i < count; i += 4) {
-    int32_t dots[4];
-    dot_rows4(components, refs + i, dimension, dots);
-    for (size_t j = i; j < i + 4 && j < count; ++j) {
-      distances[j] = EstimateFrom(dots[j - i], slots[j]);
+  constexpr size_t kBlock = 64;
+  for (size_t from = 0; from < count; from += kBlock) {
+    const size_t end = std::min(count, from + kBlock);
+    int32_t dots[kBlock];
+    CodeFactors factors[kBlock];
+    for (size_t i = from; i < end; ++i) factors[i - from] = store_->factors_[slots[i]];
+    for (size_t i = from; i < end; i += 4) {
+      dot_rows4(components, refs + i, refs + (i + 4 < count ? i + 4 : i), dimension,
+                dots + (i - from));
     }
+    kernels.estimate(dots, factors, end - from, query_->formula_, distances + from);
   }
-  for (size_t i = 0; i < count; ++i) distances[i] = Finite(distances[i]);
 }
 
 float CodeScorer::Deviation(Slot slot, float estimate) const {
-  const CodeStore::Factors factors = store_->factors_[slot];
+  const CodeFactors factors = store_->factors_[slot];
   if (factors.add > FLT_MAX || query_->is_zero()) return 0;
   const double doubt = store_->DoubtAt(slot).square;
   const double row = store_->SquaredLength(slot), query = query_->squared_length_;
   const double sense = store_->sense();
-  const double add = double{factors.add} * query_->centre_share_;
-  const double product = (add + query_->base_ - estimate) / sense;
+  const double add = double{factors.add} * query_->formula_.share;
+  const double product = (add + query_->formula_.base - estimate) / sense;
   // Near neighbours are exact where the angle between them is small: without the square of the
   // product their deviation would be twice as large as it is.
   const double apart = std::max(0.0, row * query - product * product);
@@ -368,7 +363,7 @@ float CodeScorer::Deviation(Slot slot, float estimate) const {
       (doubt + query_->code_doubt_) * apart + row * stretched * query_->step_doubt_;
   // The estimate itself is a sum of four f32.
   const double rounding =
-      0x1p-22 * (std::abs(add) + std::abs(query_->base_) + sense * std::abs(product));
+      0x1p-22 * (std::abs(add) + std::abs(query_->formula_.base) + sense * std::abs(product));
   return ToFloat(sense * std::sqrt(variance) + rounding);
 }
 

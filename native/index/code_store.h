@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cfloat>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -53,14 +54,15 @@ class CodeQuery {
   const int8_t* components() const { return lines_.data()->components; }
 
   std::vector<float> work_;  // the vector while it is prepared
-  std::vector<Line> lines_;  // the query as multiples of scale_
-  float scale_ = 0;
-  float shift_ = 0;            // what the offset of the codes adds to every dot product
-  float base_ = 0;             // the part of an estimate that all rows share
-  float centre_share_ = 1;     // the multiple of the centre that was taken off the query
+  std::vector<Line> lines_;  // the query as multiples of its scale
+  // How dot products become distances. `scale` is that of lines_, `shift` what the offset of the
+  // codes adds to every dot product, `share` the multiple of the centre that was taken off the
+  // query, `base` what all rows have in common, `largest` what an estimate becomes that is not
+  // finite.
+  CodeFormula formula_{.scale = 0, .shift = 0, .share = 1, .base = 0, .largest = 0};
   double squared_length_ = 0;  // of what was left
   double code_doubt_ = 0;      // CodeStore::DoubtOf of a query that is a code itself, or 0
-  double step_doubt_ = 0;      // variance of a component that was rounded to a multiple of scale_
+  double step_doubt_ = 0;  // variance of a component that was rounded to a multiple of the scale
   bool is_zero_ = false;
 };
 
@@ -109,17 +111,11 @@ class CodeStore {
   std::span<const float> centre() const { return centre_; }
   size_t row_bytes() const { return rows_.row_bytes(); }
   // Bytes beside each row.
-  size_t side_bytes() const { return sizeof(Factors) + doubts_.row_bytes(); }
+  size_t side_bytes() const { return sizeof(CodeFactors) + doubts_.row_bytes(); }
 
  private:
   friend class CodeScorer;
 
-  // An estimate is `add` times the query's share of the centre, plus what the query adds, plus
-  // `multiply` times the inner product of query and code. A zero vector under cosine has `add` =
-  // +Inf and `multiply` = 0.
-  struct Factors {
-    float add, multiply;
-  };
   // What is known of an error; read for the few rows that are reranked.
   struct Doubt {
     float square;          // DoubtOf
@@ -131,6 +127,9 @@ class CodeStore {
   size_t kernel_dimension() const { return is_rotated() ? row_bytes() * 2 : row_bytes(); }
   // What a digit of 0 stands for, in steps below zero.
   float offset() const { return is_rotated() ? 7.5f : 128.f; }
+  // What an estimate becomes that is not finite. Under cosine only zero vectors get there, whose
+  // `add` is +Inf and `multiply` 0: they are 1 from everything.
+  float LargestEstimate() const { return metric_ == Metric::kCosine ? 1 : FLT_MAX; }
   // -multiply for a vector whose code needs no stretching.
   float sense() const { return metric_ == Metric::kL2 ? 2.f : 1.f; }
 
@@ -163,7 +162,7 @@ class CodeStore {
   const CodeKernels& kernels_;
   const CodeRotation rotation_;
   SlotRows rows_;
-  SlotArray<Factors> factors_;
+  SlotArray<CodeFactors> factors_;
   SlotRows doubts_;
   std::vector<float> work_;  // Put's
 };
@@ -199,10 +198,6 @@ class CodeScorer {
  private:
   friend class CodeStore;
   CodeScorer(const CodeStore* store, const CodeQuery* query) : store_(store), query_(query) {}
-
-  float EstimateFrom(int32_t dot, Slot slot) const;
-  // What an estimate becomes that is not finite.
-  float Finite(float estimate) const;
 
   const CodeStore* store_;
   const CodeQuery* query_;

@@ -8,6 +8,17 @@
 
 namespace vitrine {
 
+// What becomes of the inner product of a query's code and a row's: an estimated distance,
+//   share * add + base + multiply * (scale * (dot - shift)),
+// rounded after each operation, in this order; what is not finite becomes `largest` or, below,
+// the most negative f32. NaN counts as too large.
+struct CodeFactors {
+  float add, multiply;  // of the row
+};
+struct CodeFormula {
+  float scale, shift, share, base, largest;  // of the query
+};
+
 // The kernels of one instruction set on small integers: on vectors of bytes, and on the codes of
 // index/code_store.h. Sums of integers are exact, so every form of every instruction set gives the
 // same bits; `hadamard` adds floats in one order everywhere, so that holds for it too.
@@ -15,6 +26,8 @@ namespace vitrine {
 //   a, b, query, row  [dim] of the type that the name says, any alignment, not retained; nothing
 //                     outside is read
 //   rows              4 pointers, not necessarily distinct
+//   next              4 rows that will be scored next, brought into the cache meanwhile, a line of
+//                     theirs for each line of `rows`; `rows` itself when there are none
 //   out               [4], must not overlap the inputs
 //   dim               1 to 65,536: up to there no sum leaves its type, whatever the components are
 // Pure functions: any number of threads at once.
@@ -22,19 +35,19 @@ struct CodeKernels {
   // Squared Euclidean distance, sum (a[i] - b[i])^2. It is also that of i8 vectors whose sign bits
   // have been flipped.
   uint32_t (*l2_u8)(const uint8_t* a, const uint8_t* b, size_t dim) noexcept;
-  void (*l2_u8_rows4)(const uint8_t* query, const uint8_t* const* rows, size_t dim,
-                      uint32_t* out) noexcept;
+  void (*l2_u8_rows4)(const uint8_t* query, const uint8_t* const* rows, const uint8_t* const* next,
+                      size_t dim, uint32_t* out) noexcept;
   // Inner product, sum a[i] * b[i].
   uint32_t (*dot_u8)(const uint8_t* a, const uint8_t* b, size_t dim) noexcept;
-  void (*dot_u8_rows4)(const uint8_t* query, const uint8_t* const* rows, size_t dim,
-                       uint32_t* out) noexcept;
+  void (*dot_u8_rows4)(const uint8_t* query, const uint8_t* const* rows, const uint8_t* const* next,
+                       size_t dim, uint32_t* out) noexcept;
   int32_t (*dot_i8)(const int8_t* a, const int8_t* b, size_t dim) noexcept;
-  void (*dot_i8_rows4)(const int8_t* query, const int8_t* const* rows, size_t dim,
-                       int32_t* out) noexcept;
+  void (*dot_i8_rows4)(const int8_t* query, const int8_t* const* rows, const int8_t* const* next,
+                       size_t dim, int32_t* out) noexcept;
   // Inner product of a signed query with unsigned bytes, the form that processors are fastest at.
   int32_t (*dot_i8_u8)(const int8_t* query, const uint8_t* row, size_t dim) noexcept;
-  void (*dot_i8_u8_rows4)(const int8_t* query, const uint8_t* const* rows, size_t dim,
-                          int32_t* out) noexcept;
+  void (*dot_i8_u8_rows4)(const int8_t* query, const uint8_t* const* rows,
+                          const uint8_t* const* next, size_t dim, int32_t* out) noexcept;
 
   // Inner product of a signed query with digits of four bits, 0 to 15.
   //   row  [dim / 2] bytes. Digits come in blocks of 128 in 64 bytes: byte i of a block holds digit
@@ -43,18 +56,23 @@ struct CodeKernels {
   //        digits, each in the order of the query.
   // REQUIRES: dim is a multiple of 64
   int32_t (*dot_i8_u4)(const int8_t* query, const uint8_t* row, size_t dim) noexcept;
-  void (*dot_i8_u4_rows4)(const int8_t* query, const uint8_t* const* rows, size_t dim,
-                          int32_t* out) noexcept;
+  void (*dot_i8_u4_rows4)(const int8_t* query, const uint8_t* const* rows,
+                          const uint8_t* const* next, size_t dim, int32_t* out) noexcept;
 
   // Bits in which two vectors of bits differ, and bits that both have. With the counts of each
   // alone the second gives jaccard: bits that either has are |a| + |b| - intersection.
   //   bytes  in place of dim: eight bits each
   uint32_t (*hamming)(const uint8_t* a, const uint8_t* b, size_t bytes) noexcept;
-  void (*hamming_rows4)(const uint8_t* query, const uint8_t* const* rows, size_t bytes,
-                        uint32_t* out) noexcept;
+  void (*hamming_rows4)(const uint8_t* query, const uint8_t* const* rows,
+                        const uint8_t* const* next, size_t bytes, uint32_t* out) noexcept;
   uint32_t (*intersection)(const uint8_t* a, const uint8_t* b, size_t bytes) noexcept;
-  void (*intersection_rows4)(const uint8_t* query, const uint8_t* const* rows, size_t bytes,
-                             uint32_t* out) noexcept;
+  void (*intersection_rows4)(const uint8_t* query, const uint8_t* const* rows,
+                             const uint8_t* const* next, size_t bytes, uint32_t* out) noexcept;
+
+  // Estimates from inner products.
+  //   dots, factors, out  [count]
+  void (*estimate)(const int32_t* dots, const CodeFactors* factors, size_t count,
+                   const CodeFormula& formula, float* out) noexcept;
 
   // Multiplies `v` by the Hadamard matrix of its size in place, unscaled: |v| grows by sqrt(n).
   //   v  [n] f32, any alignment

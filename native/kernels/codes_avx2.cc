@@ -1,6 +1,8 @@
+#include <cfloat>
 #include <cstring>
 #include <utility>
 
+#include "base/prefetch.h"
 #include "kernels/code_tables.h"
 #include "kernels/cpu_features.h"
 #include "kernels/isa.h"

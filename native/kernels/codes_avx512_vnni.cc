@@ -1,5 +1,7 @@
+#include <cfloat>
 #include <utility>
 
+#include "base/prefetch.h"
 #include "kernels/code_tables.h"
 #include "kernels/cpu_features.h"
 #include "kernels/isa.h"

@@ -101,22 +101,24 @@ struct CodeForms {
   // Scores one row for each index `r`. Folds and not loops over the rows: compilers keep an array
   // in registers only if every index into it is a constant from the start. Two sums a row, because
   // a dot product takes five cycles and two may begin in each.
-  template <class Term, class Out, class QueryByte, class RowByte, size_t... r>
+  template <class Term, bool kFetch, class Out, class QueryByte, class RowByte, size_t... r>
   static VITRINE_ALWAYS_INLINE void ScoreRows(std::index_sequence<r...>, const QueryByte* query,
-                                              const RowByte* const* rows_in_memory, size_t dim,
+                                              const RowByte* const* rows_in_memory,
+                                              const RowByte* const* next_in_memory, size_t dim,
                                               Out* out) {
     constexpr size_t kStep = Term::kStep;
     const RowByte* const rows[] = {rows_in_memory[r]...};
+    const RowByte* const next_rows[] = {next_in_memory[r]...};
     Sum32 even[sizeof...(r)], odd[sizeof...(r)];
     ((even[r] = Isa::Zero(), odd[r] = Isa::Zero()), ...);
     Sum32 query_sum = Isa::Zero();
     size_t at = 0;
     for (; dim - at >= 2 * kStep; at += 2 * kStep) {
+      if constexpr (kFetch) (Fetch<2 * kStep>(next_rows[r] + at), ...);
       const auto first = Term::Load(query + at);
       ((even[r] = Term::Step(even[r], first, rows[r] + at)), ...);
-      const size_t next = at + kStep;
-      const auto second = Term::Load(query + next);
-      ((odd[r] = Term::Step(odd[r], second, rows[r] + next)), ...);
+      const auto second = Term::Load(query + at + kStep);
+      ((odd[r] = Term::Step(odd[r], second, rows[r] + at + kStep)), ...);
       if constexpr (Term::kFlip != 0) {
         query_sum = Term::AddQuery(Term::AddQuery(query_sum, first), second);
       }
@@ -147,29 +149,41 @@ struct CodeForms {
   template <class Term, class Out, class A, class B>
   static Out Score(const A* a, const B* b, size_t dim) noexcept {
     Out out;
-    ScoreRows<Term>(std::make_index_sequence<1>(), a, &b, dim, &out);
+    ScoreRows<Term, false>(std::make_index_sequence<1>(), a, &b, &b, dim, &out);
     return out;
   }
 
+  // The lines under `kLength` bytes.
+  template <size_t kLength>
+  static VITRINE_ALWAYS_INLINE void Fetch(const void* from) {
+    Prefetch(from);
+    if constexpr (kLength > kCacheLineBytes) {
+      Prefetch(static_cast<const char*>(from) + kCacheLineBytes);
+    }
+  }
+
   template <class Term, class Out, class QueryByte, class RowByte>
-  static void ScoreRows4(const QueryByte* query, const RowByte* const* rows, size_t dim,
-                         Out* out) noexcept {
-    ScoreRows<Term>(std::make_index_sequence<4>(), query, rows, dim, out);
+  static void ScoreRows4(const QueryByte* query, const RowByte* const* rows,
+                         const RowByte* const* next, size_t dim, Out* out) noexcept {
+    ScoreRows<Term, true>(std::make_index_sequence<4>(), query, rows, next, dim, out);
   }
 
   // Digits of four bits: the layout of code_kernels.h.
-  template <size_t... r>
+  template <bool kFetch, size_t... r>
   static VITRINE_ALWAYS_INLINE void ScoreU4(std::index_sequence<r...>, const int8_t* query,
-                                            const uint8_t* const* rows_in_memory, size_t dim,
+                                            const uint8_t* const* rows_in_memory,
+                                            const uint8_t* const* next_in_memory, size_t dim,
                                             int32_t* out) {
     constexpr size_t kBytes = Isa::kBytes;
     const uint8_t* const rows[] = {rows_in_memory[r]...};
+    const uint8_t* const next_rows[] = {next_in_memory[r]...};
     typename Isa::U4Sum sums[sizeof...(r)];
     ((sums[r] = Isa::ZeroU4()), ...);
     const size_t blocks = dim / 128;
     for (size_t block = 0; block < blocks;) {
       const size_t stop = blocks - block < Isa::kU4Blocks ? blocks : block + Isa::kU4Blocks;
       for (; block < stop; ++block) {
+        if constexpr (kFetch) (Fetch<64>(next_rows[r] + block * 64), ...);
         for (size_t i = 0; i < 64; i += kBytes) {
           const Bytes low = Isa::Load(query + block * 128 + i);
           const Bytes high = Isa::Load(query + block * 128 + 64 + i);
@@ -180,6 +194,7 @@ struct CodeForms {
     }
     if (dim % 128 != 0) {
       const int8_t* const tail = query + blocks * 128;
+      if constexpr (kFetch) (Fetch<32>(next_rows[r] + blocks * 64), ...);
       if constexpr (kBytes == 64) {
         const Bytes low = Isa::LoadHalf(tail), high = Isa::LoadHalf(tail + 32);
         ((sums[r] = Isa::StepU4(sums[r], Isa::LoadHalf(rows[r] + blocks * 64), low, high)), ...);
@@ -202,13 +217,25 @@ struct CodeForms {
 
   static int32_t DotI8U4(const int8_t* query, const uint8_t* row, size_t dim) noexcept {
     int32_t out;
-    ScoreU4(std::make_index_sequence<1>(), query, &row, dim, &out);
+    ScoreU4<false>(std::make_index_sequence<1>(), query, &row, &row, dim, &out);
     return out;
   }
 
-  static void DotI8U4Rows4(const int8_t* query, const uint8_t* const* rows, size_t dim,
-                           int32_t* out) noexcept {
-    ScoreU4(std::make_index_sequence<4>(), query, rows, dim, out);
+  static void DotI8U4Rows4(const int8_t* query, const uint8_t* const* rows,
+                           const uint8_t* const* next, size_t dim, int32_t* out) noexcept {
+    ScoreU4<true>(std::make_index_sequence<4>(), query, rows, next, dim, out);
+  }
+
+  // Without branches, so that compilers make vectors of it.
+  static void Estimate(const int32_t* dots, const CodeFactors* factors, size_t count,
+                       const CodeFormula& formula, float* out) noexcept {
+    const auto [scale, shift, share, base, largest] = formula;
+    for (size_t i = 0; i < count; ++i) {
+      const float product = scale * (static_cast<float>(dots[i]) - shift);
+      const float estimate = factors[i].add * share + base + factors[i].multiply * product;
+      const float bounded = estimate < FLT_MAX ? estimate : largest;
+      out[i] = bounded > -FLT_MAX ? bounded : -FLT_MAX;
+    }
   }
 
   // Two steps a pass where two are left: half of the loads and stores, the same additions.
@@ -255,6 +282,7 @@ struct CodeForms {
       .hamming_rows4 = ScoreRows4<BitTerm<Isa, false>, uint32_t, uint8_t, uint8_t>,
       .intersection = Score<BitTerm<Isa, true>, uint32_t, uint8_t, uint8_t>,
       .intersection_rows4 = ScoreRows4<BitTerm<Isa, true>, uint32_t, uint8_t, uint8_t>,
+      .estimate = Estimate,
       .hadamard = Hadamard,
   };
 };

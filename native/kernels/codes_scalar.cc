@@ -1,4 +1,5 @@
 #include <bit>
+#include <cfloat>
 #include <cstring>
 
 #include "kernels/code_tables.h"
@@ -26,7 +27,8 @@ Out Score(const A* a, const B* b, size_t dim) noexcept {
 }
 
 template <class Term, class Out, class Query, class Row>
-void ScoreRows4(const Query* query, const Row* const* rows, size_t dim, Out* out) noexcept {
+void ScoreRows4(const Query* query, const Row* const* rows, const Row* const* /*next*/, size_t dim,
+                Out* out) noexcept {
   for (size_t r = 0; r < 4; ++r) out[r] = Score<Term, Out>(query, rows[r], dim);
 }
 
@@ -42,8 +44,8 @@ int32_t DotI8U4(const int8_t* query, const uint8_t* row, size_t dim) noexcept {
   return sum;
 }
 
-void DotI8U4Rows4(const int8_t* query, const uint8_t* const* rows, size_t dim,
-                  int32_t* out) noexcept {
+void DotI8U4Rows4(const int8_t* query, const uint8_t* const* rows, const uint8_t* const* /*next*/,
+                  size_t dim, int32_t* out) noexcept {
   for (size_t r = 0; r < 4; ++r) out[r] = DotI8U4(query, rows[r], dim);
 }
 
@@ -68,9 +70,20 @@ uint32_t CountBits(const uint8_t* a, const uint8_t* b, size_t bytes) noexcept {
 }
 
 template <class Term>
-void CountBitsRows4(const uint8_t* query, const uint8_t* const* rows, size_t bytes,
-                    uint32_t* out) noexcept {
+void CountBitsRows4(const uint8_t* query, const uint8_t* const* rows,
+                    const uint8_t* const* /*next*/, size_t bytes, uint32_t* out) noexcept {
   for (size_t r = 0; r < 4; ++r) out[r] = CountBits<Term>(query, rows[r], bytes);
+}
+
+void Estimate(const int32_t* dots, const CodeFactors* factors, size_t count,
+              const CodeFormula& formula, float* out) noexcept {
+  const auto [scale, shift, share, base, largest] = formula;
+  for (size_t i = 0; i < count; ++i) {
+    const float product = scale * (static_cast<float>(dots[i]) - shift);
+    const float estimate = factors[i].add * share + base + factors[i].multiply * product;
+    const float bounded = estimate < FLT_MAX ? estimate : largest;
+    out[i] = bounded > -FLT_MAX ? bounded : -FLT_MAX;
+  }
 }
 
 void Hadamard(float* v, size_t n) noexcept {
@@ -110,6 +123,7 @@ constinit const CodeKernelTable kScalarCodes = {
             .hamming_rows4 = CountBitsRows4<XorTerm>,
             .intersection = CountBits<AndTerm>,
             .intersection_rows4 = CountBitsRows4<AndTerm>,
+            .estimate = Estimate,
             .hadamard = Hadamard,
         },
 };

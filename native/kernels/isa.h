@@ -1,5 +1,7 @@
 #pragma once
 
+#include "base/platform.h"
+
 // Compiling part of a file for a wider instruction set than the rest of the program.
 //
 //   #include everything first, then
@@ -72,12 +74,4 @@
 #define VITRINE_TARGET_BEGIN_DOTPROD VITRINE_TARGET_BEGIN("arch=armv8.2-a+dotprod")
 #endif
 #endif
-#endif
-
-// For the parts of a kernel whose vectors must stay in registers whatever the compiler's heuristics
-// say: arguments of a vector type would otherwise travel through memory.
-#if defined(_MSC_VER) && !defined(__clang__)
-#define VITRINE_ALWAYS_INLINE __forceinline
-#else
-#define VITRINE_ALWAYS_INLINE inline __attribute__((always_inline))
 #endif

@@ -2,7 +2,11 @@
 // the scalar one against sums in 64 bits.
 
 #include <algorithm>
+#include <bit>
+#include <cfloat>
+#include <cmath>
 #include <cstring>
+#include <random>
 #include <set>
 #include <utility>
 
@@ -11,6 +15,7 @@
 #include "kernels/cpu_features.h"
 #include "kernels/isa.h"
 #include "kernels_support.h"
+#include "random_data.h"
 
 namespace vitrine {
 namespace {
@@ -77,17 +82,17 @@ Scores ScoresOf(const CodeKernels& codes, const uint8_t* query, const uint8_t* c
                                        Signed(rows[3])};
   Scores s{std::vector<uint32_t>(24, kUnsignedMark), std::vector<int32_t>(12, kSignedMark)};
   s.unsigned_scores[0] = codes.l2_u8(query, rows[0], dim);
-  codes.l2_u8_rows4(query, rows, dim, &s.unsigned_scores[1]);
+  codes.l2_u8_rows4(query, rows, rows, dim, &s.unsigned_scores[1]);
   s.unsigned_scores[6] = codes.dot_u8(query, rows[0], dim);
-  codes.dot_u8_rows4(query, rows, dim, &s.unsigned_scores[7]);
+  codes.dot_u8_rows4(query, rows, rows, dim, &s.unsigned_scores[7]);
   s.unsigned_scores[12] = codes.hamming(query, rows[0], dim);
-  codes.hamming_rows4(query, rows, dim, &s.unsigned_scores[13]);
+  codes.hamming_rows4(query, rows, rows, dim, &s.unsigned_scores[13]);
   s.unsigned_scores[18] = codes.intersection(query, rows[0], dim);
-  codes.intersection_rows4(query, rows, dim, &s.unsigned_scores[19]);
+  codes.intersection_rows4(query, rows, rows, dim, &s.unsigned_scores[19]);
   s.signed_scores[0] = codes.dot_i8(Signed(query), signed_rows[0], dim);
-  codes.dot_i8_rows4(Signed(query), signed_rows, dim, &s.signed_scores[1]);
+  codes.dot_i8_rows4(Signed(query), signed_rows, signed_rows, dim, &s.signed_scores[1]);
   s.signed_scores[6] = codes.dot_i8_u8(Signed(query), rows[0], dim);
-  codes.dot_i8_u8_rows4(Signed(query), rows, dim, &s.signed_scores[7]);
+  codes.dot_i8_u8_rows4(Signed(query), rows, rows, dim, &s.signed_scores[7]);
   return s;
 }
 
@@ -95,7 +100,7 @@ Scores DigitScoresOf(const CodeKernels& codes, const uint8_t* query, const uint8
                      size_t dim) {
   Scores s{{}, std::vector<int32_t>(6, kSignedMark)};
   s.signed_scores[0] = codes.dot_i8_u4(Signed(query), rows[0], dim);
-  codes.dot_i8_u4_rows4(Signed(query), rows, dim, &s.signed_scores[1]);
+  codes.dot_i8_u4_rows4(Signed(query), rows, rows, dim, &s.signed_scores[1]);
   return s;
 }
 
@@ -105,6 +110,37 @@ int DigitAt(const uint8_t* row, size_t dim, size_t i) {
   const size_t bytes = dim - block * 128 < 128 ? 32 : 64;
   const int byte = row[block * 64 + within % bytes];
   return within < bytes ? byte & 15 : byte >> 4;
+}
+
+// Formulas and factors of all sizes: what is not finite is bounded, and nothing else is changed.
+TEST_P(KernelsCodes, EstimatesAreTheSameBits) {
+  VITRINE_TRACE_SEED();
+  std::mt19937_64 random(TestSeed());
+  const float special[] = {0, -0.f, 1, -1, FLT_MAX, -FLT_MAX, INFINITY, -INFINITY, NAN, 1e-40f};
+  const auto any = [&] {
+    const float normal = std::normal_distribution<float>()(random);
+    return random() % 8 == 0 ? special[random() % std::size(special)] : normal;
+  };
+  for (size_t count = 0; count <= 70; ++count) {
+    std::vector<int32_t> dots(count);
+    std::vector<CodeFactors> factors(count);
+    for (int32_t& dot : dots) dot = static_cast<int32_t>(random()) >> (random() % 31);
+    for (CodeFactors& factor : factors) factor = {any(), any()};
+    const CodeFormula formula{.scale = any(),
+                              .shift = any() * 1000,
+                              .share = any(),
+                              .base = any(),
+                              .largest = count % 2 == 0 ? FLT_MAX : 1};
+    constexpr float kMark = 12345;
+    std::vector<float> ours(count + 1, kMark), expected(count + 1, kMark);
+    codes().estimate(dots.data(), factors.data(), count, formula, ours.data());
+    Scalar().estimate(dots.data(), factors.data(), count, formula, expected.data());
+    for (size_t i = 0; i <= count; ++i) {
+      ASSERT_EQ(std::bit_cast<uint32_t>(ours[i]), std::bit_cast<uint32_t>(expected[i])) << i;
+      ASSERT_TRUE(std::isfinite(ours[i]));
+    }
+    ASSERT_EQ(ours[count], kMark);
+  }
 }
 
 TEST_P(KernelsCodes, EqualsScalarInEveryDimension) {
@@ -300,7 +336,7 @@ TEST(CodeKernelTables, GivesEverySetAllKernels) {
     const CodeKernels& codes = table->codes;
     EXPECT_TRUE(codes.l2_u8 && codes.l2_u8_rows4 && codes.dot_u8 && codes.dot_u8_rows4);
     EXPECT_TRUE(codes.dot_i8 && codes.dot_i8_rows4 && codes.dot_i8_u8 && codes.dot_i8_u8_rows4);
-    EXPECT_TRUE(codes.dot_i8_u4 && codes.dot_i8_u4_rows4 && codes.hadamard);
+    EXPECT_TRUE(codes.dot_i8_u4 && codes.dot_i8_u4_rows4 && codes.estimate && codes.hadamard);
     EXPECT_TRUE(codes.hamming && codes.hamming_rows4);
     EXPECT_TRUE(codes.intersection && codes.intersection_rows4);
   }
