@@ -27,7 +27,7 @@ export const usage = `Usage: npm run bench -- --data DIR[,DIR…] [options]
   --rounds N        interleaved rounds of the search, default 5
   --turnovers N     default 10
   --k N             neighbours, default 10
-  --quantization Q  of vitrine: none, sq8, rq4 or auto, default none
+  --quantization Q  of vitrine: none, sq8, rq4 or auto, default auto
   --core N          the core that single-threaded work is pinned to, default the last
   --metric NAME     l2, cosine or ip, instead of what the README.md beside the folders says
   --dimension N     likewise
@@ -89,7 +89,7 @@ export function parseOptions(words, { sample, lastCore }) {
     rounds: wholeNumber('rounds', values.rounds) ?? (values.quick ? 3 : 5),
     turnovers: wholeNumber('turnovers', values.turnovers) ?? 10,
     k: wholeNumber('k', values.k) ?? 10,
-    quantization: values.quantization ?? 'none',
+    quantization: values.quantization ?? 'auto',
     core: values.core === undefined ? lastCore : wholeNumber('core', values.core, 0),
     metric: values.metric,
     dimension: wholeNumber('dimension', values.dimension),

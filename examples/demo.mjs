@@ -7,7 +7,8 @@ import { bar, bold, dim, megabytes, micros, number, picture, sideBySide } from '
 const side = 28
 const dimension = side * side
 const k = 10
-const beamWidths = [10, 16, 24, 32, 64, 128]
+const beamWidths = [16, 24, 32, 48, 64, 128]
+const codeNames = { none: 'vectors', sq8: 'codes of 8 bits', rq4: 'codes of 4 bits a component' }
 /** A search is repeated until it has taken this long, so that a figure is not the noise of a moment. */
 const measuredMs = 120
 
@@ -33,9 +34,10 @@ async function buildIndex(index, base) {
   await index.add(null, base)
   const taken = seconds(start)
   const rate = number(index.size / taken)
+  const { quantization } = index.explain(rowOf(base, 0), { k })
   print(
     '',
-    `${bold('Indexing')}  ${number(index.size)} vectors in ${taken.toFixed(2)} s, ${rate} a second`,
+    `${bold('Indexing')}  ${number(index.size)} vectors in ${taken.toFixed(2)} s, ${rate} a second; searched by ${codeNames[quantization]}`,
   )
 }
 
@@ -150,13 +152,12 @@ function showLatency(index, queries, queryCount, ef) {
 }
 
 function showMemory(index) {
-  const { total, vectors, graph, ids, other } = index.memoryUsage()
-  const parts = Object.entries({ vectors, graph, ids, other })
+  const { total, ...parts } = index.memoryUsage()
   print(
     '',
-    `${bold('Memory')}  ${megabytes(total).trim()}, ${(total / vectors).toFixed(3)} × the vectors alone`,
+    `${bold('Memory')}  ${megabytes(total).trim()}, ${(total / parts.vectors).toFixed(3)} × the vectors alone`,
     '',
-    ...parts.map(
+    ...Object.entries(parts).map(
       ([name, size]) => `${name.padStart(9)}  ${megabytes(size)}  ${bar(size / total, 30)}`,
     ),
   )

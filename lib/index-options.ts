@@ -26,8 +26,10 @@ export interface IndexOptions<I extends IdType = 'u32'> {
   /** Beam width of the search that links a new point, 1 … 16,384, default 200. */
   readonly efConstruction?: number
   /**
-   * Default `'none'`. Codes are kept beside the vectors: searches and writes are several times faster, distances of hits are exact all the
-   * same, and memory grows by an eighth (`rq4`) to a quarter (`sq8`). They are made when there are a thousand points.
+   * Searches and writes on codes are two to five times faster than on vectors. Those are kept too: distances of hits are exact, and memory
+   * grows by an eighth of them (`rq4`, four bits a component) or a quarter (`sq8`, eight bits). Codes are made when there are a thousand
+   * points. `'auto'` (default) then chooses: none up to 32 dimensions, `sq8` below 96 or where four bits would not tell neighbours apart,
+   * else `rq4`. `explain` tells which a search uses.
    */
   readonly quantization?: Quantization
   /** Points to make room for at once, default 0. The index grows beyond it. */

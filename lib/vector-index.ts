@@ -85,7 +85,7 @@ export class Index<I extends IdType = 'u32'> {
       const parsed = indexOptions.parse(options)
       const { dimension, metric = 'l2', type = 'f32', name = 'index' } = parsed
       const idType = (parsed.idType ?? 'u32') as I
-      const { m, efConstruction, capacity, seed, threads, quantization = 'none' } = parsed
+      const { m, efConstruction, capacity, seed, threads, quantization = 'auto' } = parsed
       this.#handle = native.createIndex(
         dimension,
         metric,

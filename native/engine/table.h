@@ -188,6 +188,12 @@ class Table final : private IdMap::OwnerIds {
   // May throw std::bad_alloc, as may the next.
   void MakeCodesWhenDue();
   void MakeCodes();
+  // Codes of every row; false, and nothing changed, when memory is refused.
+  //   kind  kSq8 or kRq4
+  bool MakeCodesAround(std::span<const float> centre, Quantization kind);
+  // All rows that hold a vector.
+  template <typename Visitor>
+  void ForEachRow(Visitor visit) const;
   Quantization ChooseQuantization(std::span<const Slot> sample,
                                   std::span<const float> centre) const;
   Status MakeRoom(size_t count);

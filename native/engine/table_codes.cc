@@ -24,24 +24,24 @@ constexpr size_t kQueries = 50;
 
 }  // namespace
 
+template <typename Visitor>
+void Table::ForEachRow(Visitor visit) const {
+  for (size_t word = 0; word * 64 < SlotLimit(); ++word) {
+    for (uint64_t rows = occupied_.Word(word); rows != 0; rows &= rows - 1) {
+      visit(static_cast<Slot>(word * 64 + static_cast<size_t>(std::countr_zero(rows))));
+    }
+  }
+}
+
 void Table::MakeCodesWhenDue() {
   if (options_.quantization == Quantization::kNone || codes_decided_ || size() < kSample) return;
   MakeCodes();
 }
 
-// Changes nothing before all that can fail is done: without codes searches are as right, only
-// slower, and the next write tries again.
 void Table::MakeCodes() {
   std::vector<Slot> sample;
-  const auto for_each_row = [&](auto visit) {
-    for (size_t word = 0; word * 64 < SlotLimit(); ++word) {
-      for (uint64_t rows = occupied_.Word(word); rows != 0; rows &= rows - 1) {
-        visit(static_cast<Slot>(word * 64 + static_cast<size_t>(std::countr_zero(rows))));
-      }
-    }
-  };
   sample.reserve(kSample);
-  for_each_row([&](Slot slot) {
+  ForEachRow([&](Slot slot) {
     if (sample.size() < kSample && !zero_.Test(slot)) sample.push_back(slot);
   });
   std::vector<float> rows(sample.size() * dimension());
@@ -53,22 +53,28 @@ void Table::MakeCodes() {
   const Quantization chosen = ChooseQuantization(sample, centre);
   if (chosen == Quantization::kNone) {
     codes_decided_ = true;
-    return;
+  } else {
+    // Without codes searches are as right, only slower, and the next write tries again.
+    (void)MakeCodesAround(centre, chosen);
   }
+}
+
+bool Table::MakeCodesAround(std::span<const float> centre, Quantization kind) {
   const CodeStore::Options options{
       .dimension = dimension(),
       .metric = metric(),
-      .kind = chosen == Quantization::kRq4 ? CodeKind::kRq4 : CodeKind::kSq8,
+      .kind = kind == Quantization::kRq4 ? CodeKind::kRq4 : CodeKind::kSq8,
       .centre = centre,
   };
   auto store = std::make_unique<CodeStore>(options, SelectCodeKernels(kernels_.set).codes);
-  if (!store->Grow(SlotLimit())) return;
-  for_each_row([&](Slot slot) { store->Put(slot, vectors_.Row(slot)); });
+  if (!store->Grow(SlotLimit())) return false;
+  ForEachRow([&](Slot slot) { store->Put(slot, vectors_.Row(slot)); });
   code_store_ = std::move(store);
   codes_decided_ = true;
   graph_.UseCodes(*code_store_);
   // Release; partner: the acquire in searches, which then find a code in every row.
   codes_.store(code_store_.get(), std::memory_order_release);
+  return true;
 }
 
 // The measured rule of docs/decisions/0004-codes.md.

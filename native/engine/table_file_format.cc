@@ -16,6 +16,7 @@ void EncodeConfig(const IndexConfig& config, std::byte* out) {
                            config.points, config.entries_offered, config.entries_stride};
   for (size_t i = 0; i < std::size(narrow); ++i) StoreLittleEndian(out + 4 * i, narrow[i]);
   for (size_t i = 0; i < std::size(wide); ++i) StoreLittleEndian(out + 32 + 8 * i, wide[i]);
+  StoreLittleEndian(out + 88, config.codes);
 }
 
 IndexConfig DecodeConfig(const std::byte* in) {
@@ -37,6 +38,7 @@ IndexConfig DecodeConfig(const std::byte* in) {
       .points = wide(4),
       .entries_offered = wide(5),
       .entries_stride = wide(6),
+      .codes = narrow(22),
   };
 }
 

@@ -29,9 +29,10 @@ struct IndexConfig {
   uint64_t points = 0;
   uint64_t entries_offered = 0;
   uint64_t entries_stride = 1;
+  uint32_t codes = 0;
 
   static constexpr size_t kBytes = 128;
-  static constexpr size_t kReservedFrom = 88;
+  static constexpr size_t kReservedFrom = 92;
 
   size_t id_bytes() const { return id_type == 0 ? sizeof(uint32_t) : sizeof(uint64_t); }
   // Rows of the file start on cache lines, so that they can be used in place one day.

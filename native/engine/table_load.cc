@@ -76,6 +76,7 @@ class TableLoader {
   Status ReadVectors();
   Status ReadLinks();
   Status ReadEntries();
+  Status MakeCodes();
 
   // Calls visit(elements) -> Status with all elements of a section, in order.
   template <typename Visitor>
@@ -105,6 +106,7 @@ class TableLoader {
   ThreadPool* const pool_;
   const size_t threads_;
   std::array<const SectionEntry*, kTypes> sections_{};
+  const SectionEntry* centre_ = nullptr;  // where there are codes
   IndexConfig config_;
   std::unique_ptr<Table> table_;
   PointId highest_id_ = 0;
@@ -123,7 +125,7 @@ Result<std::unique_ptr<Table>> TableLoader::Load() {
   VITRINE_RETURN_IF_ERROR(ReadLinks());
   VITRINE_RETURN_IF_ERROR(ReadEntries());
   table_->graph_.FinishRestore(table_->WriterScratch(0));
-  table_->MakeCodesWhenDue();
+  VITRINE_RETURN_IF_ERROR(MakeCodes());
   return std::move(table_);
 }
 
@@ -131,6 +133,8 @@ Status TableLoader::FindSections() {
   for (const SectionEntry& section : reader_.sections()) {
     if (section.type > 0 && section.type < kTypes) {
       sections_[section.type] = &section;
+    } else if (section.type == static_cast<uint32_t>(SectionType::kCodeCentre)) {
+      centre_ = &section;
     } else if ((section.flags & SectionEntry::kMayBeIgnored) == 0) {
       return reader_.Unknown("needs what this version does not know: " + SectionName(section.type));
     }
@@ -171,9 +175,21 @@ Status TableLoader::CheckConfig() const {
     return unknown("quantization", config_.quantization);
   }
 
+  if (config_.codes > static_cast<uint32_t>(Quantization::kRq4)) {
+    return unknown("codes", config_.codes);
+  }
+
   const auto corrupt = [&](std::string_view what) {
     return Corrupt(SectionType::kConfig, 0, what);
   };
+  const auto asked = static_cast<Quantization>(config_.quantization);
+  const auto made = static_cast<Quantization>(config_.codes);
+  if (made != Quantization::kNone && asked != Quantization::kAuto && asked != made) {
+    return corrupt("the codes are not those that were asked for");
+  }
+  if ((made != Quantization::kNone) != (centre_ != nullptr)) {
+    return corrupt("codes have a centre, and nothing else has");
+  }
   if (config_.dimension < 1 || config_.dimension > kMaxDimension) {
     return corrupt("the dimension is out of range");
   }
@@ -198,6 +214,10 @@ Status TableLoader::CheckConfig() const {
 
 // From here on memory that is asked for is in proportion to the file's length.
 Status TableLoader::CheckSizes() const {
+  if (centre_ != nullptr &&
+      (centre_->count != config_.dimension || centre_->element_bytes != sizeof(float))) {
+    return Corrupt(*centre_, 0, "it does not have the size that the config asks for");
+  }
   const struct {
     SectionType type;
     uint64_t count;
@@ -456,6 +476,23 @@ Status TableLoader::ReadEntries() {
   }
   table_->graph_.RestoreEntries(entries, config_.entries_offered, config_.entries_stride);
   return {};
+}
+
+// The same codes as before, and thus the same searches.
+Status TableLoader::MakeCodes() {
+  if (centre_ == nullptr) {
+    table_->MakeCodesWhenDue();
+    return {};
+  }
+  std::vector<std::byte> buffer;
+  const auto bytes = reader_.Read(*centre_, 0, centre_->count, buffer);
+  if (!bytes.ok()) return bytes.status();
+  if (!AllFinite(*bytes)) return Corrupt(*centre_, 0, "it is not finite");
+  std::vector<float> centre(config_.dimension);
+  std::memcpy(centre.data(), bytes->data(), bytes->size());
+  const auto kind = static_cast<Quantization>(config_.codes);
+  if (table_->MakeCodesAround(centre, kind)) return {};
+  return {ErrorCode::kOutOfMemory, "no memory for the codes of the file"};
 }
 
 Result<std::unique_ptr<Table>> LoadTable(const std::string& path, const KernelTable& kernels,

@@ -90,8 +90,10 @@ class TableWriter {
   Status WriteVectors(ContainerWriter& writer) const;
   Status WriteLinks(ContainerWriter& writer) const;
   Status WriteEntries(ContainerWriter& writer) const;
+  Status WriteCentre(ContainerWriter& writer) const;
 
   const Table& table_;
+  const CodeStore* const codes_;  // null if there are none
   std::optional<ReaderPool::Lease> lease_;
   std::optional<SlotSet> rows_;    // rows with a point
   std::optional<SlotSet> owners_;  // those whose owner is one
@@ -100,7 +102,8 @@ class TableWriter {
   IndexConfig config_;
 };
 
-TableWriter::TableWriter(const Table& table) : table_(table) {
+TableWriter::TableWriter(const Table& table)
+    : table_(table), codes_(table.codes_.load(std::memory_order_acquire)) {
   Take();
   rows_->Number();
   nodes_ = rows_;
@@ -120,6 +123,7 @@ TableWriter::TableWriter(const Table& table) : table_(table) {
   config_.seed = options.graph.seed;
   config_.capacity = options.capacity;
   config_.rows = rows_->size();
+  config_.codes = codes_ == nullptr ? 0 : static_cast<uint32_t>(codes_->kind()) + 1;
   CollectEntries();
 }
 
@@ -167,6 +171,7 @@ Result<Digest128> TableWriter::Write(ContainerWriter& writer) const {
   VITRINE_RETURN_IF_ERROR(WriteVectors(writer));
   VITRINE_RETURN_IF_ERROR(WriteLinks(writer));
   VITRINE_RETURN_IF_ERROR(WriteEntries(writer));
+  if (codes_ != nullptr) VITRINE_RETURN_IF_ERROR(WriteCentre(writer));
   return writer.Finish(lease_->snapshot());
 }
 
@@ -263,6 +268,12 @@ Status TableWriter::WriteLinks(ContainerWriter& writer) const {
 Status TableWriter::WriteEntries(ContainerWriter& writer) const {
   writer.BeginSection(SectionType::kEntries, sizeof(uint32_t));
   VITRINE_RETURN_IF_ERROR(writer.Append(std::as_bytes(std::span(entries_))));
+  return writer.EndSection();
+}
+
+Status TableWriter::WriteCentre(ContainerWriter& writer) const {
+  writer.BeginSection(SectionType::kCodeCentre, sizeof(float));
+  VITRINE_RETURN_IF_ERROR(writer.Append(std::as_bytes(codes_->centre())));
   return writer.EndSection();
 }
 

@@ -37,7 +37,7 @@ enum class SectionType : uint32_t {
   kLinks = 6,
   kEntries = 7,
   kHosts = 8,
-  kFirstCodes = 16,  // to 31: spoken for
+  kCodeCentre = 16,  // to 31: of codes
   kRecordEnds = 32,
   kRecords = 33,
   kIdempotency = 48,

@@ -7,6 +7,7 @@
 #include <cstring>
 #include <functional>
 #include <limits>
+#include <numeric>
 #include <string>
 #include <vector>
 
@@ -264,6 +265,13 @@ const Damage kDamages[] = {
     {"OddStride", SetIn<uint64_t>(SectionType::kConfig, 80, 3), ErrorCode::kCorrupt, "spacing"},
     {"LargeStride", SetIn<uint64_t>(SectionType::kConfig, 80, uint64_t{1} << 63),
      ErrorCode::kCorrupt, "spacing"},
+    {"Codes", SetIn<uint32_t>(SectionType::kConfig, 88, 3), ErrorCode::kFormat, "codes 3"},
+    {"CodesNotAskedFor", SetIn<uint32_t>(SectionType::kConfig, 88, 1), ErrorCode::kCorrupt,
+     "asked for"},
+    {"CodesWithoutCentre",
+     Both(SetIn<uint32_t>(SectionType::kConfig, 24, 3),
+          SetIn<uint32_t>(SectionType::kConfig, 88, 2)),
+     ErrorCode::kCorrupt, "centre"},
     {"ConfigReserved", SetIn<uint64_t>(SectionType::kConfig, 120, 1), ErrorCode::kCorrupt,
      "reserved"},
     // Ids, births and guests.
@@ -424,7 +432,7 @@ TEST(TableFileDamage, SectionsThatMayBeIgnoredAre) {
         ExpectOk(writer.Append({old.data() + section.offset, static_cast<size_t>(section.length)}));
         ExpectOk(writer.EndSection());
       }
-      writer.BeginSection(SectionType::kFirstCodes, 1, flags);
+      writer.BeginSection(static_cast<SectionType>(31), 1, flags);
       ExpectOk(writer.Append(Bytes(100)));
       ExpectOk(writer.EndSection());
       ASSERT_TRUE(writer.Finish(FooterOf(old).covered_version).ok());
@@ -432,6 +440,33 @@ TEST(TableFileDamage, SectionsThatMayBeIgnoredAre) {
     const auto loaded = Load(files);
     EXPECT_EQ(loaded.ok(), flags != 0);
     EXPECT_TRUE(loaded.ok() || loaded.status().code() == ErrorCode::kFormat);
+  }
+}
+
+TEST(TableFileDamage, CentresOfCodesAreChecked) {
+  constexpr size_t kDimension = 4;
+  const auto table = MakeTable(Shape{.dimension = kDimension, .quantization = Quantization::kSq8});
+  std::vector<PointId> ids(1000);
+  std::iota(ids.begin(), ids.end(), PointId{0});
+  ExpectOk(table->Add(ids, RandomVectors(ids.size(), kDimension, 1)));
+  const Bytes whole = SavedBytes(*table);
+  const struct {
+    std::function<void(Bytes&)> damage;
+    std::string_view what;
+  } cases[] = {
+      {SetIn<uint32_t>(SectionType::kCodeCentre, 4, 0x7fc00000), "not finite"},
+      {SetIn<uint32_t>(SectionType::kConfig, 88, 0), "centre"},
+      {SetIn<uint32_t>(SectionType::kConfig, 88, 2), "asked for"},
+  };
+  EXPECT_TRUE(LoadBytes(whole).ok());
+  for (const auto& [damage, what] : cases) {
+    Bytes file = whole;
+    damage(file);
+    RepairChecksums(file);
+    const auto loaded = LoadBytes(file);
+    ASSERT_FALSE(loaded.ok()) << what;
+    EXPECT_EQ(loaded.status().code(), ErrorCode::kCorrupt);
+    EXPECT_NE(loaded.status().message().find(what), std::string::npos) << loaded.status().message();
   }
 }
 

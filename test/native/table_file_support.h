@@ -28,6 +28,7 @@ struct Shape {
   Metric metric = Metric::kL2;
   IdType id_type = IdType::kU32;
   size_t m = 4;
+  Quantization quantization = Quantization::kNone;
 };
 
 inline std::unique_ptr<Table> MakeTable(const Shape& shape, ThreadPool* pool = nullptr) {
@@ -35,6 +36,7 @@ inline std::unique_ptr<Table> MakeTable(const Shape& shape, ThreadPool* pool = n
                               .metric = shape.metric,
                               .id_type = shape.id_type,
                               .graph = {.m = shape.m, .ef_construction = 40, .seed = 7},
+                              .quantization = shape.quantization,
                               .threads = pool == nullptr ? 1 : pool->threads(),
                               .capacity = 10},
                              Kernels(), pool);
