@@ -2,6 +2,8 @@
   "variables": {
     "vitrine_engine_sources": [
       "native/base/crc32c.cc",
+      "native/base/iso_date.cc",
+      "native/base/json_reader.cc",
       "native/base/pages.cc",
       "native/base/siphash.cc",
       "native/base/slot_array.cc",
