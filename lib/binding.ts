@@ -4,6 +4,7 @@ import { dirname, join, relative } from 'node:path'
 import process from 'node:process'
 import { fileURLToPath } from 'node:url'
 import { VitrineError } from './errors.ts'
+import type { Fields } from './fields.ts'
 import type { SearchCounters, SearchPlan } from './search-plan.ts'
 
 declare const kind: unique symbol
@@ -32,6 +33,13 @@ export interface NativePoints {
   readonly lsns: readonly (bigint | undefined)[]
   readonly payloads?: readonly (string | undefined)[]
   readonly vectors?: Float32Array
+}
+
+/** What a search of a collection would do, and how much its filter admits. */
+export interface NativeCollectionPlan {
+  readonly plan: SearchPlan
+  readonly estimatedShare: number
+  readonly share: number
 }
 
 /** What became of a write. */
@@ -199,6 +207,7 @@ export interface NativeBinding {
     graph: number
     ids: number
     payloads: number
+    fields: number
     other: number
     log: number
     checkpoint: number
@@ -213,6 +222,8 @@ export interface NativeBinding {
     metric: string,
     m: number | undefined,
     efConstruction: number | undefined,
+    /** Names, each followed by its type. */
+    fields: readonly string[],
   ): Promise<CollectionHandle>
   openCollection(database: DatabaseHandle, name: string): CollectionHandle
   dropCollection(database: DatabaseHandle, name: string): Promise<void>
@@ -245,6 +256,11 @@ export interface NativeBinding {
     collection: CollectionHandle,
     keys: readonly NativeKey[],
   ): void
+  deletePointsWhere(
+    transaction: TransactionHandle,
+    collection: CollectionHandle,
+    where: string,
+  ): void
   setIdempotencyKey(transaction: TransactionHandle, key: string): void
   commitTransaction(
     transaction: TransactionHandle,
@@ -258,7 +274,9 @@ export interface NativeBinding {
     m: number
     efConstruction: number
     size: number
+    fields: Fields
   }
+  countPoints(collection: CollectionHandle, where: string): Promise<number>
   hasPoint(collection: CollectionHandle, key: NativeKey): boolean
   getPoints(
     collection: CollectionHandle,
@@ -275,9 +293,40 @@ export interface NativeBinding {
     payload: boolean,
     vector: boolean,
     timeoutMs: number | undefined,
+    where: string | undefined,
     token: CancelToken | undefined,
   ): Promise<NativePoints & { distances: readonly number[] }>
-  openScan(collection: CollectionHandle): Promise<ScanHandle>
+  analyzeCollection(
+    collection: CollectionHandle,
+    query: Float32Array,
+    k: number,
+    ef: number | undefined,
+    exact: boolean,
+    payload: boolean,
+    vector: boolean,
+    timeoutMs: number | undefined,
+    where: string | undefined,
+    token: CancelToken | undefined,
+  ): Promise<
+    NativePoints &
+      NativeCollectionPlan & {
+        distances: readonly number[]
+        counters: SearchCounters
+        nanoseconds: number
+      }
+  >
+  explainCollection(
+    collection: CollectionHandle,
+    query: Float32Array,
+    k: number,
+    ef: number | undefined,
+    exact: boolean,
+    payload: boolean,
+    vector: boolean,
+    timeoutMs: number | undefined,
+    where: string | undefined,
+  ): NativeCollectionPlan
+  openScan(collection: CollectionHandle, where: string | undefined): Promise<ScanHandle>
   readScan(scan: ScanHandle, count: number, payload: boolean, vector: boolean): NativePoints
   closeScan(scan: ScanHandle): void
 }

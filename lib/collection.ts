@@ -2,6 +2,7 @@ import {
   type CollectionHandle,
   type DatabaseHandle,
   type NativeAck,
+  type NativePoints,
   native,
   type TransactionHandle,
 } from './binding.ts'
@@ -13,12 +14,15 @@ import {
   type CollectionWriteOptions,
   collectionSearchOptions,
   collectionWriteOptions,
+  type FilterOptions,
+  filterOptions,
   type ReadOptions,
   readOptions,
   type ScanOptions,
   scanOptions,
 } from './database-options.ts'
 import { checked, VitrineError } from './errors.ts'
+import type { Fields, PayloadOf } from './fields.ts'
 import type { Metric } from './index-options.ts'
 import { exportPoints } from './point-export.ts'
 import { importPoints } from './point-import.ts'
@@ -38,6 +42,7 @@ import {
   toKeys,
   toPayload,
 } from './points.ts'
+import { type Deletion, removePoints } from './transaction.ts'
 import type {
   ExportOptions,
   ExportResult,
@@ -45,6 +50,7 @@ import type {
   ImportResult,
 } from './transfer-options.ts'
 import { lengthOf, toVectors, type Vectors } from './typed-arrays.ts'
+import { toFilter } from './where.ts'
 
 /** Updates of one point that give way to each other before one of them gives up. */
 const mostConflicts = 1000
@@ -75,9 +81,12 @@ export class OpenedCollection {
  * {@link VitrineError}; one of a write says in `details.outcome` whether it was `'not_applied'`, so that
  * it can be tried again, or is `'unknown'`.
  */
-export class Collection<P extends Payload = Payload> {
+// biome-ignore lint/suspicious/noExplicitAny: a collection of whatever fields takes the place of this one
+export class Collection<F extends Fields = any, P extends Payload = PayloadOf<F>> {
   readonly #database: DatabaseHandle
   readonly #collection: CollectionHandle
+  /** Asked anew each time: whoever has the collection may add one. */
+  readonly #fields = (): Fields => native.collectionState(this.#collection).fields
   readonly name: string
   readonly dimension: number
   readonly metric: Metric
@@ -101,7 +110,15 @@ export class Collection<P extends Payload = Payload> {
     return { ...state, metric: metric as Metric, type: 'f32', quantization: 'none' }
   }
 
-  /** Adds points, or replaces those that are there, payload and all. */
+  /** What can be filtered by. @throws {VitrineError} `ERR_CLOSED`. */
+  get fields(): Fields {
+    return this.#fields()
+  }
+
+  /**
+   * Adds points, or replaces those that are there, payload and all.
+   * @throws {VitrineError} `ERR_PAYLOAD` names a field that has a value of another type than is declared.
+   */
   async upsert(
     points: readonly Point<P>[] | Columns<P>,
     options?: CollectionWriteOptions,
@@ -124,7 +141,7 @@ export class Collection<P extends Payload = Payload> {
   async update(id: PointId, payload: Partial<P>, options?: CollectionWriteOptions): Promise<Ack> {
     const parsed = collectionWriteOptions.parse(options)
     const key = checked(() => toKey(id))
-    const patch = JSON.parse(checked(() => toPayload(payload)) ?? '{}') as object
+    const patch = JSON.parse(checked(() => toPayload(payload, this.#fields)) ?? '{}') as object
     for (let attempt = 0; ; attempt++) {
       const { keys, lsns, payloads } = native.getPoints(this.#collection, [key], true, false)
       const lsn = lsns[0]
@@ -147,14 +164,16 @@ export class Collection<P extends Payload = Payload> {
     }
   }
 
-  /** Removes those that are there. */
+  /**
+   * Removes the points with these ids that are there, or every point that a filter admits when the write has its turn.
+   * @throws {VitrineError} `ERR_TOO_LARGE` for more than 100,000 points.
+   */
   async delete(
-    ids: readonly PointId[],
+    target: readonly PointId[] | Deletion<F>,
     options?: CollectionWriteOptions,
   ): Promise<Ack & { readonly deleted: number }> {
-    const keys = checked(() => toKeys(ids))
     return this.#write(collectionWriteOptions.parse(options), transaction =>
-      native.deletePoints(transaction, this.#collection, keys),
+      removePoints(transaction, this.#collection, target),
     )
   }
 
@@ -170,7 +189,7 @@ export class Collection<P extends Payload = Payload> {
     const { payload, vector } = checked(() => selected(readOptions.parse(options).select))
     const keys = checked(() => toKeys(ids))
     const points = native.getPoints(this.#collection, keys, payload, vector)
-    return pointsOf<P>(points, this.dimension)
+    return pointsOf<P>(points, this.dimension, this.#fields)
   }
 
   async has(id: PointId): Promise<boolean> {
@@ -180,18 +199,24 @@ export class Collection<P extends Payload = Payload> {
     )
   }
 
-  async count(): Promise<number> {
-    return native.collectionState(this.#collection).size
+  /** How many points there are, or how many a filter admits. */
+  async count(options?: FilterOptions<F>): Promise<number> {
+    const { where, params } = filterOptions.parse(options)
+    const filter = checked(() => toFilter(where, params))
+    if (filter === undefined) return native.collectionState(this.#collection).size
+    return native.countPoints(this.#collection, filter)
   }
 
-  /** All points as of the moment at which iteration begins, in no particular order. */
-  async *scan(options?: ScanOptions): AsyncGenerator<StoredPoint<P>, void, undefined> {
-    const { select, batchSize = 256 } = scanOptions.parse(options)
+  /** All points as of the moment at which iteration begins, or those that a filter admits, in no particular order. */
+  async *scan(options?: ScanOptions<F>): AsyncGenerator<StoredPoint<P>, void, undefined> {
+    const { select, where, params, batchSize = 256 } = scanOptions.parse(options)
     const { payload, vector } = checked(() => selected(select))
-    const scan = await native.openScan(this.#collection)
+    const filter = checked(() => toFilter(where, params))
+    const scan = await native.openScan(this.#collection, filter)
     try {
       for (;;) {
-        const batch = pointsOf<P>(native.readScan(scan, batchSize, payload, vector), this.dimension)
+        const points = native.readScan(scan, batchSize, payload, vector)
+        const batch = pointsOf<P>(points, this.dimension, this.#fields)
         for (const point of batch) {
           if (point !== undefined) yield point
         }
@@ -205,41 +230,16 @@ export class Collection<P extends Payload = Payload> {
   /**
    * Finds the `k` stored vectors closest to `query`.
    * @returns Hits by ascending distance; fewer than `k` if there are fewer.
-   * @throws {VitrineError} `ERR_DIMENSION`, `ERR_VECTOR`, `ERR_TIMEOUT`.
+   * @throws {VitrineError} `ERR_DIMENSION`, `ERR_VECTOR`, `ERR_FILTER`, `ERR_TIMEOUT`.
    */
-  async search(query: Vectors, options: CollectionSearchOptions): Promise<Hit<P>[]> {
-    const {
-      k,
-      ef,
-      exact = false,
-      select,
-      signal,
-      timeoutMs,
-    } = collectionSearchOptions.parse(options)
-    const { payload, vector } = checked(() => selected(select))
-    const vectors = checked(() => toVectors(query))
-    const found = await cancellable(signal === undefined ? {} : { signal }, token =>
-      native.searchCollection(
-        this.#collection,
-        vectors,
-        k,
-        ef,
-        exact,
-        payload,
-        vector,
-        timeoutMs,
-        token,
-      ),
-    )
-    const hits: Hit<P>[] = []
-    for (const [i, point] of pointsOf<P>(found, this.dimension).entries()) {
-      if (point !== undefined) hits.push({ ...point, distance: found.distances[i] ?? Number.NaN })
-    }
-    return hits
+  async search(query: Vectors, options: CollectionSearchOptions<F>): Promise<Hit<P>[]> {
+    const { control, args } = this.#request(query, options)
+    const found = await cancellable(control, token => native.searchCollection(...args, token))
+    return this.#hits(found)
   }
 
   /** Many searches at a time. @param queries - `[n * dimension]`, row-major. */
-  async searchBatch(queries: Vectors, options: CollectionSearchOptions): Promise<Hit<P>[][]> {
+  async searchBatch(queries: Vectors, options: CollectionSearchOptions<F>): Promise<Hit<P>[][]> {
     const vectors = checked(() => toVectors(queries))
     const length = lengthOf(vectors)
     if (length % this.dimension !== 0) {
@@ -281,13 +281,36 @@ export class Collection<P extends Payload = Payload> {
     return exportPoints(path, options, this.#collection)
   }
 
+  /** The arguments of a search, as the binding takes them. */
+  #request(query: Vectors, options: CollectionSearchOptions<F>) {
+    const parsed = collectionSearchOptions.parse(options)
+    const { k, ef, exact = false, select, where, params, signal, timeoutMs } = parsed
+    const { payload, vector } = checked(() => selected(select))
+    const filter = checked(() => toFilter(where, params))
+    const vectors = checked(() => toVectors(query))
+    return {
+      control: signal === undefined ? {} : { signal },
+      args: [this.#collection, vectors, k, ef, exact, payload, vector, timeoutMs, filter] as const,
+    }
+  }
+
+  #hits(found: NativePoints & { readonly distances: readonly number[] }): Hit<P>[] {
+    const hits: Hit<P>[] = []
+    for (const [i, point] of pointsOf<P>(found, this.dimension, this.#fields).entries()) {
+      if (point !== undefined) hits.push({ ...point, distance: found.distances[i] ?? Number.NaN })
+    }
+    return hits
+  }
+
   async #put(
     points: readonly Point<P>[] | Columns<P>,
     insert: boolean,
     options: CollectionWriteOptions | undefined,
   ): Promise<NativeAck> {
     const parsed = collectionWriteOptions.parse(options)
-    const { keys, vectors, payloads } = checked(() => preparePoints(points, this.dimension))
+    const { keys, vectors, payloads } = checked(() =>
+      preparePoints(points, this.dimension, this.#fields),
+    )
     return this.#write(parsed, transaction =>
       native.putPoints(transaction, this.#collection, keys, vectors, payloads, insert),
     )

@@ -1,6 +1,8 @@
+import { type Fields, toFields } from './fields.ts'
 import type { Metric } from './index-options.ts'
 import { abortSignal, boolean, integer, OptionParser, oneOf, text } from './options.ts'
 import type { Select } from './points.ts'
+import type { Where } from './where.ts'
 
 /**
  * When a write resolves: `'commit'`, when it outlives a power cut; `'interval'`, when it outlives the process, and a power cut
@@ -28,8 +30,8 @@ export interface DatabaseOptions {
   readonly threads?: number
 }
 
-/** What a collection is made of; it does not change afterwards. */
-export interface CollectionConfig {
+/** What a collection is made of; it does not change afterwards, but for fields that are added. */
+export interface CollectionConfig<F extends Fields = Fields> {
   /** 1 … 65,536. */
   readonly dimension: number
   /** Default `'l2'`. */
@@ -40,6 +42,11 @@ export interface CollectionConfig {
   readonly m?: number
   /** 1 … 16,384, default 200. */
   readonly efConstruction?: number
+  /**
+   * The properties of payloads that can be filtered by, at most 64, each with the type that its value has unless it is
+   * `null` or missing: `{ lang: 'keyword', tags: 'keyword[]', year: 'integer' }`.
+   */
+  readonly fields?: F
 }
 
 export interface CollectionInfo extends Required<CollectionConfig> {
@@ -55,6 +62,8 @@ export interface DatabaseMemoryUsage {
   readonly graph: number
   readonly ids: number
   readonly payloads: number
+  /** What filters are computed from. */
+  readonly fields: number
   readonly other: number
 }
 
@@ -89,12 +98,22 @@ export interface ReadOptions {
   readonly select?: Select
 }
 
-export interface ScanOptions extends ReadOptions {
+/** Which points count: all of them without `where`. */
+export interface FilterOptions<F extends Fields = Fields> {
+  /** An object, or a condition of SQL: `"lang = 'en' AND year >= ?"`. */
+  readonly where?: Where<F> | string
+  /** What the `?` of SQL text stand for, in their order. */
+  readonly params?: readonly unknown[]
+}
+
+export interface ScanOptions<F extends Fields = Fields> extends ReadOptions, FilterOptions<F> {
   /** Points that are read at a time, 1 … 100,000; default 256. */
   readonly batchSize?: number
 }
 
-export interface CollectionSearchOptions extends ReadOptions {
+export interface CollectionSearchOptions<F extends Fields = Fields>
+  extends ReadOptions,
+    FilterOptions<F> {
   /** How many hits at most, 1 … 10,000. */
   readonly k: number
   /** Beam width of the walk, 1 … 16,384, default `max(k, 64)`. */
@@ -130,6 +149,7 @@ export const collectionConfig = new OptionParser<Required<CollectionConfig>, 'di
     quantization: oneOf('none'),
     m: integer(2, 128),
     efConstruction: integer(1, 16_384),
+    fields: toFields,
   },
   ['dimension'],
 )
@@ -145,8 +165,22 @@ export const transactionOptions = new OptionParser<Required<TransactionOptions>>
 
 export const readOptions = new OptionParser<Required<ReadOptions>>('a read', { select: any })
 
+export const filterOptions = new OptionParser<Required<FilterOptions>>('count', {
+  where: any,
+  params: any,
+})
+
+/** What `delete` takes in place of ids. */
+export const deletion = new OptionParser<Required<FilterOptions>, 'where'>(
+  'delete',
+  { where: any, params: any },
+  ['where'],
+)
+
 export const scanOptions = new OptionParser<Required<ScanOptions>>('scan', {
   select: any,
+  where: any,
+  params: any,
   batchSize: integer(1, 100_000),
 })
 
@@ -157,6 +191,8 @@ export const collectionSearchOptions = new OptionParser<Required<CollectionSearc
     ef: integer(1, 16_384),
     exact: boolean,
     select: any,
+    where: any,
+    params: any,
     signal: abortSignal,
     timeoutMs: integer(1, 2 ** 31),
   },

@@ -14,6 +14,7 @@ import {
   transactionOptions,
 } from './database-options.ts'
 import { checked, describe, VitrineError } from './errors.ts'
+import type { Fields, NoFields, PayloadOf } from './fields.ts'
 import { type Ack, ackOf, type Payload } from './points.ts'
 import { Transaction } from './transaction.ts'
 
@@ -100,11 +101,12 @@ export class Database {
    * @param name - 1 … 128 of A-Z, a-z, 0-9, _ and -, beginning with a letter or digit.
    * @throws {VitrineError} `ERR_EXISTS` when it is there with another configuration; `ERR_OPTION`.
    */
-  async createCollection<P extends Payload = Payload>(
+  async createCollection<const F extends Fields = NoFields, P extends Payload = PayloadOf<F>>(
     name: string,
-    config: CollectionConfig,
-  ): Promise<Collection<P>> {
-    const { dimension, metric = 'l2', m, efConstruction } = collectionConfig.parse(config)
+    config: CollectionConfig<F>,
+  ): Promise<Collection<F, P>> {
+    const parsed = collectionConfig.parse(config)
+    const { dimension, metric = 'l2', m, efConstruction, fields = {} } = parsed
     const collection = await native.createCollection(
       this.#handle,
       name,
@@ -112,14 +114,17 @@ export class Database {
       metric,
       m,
       efConstruction,
+      Object.entries(fields).flat(),
     )
-    return new Collection<P>(new OpenedCollection(this.#handle, collection))
+    return new Collection<F, P>(new OpenedCollection(this.#handle, collection))
   }
 
   /** By name or alias. @throws {VitrineError} `ERR_NOT_FOUND`. */
-  collection<P extends Payload = Payload>(name: string): Collection<P> {
+  collection<F extends Fields = Fields, P extends Payload = PayloadOf<F>>(
+    name: string,
+  ): Collection<F, P> {
     const collection = native.openCollection(this.#handle, name)
-    return new Collection<P>(new OpenedCollection(this.#handle, collection))
+    return new Collection<F, P>(new OpenedCollection(this.#handle, collection))
   }
 
   /** All collections, by name. */
@@ -208,9 +213,10 @@ export class Database {
   }
 
   memoryUsage(): DatabaseMemoryUsage {
-    const { vectors, graph, ids, payloads, other } = native.databaseUsage(this.#handle)
-    const total = vectors + graph + ids + payloads + other
-    return { total, vectors, graph, ids, payloads, other }
+    const usage = native.databaseUsage(this.#handle)
+    const { vectors, graph, ids, payloads, fields, other } = usage
+    const total = vectors + graph + ids + payloads + fields + other
+    return { total, vectors, graph, ids, payloads, fields, other }
   }
 
   diskUsage(): DiskUsage {

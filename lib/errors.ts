@@ -19,6 +19,8 @@ export const errorCodes = {
   ERR_LOCKED: 'Somebody else has the database open for writing.',
   ERR_READ_ONLY: 'A write to a database that was opened for reading only.',
   ERR_CONFLICT: 'A point that a write relied on was written meanwhile.',
+  ERR_PAYLOAD: 'A payload does not have the type that a field declares.',
+  ERR_FILTER: 'A filter makes no sense, or asks for a field that is not declared.',
   ERR_NO_BINARY: 'There is no native binary for this platform.',
   ERR_INTERNAL: 'A defect in vitrine.',
 } as const

@@ -127,7 +127,7 @@ function refused(name: string, accepted: string, value: unknown): VitrineError {
 }
 
 /** The candidate that the word begins with, or else the one at the least edit distance. */
-function nearestTo(word: string, candidates: readonly string[]): string {
+export function nearestTo(word: string, candidates: readonly string[]): string {
   const start = word.slice(0, 64).toLowerCase() // enough of a long word
   const distances = candidates.map(candidate =>
     start.startsWith(candidate.toLowerCase()) && candidate.length > 1

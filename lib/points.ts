@@ -1,5 +1,7 @@
+import { types } from 'node:util'
 import type { NativeAck, NativePoints } from './binding.ts'
 import { describe, VitrineError } from './errors.ts'
+import type { Fields } from './fields.ts'
 import { allocate, lengthOf, toVectors, type Vectors } from './typed-arrays.ts'
 
 /**
@@ -101,32 +103,66 @@ export function toKeys(ids: unknown): PointId[] {
   return Array.from(ids as unknown[], toKey)
 }
 
-/** The JSON text of a payload that comes back as it was. */
-export function toPayload(payload: unknown): string | undefined {
+/** A `Date` as payloads store it, so that it comes back as one. */
+const dateMember = '$date'
+
+/**
+ * The JSON text of a payload that comes back as it was.
+ * @param fields - Of the collection: those of type `date` take a `Date`. Asked when there is one.
+ */
+export function toPayload(payload: unknown, fields: () => Fields = () => ({})): string | undefined {
   if (payload === undefined) return undefined
   if (typeof payload !== 'object' || payload === null || Array.isArray(payload)) {
     throw new VitrineError('ERR_ARGUMENT', `a payload must be an object, not ${describe(payload)}`)
   }
-  const text = JSON.stringify(payload, exactly)
-  if (text.startsWith('{')) return text
+  let root: unknown
+  const text = JSON.stringify(
+    payload,
+    function exactly(this: unknown, key: string, value: unknown) {
+      const given = (this as Record<string, unknown>)[key]
+      if (key === '') root ??= value
+      if (types.isDate(given)) {
+        if (this === root && typeof value === 'string' && fields()[key] === 'date') {
+          return { [dateMember]: value }
+        }
+      } else if (!isLost(this, key, given, value)) {
+        return value
+      }
+      const hint = types.isDate(given)
+        ? ": a valid Date goes into a field that is declared as 'date'"
+        : ''
+      throw new VitrineError(
+        'ERR_ARGUMENT',
+        `a payload holds what JSON does not: ${describe(given)} as '${key}'${hint}`,
+      )
+    },
+  )
+  if (text?.startsWith('{')) return text
   throw new VitrineError('ERR_ARGUMENT', 'a payload must be an object after its toJSON')
 }
 
-/** For JSON.stringify: refuses what would come back as something else. */
-function exactly(this: unknown, key: string, value: unknown): unknown {
-  const given = (this as Record<string, unknown>)[key]
-  const lost =
+/** Whether a value would come back as something else. */
+function isLost(holder: unknown, key: string, given: unknown, value: unknown): boolean {
+  return (
     (typeof value === 'number' && !Number.isFinite(value)) ||
     typeof value === 'bigint' ||
     typeof value === 'function' ||
     typeof value === 'symbol' ||
-    (value === undefined && Array.isArray(this)) ||
+    (value === undefined && Array.isArray(holder)) ||
     (key !== '' && typeof given === 'object' && typeof value !== 'object')
-  if (!lost) return value
-  throw new VitrineError(
-    'ERR_ARGUMENT',
-    `a payload holds what JSON does not: ${describe(given)} as '${key}'`,
   )
+}
+
+/** What `toPayload` made text of. */
+function fromPayload<P extends Payload>(text: string, fields: () => Fields): P {
+  const payload = JSON.parse(text) as Record<string, unknown>
+  if (!text.includes(`"${dateMember}"`)) return payload as P
+  for (const [name, type] of Object.entries(fields())) {
+    const value = type === 'date' && Object.hasOwn(payload, name) ? payload[name] : undefined
+    if (typeof value !== 'object' || value === null) continue
+    payload[name] = new Date((value as Record<string, string>)[dateMember] ?? Number.NaN)
+  }
+  return payload as P
 }
 
 /** Points as the binding takes them. */
@@ -137,8 +173,12 @@ export interface PreparedPoints {
 }
 
 /** @throws {VitrineError} `ERR_ARGUMENT`, `ERR_ID`, `ERR_VECTOR`, `ERR_DIMENSION`. */
-export function preparePoints(points: unknown, dimension: number): PreparedPoints {
-  if (Array.isArray(points)) return fromArray(points, dimension)
+export function preparePoints(
+  points: unknown,
+  dimension: number,
+  fields: () => Fields,
+): PreparedPoints {
+  if (Array.isArray(points)) return fromArray(points, dimension, fields)
   if (typeof points !== 'object' || points === null) {
     throw new VitrineError(
       'ERR_ARGUMENT',
@@ -152,11 +192,15 @@ export function preparePoints(points: unknown, dimension: number): PreparedPoint
   return {
     keys: toKeys(ids),
     vectors: toVectors(vectors),
-    payloads: payloads && Array.from(payloads as readonly unknown[], toPayload),
+    payloads: payloads && Array.from(payloads as readonly unknown[], one => toPayload(one, fields)),
   }
 }
 
-function fromArray(points: readonly unknown[], dimension: number): PreparedPoints {
+function fromArray(
+  points: readonly unknown[],
+  dimension: number,
+  fields: () => Fields,
+): PreparedPoints {
   const keys: PointId[] = []
   const payloads: (string | undefined)[] = []
   const vectors = allocate(() => new Float32Array(points.length * dimension))
@@ -181,7 +225,7 @@ function fromArray(points: readonly unknown[], dimension: number): PreparedPoint
       )
     }
     vectors.set(components, i * dimension)
-    payloads.push(toPayload(payload))
+    payloads.push(toPayload(payload, fields))
   }
   return { keys, vectors, payloads }
 }
@@ -190,6 +234,7 @@ function fromArray(points: readonly unknown[], dimension: number): PreparedPoint
 export function pointsOf<P extends Payload>(
   { keys, payloads, vectors }: NativePoints,
   dimension: number,
+  fields: () => Fields,
 ): (StoredPoint<P> | undefined)[] {
   const points: (StoredPoint<P> | undefined)[] = []
   for (let i = 0; i < keys.length; i++) {
@@ -200,7 +245,7 @@ export function pointsOf<P extends Payload>(
         ? undefined
         : {
             id,
-            ...(text !== undefined && { payload: JSON.parse(text) as P }),
+            ...(text !== undefined && { payload: fromPayload<P>(text, fields) }),
             ...(vectors !== undefined && {
               vector: vectors.slice(i * dimension, (i + 1) * dimension),
             }),

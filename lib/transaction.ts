@@ -4,6 +4,8 @@ import {
   native,
   type TransactionHandle,
 } from './binding.ts'
+import { deletion, type FilterOptions } from './database-options.ts'
+import type { Fields, PayloadOf } from './fields.ts'
 import {
   type Columns,
   type Payload,
@@ -12,9 +14,29 @@ import {
   preparePoints,
   toKeys,
 } from './points.ts'
+import { toRequiredFilter } from './where.ts'
+
+/** The points that `delete` removes, when they are not named by their ids. */
+export type Deletion<F extends Fields = Fields> = FilterOptions<F> & {
+  readonly where: NonNullable<FilterOptions<F>['where']>
+}
+
+/** Adds the removal of points to a transaction. */
+export function removePoints(
+  transaction: TransactionHandle,
+  collection: CollectionHandle,
+  target: unknown,
+): void {
+  if (typeof target !== 'object' || target === null || Array.isArray(target)) {
+    native.deletePoints(transaction, collection, toKeys(target))
+    return
+  }
+  const { where, params } = deletion.parse(target)
+  native.deletePointsWhere(transaction, collection, toRequiredFilter(where, params))
+}
 
 /** Gathers writes to one collection; nothing is done before the transaction's `build` has returned. */
-export class TransactionCollection<P extends Payload = Payload> {
+export class TransactionCollection<F extends Fields = Fields, P extends Payload = PayloadOf<F>> {
   readonly #transaction: TransactionHandle
   readonly #collection: CollectionHandle
 
@@ -34,14 +56,17 @@ export class TransactionCollection<P extends Payload = Payload> {
     this.#put(points, true)
   }
 
-  /** Removes those that are there. */
-  delete(ids: readonly PointId[]): void {
-    native.deletePoints(this.#transaction, this.#collection, toKeys(ids))
+  /**
+   * Removes those that are there; or every point that a filter admits when the transaction has its turn, as the writes that
+   * were gathered before leave it.
+   */
+  delete(target: readonly PointId[] | Deletion<F>): void {
+    removePoints(this.#transaction, this.#collection, target)
   }
 
   #put(points: readonly Point<P>[] | Columns<P>, insert: boolean): void {
-    const { dimension } = native.collectionState(this.#collection)
-    const { keys, vectors, payloads } = preparePoints(points, dimension)
+    const { dimension, fields } = native.collectionState(this.#collection)
+    const { keys, vectors, payloads } = preparePoints(points, dimension, () => fields)
     native.putPoints(this.#transaction, this.#collection, keys, vectors, payloads, insert)
   }
 }
@@ -58,8 +83,10 @@ export class Transaction {
   }
 
   /** @throws {VitrineError} `ERR_NOT_FOUND`. */
-  collection<P extends Payload = Payload>(name: string): TransactionCollection<P> {
+  collection<F extends Fields = Fields, P extends Payload = PayloadOf<F>>(
+    name: string,
+  ): TransactionCollection<F, P> {
     const collection = native.openCollection(this.#database, name)
-    return new TransactionCollection<P>(this.#transaction, collection)
+    return new TransactionCollection<F, P>(this.#transaction, collection)
   }
 }

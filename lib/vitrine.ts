@@ -15,11 +15,13 @@ export type {
   DatabaseOptions,
   DiskUsage,
   Durability,
+  FilterOptions,
   ReadOptions,
   ScanOptions,
   TransactionOptions,
 } from './database-options.ts'
 export { type ErrorCode, type ErrorDetails, VitrineError } from './errors.ts'
+export type { DateValue, Fields, FieldType, FieldValue, NoFields, PayloadOf } from './fields.ts'
 export type { IdSet } from './id-set.ts'
 export type {
   IndexOptions,
@@ -42,7 +44,7 @@ export type {
 } from './points.ts'
 export type { PlanKind, PlanReason, SearchCounters, SearchPlan } from './search-plan.ts'
 export type { BatchResult, SearchAnalysis, SearchResult } from './search-results.ts'
-export type { Transaction, TransactionCollection } from './transaction.ts'
+export type { Deletion, Transaction, TransactionCollection } from './transaction.ts'
 export type {
   ExportOptions,
   ExportResult,
@@ -53,6 +55,7 @@ export type {
 } from './transfer-options.ts'
 export type { Id, IdArray, Ids, IdType, Vectors } from './typed-arrays.ts'
 export { Index } from './vector-index.ts'
+export type { AnyWhere, Comparand, Condition, Where } from './where.ts'
 
 /** What runs in this process. */
 export interface EngineInfo {

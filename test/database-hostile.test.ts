@@ -14,11 +14,12 @@ const folder = mkdtempSync(join(tmpdir(), 'vitrine-hostile-database-'))
 const home = process.cwd()
 let db: Database
 let collection: Collection
+const fields = { lang: 'keyword', year: 'integer', at: 'date' } as const
 
 beforeAll(async () => {
   process.chdir(folder) // a hostile path may be a good one
   db = await Database.open(join(folder, 'db'), { durability: 'interval' })
-  collection = await db.createCollection('c', { dimension: 2 })
+  collection = await db.createCollection('c', { dimension: 2, fields })
   await collection.upsert([{ id: 'kept', vector: [1, 2], payload: { a: [1] } }])
 })
 afterAll(async () => {
@@ -31,13 +32,14 @@ const point = () => ({ id: 'p', vector: Float32Array.of(1, 2), payload: { b: 1 }
 const columns = () => ({ ids: ['p', 2], vectors: Float32Array.of(1, 2, 3, 4), payloads: [{}, {}] })
 const writes = () => ({ idempotencyKey: 'key', signal: new AbortController().signal })
 const select = () => ({ payload: true, vector: true })
+const where = () => ({ lang: 'en', $or: [{ year: { $gte: 2020 } }, { at: { $exists: false } }] })
 
 const methods: Record<string, readonly [() => object, string, () => unknown[]]> = {
   'Database.restore': [() => Database, 'restore', () => ['nowhere', 'restored']],
   createCollection: [
     () => db,
     'createCollection',
-    () => ['c', { dimension: 2, metric: 'l2', m: 16 }],
+    () => ['c', { dimension: 2, metric: 'l2', m: 16, fields }],
   ],
   collection: [() => db, 'collection', () => ['c']],
   dropCollection: [() => db, 'dropCollection', () => ['nothing']],
@@ -50,13 +52,23 @@ const methods: Record<string, readonly [() => object, string, () => unknown[]]> 
   insert: [() => collection, 'insert', () => [[point()], writes()]],
   update: [() => collection, 'update', () => ['p', { c: 1 }, writes()]],
   delete: [() => collection, 'delete', () => [['p', 2], writes()]],
+  'delete by filter': [() => collection, 'delete', () => [{ where: where() }, writes()]],
+  'delete by SQL': [
+    () => collection,
+    'delete',
+    () => [{ where: 'lang = ? OR year IN (?)', params: ['none', [1]] }],
+  ],
+  count: [() => collection, 'count', () => [{ where: where() }]],
   get: [() => collection, 'get', () => ['p', { select: select() }]],
   getMany: [() => collection, 'getMany', () => [['p', 2], { select: select() }]],
   has: [() => collection, 'has', () => ['p']],
   search: [
     () => collection,
     'search',
-    () => [[1, 2], { k: 1, ef: 10, exact: false, select: select(), timeoutMs: 60_000 }],
+    () => [
+      [1, 2],
+      { k: 1, ef: 10, exact: false, where: where(), select: select(), timeoutMs: 60_000 },
+    ],
   ],
   import: [
     () => collection,
@@ -113,6 +125,15 @@ describe('a hostile value', () => {
           for (const key of Object.keys(argument)) {
             const spoiled = { ...argument, [key]: hostile }
             await attempt(name, good().with(position, spoiled), `${what} as ${key}`)
+          }
+        }
+      }
+      for (const [value, hostile] of hostileValues()) {
+        if (name !== 'count') break
+        for (const field of Object.keys(fields)) {
+          const filters = [{ [field]: hostile }, { [field]: { $in: [hostile] } }]
+          for (const filter of filters) {
+            await attempt(name, [{ where: filter }], `${name}, ${field} = ${value}`)
           }
         }
       }

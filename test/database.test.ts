@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { Worker } from 'node:worker_threads'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { Collection, Database, type Hit } from '../lib/vitrine.ts'
+import { Collection, Database, type Hit, type NoFields } from '../lib/vitrine.ts'
 import { root } from './layers.ts'
 
 let folder: string
@@ -146,7 +146,7 @@ describe('a collection', () => {
 
   it('merges updates, also many at a time', async () => {
     const db = await openDatabase(folder)
-    const c = await db.createCollection<Record<string, number>>('c', { dimension: 2 })
+    const c = await db.createCollection<NoFields, Record<string, number>>('c', { dimension: 2 })
     await c.upsert([{ id: 'p', vector: [1, 2], payload: { a: 1, b: 2 } }])
     await c.update('p', { b: 3, c: 4 })
     expect(await c.get('p', { select: ['payload', 'vector'] })).toEqual({
@@ -161,7 +161,7 @@ describe('a collection', () => {
 
   it('scans one moment while others write', async () => {
     const db = await openDatabase(':memory:')
-    const c = await db.createCollection<{ round: number }>('c', { dimension: 2 })
+    const c = await db.createCollection<NoFields, { round: number }>('c', { dimension: 2 })
     const points = (round: number) =>
       Array.from({ length: 1000 }, (_, id) => ({ id, vector: [id, round], payload: { round } }))
     await c.upsert(points(0))
@@ -271,6 +271,7 @@ describe('a database', () => {
         quantization: 'none',
         m: 8,
         efConstruction: 200,
+        fields: {},
         size: 0,
       },
     ])
@@ -399,7 +400,7 @@ describe('a process that is killed', () => {
       const found: Map<unknown, unknown>[] = []
       let next = 0
       for (const name of ['a', 'b']) {
-        const collection = db.collection<{ number?: number; next?: number }>(name)
+        const collection = db.collection<NoFields, { number?: number; next?: number }>(name)
         const points = new Map<unknown, unknown>()
         for await (const point of collection.scan({ select: ['payload', 'vector'] })) {
           if (point.id === 'next') {

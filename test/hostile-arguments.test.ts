@@ -259,11 +259,14 @@ describe('a hostile value in one argument of the addon itself', () => {
   beforeAll(async () => {
     database = await openMemory()
     closable = await openMemory()
-    collection = await native.createCollection(database, 'c', dimension, 'l2', 4, 8)
-    scan = await native.openScan(collection)
+    collection = await native.createCollection(database, 'c', dimension, 'l2', 4, 8, fields)
+    scan = await native.openScan(collection, where)
   })
   afterAll(() => native.closeDatabase(database))
   const transaction = () => native.createTransaction(database)
+  const fields = ['lang', 'keyword', 'year', 'integer']
+  const where = '["and",["in","lang","en"],["range","year",1,true,null,true]]'
+  const collectionSearch = () => [collection, floats(), 2, 10, false, true, true, 60_000, where]
   const functions: Record<Name, () => Arguments> = {
     engineInfo: () => [],
     errorCodes: () => [],
@@ -294,7 +297,7 @@ describe('a hostile value in one argument of the addon itself', () => {
     databaseUsage: () => [database],
     listCollections: () => [database],
     listAliases: () => [database],
-    createCollection: () => [database, 'c', dimension, 'l2', 4, 8],
+    createCollection: () => [database, 'c', dimension, 'l2', 4, 8, fields],
     openCollection: () => [database, 'c'],
     dropCollection: () => [database, 'none'],
     setAlias: () => [database, 'alias', 'c'],
@@ -308,13 +311,17 @@ describe('a hostile value in one argument of the addon itself', () => {
     putPoints: () => [transaction(), collection, [1], floats(), ['{}'], false],
     setPayload: () => [transaction(), collection, 1, '{}', 1n],
     deletePoints: () => [transaction(), collection, [1, 'x', 2n]],
+    deletePointsWhere: () => [transaction(), collection, where],
     setIdempotencyKey: () => [transaction(), 'key'],
     commitTransaction: () => [transaction(), token()],
     collectionState: () => [collection],
     hasPoint: () => [collection, 'x'],
     getPoints: () => [collection, [1, 'x', 2n], true, true],
-    searchCollection: () => [collection, floats(), 2, 10, false, true, true, 60_000, token()],
-    openScan: () => [collection],
+    countPoints: () => [collection, where],
+    searchCollection: () => [...collectionSearch(), token()],
+    analyzeCollection: () => [...collectionSearch(), token()],
+    explainCollection: collectionSearch,
+    openScan: () => [collection, where],
     readScan: () => [scan, 10, true, true],
     closeScan: () => [scan],
   }

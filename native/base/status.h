@@ -33,6 +33,8 @@ enum class ErrorCode : unsigned char {
   kLocked,       // somebody else has the folder open for writing
   kReadOnly,     // a write to what was opened for reading only
   kConflict,     // what a write relied on was written meanwhile
+  kPayload,      // a payload whose declared field has another type
+  kFilter,       // a filter that makes no sense
   kNoBinary,     // no native binary for this platform (raised by the loader in lib/)
   kInternal,     // an invariant of ours does not hold: a defect in vitrine
 };
@@ -41,8 +43,8 @@ inline constexpr std::string_view kErrorCodeNames[] = {
     "ERR_ARGUMENT",   "ERR_OPTION",    "ERR_DIMENSION",     "ERR_VECTOR",    "ERR_ID",
     "ERR_EXISTS",     "ERR_NOT_FOUND", "ERR_CLOSED",        "ERR_CANCELLED", "ERR_TIMEOUT",
     "ERR_OVERLOADED", "ERR_TOO_LARGE", "ERR_OUT_OF_MEMORY", "ERR_IO",        "ERR_CORRUPT",
-    "ERR_FORMAT",     "ERR_LOCKED",    "ERR_READ_ONLY",     "ERR_CONFLICT",  "ERR_NO_BINARY",
-    "ERR_INTERNAL",
+    "ERR_FORMAT",     "ERR_LOCKED",    "ERR_READ_ONLY",     "ERR_CONFLICT",  "ERR_PAYLOAD",
+    "ERR_FILTER",     "ERR_NO_BINARY", "ERR_INTERNAL",
 };
 
 constexpr std::string_view ErrorCodeName(ErrorCode code) {

@@ -188,9 +188,10 @@ Result<napi_value> DatabaseState(Call& call) {
 }
 
 // databaseUsage(database: DatabaseHandle): { vectors: number, graph: number, ids: number,
-//   payloads: number, other: number, log: number, checkpoint: number, previous: number }
+//   payloads: number, fields: number, other: number, log: number, checkpoint: number, previous:
+//   number }
 //
-// Bytes: the first five of memory, the others of disk.
+// Bytes: the first six of memory, the others of disk.
 Result<napi_value> DatabaseUsage(Call& call) {
   const auto handle = ReadOpenDatabase(call, 0);
   if (!handle.ok()) return handle.status();
@@ -204,6 +205,7 @@ Result<napi_value> DatabaseUsage(Call& call) {
     sum.table.other += memory.table.other;
     sum.payloads += memory.payloads;
     sum.keys += memory.keys;
+    sum.fields += memory.fields;
   }
   const DatabaseDisk disk = database.disk();
   napi_value usage;
@@ -213,6 +215,7 @@ Result<napi_value> DatabaseUsage(Call& call) {
                                       {"graph", static_cast<double>(sum.table.graph)},
                                       {"ids", static_cast<double>(sum.table.ids + sum.keys)},
                                       {"payloads", static_cast<double>(sum.payloads)},
+                                      {"fields", static_cast<double>(sum.fields)},
                                       {"other", static_cast<double>(sum.table.other)},
                                       {"log", static_cast<double>(disk.log)},
                                       {"checkpoint", static_cast<double>(disk.checkpoint)},
@@ -250,6 +253,32 @@ Result<napi_value> ListAliases(Call& call) {
 
 namespace {
 
+Result<FieldType> ReadFieldType(napi_env env, napi_value value) {
+  const Result<size_t> type = ReadWord(env, value, "the type of a field", kFieldTypeNames);
+  if (!type.ok()) return type.status();
+  return static_cast<FieldType>(*type);
+}
+
+Status ReadFields(napi_env env, napi_value list, Fields& fields) {
+  const Result<uint32_t> length = ReadArrayLength(env, list, "fields");
+  if (!length.ok()) return length.status();
+  if (*length % 2 != 0 || *length > 2 * kMaxFields) {
+    return {ErrorCode::kOption,
+            "fields must be at most " + std::to_string(kMaxFields) + " names, each with a type"};
+  }
+  for (uint32_t i = 0; i < *length; i += 2) {
+    napi_value element;
+    VITRINE_RETURN_IF_JS_ERROR(napi_get_element(env, list, i, &element));
+    Result<std::string> name = ReadString(env, element, "the name of a field");
+    if (!name.ok()) return name.status();
+    VITRINE_RETURN_IF_JS_ERROR(napi_get_element(env, list, i + 1, &element));
+    const Result<FieldType> type = ReadFieldType(env, element);
+    if (!type.ok()) return type.status();
+    fields.push_back({std::move(*name), *type});
+  }
+  return {};
+}
+
 Result<napi_value> WrapCollection(napi_env env, const std::shared_ptr<DatabaseHandle>& owner,
                                   const std::string& name) {
   const Result<std::shared_ptr<Collection>> collection = (**owner->database).FindCollection(name);
@@ -262,8 +291,28 @@ Result<napi_value> WrapCollection(napi_env env, const std::shared_ptr<DatabaseHa
 
 }  // namespace
 
+Result<napi_value> MakeFields(napi_env env, const Fields& fields) {
+  napi_value object;
+  VITRINE_RETURN_IF_JS_ERROR(napi_create_object(env, &object));
+  for (const Field& field : fields) {
+    const Result<napi_value> name = MakeString(env, field.name);
+    if (!name.ok()) return name.status();
+    const Result<napi_value> type =
+        MakeString(env, kFieldTypeNames[static_cast<size_t>(field.type)]);
+    if (!type.ok()) return type.status();
+    // Defined, not set: a field may be called __proto__.
+    const napi_property_descriptor property = {
+        nullptr, *name, nullptr, nullptr, nullptr, *type, napi_default_jsproperty, nullptr};
+    VITRINE_RETURN_IF_JS_ERROR(napi_define_properties(env, object, 1, &property));
+  }
+  return object;
+}
+
 // createCollection(database: DatabaseHandle, name: string, dimension: number, metric: string,
-//   m: number | undefined, efConstruction: number | undefined): Promise<CollectionHandle>
+//   m: number | undefined, efConstruction: number | undefined, fields: readonly string[]):
+//   Promise<CollectionHandle>
+//
+// `fields` are names, each followed by its type.
 Result<napi_value> CreateCollection(Call& call) {
   const auto owner = ReadOpenDatabase(call, 0);
   if (!owner.ok()) return owner.status();
@@ -283,6 +332,7 @@ Result<napi_value> CreateCollection(Call& call) {
       ReadIntegerOr(call.env, call[5], kEfConstruction, config.ef_construction);
   if (!ef.ok()) return ef.status();
   config.ef_construction = *ef;
+  VITRINE_RETURN_IF_ERROR(ReadFields(call.env, call[6], config.fields));
   return StartWrite(call, *owner, Database::CreateChange(*name, config),
                     [owner = *owner, name = *name](napi_env env, const WriteResult&) {
                       return WrapCollection(env, owner, name);

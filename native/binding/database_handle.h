@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string_view>
+#include <vector>
 
 #include "binding/process_databases.h"
 #include "engine/collection.h"
@@ -39,13 +40,14 @@ struct TransactionHandle {
   std::optional<Transaction> transaction;  // nothing once it was committed
 };
 
-// A scan: all points of one moment, and how far it is.
+// A scan: points of one moment, and how far it is.
 struct ScanHandle {
   static constexpr napi_type_tag kTypeTag = {0xe15d83b6072c4a9f, 0x976a4f1cd0e83b52};
   static constexpr std::string_view kTypeName = "a scan handle";
 
   std::shared_ptr<Collection> collection;  // outlives the image
   std::unique_ptr<Collection::Image> image;
+  std::vector<uint32_t> points;  // of the image, those that are wanted
   size_t next = 0;
 };
 

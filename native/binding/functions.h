@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <variant>
 
@@ -71,17 +72,23 @@ Result<napi_value> CreateTransaction(Call& call);
 Result<napi_value> PutPoints(Call& call);
 Result<napi_value> SetPayload(Call& call);
 Result<napi_value> DeletePoints(Call& call);
+Result<napi_value> DeletePointsWhere(Call& call);
 Result<napi_value> SetIdempotencyKey(Call& call);
 Result<napi_value> CommitTransaction(Call& call);
 
 // collection_functions.cc
 Result<napi_value> CollectionState(Call& call);
 Result<napi_value> HasPoint(Call& call);
+Result<napi_value> CountPoints(Call& call);
 Result<napi_value> GetPoints(Call& call);
-Result<napi_value> SearchCollection(Call& call);
 Result<napi_value> OpenScan(Call& call);
 Result<napi_value> ReadScan(Call& call);
 Result<napi_value> CloseScan(Call& call);
+
+// collection_search_functions.cc
+Result<napi_value> SearchCollection(Call& call);
+Result<napi_value> AnalyzeCollection(Call& call);
+Result<napi_value> ExplainCollection(Call& call);
 
 // Arguments that several of them share.
 
@@ -93,6 +100,11 @@ Status ReadProgress(Call& call, size_t argument, StartOptions& options);
 // The database or collection behind an argument, which is open; ERR_CLOSED when it is not.
 Result<std::shared_ptr<DatabaseHandle>> ReadOpenDatabase(Call& call, size_t argument);
 Result<std::shared_ptr<CollectionHandle>> ReadOpenCollection(Call& call, size_t argument);
+// A filter of the collection's fields, as text; nothing for `undefined`.
+Status ReadWhere(Call& call, size_t argument, const Collection& collection,
+                 std::optional<Filter>& filter);
+// Fields as lib/ has them: { name: type }.
+Result<napi_value> MakeFields(napi_env env, const Fields& fields);
 // What a point of a collection is called; text is kept in `text`.
 Result<PointKey> ReadKey(napi_env env, napi_value value, std::string& text);
 // A path as the operating system takes it.

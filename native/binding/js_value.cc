@@ -142,6 +142,17 @@ Result<std::string> ReadString(napi_env env, napi_value value, std::string_view 
   return text;
 }
 
+Result<uint32_t> ReadArrayLength(napi_env env, napi_value array, std::string_view name) {
+  bool is_array = false;
+  uint32_t length = 0;
+  if (napi_is_array(env, array, &is_array) != napi_ok || !is_array ||
+      napi_get_array_length(env, array, &length) != napi_ok) {
+    return Status(ErrorCode::kArgument,
+                  std::string(name) + " must be an array, not " + Describe(env, array));
+  }
+  return length;
+}
+
 Result<PointId> ReadId(napi_env env, napi_value value, IdType type) {
   const uint64_t max = type == IdType::kU64 ? kMaxSafeInteger : UINT32_MAX;
   napi_valuetype kind;

@@ -55,6 +55,9 @@ struct TypedArray {
   size_t length;  // elements
 };
 
+// How long an array is.
+Result<uint32_t> ReadArrayLength(napi_env env, napi_value array, std::string_view name);
+
 // A Float32Array.
 Result<TypedArray> ReadFloats(napi_env env, napi_value value, std::string_view name);
 // A Uint32Array, or a BigUint64Array for kU64.

@@ -8,6 +8,7 @@
 #include "binding/functions.h"
 #include "binding/handle.h"
 #include "binding/js_value.h"
+#include "binding/plan_object.h"
 #include "binding/vector_copy.h"
 
 namespace vitrine {
@@ -233,37 +234,6 @@ class BatchSearch final : public SearchOperation {
   std::vector<float> distances_;
 };
 
-Result<napi_value> MakePlan(napi_env env, const SearchPlan& plan) {
-  napi_value object;
-  VITRINE_RETURN_IF_JS_ERROR(napi_create_object(env, &object));
-  const Result<napi_value> kind = MakeString(env, kPlanKindNames[static_cast<size_t>(plan.kind)]);
-  if (!kind.ok()) return kind.status();
-  VITRINE_RETURN_IF_JS_ERROR(napi_set_named_property(env, object, "kind", *kind));
-  const Result<napi_value> reason =
-      MakeString(env, kPlanReasonNames[static_cast<size_t>(plan.reason)]);
-  if (!reason.ok()) return reason.status();
-  VITRINE_RETURN_IF_JS_ERROR(napi_set_named_property(env, object, "reason", *reason));
-  VITRINE_RETURN_IF_ERROR(SetNumbers(env, object,
-                                     {{"ef", static_cast<double>(plan.ef)},
-                                      {"rows", static_cast<double>(plan.rows)},
-                                      {"allowedRows", static_cast<double>(plan.allowed_rows)}}));
-  napi_value share;
-  if (plan.local_share < 0) {
-    VITRINE_RETURN_IF_JS_ERROR(napi_get_null(env, &share));
-  } else {
-    VITRINE_RETURN_IF_JS_ERROR(napi_create_double(env, plan.local_share, &share));
-  }
-  VITRINE_RETURN_IF_JS_ERROR(napi_set_named_property(env, object, "localShare", share));
-  napi_value fill_edges;
-  VITRINE_RETURN_IF_JS_ERROR(napi_get_boolean(env, plan.fill_edges, &fill_edges));
-  VITRINE_RETURN_IF_JS_ERROR(napi_set_named_property(env, object, "fillEdges", fill_edges));
-  const Result<napi_value> quantization =
-      MakeString(env, kQuantizationNames[static_cast<size_t>(plan.quantization)]);
-  if (!quantization.ok()) return quantization.status();
-  VITRINE_RETURN_IF_JS_ERROR(napi_set_named_property(env, object, "quantization", *quantization));
-  return object;
-}
-
 class AnalyzedSearch final : public OneSearch {
  public:
   using OneSearch::OneSearch;
@@ -273,19 +243,12 @@ class AnalyzedSearch final : public OneSearch {
     if (!stored.ok()) return stored.status();
     const Result<napi_value> plan = MakePlan(env, plan_);
     if (!plan.ok()) return plan.status();
-    napi_value counters;
-    VITRINE_RETURN_IF_JS_ERROR(napi_create_object(env, &counters));
-    VITRINE_RETURN_IF_ERROR(
-        SetNumbers(env, counters,
-                   {{"hops", static_cast<double>(counters_.hops)},
-                    {"entryEvaluations", static_cast<double>(counters_.entry_evaluations)},
-                    {"graphEvaluations", static_cast<double>(counters_.graph_evaluations)},
-                    {"scanEvaluations", static_cast<double>(counters_.scan_evaluations)},
-                    {"transitNodes", static_cast<double>(counters_.transit_nodes)}}));
+    const Result<napi_value> counters = MakeCounters(env, counters_);
+    if (!counters.ok()) return counters.status();
     napi_value analysis;
     VITRINE_RETURN_IF_JS_ERROR(napi_create_object(env, &analysis));
     VITRINE_RETURN_IF_JS_ERROR(napi_set_named_property(env, analysis, "plan", *plan));
-    VITRINE_RETURN_IF_JS_ERROR(napi_set_named_property(env, analysis, "counters", counters));
+    VITRINE_RETURN_IF_JS_ERROR(napi_set_named_property(env, analysis, "counters", *counters));
     VITRINE_RETURN_IF_ERROR(SetNumbers(env, analysis,
                                        {{"count", static_cast<double>(hit_count())},
                                         {"nanoseconds", static_cast<double>(nanoseconds_)}}));

@@ -114,17 +114,6 @@ Result<std::shared_ptr<CollectionHandle>> ReadCollectionOf(Call& call, size_t ar
   return Status(ErrorCode::kArgument, "the collection is of another database");
 }
 
-Result<uint32_t> ReadLength(napi_env env, napi_value array, const char* name) {
-  bool is_array = false;
-  uint32_t length = 0;
-  if (napi_is_array(env, array, &is_array) != napi_ok || !is_array ||
-      napi_get_array_length(env, array, &length) != napi_ok) {
-    return Status(ErrorCode::kArgument,
-                  std::string(name) + " must be an array, not " + Describe(env, array));
-  }
-  return length;
-}
-
 }  // namespace
 
 Result<napi_value> StartWrite(Call& call, const std::shared_ptr<DatabaseHandle>& database,
@@ -174,11 +163,11 @@ Result<napi_value> PutPoints(Call& call) {
   if (!transaction.ok()) return transaction.status();
   const auto collection = ReadCollectionOf(call, 1, **transaction);
   if (!collection.ok()) return collection.status();
-  const Result<uint32_t> count = ReadLength(call.env, call[2], "ids");
+  const Result<uint32_t> count = ReadArrayLength(call.env, call[2], "ids");
   if (!count.ok()) return count.status();
   const bool has_payloads = !IsUndefined(call.env, call[4]);
   if (has_payloads) {
-    const Result<uint32_t> payloads = ReadLength(call.env, call[4], "payloads");
+    const Result<uint32_t> payloads = ReadArrayLength(call.env, call[4], "payloads");
     if (!payloads.ok()) return payloads.status();
     if (*payloads != *count) {
       return Status(ErrorCode::kArgument,
@@ -187,7 +176,7 @@ Result<napi_value> PutPoints(Call& call) {
   }
   const Result<bool> insert = ReadBool(call.env, call[5], "insert");
   if (!insert.ok()) return insert.status();
-  const size_t dimension = (*collection)->collection->config().dimension;
+  const size_t dimension = (*collection)->collection->dimension();
   const Result<TypedArray> all = ReadFloats(call.env, call[3], "vectors");
   if (!all.ok()) return all.status();
   if (all->length == *count * dimension) {
@@ -263,7 +252,7 @@ Result<napi_value> DeletePoints(Call& call) {
   if (!transaction.ok()) return transaction.status();
   const auto collection = ReadCollectionOf(call, 1, **transaction);
   if (!collection.ok()) return collection.status();
-  const Result<uint32_t> count = ReadLength(call.env, call[2], "ids");
+  const Result<uint32_t> count = ReadArrayLength(call.env, call[2], "ids");
   if (!count.ok()) return count.status();
   PointWrite write;
   write.collection = (*collection)->collection->id();
@@ -277,6 +266,21 @@ Result<napi_value> DeletePoints(Call& call) {
     write.key = *key;
     VITRINE_RETURN_IF_ERROR((*transaction)->transaction->Add(write));
   }
+  return Undefined();
+}
+
+// deletePointsWhere(transaction: TransactionHandle, collection: CollectionHandle, where: string):
+//   void
+Result<napi_value> DeletePointsWhere(Call& call) {
+  const auto transaction = ReadTransaction(call, 0);
+  if (!transaction.ok()) return transaction.status();
+  const auto handle = ReadCollectionOf(call, 1, **transaction);
+  if (!handle.ok()) return handle.status();
+  const Collection& collection = *(*handle)->collection;
+  std::optional<Filter> filter;
+  VITRINE_RETURN_IF_ERROR(ReadWhere(call, 2, collection, filter));
+  if (!filter) return Status(ErrorCode::kArgument, "where must be a string, not undefined");
+  VITRINE_RETURN_IF_ERROR((*transaction)->transaction->AddRemoval(collection.id(), *filter));
   return Undefined();
 }
 

@@ -4,6 +4,12 @@
 #include <utility>
 
 namespace vitrine {
+namespace {
+
+// Filters that are kept: about as many as there are different ones at a time.
+constexpr size_t kUsedFilters = 8;
+
+}  // namespace
 
 class Collection::Pin {
  public:
@@ -19,7 +25,7 @@ class Collection::Pin {
 };
 
 Collection::Collection(uint32_t id, std::string name, const CollectionConfig& config)
-    : id_(id), name_(std::move(name)), config_(config), keys_(*this) {}
+    : id_(id), name_(std::move(name)), config_(config), keys_(*this), columns_(config.fields) {}
 
 Collection::~Collection() = default;
 
@@ -47,12 +53,19 @@ void Collection::Unpin(uint64_t moment) const {
   if (--pin->second == 0) pins_.erase(pin);
 }
 
+CollectionConfig Collection::config() const {
+  CollectionConfig config = config_;
+  config.fields = columns_.fields();
+  return config;
+}
+
 CollectionMemory Collection::memory() const {
   CollectionMemory memory;
   memory.table = table_->memory();
   memory.payloads = record_bytes_.load(std::memory_order_relaxed);
+  memory.fields = columns_.memory_bytes();
   const std::shared_lock lock(mutex_);
-  memory.keys = keys_.memory_bytes() + keys_.size() * sizeof(std::byte*);
+  memory.keys = keys_.memory_bytes() + keys_.size() * sizeof(std::byte*) + present_.memory_bytes();
   return memory;
 }
 
@@ -85,7 +98,7 @@ std::vector<std::optional<StoredPoint>> Collection::GetMany(std::span<const Poin
     if (entry == kNoEntry) continue;
     points[i] = Copy(entry, select);
     if (!select.vector) continue;
-    points[i]->vector.resize(config_.dimension);
+    points[i]->vector.resize(dimension());
     const PointId id = entry;
     // It is there: nothing is published while the lock is held.
     (void)table_->Get({&id, 1}, points[i]->vector).ok();
@@ -93,39 +106,117 @@ std::vector<std::optional<StoredPoint>> Collection::GetMany(std::span<const Poin
   return points;
 }
 
-Result<std::vector<CollectionHit>> Collection::Search(const float* query,
-                                                      const SearchParameters& parameters,
-                                                      Select select) const {
+Result<bool> Collection::LinkSome(size_t most) {
+  Result<bool> more = table_->LinkSome(most);
+  if (more.ok() && !*more) columns_.LearnRows(*table_);
+  return more;
+}
+
+Result<std::shared_ptr<const EntryFilter>> Collection::FilterOf(
+    const Filter& filter, const ReaderPool::Lease& lease) const {
+  if (!columns_.KnowsRows(lease)) return columns_.MakeFilter(filter, *table_, lease);
+  const uint64_t version = columns_.version();
+  {
+    const std::lock_guard lock(filter_mutex_);
+    std::erase_if(used_filters_, [&](const UsedFilter& one) { return one.version != version; });
+    for (const UsedFilter& one : used_filters_) {
+      if (one.text == filter.text()) return one.made;
+    }
+  }
+  Result<std::shared_ptr<const EntryFilter>> made = columns_.MakeFilter(filter, *table_, lease);
+  // Something was written meanwhile: it holds for this search, but not for the next one.
+  if (!made.ok() || columns_.version() != version) return made;
+  const std::lock_guard lock(filter_mutex_);
+  if (used_filters_.size() == kUsedFilters) used_filters_.pop_back();
+  used_filters_.insert(used_filters_.begin(), {filter.text(), version, *made});
+  return made;
+}
+
+size_t Collection::Count(const Filter& filter) const {
+  // Nothing is published while it is held.
+  const std::shared_lock lock(mutex_);
+  return columns_.Evaluate(filter).CountIn(present_);
+}
+
+std::vector<PointKey> Collection::KeysOf(const Filter& filter) const {
+  const std::shared_lock lock(mutex_);
+  std::vector<PointKey> keys;
+  columns_.Evaluate(filter).ForEach([&](EntryId entry) {
+    if (present_.Test(entry)) keys.push_back(KeyOf(entry));
+  });
+  return keys;
+}
+
+// Null without one; it lives as long as the search.
+Result<std::shared_ptr<const EntryFilter>> Collection::SetFilter(const CollectionQuery& query,
+                                                                 const ReaderPool::Lease& lease,
+                                                                 SearchParameters& parameters,
+                                                                 SearchReport* report) const {
+  if (query.filter == nullptr) return std::shared_ptr<const EntryFilter>();
+  Result<std::shared_ptr<const EntryFilter>> made = FilterOf(*query.filter, lease);
+  if (!made.ok()) return made;
+  parameters.filter = made->get();
+  if (report != nullptr) {
+    const size_t all = size();
+    report->estimated_share = (*made)->estimate();
+    report->share =
+        all == 0 ? 0
+                 : std::min(1.0, static_cast<double>((*made)->size()) / static_cast<double>(all));
+  }
+  return made;
+}
+
+Result<std::vector<CollectionHit>> Collection::Search(const CollectionQuery& query,
+                                                      SearchReport* report) const {
+  SearchParameters parameters = query.parameters;
   if (parameters.k < 1 || parameters.k > kMaxK) {
     return Status(ErrorCode::kOption, "k must be 1 to " + std::to_string(kMaxK) + ", not " +
                                           std::to_string(parameters.k));
   }
   std::vector<Hit> hits(std::min(parameters.k, std::max<size_t>(size() + 1, 64)));
-  SearchParameters bounded = parameters;
-  bounded.k = hits.size();
+  parameters.k = hits.size();
   const Pin pin(*this);
   // Vectors are found by the ids of this moment: nothing may be published before they are copied.
   std::shared_lock lock(mutex_, std::defer_lock);
-  if (select.vector) lock.lock();
-  const Result<size_t> found = table_->Search(query, bounded, hits);
+  if (query.select.vector) lock.lock();
+  const ReaderPool::Lease lease = table_->Read();
+  const auto filter = SetFilter(query, lease, parameters, report);
+  if (!filter.ok()) return filter.status();
+  const Result<size_t> found = table_->Search(lease, query.vector, parameters, hits,
+                                              report == nullptr ? nullptr : &report->counters,
+                                              report == nullptr ? nullptr : &report->plan);
   if (!found.ok()) return found.status();
   std::vector<CollectionHit> result;
   result.reserve(*found);
   for (size_t i = 0; i < *found; ++i) {
-    result.push_back({hits[i].distance, Copy(static_cast<EntryId>(hits[i].id), select)});
-    if (!select.vector) continue;
-    result.back().point.vector.resize(config_.dimension);
+    result.push_back({hits[i].distance, Copy(static_cast<EntryId>(hits[i].id), query.select)});
+    if (!query.select.vector) continue;
+    result.back().point.vector.resize(dimension());
     (void)table_->Get({&hits[i].id, 1}, result.back().point.vector).ok();
   }
   return result;
 }
 
-Collection::Image::Image(const Collection& collection)
+Result<SearchReport> Collection::Explain(const CollectionQuery& query) const {
+  SearchReport report;
+  SearchParameters parameters = query.parameters;
+  const Pin pin(*this);
+  const ReaderPool::Lease lease = table_->Read();
+  const auto filter = SetFilter(query, lease, parameters, &report);
+  if (!filter.ok()) return filter.status();
+  const Result<SearchPlan> plan = table_->Explain(lease, query.vector, parameters);
+  if (!plan.ok()) return plan.status();
+  report.plan = *plan;
+  return report;
+}
+
+Collection::Image::Image(const Collection& collection, const Filter* filter)
     : collection_(collection), pin_(collection.PinNow()) {
   const std::shared_lock lock(collection.mutex_);
   // One version of everything: writers publish under this lock.
   last_lsn_ = collection.last_lsn();
   table_.emplace(*collection.table_);
+  if (filter != nullptr) admitted_ = collection.columns_.Evaluate(*filter);
 }
 
 Collection::Image::~Image() { collection_.Unpin(pin_); }
@@ -137,6 +228,7 @@ PointRecord Collection::Image::Record(size_t point) const {
 // REQUIRES: free_entries_ has room, as CollectionWrite sees to
 void Collection::Free(EntryId entry) {
   std::byte* const record = entries_[entry].load(std::memory_order_relaxed);
+  columns_.Remove(entry, PointRecord(record).payload());
   records_.Free(record, PointRecord(record).bytes().size());
   free_entries_.push_back(entry);
 }

@@ -15,6 +15,7 @@
 #include "base/slot_array.h"
 #include "base/status.h"
 #include "engine/collection_config.h"
+#include "engine/field_columns.h"
 #include "engine/key_map.h"
 #include "engine/point_record.h"
 #include "engine/record_store.h"
@@ -37,6 +38,22 @@ struct StoredPoint {
   PointRecord view() const { return PointRecord(record.data()); }
 };
 
+struct CollectionQuery {
+  const float* vector = nullptr;  // [dimension], finite
+  SearchParameters parameters;    // without a filter
+  Select select;
+  const Filter* filter = nullptr;  // admits the points that count; null: all
+};
+
+// What a search did, or would do.
+struct SearchReport {
+  SearchPlan plan;
+  SearchCounters counters;
+  // The share of points that the filter admits: what the columns make one expect, and what it was.
+  double estimated_share = 1;
+  double share = 1;
+};
+
 struct CollectionHit {
   float distance = 0;
   StoredPoint point;
@@ -46,7 +63,8 @@ struct CollectionMemory {
   TableMemory table;
   size_t payloads = 0;  // with keys
   size_t keys = 0;
-  size_t total() const { return table.total() + payloads + keys; }
+  size_t fields = 0;
+  size_t total() const { return table.total() + payloads + keys + fields; }
 };
 
 // Points with keys, payloads and vectors: a table, and beside it a record for each of its ids. A
@@ -68,10 +86,15 @@ class Collection final : private KeyMap::Keys {
 
   uint32_t id() const { return id_; }
   const std::string& name() const { return name_; }
-  const CollectionConfig& config() const { return config_; }
+  // With the fields that it has now.
+  CollectionConfig config() const;
+  Fields fields() const { return columns_.fields(); }
+  size_t dimension() const { return table_->dimension(); }
   size_t size() const { return table_->size(); }
   // Whether searches walk a graph; false while a lost one is built anew.
   bool linked() const { return table_->linked(); }
+  // Table::LinkSome. One call at a time.
+  Result<bool> LinkSome(size_t most);
   const Table& table() const { return *table_; }
   Table& table() { return *table_; }
   CollectionMemory memory() const;
@@ -81,21 +104,33 @@ class Collection final : private KeyMap::Keys {
   std::vector<std::optional<StoredPoint>> GetMany(std::span<const PointKey> keys,
                                                   Select select) const;
   // The points nearest to a query, as of the moment at which it begins; as Table::Search.
-  Result<std::vector<CollectionHit>> Search(const float* query, const SearchParameters& parameters,
-                                            Select select) const;
+  //   report  what was done; may be null
+  Result<std::vector<CollectionHit>> Search(const CollectionQuery& query,
+                                            SearchReport* report = nullptr) const;
+  // What `Search` would do. The filter is computed.
+  Result<SearchReport> Explain(const CollectionQuery& query) const;
+  // How many points a filter admits.
+  size_t Count(const Filter& filter) const;
+  // Their keys, as long as nobody writes: for the writer.
+  std::vector<PointKey> KeysOf(const Filter& filter) const;
 
   // All points at one moment, by ascending entry. Writers go on, and what they remove stays until
   // the image goes.
   class Image {
    public:
     // `collection` outlives the image.
-    explicit Image(const Collection& collection);
+    //   filter  null for all points; read by the constructor only
+    explicit Image(const Collection& collection, const Filter* filter = nullptr);
     Image(const Image&) = delete;
     Image& operator=(const Image&) = delete;
     ~Image();
 
     size_t size() const { return table_->size(); }
     PointRecord Record(size_t point) const;
+    // Whether the filter admits it.
+    bool Admits(size_t point) const {
+      return !admitted_ || admitted_->Test(static_cast<EntryId>(table_->id(point)));
+    }
     const float* Vector(size_t point) const { return table_->Vector(point); }
     // Of the newest write that is in it; 0 for none.
     uint64_t last_lsn() const { return last_lsn_; }
@@ -106,6 +141,7 @@ class Collection final : private KeyMap::Keys {
     uint64_t pin_;
     uint64_t last_lsn_ = 0;
     std::optional<TableImage> table_;
+    std::optional<EntryBitmap> admitted_;
   };
 
   // Of the newest write that is visible.
@@ -127,6 +163,13 @@ class Collection final : private KeyMap::Keys {
     return PointRecord(entries_[entry].load(std::memory_order_relaxed));
   }
   StoredPoint Copy(EntryId entry, Select select) const;
+  // Gives `parameters` the filter of a query, and the report its shares.
+  Result<std::shared_ptr<const EntryFilter>> SetFilter(const CollectionQuery& query,
+                                                       const ReaderPool::Lease& lease,
+                                                       SearchParameters& parameters,
+                                                       SearchReport* report) const;
+  Result<std::shared_ptr<const EntryFilter>> FilterOf(const Filter& filter,
+                                                      const ReaderPool::Lease& lease) const;
 
   uint64_t PinNow() const;
   void Unpin(uint64_t moment) const;
@@ -142,9 +185,20 @@ class Collection final : private KeyMap::Keys {
   SlotArray<std::atomic<std::byte*>> entries_;
   std::atomic<uint64_t> last_lsn_{0};  // release by the writer, acquire by who asks
 
-  // Guards keys_; the table's versions are published under it too.
+  // Guards keys_ and present_; the table's versions are published under it too.
   mutable std::shared_mutex mutex_;
   KeyMap keys_;
+  EntryBitmap present_;  // the entries that are in keys_
+
+  FieldColumns columns_;
+  // The filters that were used last, newest first, as long as nothing is written.
+  struct UsedFilter {
+    std::string text;
+    uint64_t version;
+    std::shared_ptr<const EntryFilter> made;
+  };
+  mutable std::mutex filter_mutex_;
+  mutable std::vector<UsedFilter> used_filters_;
 
   // Moments are counted by writes. What a write takes away at one is freed once no reader is left
   // that began before it.

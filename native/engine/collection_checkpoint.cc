@@ -20,6 +20,12 @@ constexpr size_t kReadBytes = size_t{4} << 20;
 
 size_t VectorBytes(size_t dimension) { return RoundUp(dimension * sizeof(float), 64); }
 
+// What points look like in files does not depend on fields: when one is added the files still hold.
+CollectionConfig WithoutFields(CollectionConfig config) {
+  config.fields.clear();
+  return config;
+}
+
 Status AppendPadded(ContainerWriter& writer, std::vector<std::byte> config) {
   config.resize(kConfigBytes);
   writer.BeginSection(SectionType::kConfig, kConfigBytes);
@@ -29,10 +35,10 @@ Status AppendPadded(ContainerWriter& writer, std::vector<std::byte> config) {
 
 Status WritePoints(ContainerWriter& writer, const Collection& collection,
                    const Collection::Image& image) {
-  std::vector<std::byte> config = EncodeCollectionConfig(collection.config());
-  ByteWriter fields(config);
-  fields.Put(uint64_t{image.size()});
-  fields.Put(image.last_lsn());
+  std::vector<std::byte> config = EncodeCollectionConfig(WithoutFields(collection.config()));
+  ByteWriter counts(config);
+  counts.Put(uint64_t{image.size()});
+  counts.Put(image.last_lsn());
   VITRINE_RETURN_IF_ERROR(AppendPadded(writer, std::move(config)));
 
   writer.BeginSection(SectionType::kRecordEnds, sizeof(uint64_t));
@@ -51,7 +57,7 @@ Status WritePoints(ContainerWriter& writer, const Collection& collection,
   }
   VITRINE_RETURN_IF_ERROR(writer.EndSection());
 
-  const size_t dimension = collection.config().dimension;
+  const size_t dimension = collection.dimension();
   const size_t row_bytes = VectorBytes(dimension);
   const std::vector<std::byte> padding(row_bytes - dimension * sizeof(float));
   writer.BeginSection(SectionType::kVectors, static_cast<uint32_t>(row_bytes));
@@ -145,6 +151,7 @@ class CollectionLoader {
   Status ReadRecords();
   Status AddRecord(EntryId entry, std::span<const std::byte> bytes);
   Status ReadVectors();
+  void FillColumns();
 
   const ContainerReader& reader_;
   const CollectionSource& source_;
@@ -165,7 +172,7 @@ Status CollectionLoader::ReadConfig() {
   if (!config.ok()) return config.status();
   count_ = in.Get<uint64_t>();
   last_lsn_ = in.Get<uint64_t>();
-  if (!(*config == source_.config)) {
+  if (!(*config == WithoutFields(source_.config))) {
     return Corrupt(reader_, SectionType::kConfig, "it is not the collection's configuration");
   }
   if (!AreZero(in.Take(in.left())) || last_lsn_ >= kNumberLimit || count_ > kMaxSlots) {
@@ -310,8 +317,20 @@ Status CollectionLoader::ReadGraph(const ContainerReader& graph, const Digest128
   return wrong.empty() ? Status() : Corrupt(graph, SectionType::kLinks, wrong);
 }
 
+// Which entries there are, and what they hold in the collection's fields.
+void CollectionLoader::FillColumns() {
+  Collection& collection = *collection_;
+  collection.present_.Grow(static_cast<size_t>(count_));
+  for (EntryId entry = 0; entry < count_; ++entry) {
+    collection.present_.Set(entry);
+    collection.columns_.Add(entry, table_->RowOf(entry), collection.RecordOf(entry).payload());
+  }
+}
+
 std::shared_ptr<Collection> CollectionLoader::Finish() {
   collection_->table_ = table_->Finish();
+  FillColumns();
+  if (!collection_->linked()) collection_->columns_.ForgetRows();
   collection_->next_entry_ = static_cast<EntryId>(count_);
   collection_->last_lsn_.store(last_lsn_, std::memory_order_release);
   collection_->record_bytes_.store(collection_->records_.memory_bytes(), std::memory_order_relaxed);

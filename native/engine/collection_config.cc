@@ -1,13 +1,44 @@
 #include "engine/collection_config.h"
 
+#include <iterator>
+#include <optional>
+
 #include "storage/byte_stream.h"
 #include "storage/manifest.h"
 
 namespace vitrine {
+namespace {
+
+void PutField(ByteWriter& out, const Field& field) {
+  out.Put(static_cast<uint32_t>(field.type));
+  out.Put(static_cast<uint32_t>(field.name.size()));
+  out.Append(field.name);
+  out.Pad(8);
+}
+
+// Nothing, and `knows_types` is false, for one of a type that a newer version knows.
+std::optional<Field> GetField(ByteReader& in, bool& knows_types) {
+  const uint32_t type = in.Get<uint32_t>();
+  const uint32_t name_bytes = in.Get<uint32_t>();
+  const std::string_view name = in.Text(name_bytes);
+  in.SkipPadding(8);
+  if (type < std::size(kFieldTypeNames)) {
+    return Field{std::string(name), static_cast<FieldType>(type)};
+  }
+  knows_types = false;
+  return {};
+}
+
+bool AreArranged(const Fields& fields) {
+  Fields arranged = fields;
+  return ArrangeFields(arranged).ok() && arranged == fields;
+}
+
+}  // namespace
 
 std::vector<std::byte> EncodeCollectionConfig(const CollectionConfig& config) {
   std::vector<std::byte> bytes;
-  bytes.reserve(kCollectionConfigBytes);
+  bytes.reserve(kCollectionConfigBytes + config.fields.size() * 32);
   ByteWriter out(bytes);
   out.Put(static_cast<uint32_t>(config.dimension));
   out.Put(static_cast<uint32_t>(config.metric));
@@ -15,7 +46,9 @@ std::vector<std::byte> EncodeCollectionConfig(const CollectionConfig& config) {
   out.Put(uint32_t{0});  // quantization: none
   out.Put(static_cast<uint32_t>(config.m));
   out.Put(static_cast<uint32_t>(config.ef_construction));
-  out.Put(uint64_t{0});
+  out.Put(static_cast<uint32_t>(config.fields.size()));
+  out.Put(uint32_t{0});
+  for (const Field& field : config.fields) PutField(out, field);
   return bytes;
 }
 
@@ -29,17 +62,25 @@ Result<CollectionConfig> DecodeCollectionConfig(std::span<const std::byte> bytes
   const uint32_t quantization = in.Get<uint32_t>();
   config.m = in.Get<uint32_t>();
   config.ef_construction = in.Get<uint32_t>();
-  const uint64_t reserved = in.Get<uint64_t>();
+  const uint32_t fields = in.Get<uint32_t>();
+  const uint32_t reserved = in.Get<uint32_t>();
+  bool knows_types = true;
+  for (uint32_t i = 0; i < fields && !in.failed(); ++i) {
+    const std::optional<Field> field = GetField(in, knows_types);
+    if (field) config.fields.push_back(*field);
+  }
   if (in.failed() || in.left() != 0) {
     return Status(ErrorCode::kCorrupt, where + ": the configuration has the wrong length");
   }
-  if (metric >= std::size(kMetricNames) || scalar_type != 0 || quantization != 0 || reserved != 0) {
+  if (metric >= std::size(kMetricNames) || scalar_type != 0 || quantization != 0 || reserved != 0 ||
+      !knows_types) {
     return Status(ErrorCode::kFormat,
                   where + ": the configuration asks for what this version does not know");
   }
   config.metric = static_cast<Metric>(metric);
   if (config.dimension < 1 || config.dimension > kMaxDimension || config.m < 2 || config.m > 128 ||
-      config.ef_construction < 1 || config.ef_construction > kMaxEf) {
+      config.ef_construction < 1 || config.ef_construction > kMaxEf ||
+      !AreArranged(config.fields)) {
     return Status(ErrorCode::kCorrupt, where + ": the configuration is out of range");
   }
   return config;
@@ -48,14 +89,16 @@ Result<CollectionConfig> DecodeCollectionConfig(std::span<const std::byte> bytes
 std::vector<std::byte> EncodeChange(const ConfigurationChange& change) {
   const bool creates = change.kind == ConfigurationChange::Kind::kCreate;
   std::vector<std::byte> bytes;
-  bytes.reserve(16 + change.name.size() + kCollectionConfigBytes);
+  const std::vector<std::byte> config =
+      creates ? EncodeCollectionConfig(change.config) : std::vector<std::byte>();
+  bytes.reserve(16 + change.name.size() + config.size());
   ByteWriter out(bytes);
   out.Put(static_cast<uint32_t>(change.kind));
   out.Put(change.collection);
   out.Put(static_cast<uint32_t>(change.name.size()));
-  out.Put(static_cast<uint32_t>(creates ? kCollectionConfigBytes : 0));
+  out.Put(static_cast<uint32_t>(config.size()));
   out.Append(change.name);
-  if (creates) out.Append(EncodeCollectionConfig(change.config));
+  out.Append(config);
   return bytes;
 }
 

@@ -7,16 +7,18 @@
 #include <vector>
 
 #include "base/status.h"
+#include "engine/field.h"
 #include "engine/table.h"
 
 namespace vitrine {
 
-// What a collection is made of; does not change as long as it lives.
+// What a collection is made of; does not change as long as it lives, but for fields that are added.
 struct CollectionConfig {
   size_t dimension = 0;  // 1 ... kMaxDimension
   Metric metric = Metric::kL2;
   size_t m = 16;
   size_t ef_construction = 200;
+  Fields fields;
 
   friend bool operator==(const CollectionConfig&, const CollectionConfig&) = default;
 
@@ -29,6 +31,7 @@ struct CollectionConfig {
   }
 };
 
+// Without fields.
 inline constexpr size_t kCollectionConfigBytes = 32;
 
 // docs/formats/collection-checkpoint.md, "Configuration".

@@ -7,17 +7,6 @@
 namespace vitrine {
 namespace {
 
-std::string BytesOf(const PointKey& key) {
-  std::string bytes(key.is_text ? key.text.size() + 1 : sizeof(uint64_t) + 1, '\0');
-  bytes[0] = key.is_text ? 't' : 'n';
-  if (key.is_text) {
-    std::copy(key.text.begin(), key.text.end(), bytes.begin() + 1);
-  } else {
-    std::memcpy(bytes.data() + 1, &key.number, sizeof(key.number));
-  }
-  return bytes;
-}
-
 bool IsFinite(std::span<const float> vector) {
   return std::all_of(vector.begin(), vector.end(), [](float x) { return std::isfinite(x); });
 }
@@ -62,7 +51,7 @@ Status CollectionWrite::Check(const PointWrite& operation, const Change* change,
     return {ErrorCode::kNotFound, "there is no " + NameOf(operation.key) + in};
   }
   if (operation.type != OperationType::kPut) return {};
-  const size_t dimension = collection_.config().dimension;
+  const size_t dimension = collection_.dimension();
   if (operation.vector.size() != dimension) {
     return {ErrorCode::kDimension, "the vector of " + NameOf(operation.key) + " has " +
                                        std::to_string(operation.vector.size()) +
@@ -78,8 +67,8 @@ Status CollectionWrite::Check(const PointWrite& operation, const Change* change,
 size_t CollectionWrite::PointBytes(size_t payload) const {
   const Table& table = collection_.table();
   // Vector, links, stamps, maps and the record.
-  return collection_.config().dimension * sizeof(float) +
-         2 * table.options().graph.m * sizeof(uint32_t) + payload + 96;
+  return collection_.dimension() * sizeof(float) + 2 * table.options().graph.m * sizeof(uint32_t) +
+         payload + 96;
 }
 
 Result<size_t> CollectionWrite::Add(const PointWrite& operation, size_t transaction,
@@ -92,6 +81,10 @@ Result<size_t> CollectionWrite::Add(const PointWrite& operation, size_t transact
   PointWrite checked = operation;
   if (conditions == Conditions::kHold) checked.condition = Condition::kNone;
   VITRINE_RETURN_IF_ERROR(Check(checked, change, entry));
+  // What is replayed may be older than a field.
+  if (conditions == Conditions::kCheck && operation.type != OperationType::kDelete) {
+    VITRINE_RETURN_IF_ERROR(collection_.columns_.Check(operation.payload, operation.key));
+  }
   const bool present = change != nullptr ? change->present : entry != kNoEntry;
   if (operation.type == OperationType::kDelete && !present) return size_t{0};
 
@@ -105,7 +98,7 @@ Result<size_t> CollectionWrite::Add(const PointWrite& operation, size_t transact
     if (change != nullptr) {
       next.vector = change->vector;
     } else {
-      copied_vectors_.emplace_back(collection_.config().dimension);
+      copied_vectors_.emplace_back(collection_.dimension());
       const PointId id = entry;
       VITRINE_RETURN_IF_ERROR(collection_.table().Get({&id, 1}, copied_vectors_.back()));
       next.vector = copied_vectors_.back().data();
@@ -173,10 +166,16 @@ Status CollectionWrite::Prepare() {
   {
     const std::unique_lock lock(collection_.mutex_);
     collection_.keys_.Reserve(collection_.keys_.size() + added_.size());
+    collection_.present_.Grow(collection_.next_entry_);
   }
   const std::vector<PointId> removed_ids(removed_.begin(), removed_.end());
   table_write_.emplace(collection_.table());
-  return table_write_->Prepare(points, removed_ids);
+  VITRINE_RETURN_IF_ERROR(table_write_->Prepare(points, removed_ids));
+  for (size_t i = 0; i < added_.size(); ++i) {
+    const EntryId entry = added_[i].entry;
+    collection_.columns_.Add(entry, table_write_->SlotOf(i), collection_.RecordOf(entry).payload());
+  }
+  return {};
 }
 
 void CollectionWrite::Publish(std::span<const uint64_t> lsns) {
@@ -186,8 +185,14 @@ void CollectionWrite::Publish(std::span<const uint64_t> lsns) {
   }
   {
     const std::unique_lock lock(collection_.mutex_);
-    for (const EntryId entry : removed_) collection_.keys_.Erase(entry);
-    for (const Added& added : added_) collection_.keys_.Put(added.entry);
+    for (const EntryId entry : removed_) {
+      collection_.keys_.Erase(entry);
+      collection_.present_.Clear(entry);
+    }
+    for (const Added& added : added_) {
+      collection_.keys_.Put(added.entry);
+      collection_.present_.Set(added.entry);
+    }
     table_write_->Publish();
     collection_.last_lsn_.store(lsns.back(), std::memory_order_release);
   }

@@ -228,7 +228,7 @@ bool Database::MaintainData() {
   bool more = false;
   for (const auto& collection : Collections()) {
     if (collection->linked()) continue;
-    const Result<bool> linked = collection->table().LinkSome(64);
+    const Result<bool> linked = collection->LinkSome(64);
     more = more || (linked.ok() && *linked);
   }
   if (CheckpointIsDue()) {

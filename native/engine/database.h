@@ -200,18 +200,22 @@ class Database {
 
   // Writing: database_write.cc. `commit_mutex_` is held.
   void Commit(std::span<const std::shared_ptr<PendingWrite>> batch);
-  void CommitChange(PendingWrite& write);
   void CommitTransactions(std::span<const std::shared_ptr<PendingWrite>> batch);
+  bool ResolveFilters(PendingWrite& write);
   bool CommitGroup(std::span<const std::shared_ptr<PendingWrite>> batch);
   Result<uint64_t> Append(std::vector<LogRecord> records, bool& durable);
   Status CheckLimits(uint64_t memory_bytes, uint64_t disk_bytes) const;
   Status CheckReserve(const Transaction& transaction);
   Result<WriteResult> WriteChange(ConfigurationChange change);
+
+  // Configuration: database_catalog.cc. `commit_mutex_` is held, but while it is opened.
   enum class Need : uint8_t { kChange, kNothing };
+  void CommitChange(PendingWrite& write);
   Result<Need> CheckChange(ConfigurationChange& change) const;
   static void ChangeCatalog(Catalog& catalog, const ConfigurationChange& change,
                             std::shared_ptr<Collection> created);
   Result<std::shared_ptr<Collection>> MakeCollection(const ConfigurationChange& change) const;
+  Result<std::shared_ptr<Collection>> FindCollection(uint32_t id) const;
 
   // Checkpoints: database_checkpoint.cc. `checkpoint_mutex_` is held.
   struct Capture;

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "engine/database.h"
+#include "engine/filtered_removal.h"
 #include "engine/write_group.h"
 
 namespace vitrine {
@@ -159,8 +160,16 @@ void Database::CommitTransactions(std::span<const std::shared_ptr<PendingWrite>>
     uint64_t bytes = 2 * kPageBytes;
     size_t operations = 0;
     size_t count = 0;
+    // A removal by filter looks at what all writes before it have left: it begins a group, and
+    // ends it.
+    const bool by_filter = !batch[0]->transaction_.removals().empty();
+    if (by_filter && !ResolveFilters(*batch[0])) {
+      batch = batch.subspan(1);
+      continue;
+    }
     for (; count < batch.size(); ++count) {
       const Transaction& transaction = batch[count]->transaction_;
+      if (count > 0 && (by_filter || !transaction.removals().empty())) break;
       bytes += FrameBytes(transaction.bytes().size());
       operations += transaction.operations();
       if (count > 0 && (bytes > room || bytes > kGroupBytes || operations > kGroupOperations)) {
@@ -174,6 +183,18 @@ void Database::CommitTransactions(std::span<const std::shared_ptr<PendingWrite>>
     }
     batch = batch.subspan(count);
   }
+}
+
+// Whether the write goes on.
+bool Database::ResolveFilters(PendingWrite& write) {
+  Result<Transaction> resolved = ResolveRemovals(std::move(write.transaction_),
+                                                 [&](uint32_t id) { return FindCollection(id); });
+  if (resolved.ok()) {
+    write.transaction_ = std::move(*resolved);
+  } else {
+    write.Done(NotApplied(resolved.status()));
+  }
+  return resolved.ok();
 }
 
 Status Database::CheckLimits(uint64_t memory_bytes, uint64_t disk_bytes) const {
@@ -261,14 +282,8 @@ bool Database::CommitGroup(std::span<const std::shared_ptr<PendingWrite>> batch)
     uint64_t deleted;
   };
   const Status writable = WriteFailure();
-  WriteGroup group(
-      [&](uint32_t id, uint64_t) -> Result<std::shared_ptr<Collection>> {
-        const std::shared_lock lock(catalog_mutex_);
-        const auto found = catalog_.by_id.find(id);
-        if (found != catalog_.by_id.end()) return found->second;
-        return Status(ErrorCode::kNotFound, "the collection was dropped");
-      },
-      CollectionWrite::Conditions::kCheck);
+  WriteGroup group([&](uint32_t id, uint64_t) { return FindCollection(id); },
+                   CollectionWrite::Conditions::kCheck);
   BegunKeys keys(window_);
   std::vector<Accepted> accepted;
   std::vector<LogRecord> records;
@@ -362,120 +377,6 @@ bool Database::CommitGroup(std::span<const std::shared_ptr<PendingWrite>> batch)
   if (repeated) (void)CommitGroup(batch);  // what waited finds its key in the window
   group.Tidy();
   return true;
-}
-
-Result<Database::Need> Database::CheckChange(ConfigurationChange& change) const {
-  using Kind = ConfigurationChange::Kind;
-  const std::shared_lock lock(catalog_mutex_);
-  const auto collection = catalog_.by_name.find(change.name);
-  const auto alias = catalog_.aliases.find(change.name);
-  const auto target = catalog_.by_id.find(change.collection);
-  switch (change.kind) {
-    case Kind::kCreate:
-      if (!IsCollectionName(change.name)) {
-        return Status(ErrorCode::kOption,
-                      "a name has 1 to 128 of A-Z, a-z, 0-9, _ and -, and begins with a letter or "
-                      "digit");
-      }
-      if (alias != catalog_.aliases.end()) {
-        return Status(ErrorCode::kExists, '"' + change.name + "\" is an alias");
-      }
-      if (collection == catalog_.by_name.end()) {
-        change.collection = catalog_.next;
-        return Need::kChange;
-      }
-      if (collection->second->config() == change.config) return Need::kNothing;
-      return Status(ErrorCode::kExists, "collection \"" + change.name +
-                                            "\" is there already, with another configuration");
-    case Kind::kSetAlias:
-      if (!IsCollectionName(change.name)) {
-        return Status(ErrorCode::kOption, "an alias is named as a collection is");
-      }
-      if (collection != catalog_.by_name.end()) {
-        return Status(ErrorCode::kExists, '"' + change.name + "\" is a collection");
-      }
-      break;
-    case Kind::kDropAlias:
-      if (alias == catalog_.aliases.end()) {
-        return Status(ErrorCode::kNotFound, "there is no alias \"" + change.name + '"');
-      }
-      return Need::kChange;
-    case Kind::kDrop:
-      break;
-  }
-  if (target == catalog_.by_id.end()) {
-    return Status(ErrorCode::kNotFound, "the collection was dropped");
-  }
-  return Need::kChange;
-}
-
-Result<std::shared_ptr<Collection>> Database::MakeCollection(
-    const ConfigurationChange& change) const {
-  return Collection::Create(change.collection, change.name, change.config, *options_.kernels,
-                            options_.pool, options_.threads);
-}
-
-void Database::CommitChange(PendingWrite& write) {
-  ConfigurationChange& change = *write.change_;
-  Status status = WriteFailure();
-  if (status.ok()) {
-    const Result<Need> need = CheckChange(change);
-    if (need.ok() && *need == Need::kNothing) return write.Done(WriteResult{last_lsn(), true, 0});
-    if (!need.ok()) status = need.status();
-  }
-  std::shared_ptr<Collection> created;
-  if (status.ok() && change.kind == ConfigurationChange::Kind::kCreate) {
-    Result<std::shared_ptr<Collection>> made = MakeCollection(change);
-    if (made.ok()) {
-      created = std::move(*made);
-    } else {
-      status = made.status();
-    }
-  }
-  if (!status.ok()) return write.Done(NotApplied(std::move(status)));
-  std::vector<LogRecord> records;
-  records.push_back({FrameKind::kConfiguration, 1, EncodeChange(change)});
-  // What the catalog will be is made before the log has it: nothing may fail afterwards.
-  Catalog after;
-  {
-    const std::shared_lock lock(catalog_mutex_);
-    after = catalog_;
-  }
-  ChangeCatalog(after, change, std::move(created));
-  write.state_ = PendingWrite::State::kNoMemoryInFlight;
-  bool durable = false;
-  const Result<uint64_t> lsn = Append(std::move(records), durable);
-  if (!lsn.ok()) return write.Done(lsn.status());
-  {
-    const std::unique_lock lock(catalog_mutex_);
-    std::swap(catalog_, after);
-  }
-  last_lsn_.store(*lsn, std::memory_order_release);
-  write.Done(WriteResult{*lsn, durable, 0});
-}
-
-void Database::ChangeCatalog(Catalog& catalog, const ConfigurationChange& change,
-                             std::shared_ptr<Collection> created) {
-  using Kind = ConfigurationChange::Kind;
-  switch (change.kind) {
-    case Kind::kCreate:
-      catalog.by_name.emplace(change.name, created);
-      catalog.by_id.emplace(change.collection, std::move(created));
-      catalog.next = std::max(catalog.next, change.collection + 1);
-      break;
-    case Kind::kDrop:
-      catalog.by_name.erase(catalog.by_id.at(change.collection)->name());
-      catalog.by_id.erase(change.collection);
-      std::erase_if(catalog.aliases,
-                    [&](const auto& alias) { return alias.second == change.collection; });
-      break;
-    case Kind::kSetAlias:
-      catalog.aliases.insert_or_assign(change.name, change.collection);
-      break;
-    case Kind::kDropAlias:
-      catalog.aliases.erase(change.name);
-      break;
-  }
 }
 
 }  // namespace vitrine

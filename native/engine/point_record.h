@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -30,6 +31,18 @@ struct PointKey {
 // "point 5", "point \"5\"": for messages.
 inline std::string NameOf(const PointKey& key) {
   return "point " + (key.is_text ? '"' + std::string(key.text) + '"' : std::to_string(key.number));
+}
+
+// What tells a key from every other one, as bytes.
+inline std::string BytesOf(const PointKey& key) {
+  std::string bytes(key.is_text ? key.text.size() + 1 : sizeof(uint64_t) + 1, '\0');
+  bytes[0] = key.is_text ? 't' : 'n';
+  if (key.is_text) {
+    std::copy(key.text.begin(), key.text.end(), bytes.begin() + 1);
+  } else {
+    std::memcpy(bytes.data() + 1, &key.number, sizeof(key.number));
+  }
+  return bytes;
 }
 
 // A point without its vector, as bytes that memory and checkpoints have in common:

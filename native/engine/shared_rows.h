@@ -55,6 +55,17 @@ class SharedRows {
     }
   }
 
+  // Calls visit(id) for each guest that is kept, whoever may see it, until it returns false.
+  template <typename Visitor>
+  void ForEachKept(Slot slot, Visitor visit) const {
+    const std::shared_lock lock(mutex_);
+    const auto row = rows_.find(slot);
+    if (row == rows_.end()) return;
+    for (const auto& [key, life] : row->second) {
+      if (!visit(key.first)) return;
+    }
+  }
+
   // How many guests there are, dying ones included.
   size_t size() const;
   size_t memory_bytes() const;

@@ -130,16 +130,35 @@ Result<std::shared_ptr<IdSet>> Table::MakeIdSet(std::vector<PointId> ids) const 
   auto set = std::make_shared<IdSet>(std::move(ids));
   // Writers publish under the same lock: no point is missed.
   const std::unique_lock lock(id_mutex_);
-  if (!set->Grow(SlotLimit())) {
-    return Status(ErrorCode::kOutOfMemory, "no memory for the filter's bitmap");
-  }
+  VITRINE_RETURN_IF_ERROR(FollowLocked(set));
   for (const PointId id : set->ids()) {
     const PointRef ref = ids_.Find(id);
     if (ref.present()) set->SetSlot(ref.slot(), true);
   }
-  std::erase_if(id_sets_, [](const auto& other) { return other.expired(); });
-  id_sets_.push_back(set);
   return set;
+}
+
+void Table::FindRows(std::span<const PointId> ids, std::span<Slot> rows) const {
+  const std::shared_lock lock(id_mutex_);
+  for (size_t i = 0; i < ids.size(); ++i) {
+    const PointRef ref = ids_.Find(ids[i]);
+    rows[i] = ref.present() ? ref.slot() : kNoSlot;
+  }
+}
+
+Status Table::Follow(const std::shared_ptr<PointFilter>& filter) const {
+  const std::unique_lock lock(id_mutex_);
+  return FollowLocked(filter);
+}
+
+// REQUIRES: id_mutex_ is held.
+Status Table::FollowLocked(const std::shared_ptr<PointFilter>& filter) const {
+  if (!filter->Grow(SlotLimit())) {
+    return {ErrorCode::kOutOfMemory, "no memory for the filter's bitmap"};
+  }
+  std::erase_if(filters_, [](const auto& other) { return other.expired(); });
+  filters_.push_back(filter);
+  return {};
 }
 
 TableMemory Table::memory() const {

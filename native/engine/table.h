@@ -56,7 +56,7 @@ struct SearchParameters {
   size_t k = 10;  // 1 ... kMaxK
   size_t ef = 0;  // beam width, at most kMaxEf; 0: max(k, 64)
   bool exact = false;
-  const IdSet* filter = nullptr;
+  const PointFilter* filter = nullptr;
   SearchControl control;
 };
 
@@ -118,6 +118,11 @@ class Table final : private IdMap::OwnerIds {
   // Fails with kVector, kOption, kCancelled or kTimeout. `counters` and `plan` may be null.
   Result<size_t> Search(const float* query, const SearchParameters& parameters, std::span<Hit> hits,
                         SearchCounters* counters = nullptr, SearchPlan* plan = nullptr) const;
+  // The same on a snapshot that is held already, so that a filter can be made of what it shows.
+  ReaderPool::Lease Read() const { return readers_.Acquire(); }
+  Result<size_t> Search(const ReaderPool::Lease& lease, const float* query,
+                        const SearchParameters& parameters, std::span<Hit> hits,
+                        SearchCounters* counters = nullptr, SearchPlan* plan = nullptr) const;
   // `count` searches on the threads of the pool.
   //   hits    [count * k]; query i writes from i * k on
   //   counts  [count]
@@ -125,7 +130,11 @@ class Table final : private IdMap::OwnerIds {
                      const SearchParameters& parameters, std::span<Hit> hits,
                      std::span<uint32_t> counts) const;
   // What `Search` would do.
-  Result<SearchPlan> Explain(const float* query, const SearchParameters& parameters) const;
+  Result<SearchPlan> Explain(const float* query, const SearchParameters& parameters) const {
+    return Explain(Read(), query, parameters);
+  }
+  Result<SearchPlan> Explain(const ReaderPool::Lease& lease, const float* query,
+                             const SearchParameters& parameters) const;
 
   // What walks score now: `kNone` until there are vectors enough to make codes of.
   Quantization quantization_used() const;
@@ -138,6 +147,15 @@ class Table final : private IdMap::OwnerIds {
 
   // A filter that follows this table from now on.
   Result<std::shared_ptr<IdSet>> MakeIdSet(std::vector<PointId> ids) const;
+  // Lets `filter` follow this table from now on: it gets room for all rows, and the rows of points
+  // that come later. Those of points that are there are for the caller. kOutOfMemory.
+  Status Follow(const std::shared_ptr<PointFilter>& filter) const;
+  // Adds to `filter` the rows of its points that a snapshot shows, by a look at every row.
+  void AllowVisibleRows(const ReaderPool::Lease& lease, PointFilter& filter) const;
+  // The rows of points; kNoSlot for those that are not there.
+  void FindRows(std::span<const PointId> ids, std::span<Slot> rows) const;
+  // What a reader sees that begins now.
+  uint64_t version() const { return readers_.published(); }
 
   bool Has(PointId id) const;
   // Copies the vectors of `ids` to `out` [ids.size() * dimension]; kNotFound names the first id
@@ -214,8 +232,9 @@ class Table final : private IdMap::OwnerIds {
   void SweepLocked();
   void HideRow(Slot slot);
   void FreeSlot(Slot slot);
-  void AllowInIdSets(PointId id, Slot slot);
-  void UpdateIdSets(Slot slot);
+  Status FollowLocked(const std::shared_ptr<PointFilter>& filter) const;
+  void AllowInFilters(PointId id, Slot slot);
+  void UpdateFilters(Slot slot, uint64_t oldest);
   LinkScratch& WriterScratch(size_t worker);
   size_t Parallelism() const;
 
@@ -239,13 +258,14 @@ class Table final : private IdMap::OwnerIds {
                       uint64_t snapshot, Scratch& scratch, std::span<Hit> hits) const;
   size_t MergeZeroRows(const SearchParameters& parameters, uint64_t snapshot, std::span<Hit> hits,
                        size_t count) const;
-  float LocalShare(const QueryScorers& scorers, const IdSet& filter, Scratch& scratch,
+  float LocalShare(const QueryScorers& scorers, const PointFilter& filter, Scratch& scratch,
                    SearchCounters* counters) const;
   Result<size_t> SearchWalk(const SearchPlan& plan, const QueryScorers& scorers,
                             const SearchParameters& parameters, const ReaderPool::Lease& lease,
                             std::span<Hit> hits, SearchCounters* counters) const;
   template <typename Visitor>
-  void ForEachPointOfRow(Slot slot, const IdSet* filter, uint64_t snapshot, Visitor visit) const;
+  void ForEachPointOfRow(Slot slot, const PointFilter* filter, uint64_t snapshot,
+                         Visitor visit) const;
   template <typename Visitor>
   void ForEachVisibleRow(const SlotBitmap* allowed, uint64_t snapshot, Visitor visit) const;
   SnapshotVisible VisibleAt(uint64_t snapshot) const;
@@ -276,11 +296,11 @@ class Table final : private IdMap::OwnerIds {
 
   mutable ReaderPool readers_;
 
-  // Guards ids_, next_id_ and id_sets_; the stamps of a chunk are published under it too.
+  // Guards ids_, next_id_ and filters_; the stamps of a chunk are published under it too.
   mutable std::shared_mutex id_mutex_;
   IdMap ids_;
   PointId next_id_ = 0;  // changed only by who holds write_mutex_ as well
-  mutable std::vector<std::weak_ptr<IdSet>> id_sets_;
+  mutable std::vector<std::weak_ptr<PointFilter>> filters_;
 
   // Held by one write at a time; guards what follows.
   std::mutex write_mutex_;

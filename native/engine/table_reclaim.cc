@@ -32,26 +32,28 @@ void Table::Retire(PointId id, PointRef ref) {
 
 // A point that is about to be published is in the row. Rows are only added to filters here: older
 // readers still need those that lose a point. REQUIRES: id_mutex_ is held.
-void Table::AllowInIdSets(PointId id, Slot slot) {
-  for (const auto& weak : id_sets_) {
-    const auto set = weak.lock();
-    if (set != nullptr && set->Contains(id)) set->SetSlot(slot, true);
+void Table::AllowInFilters(PointId id, Slot slot) {
+  for (const auto& weak : filters_) {
+    const auto filter = weak.lock();
+    if (filter != nullptr && filter->Contains(id)) filter->SetSlot(slot, true);
   }
 }
 
-// A row is in a filter when one of its points is. REQUIRES: id_mutex_ is held.
-void Table::UpdateIdSets(Slot slot) {
-  for (const auto& weak : id_sets_) {
-    const auto set = weak.lock();
-    if (set == nullptr) continue;
-    bool allowed = OwnerAlive(slot) && set->Contains(OwnerId(slot));
+// A row is in a filter when one of its points is, also one that is dying: readers from `oldest` on
+// may see it. REQUIRES: id_mutex_ is held.
+void Table::UpdateFilters(Slot slot, uint64_t oldest) {
+  for (const auto& weak : filters_) {
+    const auto filter = weak.lock();
+    if (filter == nullptr) continue;
+    bool allowed = !HasHappened(stamps_[slot].death.load(std::memory_order_relaxed), oldest) &&
+                   filter->Contains(OwnerId(slot));
     if (!allowed && shared_.Test(slot)) {
-      shared_rows_.ForEachVisible(slot, SharedRows::kNewest, [&](PointId id) {
-        allowed = set->Contains(id);
+      shared_rows_.ForEachKept(slot, [&](PointId id) {
+        allowed = filter->Contains(id);
         return !allowed;
       });
     }
-    set->SetSlot(slot, allowed);
+    filter->SetSlot(slot, allowed);
   }
 }
 
@@ -97,12 +99,13 @@ bool Table::ReclaimOnce(uint64_t next_version) {
         if (shared_rows_.Empty(entry.slot)) shared_.Clear(entry.slot);
         break;
       case Deferred::Kind::kEndLife: {
-        // The row may wait long for a sweep: longer than a stamp of its death would be true.
-        if (!OwnerAlive(entry.slot)) {
+        // The row may wait long for a sweep: longer than a stamp of its death would be true. When
+        // this life was a guest's, its owner may have ended later, and still be seen.
+        if (HasHappened(stamps_[entry.slot].death.load(std::memory_order_relaxed), oldest)) {
           stamps_[entry.slot].birth.store(kNever, std::memory_order_release);
         }
         const std::shared_lock lock(id_mutex_);
-        UpdateIdSets(entry.slot);
+        UpdateFilters(entry.slot, oldest);
         break;
       }
       case Deferred::Kind::kHide:

@@ -33,6 +33,9 @@ class TableRestorer {
   std::string SetGraph(const GraphData& graph);
   size_t width() const { return table_->graph_.width(); }
 
+  // The row of a point: its own, or that of an equal vector.
+  Slot RowOf(uint32_t point) const { return hosts_.empty() ? point : hosts_[point]; }
+
   // The table. Without a graph, searches are exact until `LinkSome` has linked everything.
   // REQUIRES: every vector is there; called once, last
   std::unique_ptr<Table> Finish();

@@ -73,7 +73,7 @@ SnapshotVisible Table::VisibleAt(uint64_t snapshot) const {
 // Calls visit(id) for each point of the row that the snapshot shows and the filter allows, until
 // it returns false.
 template <typename Visitor>
-void Table::ForEachPointOfRow(Slot slot, const IdSet* filter, uint64_t snapshot,
+void Table::ForEachPointOfRow(Slot slot, const PointFilter* filter, uint64_t snapshot,
                               Visitor visit) const {
   const bool has_guests = shared_.Test(slot);
   if (RowVisible(slot, snapshot)) {
@@ -107,6 +107,16 @@ void Table::ForEachVisibleRow(const SlotBitmap* allowed, uint64_t snapshot, Visi
       if (!visit(slot)) return;
     }
   }
+}
+
+void Table::AllowVisibleRows(const ReaderPool::Lease& lease, PointFilter& filter) const {
+  ForEachVisibleRow(nullptr, lease.snapshot(), [&](Slot slot) {
+    ForEachPointOfRow(slot, &filter, lease.snapshot(), [&](PointId) {
+      filter.SetSlot(slot, true);
+      return false;
+    });
+    return true;
+  });
 }
 
 Result<size_t> Table::SearchScan(const F32Scorer& scorer, const SearchParameters& parameters,
@@ -151,7 +161,7 @@ Result<size_t> Table::SearchScan(const F32Scorer& scorer, const SearchParameters
 
 // The share of allowed rows among the nodes nearest to the query and their neighbours. Leaves the
 // nodes it scored in the pool.
-float Table::LocalShare(const QueryScorers& scorers, const IdSet& filter, Scratch& scratch,
+float Table::LocalShare(const QueryScorers& scorers, const PointFilter& filter, Scratch& scratch,
                         SearchCounters* counters) const {
   EntryTable::Snapshot entries;
   const size_t entry_count = graph_.ReadEntries(entries);
@@ -342,9 +352,14 @@ Result<size_t> Table::SearchWalk(const SearchPlan& plan, const QueryScorers& sco
 
 Result<size_t> Table::Search(const float* query, const SearchParameters& parameters,
                              std::span<Hit> hits, SearchCounters* counters,
-                             SearchPlan* plan_out) const {
+                             SearchPlan* plan) const {
+  return Search(Read(), query, parameters, hits, counters, plan);
+}
+
+Result<size_t> Table::Search(const ReaderPool::Lease& lease, const float* query,
+                             const SearchParameters& parameters, std::span<Hit> hits,
+                             SearchCounters* counters, SearchPlan* plan_out) const {
   VITRINE_RETURN_IF_ERROR(CheckSearch(query, parameters));
-  const ReaderPool::Lease lease = readers_.Acquire();
   const QueryScorers scorers(vectors_, codes_.load(std::memory_order_acquire), query,
                              lease.scratch());
   const SearchPlan plan = ChoosePlan(scorers, parameters, lease.scratch(), counters);
@@ -358,16 +373,16 @@ Result<size_t> Table::Search(const float* query, const SearchParameters& paramet
   const size_t count = MergeZeroRows(parameters, lease.snapshot(), hits, *found);
   // Fewer than there could be: the walk got lost among rows that are hidden or not allowed.
   const size_t allowed =
-      parameters.filter == nullptr ? size() : std::min(size(), parameters.filter->ids().size());
+      parameters.filter == nullptr ? size() : std::min(size(), parameters.filter->size());
   if (count < parameters.k && count < allowed) {
     return SearchScan(scorers.exact(), parameters, lease.snapshot(), hits, counters);
   }
   return count;
 }
 
-Result<SearchPlan> Table::Explain(const float* query, const SearchParameters& parameters) const {
+Result<SearchPlan> Table::Explain(const ReaderPool::Lease& lease, const float* query,
+                                  const SearchParameters& parameters) const {
   VITRINE_RETURN_IF_ERROR(CheckSearch(query, parameters));
-  const ReaderPool::Lease lease = readers_.Acquire();
   const QueryScorers scorers(vectors_, codes_.load(std::memory_order_acquire), query,
                              lease.scratch());
   return ChoosePlan(scorers, parameters, lease.scratch(), nullptr);

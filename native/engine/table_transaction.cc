@@ -60,7 +60,7 @@ void TableTransaction::Publish() {
         table_.stamps_[point.slot].birth.store(StampOf(version), std::memory_order_release);
       }
       table_.ids_.Put(point.id, point.ref);
-      table_.AllowInIdSets(point.id, point.slot);
+      table_.AllowInFilters(point.id, point.slot);
     }
     table_.size_.store(table_.ids_.size(), std::memory_order_release);
     table_.readers_.Publish(version);

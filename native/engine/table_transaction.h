@@ -37,6 +37,8 @@ class TableTransaction {
   // REQUIRES: called once; no id comes twice; none of `points` is in the table, all of `removed`
   // are
   Status Prepare(std::span<const Point> points, std::span<const PointId> removed);
+  // The row that holds point i of those that Prepare was given. REQUIRES: Prepare succeeded
+  Slot SlotOf(size_t i) const { return points_[i].ref.slot(); }
   // One version, with all of it. Cannot fail. REQUIRES: Prepare succeeded; called once
   void Publish();
   // Looks after the graph, as other writes do when they end; may take long, and may throw

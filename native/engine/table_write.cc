@@ -175,9 +175,9 @@ Status Table::MakeRoom(size_t count) {
   }
   const std::unique_lock lock(id_mutex_);
   ids_.Reserve(ids_.size() + count, 0);
-  for (const auto& weak : id_sets_) {
-    const auto set = weak.lock();
-    if (set != nullptr && !set->Grow(limit)) return OutOfMemory();
+  for (const auto& weak : filters_) {
+    const auto filter = weak.lock();
+    if (filter != nullptr && !filter->Grow(limit)) return OutOfMemory();
   }
   // Under the lock: a filter made from now on has room for these rows too.
   slot_limit_.store(limit, std::memory_order_release);
@@ -290,7 +290,7 @@ void Table::PublishChunk(std::span<const ChunkPoint> points, std::vector<PointRe
     ids_.Put(point.id, point.ref);
     // The greatest id of all has no successor: it is never given out.
     next_id_ = std::max(next_id_, point.id == UINT64_MAX ? UINT64_MAX : point.id + 1);
-    AllowInIdSets(point.id, point.slot);
+    AllowInFilters(point.id, point.slot);
   }
   size_.store(ids_.size(), std::memory_order_release);
   readers_.Publish(version);

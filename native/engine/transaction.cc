@@ -76,6 +76,14 @@ Status Transaction::Add(const PointWrite& operation) {
   return {};
 }
 
+Status Transaction::AddRemoval(uint32_t collection, const Filter& filter) {
+  if (removals_.size() == kMaxTransactionFilters) {
+    return TooLarge("a transaction has too many filters", kMaxTransactionFilters);
+  }
+  removals_.push_back({operations_, collection, filter});
+  return {};
+}
+
 void Transaction::Reserve(size_t operations, size_t bytes) {
   // Each of the three parts of an operation is padded.
   const size_t needed = bytes_.size() + operations * (kOperationBytes + 24) + bytes;

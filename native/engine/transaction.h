@@ -9,6 +9,7 @@
 
 #include "base/siphash.h"
 #include "base/status.h"
+#include "engine/filter.h"
 #include "engine/point_record.h"
 #include "storage/byte_stream.h"
 
@@ -16,6 +17,7 @@ namespace vitrine {
 
 inline constexpr size_t kMaxTransactionBytes = size_t{64} << 20;
 inline constexpr size_t kMaxTransactionPoints = 100'000;
+inline constexpr size_t kMaxTransactionFilters = 100;
 
 enum class OperationType : uint8_t {
   kPut = 1,         // vector and payload
@@ -55,6 +57,10 @@ class Transaction {
   // was added. May throw std::bad_alloc.
   Status Add(const PointWrite& operation);
 
+  // Adds the removal of every point that the filter admits when the transaction has its turn. See
+  // ResolveRemovals (engine/filtered_removal.h). kTooLarge; may throw std::bad_alloc.
+  Status AddRemoval(uint32_t collection, const Filter& filter);
+
   // Makes room for so many bytes of vectors, keys and payloads in so many operations at once:
   // growing step by step copies what is there each time. A hint: too little is no error.
   void Reserve(size_t operations, size_t bytes);
@@ -63,12 +69,20 @@ class Transaction {
 
   size_t operations() const { return operations_; }
   std::span<const std::byte> bytes() const { return bytes_; }
+  // Removals by filter, which are not in the bytes, in the order in which they were added.
+  struct Removal {
+    size_t after;  // so many operations
+    uint32_t collection;
+    Filter filter;
+  };
+  const std::vector<Removal>& removals() const { return removals_; }
   // The bytes; nothing may be added afterwards.
   std::vector<std::byte> Take() { return std::move(bytes_); }
 
  private:
   std::vector<std::byte> bytes_;
   uint32_t operations_ = 0;
+  std::vector<Removal> removals_;
 };
 
 // Takes a transaction apart; every byte may be wrong. The bytes begin at a multiple of 4.

@@ -481,8 +481,9 @@ TEST(DatabaseThreads, AgreeOnWhatThereIs) {
     others.emplace_back([&, reader] {
       const float query[3] = {500, 1, 1};
       while (!stop.load(std::memory_order_relaxed)) {
-        const auto hits = collection->Search(query, {.k = 20, .exact = reader == 0},
-                                             {.payload = true, .vector = true});
+        const auto hits = collection->Search({.vector = query,
+                                              .parameters = {.k = 20, .exact = reader == 0},
+                                              .select = {.payload = true, .vector = true}});
         ASSERT_TRUE(hits.ok());
         std::map<uint64_t, float> seen;
         for (const CollectionHit& hit : *hits) {

@@ -108,8 +108,9 @@ DatabaseModel ContentsOf(const Database& database) {
     // Searches find all of it, nearest first, walked or scanned.
     const std::vector<float> query(part.config.dimension, 0.25f);
     for (const bool exact : {true, false}) {
-      const auto hits = collection->Search(query.data(), {.k = 1000, .ef = 2000, .exact = exact},
-                                           {.payload = true, .vector = true});
+      const auto hits = collection->Search({.vector = query.data(),
+                                            .parameters = {.k = 1000, .ef = 2000, .exact = exact},
+                                            .select = {.payload = true, .vector = true}});
       EXPECT_TRUE(hits.ok());
       if (!hits.ok()) continue;
       EXPECT_EQ(hits->size(), image.size());

@@ -90,6 +90,32 @@ TEST(TableEdges, EqualVectorsShareARowAndComeByAscendingId) {
   }
 }
 
+// A guest of a row ends, and its owner after that: who began in between sees the owner.
+TEST(TableEdges, ASharedRowStaysForReadersOfItsOwner) {
+  const auto table = MakeTable({.dimension = 2});
+  const std::vector<float> vector = {1, 2};
+  const float query[] = {1, 2};
+  ExpectOk(table->Add(std::vector<PointId>{1}, vector));
+  ExpectOk(table->Add(std::vector<PointId>{2}, vector));
+  const auto both = table->MakeIdSet({1, 2});
+  auto oldest = std::make_unique<ReaderPool::Lease>(table->Read());
+  ASSERT_EQ(*table->Remove(std::vector<PointId>{2}), 1u);
+  const ReaderPool::Lease between = table->Read();
+  ASSERT_EQ(*table->Remove(std::vector<PointId>{1}), 1u);
+  oldest.reset();
+  // What waited for the oldest reader is done now.
+  ExpectOk(table->Add(std::vector<PointId>{3}, std::vector<float>{9, 9}));
+  for (const PointFilter* const filter :
+       {static_cast<const PointFilter*>(nullptr), static_cast<const PointFilter*>(both->get())}) {
+    std::vector<Hit> hits(3);
+    const auto found =
+        table->Search(between, query, {.k = 3, .exact = true, .filter = filter}, hits);
+    ASSERT_TRUE(found.ok());
+    ASSERT_EQ(*found, 1u);
+    EXPECT_EQ(hits[0].id, 1u);
+  }
+}
+
 TEST(TableEdges, ZeroVectorsAreFoundUnderEveryMetric) {
   for (const Metric metric : kMetrics) {
     const auto table = MakeTable({.dimension = 3, .metric = metric});

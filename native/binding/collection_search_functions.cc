@@ -1,0 +1,202 @@
+// Searches of collections.
+
+#include <chrono>
+#include <utility>
+
+#include "binding/functions.h"
+#include "binding/handle.h"
+#include "binding/js_value.h"
+#include "binding/plan_object.h"
+#include "binding/point_arrays.h"
+#include "binding/vector_copy.h"
+
+namespace vitrine {
+namespace {
+
+constexpr IntegerRule kK{"k", 1, kMaxK};
+constexpr IntegerRule kEf{"ef", 1, kMaxEf};
+constexpr IntegerRule kTimeoutMs{"timeoutMs", 1, uint64_t{1} << 31};
+
+// What a search is asked for, in copies.
+struct CollectionRequest {
+  VectorCopy vector;
+  SearchParameters parameters;
+  Select select;
+  std::optional<Filter> filter;
+
+  CollectionQuery query() const {
+    return {vector.data(), parameters, select, filter ? &*filter : nullptr};
+  }
+};
+
+// Arguments from the second on: query: Float32Array, k: number, ef: number | undefined,
+//   exact: boolean, payload: boolean, vector: boolean, timeoutMs: number | undefined,
+//   where: string | undefined
+Status ReadRequest(Call& call, const Collection& collection, CollectionRequest& request) {
+  const Result<TypedArray> query = ReadFloats(call.env, call[1], "query");
+  if (!query.ok()) return query.status();
+  const size_t dimension = collection.dimension();
+  if (query->length != dimension) {
+    return {ErrorCode::kDimension, "the query has " + std::to_string(query->length) +
+                                       " components, not " + std::to_string(dimension)};
+  }
+  request.vector = VectorCopy(*query);
+  const Result<uint64_t> k = ReadInteger(call.env, call[2], kK);
+  if (!k.ok()) return k.status();
+  request.parameters.k = *k;
+  const Result<uint64_t> ef = ReadIntegerOr(call.env, call[3], kEf, 0);
+  if (!ef.ok()) return ef.status();
+  request.parameters.ef = *ef;
+  const Result<bool> exact = ReadBool(call.env, call[4], "exact");
+  if (!exact.ok()) return exact.status();
+  request.parameters.exact = *exact;
+  const Result<Select> select = ReadSelect(call, 5);
+  if (!select.ok()) return select.status();
+  request.select = *select;
+  if (!IsUndefined(call.env, call[7])) {
+    const Result<uint64_t> timeout = ReadInteger(call.env, call[7], kTimeoutMs);
+    if (!timeout.ok()) return timeout.status();
+    request.parameters.control.has_deadline = true;
+    request.parameters.control.deadline =
+        std::chrono::steady_clock::now() + std::chrono::milliseconds(*timeout);
+  }
+  return ReadWhere(call, 8, collection, request.filter);
+}
+
+class CollectionSearch : public Operation {
+ public:
+  CollectionSearch(const CollectionHandle& handle, CollectionRequest request)
+      : Operation(Lane::kSearch, nullptr),
+        database_(handle.owner->database),
+        collection_(handle.collection),
+        request_(std::move(request)),
+        dimension_(collection_->dimension()) {
+    request_.parameters.control.cancelled = &cancelled();
+  }
+
+  Result<napi_value> Resolve(napi_env env, std::span<const napi_value>) override {
+    PointArrays points(env, request_.select, dimension_);
+    VITRINE_RETURN_IF_ERROR(points.Create(hits_.size()));
+    napi_value distances;
+    VITRINE_RETURN_IF_JS_ERROR(napi_create_array_with_length(env, hits_.size(), &distances));
+    for (uint32_t i = 0; i < hits_.size(); ++i) {
+      const CollectionHit& hit = hits_[i];
+      VITRINE_RETURN_IF_ERROR(points.Set(i, hit.point.view(), hit.point.vector));
+      const Result<napi_value> distance = MakeNumber(env, hit.distance);
+      if (!distance.ok()) return distance.status();
+      VITRINE_RETURN_IF_JS_ERROR(napi_set_element(env, distances, i, *distance));
+    }
+    VITRINE_RETURN_IF_JS_ERROR(
+        napi_set_named_property(env, points.object(), "distances", distances));
+    return points.object();
+  }
+
+ protected:
+  Status Execute() override { return Run(nullptr); }
+  Status Run(SearchReport* report) {
+    const SearchControl& control = request_.parameters.control;
+    if (control.has_deadline && std::chrono::steady_clock::now() >= control.deadline) {
+      return {ErrorCode::kTimeout, "the search waited longer than timeoutMs allows"};
+    }
+    Result<std::vector<CollectionHit>> hits = collection_->Search(request_.query(), report);
+    if (!hits.ok()) return hits.status();
+    hits_ = std::move(*hits);
+    return {};
+  }
+
+ private:
+  void ReleaseInputs() override {
+    collection_.reset();
+    database_.reset();
+    request_.vector = {};
+    request_.filter.reset();
+  }
+
+  std::shared_ptr<SharedDatabase> database_;  // outlives what it lent
+  std::shared_ptr<Collection> collection_;
+  CollectionRequest request_;
+  const size_t dimension_;
+  std::vector<CollectionHit> hits_;
+};
+
+// { plan: SearchPlan, estimatedShare: number, share: number }
+Status SetReport(napi_env env, napi_value object, const SearchReport& report) {
+  const Result<napi_value> plan = MakePlan(env, report.plan);
+  if (!plan.ok()) return plan.status();
+  VITRINE_RETURN_IF_JS_ERROR(napi_set_named_property(env, object, "plan", *plan));
+  return SetNumbers(env, object,
+                    {{"estimatedShare", report.estimated_share}, {"share", report.share}});
+}
+
+class AnalyzedCollectionSearch final : public CollectionSearch {
+ public:
+  using CollectionSearch::CollectionSearch;
+
+  Result<napi_value> Resolve(napi_env env, std::span<const napi_value> outputs) override {
+    const Result<napi_value> found = CollectionSearch::Resolve(env, outputs);
+    if (!found.ok()) return found.status();
+    VITRINE_RETURN_IF_ERROR(SetReport(env, *found, report_));
+    const Result<napi_value> counters = MakeCounters(env, report_.counters);
+    if (!counters.ok()) return counters.status();
+    VITRINE_RETURN_IF_JS_ERROR(napi_set_named_property(env, *found, "counters", *counters));
+    VITRINE_RETURN_IF_ERROR(
+        SetNumbers(env, *found, {{"nanoseconds", static_cast<double>(nanoseconds_)}}));
+    return *found;
+  }
+
+ private:
+  Status Execute() override {
+    const auto start = std::chrono::steady_clock::now();
+    VITRINE_RETURN_IF_ERROR(Run(&report_));
+    nanoseconds_ = std::chrono::nanoseconds(std::chrono::steady_clock::now() - start).count();
+    return {};
+  }
+
+  SearchReport report_;
+  int64_t nanoseconds_ = 0;
+};
+
+template <typename Search>
+Result<napi_value> StartCollectionSearch(Call& call) {
+  const auto handle = ReadOpenCollection(call, 0);
+  if (!handle.ok()) return handle.status();
+  CollectionRequest request;
+  VITRINE_RETURN_IF_ERROR(ReadRequest(call, *(*handle)->collection, request));
+  StartOptions options;
+  VITRINE_RETURN_IF_ERROR(ReadToken(call, 9, options));
+  return call.addon.Start(std::make_shared<Search>(**handle, std::move(request)), options);
+}
+
+}  // namespace
+
+// searchCollection(collection: CollectionHandle, query: Float32Array, k: number,
+//   ef: number | undefined, exact: boolean, payload: boolean, vector: boolean,
+//   timeoutMs: number | undefined, where: string | undefined, token: CancelToken | undefined):
+//   Promise<{ keys, lsns, payloads?, vectors?, distances: number[] }>
+Result<napi_value> SearchCollection(Call& call) {
+  return StartCollectionSearch<CollectionSearch>(call);
+}
+
+// analyzeCollection(...as searchCollection): Promise<{ ...as searchCollection, plan: SearchPlan,
+//   estimatedShare: number, share: number, counters: SearchCounters, nanoseconds: number }>
+Result<napi_value> AnalyzeCollection(Call& call) {
+  return StartCollectionSearch<AnalyzedCollectionSearch>(call);
+}
+
+// explainCollection(...as searchCollection, without the token):
+//   { plan: SearchPlan, estimatedShare: number, share: number }
+Result<napi_value> ExplainCollection(Call& call) {
+  const auto handle = ReadOpenCollection(call, 0);
+  if (!handle.ok()) return handle.status();
+  const Collection& collection = *(*handle)->collection;
+  CollectionRequest request;
+  VITRINE_RETURN_IF_ERROR(ReadRequest(call, collection, request));
+  const Result<SearchReport> report = collection.Explain(request.query());
+  if (!report.ok()) return report.status();
+  napi_value object;
+  VITRINE_RETURN_IF_JS_ERROR(napi_create_object(call.env, &object));
+  VITRINE_RETURN_IF_ERROR(SetReport(call.env, object, *report));
+  return object;
+}
+
+}  // namespace vitrine

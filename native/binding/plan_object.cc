@@ -1,0 +1,51 @@
+#include "binding/plan_object.h"
+
+#include "binding/js_value.h"
+
+namespace vitrine {
+
+Result<napi_value> MakePlan(napi_env env, const SearchPlan& plan) {
+  napi_value object;
+  VITRINE_RETURN_IF_JS_ERROR(napi_create_object(env, &object));
+  const Result<napi_value> kind = MakeString(env, kPlanKindNames[static_cast<size_t>(plan.kind)]);
+  if (!kind.ok()) return kind.status();
+  VITRINE_RETURN_IF_JS_ERROR(napi_set_named_property(env, object, "kind", *kind));
+  const Result<napi_value> reason =
+      MakeString(env, kPlanReasonNames[static_cast<size_t>(plan.reason)]);
+  if (!reason.ok()) return reason.status();
+  VITRINE_RETURN_IF_JS_ERROR(napi_set_named_property(env, object, "reason", *reason));
+  VITRINE_RETURN_IF_ERROR(SetNumbers(env, object,
+                                     {{"ef", static_cast<double>(plan.ef)},
+                                      {"rows", static_cast<double>(plan.rows)},
+                                      {"allowedRows", static_cast<double>(plan.allowed_rows)}}));
+  napi_value share;
+  if (plan.local_share < 0) {
+    VITRINE_RETURN_IF_JS_ERROR(napi_get_null(env, &share));
+  } else {
+    VITRINE_RETURN_IF_JS_ERROR(napi_create_double(env, plan.local_share, &share));
+  }
+  VITRINE_RETURN_IF_JS_ERROR(napi_set_named_property(env, object, "localShare", share));
+  napi_value fill_edges;
+  VITRINE_RETURN_IF_JS_ERROR(napi_get_boolean(env, plan.fill_edges, &fill_edges));
+  VITRINE_RETURN_IF_JS_ERROR(napi_set_named_property(env, object, "fillEdges", fill_edges));
+  const Result<napi_value> quantization =
+      MakeString(env, kQuantizationNames[static_cast<size_t>(plan.quantization)]);
+  if (!quantization.ok()) return quantization.status();
+  VITRINE_RETURN_IF_JS_ERROR(napi_set_named_property(env, object, "quantization", *quantization));
+  return object;
+}
+
+Result<napi_value> MakeCounters(napi_env env, const SearchCounters& counters) {
+  napi_value object;
+  VITRINE_RETURN_IF_JS_ERROR(napi_create_object(env, &object));
+  VITRINE_RETURN_IF_ERROR(
+      SetNumbers(env, object,
+                 {{"hops", static_cast<double>(counters.hops)},
+                  {"entryEvaluations", static_cast<double>(counters.entry_evaluations)},
+                  {"graphEvaluations", static_cast<double>(counters.graph_evaluations)},
+                  {"scanEvaluations", static_cast<double>(counters.scan_evaluations)},
+                  {"transitNodes", static_cast<double>(counters.transit_nodes)}}));
+  return object;
+}
+
+}  // namespace vitrine

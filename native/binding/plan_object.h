@@ -1,0 +1,15 @@
+#pragma once
+
+#include <node_api.h>
+
+#include "base/status.h"
+#include "engine/search_plan.h"
+#include "stats/search_counters.h"
+
+namespace vitrine {
+
+// What searches tell of themselves, as the interfaces of lib/search-plan.ts.
+Result<napi_value> MakePlan(napi_env env, const SearchPlan& plan);
+Result<napi_value> MakeCounters(napi_env env, const SearchCounters& counters);
+
+}  // namespace vitrine

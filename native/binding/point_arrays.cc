@@ -1,0 +1,82 @@
+#include "binding/point_arrays.h"
+
+#include <cstring>
+
+#include "binding/js_value.h"
+
+namespace vitrine {
+namespace {
+
+constexpr uint64_t kMaxSafe = (uint64_t{1} << 53) - 1;
+
+Result<napi_value> MakeKey(napi_env env, const PointKey& key) {
+  if (key.is_text) return MakeString(env, key.text);
+  if (key.number <= kMaxSafe) return MakeNumber(env, static_cast<double>(key.number));
+  napi_value value;
+  VITRINE_RETURN_IF_JS_ERROR(napi_create_bigint_uint64(env, key.number, &value));
+  return value;
+}
+
+Result<napi_value> MakePayload(napi_env env, const PointRecord::Payload& payload) {
+  if (!payload) {
+    napi_value value;
+    VITRINE_RETURN_IF_JS_ERROR(napi_get_undefined(env, &value));
+    return value;
+  }
+  return MakeString(env, {reinterpret_cast<const char*>(payload->data()),  // NOLINT
+                          payload->size()});
+}
+
+}  // namespace
+
+Status PointArrays::Create(size_t count) {
+  VITRINE_RETURN_IF_JS_ERROR(napi_create_object(env_, &object_));
+  VITRINE_RETURN_IF_JS_ERROR(napi_create_array_with_length(env_, count, &keys_));
+  VITRINE_RETURN_IF_JS_ERROR(napi_create_array_with_length(env_, count, &lsns_));
+  VITRINE_RETURN_IF_JS_ERROR(napi_set_named_property(env_, object_, "keys", keys_));
+  VITRINE_RETURN_IF_JS_ERROR(napi_set_named_property(env_, object_, "lsns", lsns_));
+  if (select_.payload) {
+    VITRINE_RETURN_IF_JS_ERROR(napi_create_array_with_length(env_, count, &payloads_));
+    VITRINE_RETURN_IF_JS_ERROR(napi_set_named_property(env_, object_, "payloads", payloads_));
+  }
+  if (!select_.vector) return {};
+  void* data = nullptr;
+  napi_value buffer;
+  const size_t components = count * dimension_;
+  VITRINE_RETURN_IF_JS_ERROR(
+      napi_create_arraybuffer(env_, components * sizeof(float), &data, &buffer));
+  napi_value vectors;
+  VITRINE_RETURN_IF_JS_ERROR(
+      napi_create_typedarray(env_, napi_float32_array, components, buffer, 0, &vectors));
+  VITRINE_RETURN_IF_JS_ERROR(napi_set_named_property(env_, object_, "vectors", vectors));
+  vectors_ = static_cast<float*>(data);
+  return {};
+}
+
+Status PointArrays::Set(uint32_t i, const PointRecord& record, std::span<const float> vector) {
+  const Result<napi_value> key = MakeKey(env_, record.key());
+  if (!key.ok()) return key.status();
+  VITRINE_RETURN_IF_JS_ERROR(napi_set_element(env_, keys_, i, *key));
+  napi_value lsn;
+  VITRINE_RETURN_IF_JS_ERROR(napi_create_bigint_uint64(env_, record.lsn(), &lsn));
+  VITRINE_RETURN_IF_JS_ERROR(napi_set_element(env_, lsns_, i, lsn));
+  if (select_.payload) {
+    const Result<napi_value> payload = MakePayload(env_, record.payload());
+    if (!payload.ok()) return payload.status();
+    VITRINE_RETURN_IF_JS_ERROR(napi_set_element(env_, payloads_, i, *payload));
+  }
+  if (select_.vector && !vector.empty()) {
+    std::memcpy(vectors_ + i * dimension_, vector.data(), dimension_ * sizeof(float));
+  }
+  return {};
+}
+
+Result<Select> ReadSelect(Call& call, size_t first) {
+  const Result<bool> payload = ReadBool(call.env, call[first], "payload");
+  if (!payload.ok()) return payload.status();
+  const Result<bool> vector = ReadBool(call.env, call[first + 1], "vector");
+  if (!vector.ok()) return vector.status();
+  return Select{*payload, *vector};
+}
+
+}  // namespace vitrine

@@ -1,0 +1,42 @@
+#pragma once
+
+#include <node_api.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "base/status.h"
+#include "binding/entry.h"
+#include "engine/collection.h"
+
+namespace vitrine {
+
+// Points as lib/ takes them: parallel arrays, of which those that nobody asked for are missing.
+class PointArrays {
+ public:
+  PointArrays(napi_env env, Select select, size_t dimension)
+      : env_(env), select_(select), dimension_(dimension) {}
+
+  // Comes first: makes arrays with room for `count` points, all of them holes.
+  Status Create(size_t count);
+  //   vector  [dimension], or empty
+  Status Set(uint32_t i, const PointRecord& record, std::span<const float> vector);
+
+  napi_value object() const { return object_; }
+
+ private:
+  napi_env env_;
+  const Select select_;
+  const size_t dimension_;
+  napi_value object_ = nullptr;
+  napi_value keys_ = nullptr;
+  napi_value lsns_ = nullptr;
+  napi_value payloads_ = nullptr;
+  float* vectors_ = nullptr;
+};
+
+// Arguments from `first` on: payload: boolean, vector: boolean
+Result<Select> ReadSelect(Call& call, size_t first);
+
+}  // namespace vitrine

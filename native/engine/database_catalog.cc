@@ -1,0 +1,135 @@
+// What collections and aliases there are, and what changes that.
+
+#include <algorithm>
+#include <utility>
+
+#include "engine/database.h"
+
+namespace vitrine {
+
+Result<std::shared_ptr<Collection>> Database::FindCollection(uint32_t id) const {
+  const std::shared_lock lock(catalog_mutex_);
+  const auto found = catalog_.by_id.find(id);
+  if (found != catalog_.by_id.end()) return found->second;
+  return Status(ErrorCode::kNotFound, "the collection was dropped");
+}
+
+Result<Database::Need> Database::CheckChange(ConfigurationChange& change) const {
+  using Kind = ConfigurationChange::Kind;
+  const std::shared_lock lock(catalog_mutex_);
+  const auto collection = catalog_.by_name.find(change.name);
+  const auto alias = catalog_.aliases.find(change.name);
+  const auto target = catalog_.by_id.find(change.collection);
+  switch (change.kind) {
+    case Kind::kCreate:
+      if (!IsCollectionName(change.name)) {
+        return Status(ErrorCode::kOption,
+                      "a name has 1 to 128 of A-Z, a-z, 0-9, _ and -, and begins with a letter or "
+                      "digit");
+      }
+      VITRINE_RETURN_IF_ERROR(ArrangeFields(change.config.fields));
+      if (alias != catalog_.aliases.end()) {
+        return Status(ErrorCode::kExists, '"' + change.name + "\" is an alias");
+      }
+      if (collection == catalog_.by_name.end()) {
+        change.collection = catalog_.next;
+        return Need::kChange;
+      }
+      if (collection->second->config() == change.config) return Need::kNothing;
+      return Status(ErrorCode::kExists, "collection \"" + change.name +
+                                            "\" is there already, with another configuration" +
+                                            (collection->second->fields() == change.config.fields
+                                                 ? ""
+                                                 : ": its fields differ; addField adds one"));
+    case Kind::kSetAlias:
+      if (!IsCollectionName(change.name)) {
+        return Status(ErrorCode::kOption, "an alias is named as a collection is");
+      }
+      if (collection != catalog_.by_name.end()) {
+        return Status(ErrorCode::kExists, '"' + change.name + "\" is a collection");
+      }
+      break;
+    case Kind::kDropAlias:
+      if (alias == catalog_.aliases.end()) {
+        return Status(ErrorCode::kNotFound, "there is no alias \"" + change.name + '"');
+      }
+      return Need::kChange;
+    case Kind::kDrop:
+      break;
+  }
+  if (target == catalog_.by_id.end()) {
+    return Status(ErrorCode::kNotFound, "the collection was dropped");
+  }
+  return Need::kChange;
+}
+
+Result<std::shared_ptr<Collection>> Database::MakeCollection(
+    const ConfigurationChange& change) const {
+  return Collection::Create(change.collection, change.name, change.config, *options_.kernels,
+                            options_.pool, options_.threads);
+}
+
+void Database::CommitChange(PendingWrite& write) {
+  ConfigurationChange& change = *write.change_;
+  Status status = WriteFailure();
+  if (status.ok()) {
+    const Result<Need> need = CheckChange(change);
+    if (need.ok() && *need == Need::kNothing) return write.Done(WriteResult{last_lsn(), true, 0});
+    if (!need.ok()) status = need.status();
+  }
+  std::shared_ptr<Collection> created;
+  if (status.ok() && change.kind == ConfigurationChange::Kind::kCreate) {
+    Result<std::shared_ptr<Collection>> made = MakeCollection(change);
+    if (made.ok()) {
+      created = std::move(*made);
+    } else {
+      status = made.status();
+    }
+  }
+  if (!status.ok()) return write.Done(NotApplied(std::move(status)));
+  std::vector<LogRecord> records;
+  records.push_back({FrameKind::kConfiguration, 1, EncodeChange(change)});
+  // What the catalog will be is made before the log has it: nothing may fail afterwards.
+  Catalog after;
+  {
+    const std::shared_lock lock(catalog_mutex_);
+    after = catalog_;
+  }
+  ChangeCatalog(after, change, std::move(created));
+  write.state_ = PendingWrite::State::kNoMemoryInFlight;
+  bool durable = false;
+  const Result<uint64_t> lsn = Append(std::move(records), durable);
+  if (!lsn.ok()) return write.Done(lsn.status());
+  {
+    const std::unique_lock lock(catalog_mutex_);
+    std::swap(catalog_, after);
+  }
+  last_lsn_.store(*lsn, std::memory_order_release);
+  write.Done(WriteResult{*lsn, durable, 0});
+}
+
+void Database::ChangeCatalog(Catalog& catalog, const ConfigurationChange& change,
+                             std::shared_ptr<Collection> created) {
+  using Kind = ConfigurationChange::Kind;
+  switch (change.kind) {
+    case Kind::kCreate:
+      catalog.by_name.emplace(change.name, created);
+      catalog.by_id.emplace(change.collection, std::move(created));
+      catalog.next = std::max(catalog.next, change.collection + 1);
+      break;
+    case Kind::kDrop:
+      catalog.by_name.erase(catalog.by_id.at(change.collection)->name());
+      catalog.by_id.erase(change.collection);
+      std::erase_if(catalog.aliases,
+                    [&](const auto& alias) { return alias.second == change.collection; });
+      break;
+    case Kind::kSetAlias:
+      catalog.aliases.insert_or_assign(change.name, change.collection);
+      break;
+    case Kind::kDropAlias:
+      catalog.aliases.erase(change.name);
+      break;
+  }
+}
+
+}  // namespace vitrine
