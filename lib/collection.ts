@@ -17,7 +17,9 @@ import {
   type FilterOptions,
   filterOptions,
   type ReadOptions,
+  type RecommendOptions,
   readOptions,
+  recommendOptions,
   type ScanOptions,
   scanOptions,
 } from './database-options.ts'
@@ -29,6 +31,7 @@ import { importPoints } from './point-import.ts'
 import {
   type Ack,
   ackOf,
+  type CollectionSearchAnalysis,
   type Columns,
   type Hit,
   type Payload,
@@ -42,6 +45,8 @@ import {
   toKeys,
   toPayload,
 } from './points.ts'
+import { readExamples, recommendedVector } from './recommendation.ts'
+import type { CollectionSearchPlan } from './search-plan.ts'
 import { type Deletion, removePoints } from './transaction.ts'
 import type {
   ExportOptions,
@@ -253,6 +258,57 @@ export class Collection<F extends Fields = any, P extends Payload = PayloadOf<F>
       searches.push(this.search(vectors.subarray(at, at + this.dimension), options))
     }
     return Promise.all(searches)
+  }
+
+  /**
+   * What `search` would do. Computes the filter, on this thread.
+   * @throws {VitrineError} As `search` rejects.
+   */
+  explain(query: Vectors, options: CollectionSearchOptions<F>): CollectionSearchPlan {
+    const { args } = this.#request(query, options)
+    const { plan, estimatedShare, share } = native.explainCollection(...args)
+    return { ...plan, estimatedShare, share }
+  }
+
+  /** As `search`, with the plan, what the search did and how long it took. */
+  async analyze(
+    query: Vectors,
+    options: CollectionSearchOptions<F>,
+  ): Promise<CollectionSearchAnalysis<P>> {
+    const { control, args } = this.#request(query, options)
+    const found = await cancellable(control, token => native.analyzeCollection(...args, token))
+    const { plan, estimatedShare, share, counters, nanoseconds } = found
+    const hits = this.#hits(found)
+    return { hits, plan: { ...plan, estimatedShare, share }, counters, nanoseconds }
+  }
+
+  /**
+   * Finds the `k` points that are most like the positive examples and least like the negative ones: nearest to twice the
+   * mean of the former minus the mean of the latter. The examples themselves are left out.
+   * @throws {VitrineError} `ERR_NOT_FOUND` names an example that is not there; as `search`.
+   */
+  async recommend(options: RecommendOptions<F>): Promise<Hit<P>[]> {
+    const { positive, negative = [], k, ...search } = recommendOptions.parse(options)
+    const liked = checked(() => toKeys(positive))
+    const disliked = checked(() => toKeys(negative))
+    if (liked.length === 0) {
+      throw new VitrineError('ERR_OPTION', 'positive must name one point at least', {
+        details: { option: 'positive' },
+      })
+    }
+    // All of one moment.
+    const { ids, vectors } = readExamples(this.#collection, [...liked, ...disliked])
+    const split = liked.length * this.dimension
+    const query = recommendedVector(
+      this.metric,
+      this.dimension,
+      vectors.subarray(0, split),
+      vectors.subarray(split),
+    )
+    const examples = new Set(ids)
+    const most = Math.min(k + examples.size, 10_000)
+    const hits = await this.search(query, { ...search, k: most } as CollectionSearchOptions<F>)
+    return hits.filter(hit => !examples.has(hit.id)).slice(0, k)
   }
 
   /**

@@ -1,7 +1,7 @@
 import { type Fields, toFields } from './fields.ts'
 import type { Metric } from './index-options.ts'
 import { abortSignal, boolean, integer, OptionParser, oneOf, text } from './options.ts'
-import type { Select } from './points.ts'
+import type { PointId, Select } from './points.ts'
 import type { Where } from './where.ts'
 
 /**
@@ -125,6 +125,13 @@ export interface CollectionSearchOptions<F extends Fields = Fields>
   readonly timeoutMs?: number
 }
 
+export interface RecommendOptions<F extends Fields = Fields> extends CollectionSearchOptions<F> {
+  /** Points whose like is wanted, one at least. */
+  readonly positive: readonly PointId[]
+  /** Points whose like is not wanted. */
+  readonly negative?: readonly PointId[]
+}
+
 const bytes = integer(1, Number.MAX_SAFE_INTEGER)
 const any = (value: unknown) => value as never
 
@@ -184,17 +191,25 @@ export const scanOptions = new OptionParser<Required<ScanOptions>>('scan', {
   batchSize: integer(1, 100_000),
 })
 
+const searchRules = {
+  k: integer(1, 10_000),
+  ef: integer(1, 16_384),
+  exact: boolean,
+  select: any,
+  where: any,
+  params: any,
+  signal: abortSignal,
+  timeoutMs: integer(1, 2 ** 31),
+}
+
 export const collectionSearchOptions = new OptionParser<Required<CollectionSearchOptions>, 'k'>(
   'a search',
-  {
-    k: integer(1, 10_000),
-    ef: integer(1, 16_384),
-    exact: boolean,
-    select: any,
-    where: any,
-    params: any,
-    signal: abortSignal,
-    timeoutMs: integer(1, 2 ** 31),
-  },
+  searchRules,
   ['k'],
+)
+
+export const recommendOptions = new OptionParser<Required<RecommendOptions>, 'k' | 'positive'>(
+  'recommend',
+  { ...searchRules, positive: any, negative: any },
+  ['k', 'positive'],
 )

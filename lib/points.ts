@@ -2,6 +2,7 @@ import { types } from 'node:util'
 import type { NativeAck, NativePoints } from './binding.ts'
 import { describe, VitrineError } from './errors.ts'
 import type { Fields } from './fields.ts'
+import type { CollectionSearchPlan, SearchCounters } from './search-plan.ts'
 import { allocate, lengthOf, toVectors, type Vectors } from './typed-arrays.ts'
 
 /**
@@ -38,6 +39,15 @@ export interface StoredPoint<P extends Payload = Payload> {
 /** A point that a search found; lower distances are nearer. */
 export interface Hit<P extends Payload = Payload> extends StoredPoint<P> {
   readonly distance: number
+}
+
+/** A search of a collection, with what it did and how long it took. */
+export interface CollectionSearchAnalysis<P extends Payload = Payload> {
+  readonly hits: readonly Hit<P>[]
+  readonly plan: CollectionSearchPlan
+  readonly counters: SearchCounters
+  /** On the thread that searched, without waiting. */
+  readonly nanoseconds: number
 }
 
 /** What a reader wants besides the id; the payload alone unless said otherwise. */

@@ -31,6 +31,14 @@ export interface SearchPlan {
   readonly quantization: 'none' | 'sq8' | 'rq4'
 }
 
+/** What `explain` tells about a search of a collection. */
+export interface CollectionSearchPlan extends SearchPlan {
+  /** The share of points that the filter was expected to admit, 0 … 1; 1 without one. */
+  readonly estimatedShare: number
+  /** The share that it admits. */
+  readonly share: number
+}
+
 /** What one search did. */
 export interface SearchCounters {
   /** Nodes whose links were read. */

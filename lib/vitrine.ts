@@ -17,6 +17,7 @@ export type {
   Durability,
   FilterOptions,
   ReadOptions,
+  RecommendOptions,
   ScanOptions,
   TransactionOptions,
 } from './database-options.ts'
@@ -34,6 +35,7 @@ export type {
 } from './index-options.ts'
 export type {
   Ack,
+  CollectionSearchAnalysis,
   Columns,
   Hit,
   Payload,
@@ -42,7 +44,13 @@ export type {
   Select,
   StoredPoint,
 } from './points.ts'
-export type { PlanKind, PlanReason, SearchCounters, SearchPlan } from './search-plan.ts'
+export type {
+  CollectionSearchPlan,
+  PlanKind,
+  PlanReason,
+  SearchCounters,
+  SearchPlan,
+} from './search-plan.ts'
 export type { BatchResult, SearchAnalysis, SearchResult } from './search-results.ts'
 export type { Deletion, Transaction, TransactionCollection } from './transaction.ts'
 export type {

@@ -70,6 +70,13 @@ const methods: Record<string, readonly [() => object, string, () => unknown[]]> 
       { k: 1, ef: 10, exact: false, where: where(), select: select(), timeoutMs: 60_000 },
     ],
   ],
+  recommend: [
+    () => collection,
+    'recommend',
+    () => [{ positive: ['kept'], negative: ['kept'], k: 1, where: where() }],
+  ],
+  analyze: [() => collection, 'analyze', () => [[1, 2], { k: 1, where: where() }]],
+  explain: [() => collection, 'explain', () => [[1, 2], { k: 1, where: where() }]],
   import: [
     () => collection,
     'import',
@@ -93,7 +100,7 @@ function expectCoded(error: unknown, what: string) {
   expect(Object.keys(errorCodes), what).toContain((error as VitrineError).code)
 }
 
-/** Calls a method; only `collection` may throw. */
+/** Calls a method; only those that are not asynchronous may throw. */
 async function attempt(name: string, args: unknown[], what: string) {
   const [owner, method] = methods[name]!
   const target = owner() as Record<string, (...args: unknown[]) => unknown>
@@ -101,7 +108,7 @@ async function attempt(name: string, args: unknown[], what: string) {
   try {
     result = target[method]!(...args)
   } catch (error) {
-    expect(name, what).toBe('collection')
+    expect(['collection', 'explain'], what).toContain(name)
     expectCoded(error, what)
   }
   if (result instanceof Promise) await result.catch(error => expectCoded(error, what))

@@ -424,9 +424,14 @@ describe('a process that is killed', () => {
 })
 
 describe('the examples', () => {
-  it.each(['01-basic.mjs', '04-durable.mjs'])(
+  it.each([
+    ['01-basic.mjs', '1 deleted, 3 left'],
+    ['02-advanced-search.mjs', 'matches 132 132'],
+    ['03-transactions.mjs', 'the same true 0 2'],
+    ['04-durable.mjs', ' 0 of '],
+  ])(
     '%s',
-    async name => {
+    async (name, expected) => {
       const child = spawn(process.execPath, [join('examples', name)], {
         cwd: root,
         stdio: ['ignore', 'pipe', 'inherit'],
@@ -437,7 +442,7 @@ describe('the examples', () => {
       })
       const exit = await new Promise(done => child.once('close', done))
       expect(exit).toBe(0)
-      expect(output).toContain(name === '01-basic.mjs' ? '1 deleted, 3 left' : ' 0 of ')
+      expect(output).toContain(expected)
     },
     60_000,
   )

@@ -245,6 +245,77 @@ describe('fields', () => {
   })
 })
 
+describe('a search of a collection', () => {
+  it('is explained and analyzed', async () => {
+    const random = randomNumbers(5)
+    const c = await db.createCollection('c', { dimension: 4, fields: { n: 'integer' } })
+    const ids = Array.from({ length: 3000 }, (_, i) => i)
+    const vectors = Float32Array.from({ length: 4 * ids.length }, () => random())
+    await c.upsert({ ids, vectors, payloads: ids.map(n => ({ n })) })
+    const query = [0.1, 0.2, 0.3, 0.4]
+    const where = { n: { $lt: 30 } }
+    const plan = c.explain(query, { k: 3, where })
+    expect(plan).toMatchObject({ kind: 'filter-scan', reason: 'few-allowed', allowedRows: 30 })
+    expect(plan.estimatedShare).toBeCloseTo(0.01)
+    expect(plan.share).toBeCloseTo(0.01)
+    const both = c.explain(query, { k: 3, where: { $and: [where, where] } })
+    expect(both.estimatedShare).toBeCloseTo(0.0001)
+    expect(both.share).toBeCloseTo(0.01)
+    expect(c.explain(query, { k: 3 })).toMatchObject({ kind: 'walk', estimatedShare: 1, share: 1 })
+    const analysis = await c.analyze(query, { k: 3, where })
+    expect(analysis.hits).toEqual(await c.search(query, { k: 3, where }))
+    expect(analysis.plan).toEqual(plan)
+    expect(analysis.counters.scanEvaluations).toBe(30)
+    expect(analysis.nanoseconds).toBeGreaterThan(0)
+    expect(() => c.explain(query, { k: 0 })).toThrow(code('ERR_OPTION'))
+    expect(() => c.explain([1], { k: 1 })).toThrow(code('ERR_DIMENSION'))
+  })
+})
+
+describe('recommend', () => {
+  it('finds what is like the positive examples and unlike the negative ones', async () => {
+    const c = await db.createCollection('c', { dimension: 2, fields: { lang: 'keyword' } })
+    const at = (id: PointId, x: number, y: number, lang = 'en') => ({
+      id,
+      vector: [x, y],
+      payload: { lang },
+    })
+    await c.upsert([
+      at('a', 0, 0),
+      at('b', 2, 0),
+      at('middle', 1, 0),
+      at('right', 3, 0),
+      at('above', 1, 3, 'de'),
+      at(5, 1, -3),
+    ])
+    const ids = (hits: readonly Hit[]) => hits.map(hit => hit.id)
+    expect(ids(await c.recommend({ positive: ['a', 'b'], k: 2 }))).toEqual(['middle', 'right'])
+    // Twice (1, 0) less (1, -3) is (1, 3).
+    const examples = { positive: ['a', 'b'], negative: [5n] }
+    expect(ids(await c.recommend({ ...examples, k: 1 }))).toEqual(['above'])
+    expect(ids(await c.recommend({ ...examples, k: 9 }))).toEqual(['above', 'middle', 'right'])
+    const english = await c.recommend({ ...examples, k: 9, where: { lang: 'en' } })
+    expect(ids(english)).toEqual(['middle', 'right'])
+    expect(english[0]?.distance).toBe(9)
+    const missing = code('ERR_NOT_FOUND', { message: expect.stringContaining('nobody') })
+    await expect(c.recommend({ positive: ['a', 'nobody'], k: 1 })).rejects.toEqual(missing)
+    await expect(c.recommend({ positive: [], k: 1 })).rejects.toEqual(code('ERR_OPTION'))
+    await expect(c.recommend({ k: 1 } as never)).rejects.toEqual(code('ERR_OPTION'))
+  })
+
+  it('looks at directions alone under cosine', async () => {
+    const c = await db.createCollection('c', { dimension: 2, metric: 'cosine' })
+    await c.upsert([
+      { id: 'far east', vector: [1000, 0] },
+      { id: 'north', vector: [0, 1] },
+      { id: 'northeast', vector: [1, 1] },
+      { id: 'east', vector: [1, 0.1] },
+    ])
+    const hits = await c.recommend({ positive: ['far east', 'north'], k: 1 })
+    expect(hits.map(hit => hit.id)).toEqual(['northeast'])
+  })
+})
+
 describe('a removal by filter', () => {
   it('sees the writes of its transaction that were gathered before', async () => {
     const c = await db.createCollection('c', { dimension: 1, fields: { lang: 'keyword' } })
