@@ -59,6 +59,9 @@ try {
   let sum = 0
   for await (const { payload } of books.scan({ where: january })) sum += payload.price
   console.log('of January', await books.count({ where: january }), sum.toFixed(1))
+
+  await books.addField('title', 'keyword')
+  console.log('by title', await books.count({ where: { title: 'book 17' } }))
 } finally {
   await db.close()
 }

@@ -227,6 +227,7 @@ export interface NativeBinding {
   ): Promise<CollectionHandle>
   openCollection(database: DatabaseHandle, name: string): CollectionHandle
   dropCollection(database: DatabaseHandle, name: string): Promise<void>
+  addField(collection: CollectionHandle, name: string, type: string): Promise<void>
   setAlias(database: DatabaseHandle, alias: string, name: string): Promise<void>
   dropAlias(database: DatabaseHandle, alias: string): Promise<void>
   flushDatabase(database: DatabaseHandle): Promise<void>

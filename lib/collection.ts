@@ -24,7 +24,7 @@ import {
   scanOptions,
 } from './database-options.ts'
 import { checked, VitrineError } from './errors.ts'
-import type { Fields, PayloadOf } from './fields.ts'
+import { type Fields, type FieldType, type PayloadOf, toFieldType } from './fields.ts'
 import type { Metric } from './index-options.ts'
 import { exportPoints } from './point-export.ts'
 import { importPoints } from './point-import.ts'
@@ -118,6 +118,17 @@ export class Collection<F extends Fields = any, P extends Payload = PayloadOf<F>
   /** What can be filtered by. @throws {VitrineError} `ERR_CLOSED`. */
   get fields(): Fields {
     return this.#fields()
+  }
+
+  /**
+   * Declares a field of a collection that may have points. Their payloads are read while searches go on, and other writes wait.
+   * Nothing happens when the field is there with that type.
+   * @throws {VitrineError} `ERR_EXISTS` when it is there with another type; `ERR_PAYLOAD` when a point has a value of another
+   *   type, and then the field is not added.
+   */
+  async addField(name: string, type: FieldType): Promise<void> {
+    checked(() => toFieldType(name, type))
+    return native.addField(this.#collection, name, type)
   }
 
   /**

@@ -44,6 +44,7 @@ const methods: Record<string, readonly [() => object, string, () => unknown[]]> 
   collection: [() => db, 'collection', () => ['c']],
   dropCollection: [() => db, 'dropCollection', () => ['nothing']],
   setAlias: [() => db, 'setAlias', () => ['alias', 'c']],
+  addField: [() => collection, 'addField', () => ['added', 'number']],
   dropAlias: [() => db, 'dropAlias', () => ['alias']],
   transaction: [() => db, 'transaction', () => [() => undefined, { idempotencyKey: 'key' }]],
   backup: [() => db, 'backup', () => ['db']],

@@ -245,6 +245,51 @@ describe('fields', () => {
   })
 })
 
+describe('addField', () => {
+  it('finds what was put before, while searches go on', async () => {
+    const c: Collection = await db.createCollection('c', {
+      dimension: 1,
+      fields: { lang: 'keyword' },
+    })
+    const ids = Array.from({ length: 3000 }, (_, i) => i)
+    const payloads = ids.map(id => ({ lang: 'en', year: id % 10, at: '2024-01-01' }))
+    await c.upsert({ ids, vectors: Float32Array.from(ids), payloads })
+    let searches = 0
+    const options = { k: 5, where: { lang: 'en' } }
+    const searching = async () => {
+      for (; !c.fields.at; searches++) expect(await c.search([7], options)).toHaveLength(5)
+    }
+    const searched = searching()
+    await c.addField('year', 'integer')
+    await c.addField('year', 'integer')
+    await c.addField('at', 'date')
+    await searched
+    expect(searches).toBeGreaterThan(0)
+    expect(c.fields).toEqual({ lang: 'keyword', year: 'integer', at: 'date' })
+    expect(await c.count({ where: { year: 3 } })).toBe(300)
+    await db.close()
+    db = await Database.open(folder)
+    const again = db.collection('c')
+    expect(again.fields).toEqual({ lang: 'keyword', year: 'integer', at: 'date' })
+    expect(await again.count({ where: { year: { $lt: 3 }, at: new Date('2024-01-01') } })).toBe(900)
+  })
+
+  it('is refused where points do not fit', async () => {
+    const c: Collection = await db.createCollection('c', {
+      dimension: 1,
+      fields: { lang: 'keyword' },
+    })
+    await c.upsert([{ id: 'odd', vector: [1], payload: { year: 'x' } }])
+    const message = expect.stringContaining(`'year' of point "odd" has a string`)
+    const refused = code('ERR_PAYLOAD', { message })
+    await expect(c.addField('year', 'integer')).rejects.toEqual(refused)
+    await expect(c.addField('lang', 'date')).rejects.toEqual(code('ERR_EXISTS'))
+    await expect(c.addField('x', 'text' as never)).rejects.toEqual(code('ERR_OPTION'))
+    await expect(c.addField('$x', 'date')).rejects.toEqual(code('ERR_OPTION'))
+    expect(c.fields).toEqual({ lang: 'keyword' })
+  })
+})
+
 describe('a search of a collection', () => {
   it('is explained and analyzed', async () => {
     const random = randomNumbers(5)

@@ -300,6 +300,7 @@ describe('a hostile value in one argument of the addon itself', () => {
     createCollection: () => [database, 'c', dimension, 'l2', 4, 8, fields],
     openCollection: () => [database, 'c'],
     dropCollection: () => [database, 'none'],
+    addField: () => [collection, 'added', 'date'],
     setAlias: () => [database, 'alias', 'c'],
     dropAlias: () => [database, 'alias'],
     flushDatabase: () => [database],

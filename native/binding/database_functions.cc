@@ -369,6 +369,19 @@ Result<napi_value> DropCollection(Call& call) {
   return StartChange(call, *owner, (**(*owner)->database).DropChange(*name));
 }
 
+// addField(collection: CollectionHandle, name: string, type: string): Promise<void>
+Result<napi_value> AddField(Call& call) {
+  const auto handle = ReadOpenCollection(call, 0);
+  if (!handle.ok()) return handle.status();
+  Result<std::string> name = ReadString(call.env, call[1], "name");
+  if (!name.ok()) return name.status();
+  const Result<FieldType> type = ReadFieldType(call.env, call[2]);
+  if (!type.ok()) return type.status();
+  return StartChange(
+      call, (*handle)->owner,
+      Database::AddFieldChange((*handle)->collection->id(), {std::move(*name), *type}));
+}
+
 // setAlias(database: DatabaseHandle, alias: string, name: string): Promise<void>
 Result<napi_value> SetAlias(Call& call) {
   const auto owner = ReadOpenDatabase(call, 0);

@@ -59,6 +59,7 @@ Result<napi_value> ListAliases(Call& call);
 Result<napi_value> CreateCollection(Call& call);
 Result<napi_value> OpenCollection(Call& call);
 Result<napi_value> DropCollection(Call& call);
+Result<napi_value> AddField(Call& call);
 Result<napi_value> SetAlias(Call& call);
 Result<napi_value> DropAlias(Call& call);
 Result<napi_value> FlushDatabase(Call& call);

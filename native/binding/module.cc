@@ -102,6 +102,7 @@ Status Register(napi_env env, napi_value exports) {
       Export<CreateCollection>("createCollection"),
       Export<OpenCollection>("openCollection"),
       Export<DropCollection>("dropCollection"),
+      Export<AddField>("addField"),
       Export<SetAlias>("setAlias"),
       Export<DropAlias>("dropAlias"),
       Export<FlushDatabase>("flushDatabase"),

@@ -147,6 +147,22 @@ std::vector<PointKey> Collection::KeysOf(const Filter& filter) const {
   return keys;
 }
 
+Result<std::unique_ptr<FieldColumns>> Collection::ReadField(const Field& field,
+                                                            FieldSource source) {
+  auto values = std::make_unique<FieldColumns>(Fields{field});
+  Status status;
+  // Only the writer changes what is there.
+  present_.ForEach([&](EntryId entry) {
+    const PointRecord record = RecordOf(entry);
+    if (!status.ok()) return;
+    if (source == FieldSource::kWritten) status = values->Check(record.payload(), record.key());
+    if (status.ok()) values->Add(entry, 0, record.payload());
+  });
+  if (!status.ok()) return status;
+  columns_.ReserveColumns(1);
+  return values;
+}
+
 // Null without one; it lives as long as the search.
 Result<std::shared_ptr<const EntryFilter>> Collection::SetFilter(const CollectionQuery& query,
                                                                  const ReaderPool::Lease& lease,

@@ -113,6 +113,13 @@ class Collection final : private KeyMap::Keys {
   size_t Count(const Filter& filter) const;
   // Their keys, as long as nobody writes: for the writer.
   std::vector<PointKey> KeysOf(const Filter& filter) const;
+  // What all points hold in a field that is to be added. Searches go on. For the writer.
+  //   source  of what is written kPayload names the first value of another type; what is replayed
+  //           may be older than the field, and such a value is passed over
+  enum class FieldSource : uint8_t { kWritten, kReplayed };
+  Result<std::unique_ptr<FieldColumns>> ReadField(const Field& field, FieldSource source);
+  // Adds the field. Cannot fail. For the writer, which wrote nothing since.
+  void AddField(std::unique_ptr<FieldColumns> values) { columns_.TakeColumns(*values); }
 
   // All points at one moment, by ascending entry. Writers go on, and what they remove stays until
   // the image goes.

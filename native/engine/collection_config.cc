@@ -89,8 +89,12 @@ Result<CollectionConfig> DecodeCollectionConfig(std::span<const std::byte> bytes
 std::vector<std::byte> EncodeChange(const ConfigurationChange& change) {
   const bool creates = change.kind == ConfigurationChange::Kind::kCreate;
   std::vector<std::byte> bytes;
-  const std::vector<std::byte> config =
-      creates ? EncodeCollectionConfig(change.config) : std::vector<std::byte>();
+  std::vector<std::byte> config;
+  if (creates) config = EncodeCollectionConfig(change.config);
+  if (change.kind == ConfigurationChange::Kind::kAddField) {
+    ByteWriter field(config);
+    PutField(field, change.field);
+  }
   bytes.reserve(16 + change.name.size() + config.size());
   ByteWriter out(bytes);
   out.Put(static_cast<uint32_t>(change.kind));
@@ -114,16 +118,30 @@ Result<ConfigurationChange> DecodeChange(std::span<const std::byte> bytes,
   const uint32_t config = in.Get<uint32_t>();
   change.name = in.Text(name);
   const std::span<const std::byte> config_bytes = in.Take(config);
-  const bool has_name = change.kind != Kind::kDrop;
   const bool creates = change.kind == Kind::kCreate;
-  if (in.failed() || in.left() != 0 || kind < 1 || kind > 4 ||
-      has_name != IsCollectionName(change.name) || creates == config_bytes.empty()) {
+  const bool adds_field = change.kind == Kind::kAddField;
+  const bool has_name = change.kind != Kind::kDrop && !adds_field;
+  if (in.failed() || in.left() != 0 || kind < 1 || kind > 5 ||
+      has_name != IsCollectionName(change.name) ||
+      (creates || adds_field) == config_bytes.empty()) {
     return Status(ErrorCode::kCorrupt, where + ": a change of the configuration makes no sense");
   }
   if (creates) {
     Result<CollectionConfig> decoded = DecodeCollectionConfig(config_bytes, where);
     if (!decoded.ok()) return decoded.status();
     change.config = *decoded;
+  }
+  if (adds_field) {
+    bool knows_types = true;
+    ByteReader field_bytes(config_bytes);
+    const std::optional<Field> field = GetField(field_bytes, knows_types);
+    if (field_bytes.failed() || field_bytes.left() != 0 || (field && !IsFieldName(field->name))) {
+      return Status(ErrorCode::kCorrupt, where + ": a field makes no sense");
+    }
+    if (!field) {
+      return Status(ErrorCode::kFormat, where + ": a field is of a type that is not known");
+    }
+    change.field = *field;
   }
   return change;
 }

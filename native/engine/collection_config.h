@@ -42,12 +42,19 @@ Result<CollectionConfig> DecodeCollectionConfig(std::span<const std::byte> bytes
 
 // A change of what collections there are: the payload of a configuration record of the log.
 struct ConfigurationChange {
-  enum class Kind : uint32_t { kCreate = 1, kDrop = 2, kSetAlias = 3, kDropAlias = 4 };
+  enum class Kind : uint32_t {
+    kCreate = 1,
+    kDrop = 2,
+    kSetAlias = 3,
+    kDropAlias = 4,
+    kAddField = 5
+  };
 
   Kind kind = Kind::kCreate;
   uint32_t collection = 0;
   std::string name;
   CollectionConfig config;  // of kCreate
+  Field field;              // of kAddField
 };
 
 std::vector<std::byte> EncodeChange(const ConfigurationChange& change);

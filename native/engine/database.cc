@@ -78,7 +78,7 @@ Status Database::Close() {
 
 ConfigurationChange Database::CreateChange(const std::string& name,
                                            const CollectionConfig& config) {
-  return {ConfigurationChange::Kind::kCreate, 0, name, config};
+  return {ConfigurationChange::Kind::kCreate, 0, name, config, {}};
 }
 
 Result<ConfigurationChange> Database::DropChange(const std::string& name) const {
@@ -87,18 +87,19 @@ Result<ConfigurationChange> Database::DropChange(const std::string& name) const 
   if ((*collection)->name() != name) {
     return NotApplied({ErrorCode::kNotFound, '"' + name + "\" is an alias of a collection"});
   }
-  return ConfigurationChange{ConfigurationChange::Kind::kDrop, (*collection)->id(), {}, {}};
+  return ConfigurationChange{ConfigurationChange::Kind::kDrop, (*collection)->id(), {}, {}, {}};
 }
 
 Result<ConfigurationChange> Database::AliasChange(const std::string& alias,
                                                   const std::string& name) const {
   const Result<std::shared_ptr<Collection>> collection = FindCollection(name);
   if (!collection.ok()) return NotApplied(collection.status());
-  return ConfigurationChange{ConfigurationChange::Kind::kSetAlias, (*collection)->id(), alias, {}};
+  return ConfigurationChange{
+      ConfigurationChange::Kind::kSetAlias, (*collection)->id(), alias, {}, {}};
 }
 
 ConfigurationChange Database::DropAliasChange(const std::string& alias) {
-  return {ConfigurationChange::Kind::kDropAlias, 0, alias, {}};
+  return {ConfigurationChange::Kind::kDropAlias, 0, alias, {}, {}};
 }
 
 Result<std::shared_ptr<Collection>> Database::CreateCollection(const std::string& name,
@@ -130,6 +131,17 @@ std::map<std::string, std::string> Database::Aliases() const {
   std::map<std::string, std::string> aliases;
   for (const auto& [alias, id] : catalog_.aliases) aliases[alias] = catalog_.by_id.at(id)->name();
   return aliases;
+}
+
+ConfigurationChange Database::AddFieldChange(uint32_t collection, Field field) {
+  return {ConfigurationChange::Kind::kAddField, collection, {}, {}, std::move(field)};
+}
+
+Status Database::AddField(const std::string& collection, const Field& field) {
+  const Result<std::shared_ptr<Collection>> found = FindCollection(collection);
+  if (!found.ok()) return NotApplied(found.status());
+  const Result<WriteResult> added = WriteChange(AddFieldChange((*found)->id(), field));
+  return added.ok() ? Status() : added.status();
 }
 
 Status Database::DropCollection(const std::string& name) {

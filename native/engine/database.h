@@ -117,6 +117,10 @@ class Database {
   Result<std::shared_ptr<Collection>> FindCollection(const std::string& name) const;
   std::vector<std::shared_ptr<Collection>> Collections() const;
   Status DropCollection(const std::string& name);
+  // Declares a field of a collection that has points; nothing happens when it has it already. Reads
+  // all payloads: other writes wait, readers do not. kExists when it has it with another type,
+  // kPayload when a point has a value of another type, kOption.
+  Status AddField(const std::string& collection, const Field& field);
   // Lets `alias` stand for a collection, in one step when it stood for another one.
   Status SetAlias(const std::string& alias, const std::string& name);
   Status DropAlias(const std::string& alias);
@@ -124,6 +128,7 @@ class Database {
 
   // The same for PendingWrite, which does not wait.
   static ConfigurationChange CreateChange(const std::string& name, const CollectionConfig& config);
+  static ConfigurationChange AddFieldChange(uint32_t collection, Field field);
   Result<ConfigurationChange> DropChange(const std::string& name) const;
   Result<ConfigurationChange> AliasChange(const std::string& alias, const std::string& name) const;
   static ConfigurationChange DropAliasChange(const std::string& alias);
@@ -212,6 +217,8 @@ class Database {
   enum class Need : uint8_t { kChange, kNothing };
   void CommitChange(PendingWrite& write);
   Result<Need> CheckChange(ConfigurationChange& change) const;
+  Result<Need> CheckNewField(const Field& field, uint32_t collection) const;
+  Result<std::unique_ptr<FieldColumns>> ReadNewField(const ConfigurationChange& change) const;
   static void ChangeCatalog(Catalog& catalog, const ConfigurationChange& change,
                             std::shared_ptr<Collection> created);
   Result<std::shared_ptr<Collection>> MakeCollection(const ConfigurationChange& change) const;

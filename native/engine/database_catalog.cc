@@ -54,6 +54,8 @@ Result<Database::Need> Database::CheckChange(ConfigurationChange& change) const 
         return Status(ErrorCode::kNotFound, "there is no alias \"" + change.name + '"');
       }
       return Need::kChange;
+    case Kind::kAddField:
+      return CheckNewField(change.field, change.collection);
     case Kind::kDrop:
       break;
   }
@@ -61,6 +63,36 @@ Result<Database::Need> Database::CheckChange(ConfigurationChange& change) const 
     return Status(ErrorCode::kNotFound, "the collection was dropped");
   }
   return Need::kChange;
+}
+
+// REQUIRES: catalog_mutex_ is held
+Result<Database::Need> Database::CheckNewField(const Field& field, uint32_t collection) const {
+  const auto found = catalog_.by_id.find(collection);
+  if (found == catalog_.by_id.end()) {
+    return Status(ErrorCode::kNotFound, "the collection was dropped");
+  }
+  Fields fields = found->second->fields();
+  if (const Field* const before = FindField(fields, field.name)) {
+    if (before->type == field.type) return Need::kNothing;
+    return Status(ErrorCode::kExists,
+                  "field '" + field.name + "' is there already, as " +
+                      std::string(kFieldTypeNames[static_cast<size_t>(before->type)]));
+  }
+  fields.push_back(field);
+  VITRINE_RETURN_IF_ERROR(ArrangeFields(fields));
+  return Need::kChange;
+}
+
+Result<std::unique_ptr<FieldColumns>> Database::ReadNewField(
+    const ConfigurationChange& change) const {
+  const Result<std::shared_ptr<Collection>> collection = FindCollection(change.collection);
+  if (!collection.ok()) return collection.status();
+  Result<std::unique_ptr<FieldColumns>> values =
+      (*collection)->ReadField(change.field, Collection::FieldSource::kWritten);
+  if (!values.ok()) return values;
+  VITRINE_RETURN_IF_ERROR(
+      CheckLimits(memory().total() + (*values)->memory_bytes(), disk().total()));
+  return values;
 }
 
 Result<std::shared_ptr<Collection>> Database::MakeCollection(
@@ -86,6 +118,15 @@ void Database::CommitChange(PendingWrite& write) {
       status = made.status();
     }
   }
+  std::unique_ptr<FieldColumns> values;
+  if (status.ok() && change.kind == ConfigurationChange::Kind::kAddField) {
+    Result<std::unique_ptr<FieldColumns>> read = ReadNewField(change);
+    if (read.ok()) {
+      values = std::move(*read);
+    } else {
+      status = read.status();
+    }
+  }
   if (!status.ok()) return write.Done(NotApplied(std::move(status)));
   std::vector<LogRecord> records;
   records.push_back({FrameKind::kConfiguration, 1, EncodeChange(change)});
@@ -104,6 +145,7 @@ void Database::CommitChange(PendingWrite& write) {
     const std::unique_lock lock(catalog_mutex_);
     std::swap(catalog_, after);
   }
+  if (values != nullptr) catalog_.by_id.at(change.collection)->AddField(std::move(values));
   last_lsn_.store(*lsn, std::memory_order_release);
   write.Done(WriteResult{*lsn, durable, 0});
 }
@@ -129,6 +171,8 @@ void Database::ChangeCatalog(Catalog& catalog, const ConfigurationChange& change
     case Kind::kDropAlias:
       catalog.aliases.erase(change.name);
       break;
+    case Kind::kAddField:
+      break;  // the collection itself has changed
   }
 }
 

@@ -183,7 +183,7 @@ Status Database::LoadCollection(const Manifest::Collection& entry, Recovery& rec
   std::shared_ptr<Collection> collection = std::move(loaded->collection);
   if (collection == nullptr) {
     Result<std::shared_ptr<Collection>> made =
-        MakeCollection({ConfigurationChange::Kind::kCreate, entry.id, entry.name, *config});
+        MakeCollection({ConfigurationChange::Kind::kCreate, entry.id, entry.name, *config, {}});
     if (!made.ok()) return made.status();
     collection = std::move(*made);
   }
@@ -282,6 +282,12 @@ Status Database::ReplayChange(std::span<const std::byte> payload, uint64_t lsn) 
     Result<std::shared_ptr<Collection>> made = MakeCollection(*change);
     if (!made.ok()) return made.status();
     created = std::move(*made);
+  }
+  if (change->kind == ConfigurationChange::Kind::kAddField) {
+    Collection& collection = *catalog_.by_id.at(change->collection);
+    auto values = collection.ReadField(change->field, Collection::FieldSource::kReplayed);
+    if (!values.ok()) return values.status();
+    collection.AddField(std::move(*values));
   }
   ChangeCatalog(catalog_, *change, std::move(created));
   return {};

@@ -89,6 +89,25 @@ void FieldColumns::Remove(EntryId entry, const PointRecord::Payload& payload) {
   entries_.Remove(entry);
 }
 
+void FieldColumns::ReserveColumns(size_t more) {
+  const std::unique_lock lock(mutex_);
+  fields_.reserve(fields_.size() + more);
+  columns_.reserve(columns_.size() + more);
+}
+
+void FieldColumns::TakeColumns(FieldColumns& from) {
+  const std::unique_lock lock(mutex_);
+  for (size_t i = 0; i < from.fields_.size(); ++i) {
+    const auto at = std::lower_bound(
+        fields_.begin(), fields_.end(), from.fields_[i].name,
+        [](const Field& field, const std::string& name) { return field.name < name; });
+    columns_.insert(columns_.begin() + (at - fields_.begin()), std::move(from.columns_[i]));
+    fields_.insert(at, std::move(from.fields_[i]));
+  }
+  from.fields_.clear();
+  from.columns_.clear();
+}
+
 EntryBitmap FieldColumns::Evaluate(const Filter& filter) const {
   const std::shared_lock lock(mutex_);
   return Evaluate(filter.root());

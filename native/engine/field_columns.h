@@ -83,6 +83,11 @@ class FieldColumns {
   //   payload  as it was added
   void Remove(EntryId entry, const PointRecord::Payload& payload);
 
+  // Takes the columns of another one, whose fields are not here yet. Does not fail once
+  // `ReserveColumns` made room for them.
+  void ReserveColumns(size_t more);
+  void TakeColumns(FieldColumns& from);
+
   // The entries that a filter admits, and some that no reader sees any more, or yet.
   EntryBitmap Evaluate(const Filter& filter) const;
   // The same for a search of the collection's table on a snapshot. kOutOfMemory.

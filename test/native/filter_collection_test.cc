@@ -19,10 +19,6 @@ namespace {
 
 constexpr size_t kDimension = 4;
 
-CollectionConfig Config() {
-  return {.dimension = kDimension, .m = 6, .ef_construction = 40, .fields = ModelFields()};
-}
-
 Filter FilterOf(const std::string& text) {
   Result<Filter> filter = Filter::Parse(text, ModelFields());
   EXPECT_TRUE(filter.ok()) << text << ": " << filter.status().message();
@@ -43,6 +39,10 @@ class FilteredCollection : public testing::Test {
     const auto collection = database_->CreateCollection("c", Config());
     ASSERT_TRUE(collection.ok()) << collection.status().message();
     collection_ = *collection;
+  }
+
+  CollectionConfig Config() const {
+    return {.dimension = kDimension, .m = 6, .ef_construction = 40, .fields = fields_};
   }
 
   std::vector<float> RandomVector() {
@@ -130,6 +130,7 @@ class FilteredCollection : public testing::Test {
 
   FaultFiles files_;
   std::mt19937_64 random_;
+  Fields fields_ = ModelFields();
   std::unique_ptr<Database> database_;
   std::shared_ptr<Collection> collection_;
   std::map<OwnKey, ModelPayload> model_;
@@ -202,6 +203,7 @@ TEST_F(FilteredCollection, SearchesWhileItsGraphIsBuiltAnew) {
 TEST_F(FilteredCollection, SeesEachWriteWholeWhileItIsWritten) {
   Open();
   std::atomic<bool> stop{false};
+  std::atomic<size_t> swaps{0};
   const std::vector<float> here = {1, 1, 1, 1};
   const std::vector<float> there = {2, 2, 2, 2};
   const auto swap = [&](bool first) {
@@ -212,11 +214,11 @@ TEST_F(FilteredCollection, SeesEachWriteWholeWhileItIsWritten) {
   };
   swap(true);
   std::thread writer([&] {
-    for (bool first = false; !stop; first = !first) swap(first);
+    for (bool first = false; !stop; first = !first, ++swaps) swap(first);
   });
   const Filter filter = FilterOf(R"(["in","lang","x"])");
   const Filter others = FilterOf(R"(["not",["exists","lang"]])");
-  for (size_t i = 0; i < Scaled(3000, 500) && !HasFailure(); ++i) {
+  for (size_t i = 0; swaps < Scaled(3000, 300) && !HasFailure(); ++i) {
     for (const Filter* const wanted : {&filter, &others}) {
       const bool has_lang = wanted == &filter;
       const auto hits = collection_->Search({.vector = here.data(),
@@ -255,6 +257,130 @@ TEST_F(FilteredCollection, RefusesAPayloadOfAnotherType) {
   ASSERT_FALSE(set.ok());
   EXPECT_EQ(set.status().code(), ErrorCode::kPayload);
   EXPECT_EQ(collection_->Count(FilterOf(R"(["in","lang","kept"])")), 1u);
+}
+
+// The fields come one by one, while somebody searches by those that are there.
+TEST_F(FilteredCollection, TakesFieldsOneByOne) {
+  VITRINE_TRACE_SEED();
+  fields_.clear();
+  ASSERT_NO_FATAL_FAILURE(Open());
+  std::atomic<bool> stop{false};
+  std::thread reader([&] {
+    const std::vector<float> query(kDimension, 1);
+    while (!stop) {
+      for (const Field& field : collection_->fields()) {
+        const auto filter = Filter::Parse("[\"exists\",\"" + field.name + "\"]", {field});
+        ASSERT_TRUE(filter.ok());
+        ASSERT_TRUE(collection_->Search({query.data(), {.k = 10}, {}, &*filter}).ok());
+      }
+    }
+  });
+  const Fields all = ModelFields();
+  for (const size_t i : {3, 0, 5, 1, 4, 2}) {
+    for (int j = 0; j < 10; ++j) ASSERT_NO_FATAL_FAILURE(WriteSome());
+    const Status added = database_->AddField("c", all[i]);
+    ASSERT_TRUE(added.ok()) << added.message();
+    fields_.push_back(all[i]);
+    ASSERT_TRUE(ArrangeFields(fields_).ok());
+    EXPECT_EQ(collection_->fields(), fields_);
+    EXPECT_TRUE(database_->AddField("c", all[i]).ok()) << "nothing happens the second time";
+  }
+  stop = true;
+  reader.join();
+  ASSERT_NO_FATAL_FAILURE(Hold());
+  // From the log, from checkpoints, and from a log that begins before the fields.
+  for (int round = 0; round < 3; ++round) {
+    ASSERT_NO_FATAL_FAILURE(Open());
+    EXPECT_EQ(collection_->fields(), all);
+    ASSERT_NO_FATAL_FAILURE(Hold());
+    ASSERT_NO_FATAL_FAILURE(WriteSome());
+    ASSERT_TRUE(database_->Checkpoint().ok());
+  }
+}
+
+TEST_F(FilteredCollection, RefusesAFieldThatItsPointsDoNotHave) {
+  fields_ = {{"lang", FieldType::kKeyword}};
+  ASSERT_NO_FATAL_FAILURE(Open());
+  Transaction transaction;
+  AddPut(transaction, *collection_, {false, 7, {}}, {1, 1, 1, 1}, R"({"year":"2024"})");
+  ASSERT_TRUE(database_->Write(std::move(transaction)).ok());
+  const Status payload = database_->AddField("c", {"year", FieldType::kInteger});
+  ASSERT_FALSE(payload.ok());
+  EXPECT_EQ(payload.code(), ErrorCode::kPayload);
+  EXPECT_NE(payload.message().find("point 7"), std::string::npos) << payload.message();
+  EXPECT_EQ(database_->AddField("c", {"lang", FieldType::kDate}).code(), ErrorCode::kExists);
+  EXPECT_EQ(database_->AddField("c", {"$x", FieldType::kDate}).code(), ErrorCode::kOption);
+  EXPECT_EQ(database_->AddField("d", {"x", FieldType::kDate}).code(), ErrorCode::kNotFound);
+  for (size_t i = 1; i < kMaxFields; ++i) {
+    ASSERT_TRUE(database_->AddField("c", {"f" + std::to_string(i), FieldType::kDate}).ok());
+  }
+  EXPECT_EQ(database_->AddField("c", {"x", FieldType::kDate}).code(), ErrorCode::kOption);
+  EXPECT_EQ(collection_->fields().size(), kMaxFields);
+  fields_ = collection_->fields();
+  ASSERT_NO_FATAL_FAILURE(Open());
+  EXPECT_EQ(collection_->Count(*Filter::Parse(R"(["exists","lang"])", fields_)), 0u);
+}
+
+// The log holds a payload that was replaced before the field came, of a type that the field
+// refuses.
+TEST_F(FilteredCollection, ReplaysPayloadsThatAreOlderThanAField) {
+  fields_.clear();
+  ASSERT_NO_FATAL_FAILURE(Open());
+  for (const char* const payload : {R"({"lang":5})", R"({"lang":"en"})"}) {
+    Transaction transaction;
+    AddPut(transaction, *collection_, {false, 7, {}}, {1, 1, 1, 1}, payload);
+    ASSERT_TRUE(database_->Write(std::move(transaction)).ok());
+  }
+  ASSERT_TRUE(database_->AddField("c", {"lang", FieldType::kKeyword}).ok());
+  ASSERT_TRUE(database_->Checkpoint().ok());
+  // Without what the checkpoint has, points come from the log and fields from the manifest.
+  for (const std::string& path : files_.names()) {
+    if (!path.ends_with(".prim")) continue;
+    FaultFiles::Bytes bytes = files_.Get(path);
+    bytes[bytes.size() / 2] ^= std::byte{1};
+    files_.Put(path, bytes);
+  }
+  fields_ = {{"lang", FieldType::kKeyword}};
+  ASSERT_NO_FATAL_FAILURE(Open());
+  EXPECT_TRUE(database_->degraded());
+  EXPECT_EQ(collection_->Count(*Filter::Parse(R"(["in","lang","en"])", fields_)), 1u);
+}
+
+TEST_F(FilteredCollection, RemovesByFilterAsTheTransactionLeftIt) {
+  Open();
+  const auto put = [&](Transaction& transaction, uint64_t id, const std::string& lang) {
+    AddPut(transaction, *collection_, {false, id, {}}, {1, 1, 1, 1}, "{\"lang\":\"" + lang + "\"}");
+  };
+  Transaction before;
+  for (const uint64_t id : {1, 2, 3}) put(before, id, "x");
+  ASSERT_TRUE(database_->Write(std::move(before)).ok());
+  const Filter filter = FilterOf(R"(["in","lang","x"])");
+  Transaction transaction;
+  put(transaction, 2, "y");
+  put(transaction, 4, "x");
+  AddSetPayload(transaction, *collection_, {false, 4, {}}, R"({"lang":"y"})");
+  put(transaction, 5, "x");
+  AddDelete(transaction, *collection_, {false, 3, {}});
+  ASSERT_TRUE(transaction.AddRemoval(collection_->id(), filter).ok());
+  put(transaction, 6, "x");
+  ASSERT_TRUE(transaction.AddRemoval(collection_->id(), FilterOf(R"(["in","lang","z"])")).ok());
+  const auto written = database_->Write(std::move(transaction));
+  ASSERT_TRUE(written.ok()) << written.status().message();
+  EXPECT_EQ(written->deleted, 3u) << "3 by its key, 1 and 5 by the filter";
+  for (int round = 0; round < 2; ++round) {
+    std::set<uint64_t> ids;
+    const Collection::Image image(*collection_);
+    for (size_t i = 0; i < image.size(); ++i) ids.insert(image.Record(i).key().number);
+    EXPECT_EQ(ids, (std::set<uint64_t>{2, 4, 6}));
+    EXPECT_EQ(collection_->Count(filter), 1u);
+  }
+  ASSERT_NO_FATAL_FAILURE(Open());
+  EXPECT_EQ(collection_->size(), 3u);
+  Transaction filters;
+  for (size_t i = 0; i < kMaxTransactionFilters; ++i) {
+    ASSERT_TRUE(filters.AddRemoval(collection_->id(), filter).ok());
+  }
+  EXPECT_EQ(filters.AddRemoval(collection_->id(), filter).code(), ErrorCode::kTooLarge);
 }
 
 TEST_F(FilteredCollection, KeepsItsFieldsInItsConfiguration) {
