@@ -127,6 +127,10 @@ Result<std::shared_ptr<const EntryFilter>> Collection::FilterOf(
   // Something was written meanwhile: it holds for this search, but not for the next one.
   if (!made.ok() || columns_.version() != version) return made;
   const std::lock_guard lock(filter_mutex_);
+  // Another thread may have made it as well.
+  for (const UsedFilter& one : used_filters_) {
+    if (one.version == version && one.text == filter.text()) return one.made;
+  }
   if (used_filters_.size() == kUsedFilters) used_filters_.pop_back();
   used_filters_.insert(used_filters_.begin(), {filter.text(), version, *made});
   return made;
