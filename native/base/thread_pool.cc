@@ -41,7 +41,8 @@ bool ThreadPool::Submit(std::unique_ptr<Task> task, Priority priority) {
 }
 
 void ThreadPool::RunInteractive() {
-  while (interactive_waiting_.load(std::memory_order_relaxed) != 0) {
+  for (size_t done = 0; done < kMostBetween; ++done) {
+    if (interactive_waiting_.load(std::memory_order_relaxed) == 0) return;
     std::unique_ptr<Task> task;
     {
       const std::lock_guard lock(mutex_);
@@ -66,7 +67,9 @@ void ThreadPool::Work() {
       std::unique_lock lock(mutex_);
       wake_.wait(lock, [this] { return stopping_ || !interactive_.empty() || !bulk_.empty(); });
       if (stopping_) return;
-      auto& queue = interactive_.empty() ? bulk_ : interactive_;
+      const bool bulk = interactive_.empty() || (!bulk_.empty() && ahead_ >= kMostAhead);
+      auto& queue = bulk ? bulk_ : interactive_;
+      ahead_ = bulk ? 0 : ahead_ + 1;
       task = std::move(queue.front());
       queue.pop_front();
       interactive_waiting_.store(interactive_.size(), std::memory_order_relaxed);

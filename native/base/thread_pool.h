@@ -21,7 +21,8 @@ class Task {
 
 // A bounded pool of threads with two queues: interactive work (one search) goes before bulk work
 // (a build, a batch). Bulk work that runs long calls `RunInteractive` now and then, so that a
-// search waits for a point to be inserted, not for a million.
+// search waits for a point to be inserted, not for a million. Both give way only so often: searches
+// that come without end do not keep a write from being done.
 //
 // Thread safety: all functions may be called from any thread.
 class ThreadPool {
@@ -38,7 +39,11 @@ class ThreadPool {
 
   // Queues `task`; false, and the task is destroyed, when the queue is full.
   [[nodiscard]] bool Submit(std::unique_ptr<Task> task, Priority priority);
-  // Runs waiting interactive tasks on the calling thread until none waits.
+  // Interactive tasks that go before bulk work that waits, and that run between two steps of it.
+  static constexpr size_t kMostAhead = 64;
+  static constexpr size_t kMostBetween = 8;
+
+  // Runs interactive tasks that wait on the calling thread, at most kMostBetween.
   void RunInteractive();
 
   size_t threads() const { return threads_.size(); }
@@ -59,6 +64,7 @@ class ThreadPool {
   std::deque<std::unique_ptr<Task>> bulk_;
   // Read without the mutex by RunInteractive, which is called after every inserted point.
   std::atomic<size_t> interactive_waiting_{0};
+  size_t ahead_ = 0;  // interactive tasks that were taken since bulk work last was
   bool stopping_ = false;
   std::vector<std::thread> threads_;
 };

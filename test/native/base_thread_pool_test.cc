@@ -1,5 +1,7 @@
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <chrono>
 #include <functional>
 #include <future>
 #include <stdexcept>
@@ -98,6 +100,26 @@ TEST(ThreadPool, PrefersInteractiveWork) {
   done.get_future().wait();
   EXPECT_EQ(order, "123abc");
   EXPECT_EQ(pool.queue_depth(), 0u);
+}
+
+// Each search brings the next one, as callers do that wait for one and ask again.
+void SearchWithoutEnd(ThreadPool& pool, std::atomic<bool>& ended) {
+  if (ended) return;
+  EXPECT_TRUE(Submit(pool, Priority::kInteractive, [&] { SearchWithoutEnd(pool, ended); }));
+}
+
+TEST(ThreadPool, DoesBulkWorkUnderInteractiveWorkThatNeverEnds) {
+  ThreadPool pool(1);
+  std::atomic<bool> ended{false};
+  SearchWithoutEnd(pool, ended);
+  std::promise<void> done;
+  EXPECT_TRUE(Submit(pool, Priority::kBulk, [&] {
+    // Steps of it, too.
+    for (int step = 0; step < 10; ++step) pool.RunInteractive();
+    done.set_value();
+  }));
+  EXPECT_EQ(done.get_future().wait_for(std::chrono::seconds(30)), std::future_status::ready);
+  ended = true;
 }
 
 TEST(ThreadPool, RefusesAndDestroysWhatIsTooMuchForAQueue) {
