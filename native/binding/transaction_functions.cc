@@ -48,12 +48,12 @@ class DatabaseWrite final : public Operation {
                                         std::move(self));
     auto drain = std::make_unique<DrainTask>(database_);
     if (!(**database_).Enqueue(waiting)) return true;
-    // Where the pool is full this thread does it: the queue has promised that somebody will.
     const Status submitted = Guard([&]() -> Status {
       if (pool.Submit(std::move(drain), ThreadPool::Priority::kBulk)) return {};
       return {ErrorCode::kOverloaded, "the pool is full"};
     });
-    if (!submitted.ok()) DrainTask(database_).Run();
+    // The queue has been promised that somebody will do it, and this thread must not.
+    if (!submitted.ok()) (**database_).DrainInBackground();
     return true;
   }
 
@@ -114,6 +114,29 @@ Result<std::shared_ptr<CollectionHandle>> ReadCollectionOf(Call& call, size_t ar
   return Status(ErrorCode::kArgument, "the collection is of another database");
 }
 
+// What a call adds to: the transaction, and the collection that its first two arguments name.
+struct Target {
+  std::shared_ptr<TransactionHandle> transaction;
+  std::shared_ptr<CollectionHandle> collection;
+
+  size_t dimension() const { return collection->collection->dimension(); }
+  PointWrite Write(OperationType type) const {
+    PointWrite write;
+    write.collection = collection->collection->id();
+    write.type = type;
+    return write;
+  }
+  Status Add(const PointWrite& write) const { return transaction->transaction->Add(write); }
+};
+
+Result<Target> ReadTarget(Call& call) {
+  Result<std::shared_ptr<TransactionHandle>> transaction = ReadTransaction(call, 0);
+  if (!transaction.ok()) return transaction.status();
+  Result<std::shared_ptr<CollectionHandle>> collection = ReadCollectionOf(call, 1, **transaction);
+  if (!collection.ok()) return collection.status();
+  return Target{std::move(*transaction), std::move(*collection)};
+}
+
 }  // namespace
 
 Result<napi_value> StartWrite(Call& call, const std::shared_ptr<DatabaseHandle>& database,
@@ -159,10 +182,8 @@ Result<napi_value> CreateTransaction(Call& call) {
 // `vectors` is [keys.length * dimension]. A transaction of which a call failed must not be
 // committed: it may have a part of the points.
 Result<napi_value> PutPoints(Call& call) {
-  const auto transaction = ReadTransaction(call, 0);
-  if (!transaction.ok()) return transaction.status();
-  const auto collection = ReadCollectionOf(call, 1, **transaction);
-  if (!collection.ok()) return collection.status();
+  const auto target = ReadTarget(call);
+  if (!target.ok()) return target.status();
   const Result<uint32_t> count = ReadArrayLength(call.env, call[2], "ids");
   if (!count.ok()) return count.status();
   const bool has_payloads = !IsUndefined(call.env, call[4]);
@@ -176,14 +197,13 @@ Result<napi_value> PutPoints(Call& call) {
   }
   const Result<bool> insert = ReadBool(call.env, call[5], "insert");
   if (!insert.ok()) return insert.status();
-  const size_t dimension = (*collection)->collection->dimension();
+  const size_t dimension = target->dimension();
   const Result<TypedArray> all = ReadFloats(call.env, call[3], "vectors");
   if (!all.ok()) return all.status();
   if (all->length == *count * dimension) {
-    (*transaction)->transaction->Reserve(*count, all->length * sizeof(float));
+    target->transaction->transaction->Reserve(*count, all->length * sizeof(float));
   }
-  PointWrite write;
-  write.collection = (*collection)->collection->id();
+  PointWrite write = target->Write(OperationType::kPut);
   write.condition = *insert ? Condition::kAbsent : Condition::kNone;
   std::string text;
   std::string payload;
@@ -213,7 +233,7 @@ Result<napi_value> PutPoints(Call& call) {
     }
     write.vector = {reinterpret_cast<const float*>(vectors->data) + i * dimension,  // NOLINT
                     dimension};
-    VITRINE_RETURN_IF_ERROR((*transaction)->transaction->Add(write));
+    VITRINE_RETURN_IF_ERROR(target->Add(write));
   }
   return Undefined();
 }
@@ -223,10 +243,8 @@ Result<napi_value> PutPoints(Call& call) {
 //
 // ERR_CONFLICT at the commit when the point was written by another record meanwhile.
 Result<napi_value> SetPayload(Call& call) {
-  const auto transaction = ReadTransaction(call, 0);
-  if (!transaction.ok()) return transaction.status();
-  const auto collection = ReadCollectionOf(call, 1, **transaction);
-  if (!collection.ok()) return collection.status();
+  const auto target = ReadTarget(call);
+  if (!target.ok()) return target.status();
   std::string text;
   const Result<PointKey> key = ReadKey(call.env, call[2], text);
   if (!key.ok()) return key.status();
@@ -234,29 +252,23 @@ Result<napi_value> SetPayload(Call& call) {
   if (!payload.ok()) return payload.status();
   const Result<PointId> expected = ReadId(call.env, call[4], IdType::kU64);
   if (!expected.ok()) return expected.status();
-  PointWrite write;
-  write.collection = (*collection)->collection->id();
-  write.type = OperationType::kSetPayload;
+  PointWrite write = target->Write(OperationType::kSetPayload);
   write.condition = Condition::kUnchanged;
   write.expected_lsn = *expected;
   write.key = *key;
   write.payload = std::as_bytes(std::span(*payload));
-  VITRINE_RETURN_IF_ERROR((*transaction)->transaction->Add(write));
+  VITRINE_RETURN_IF_ERROR(target->Add(write));
   return Undefined();
 }
 
 // deletePoints(transaction: TransactionHandle, collection: CollectionHandle,
 //   keys: readonly (string | number | bigint)[]): void
 Result<napi_value> DeletePoints(Call& call) {
-  const auto transaction = ReadTransaction(call, 0);
-  if (!transaction.ok()) return transaction.status();
-  const auto collection = ReadCollectionOf(call, 1, **transaction);
-  if (!collection.ok()) return collection.status();
+  const auto target = ReadTarget(call);
+  if (!target.ok()) return target.status();
   const Result<uint32_t> count = ReadArrayLength(call.env, call[2], "ids");
   if (!count.ok()) return count.status();
-  PointWrite write;
-  write.collection = (*collection)->collection->id();
-  write.type = OperationType::kDelete;
+  PointWrite write = target->Write(OperationType::kDelete);
   std::string text;
   for (uint32_t i = 0; i < *count; ++i) {
     napi_value element;
@@ -264,7 +276,7 @@ Result<napi_value> DeletePoints(Call& call) {
     const Result<PointKey> key = ReadKey(call.env, element, text);
     if (!key.ok()) return key.status();
     write.key = *key;
-    VITRINE_RETURN_IF_ERROR((*transaction)->transaction->Add(write));
+    VITRINE_RETURN_IF_ERROR(target->Add(write));
   }
   return Undefined();
 }

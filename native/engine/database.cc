@@ -205,6 +205,7 @@ bool Database::Maintain() {
 }
 
 bool Database::MaintainLog() {
+  if (drain_asked_.exchange(false, std::memory_order_relaxed)) Drain();
   bool more = false;
   const std::shared_ptr<LogWriter> log = Log();
   if (log != nullptr && !log->failed()) {

@@ -140,6 +140,9 @@ class Database {
   [[nodiscard]] bool Enqueue(const std::shared_ptr<PendingWrite>& write);
   // Does everything that is queued. All that waits shares one flush of the log.
   void Drain();
+  // The same on the database's own thread, for a caller who may not take the time and has nobody
+  // else to do it. REQUIRES: DatabaseOptions::background
+  void DrainInBackground();
 
   // Returns when every write that was acknowledged before is on the device.
   Status Flush();
@@ -298,6 +301,8 @@ class Database {
   std::mutex background_mutex_;
   std::condition_variable background_wake_;
   bool background_stop_ = false;
+  // Relaxed: the queue's mutex orders what is drained.
+  std::atomic<bool> drain_asked_{false};
   Keeper log_keeper_;
   Keeper data_keeper_;
   // Of the thread that calls MaintainLog.

@@ -109,6 +109,11 @@ void Database::Drain() {
   }
 }
 
+void Database::DrainInBackground() {
+  drain_asked_.store(true, std::memory_order_relaxed);
+  WakeBackground();
+}
+
 Result<WriteResult> Database::Write(Transaction transaction) {
   const auto write = std::make_shared<Waiter>(std::move(transaction));
   if (Enqueue(write)) Drain();
