@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { seededDefects } from '../scripts/testing/seeded-defects.mjs'
 import {
   constructOffences,
   importOffences,
@@ -31,6 +32,23 @@ describe('native code', () => {
     const sorted = (list: readonly string[] | undefined) => [...(list ?? [])].sort()
     expect(sorted(variables.vitrine_binding_sources)).toEqual(paths.filter(isBinding))
     expect(sorted(variables.vitrine_engine_sources)).toEqual(paths.filter(path => !isBinding(path)))
+  })
+})
+
+describe('seeded defects', () => {
+  it('are many, named once, and in no build that does not ask for them', () => {
+    const defects = seededDefects()
+    expect(defects.length).toBeGreaterThanOrEqual(24)
+    expect(defects.filter(({ name }) => !/^[a-z]+(-[a-z]+)+$/.test(name))).toEqual([])
+    const uses = native
+      .filter(({ path }) => path.endsWith('.cc'))
+      .flatMap(({ text }) => text.match(/SeededDefect\(/g) ?? [])
+    expect(uses.length).toBeGreaterThanOrEqual(defects.length)
+    for (const file of ['binding.gyp', 'native/sources.gypi']) {
+      expect(readFileSync(join(root, file), 'utf8')).not.toContain('SEEDED_DEFECTS')
+    }
+    const cmake = readFileSync(join(root, 'CMakeLists.txt'), 'utf8')
+    expect(cmake).toMatch(/^option\(VITRINE_SEEDED_DEFECTS .* OFF\)$/m)
   })
 })
 

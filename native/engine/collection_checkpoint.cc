@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/seeded_defect.h"
 #include "engine/table_restorer.h"
 #include "storage/byte_stream.h"
 #include "storage/file_checks.h"
@@ -295,7 +296,8 @@ Status CollectionLoader::ReadGraph(const ContainerReader& graph, const Digest128
   TableImage::Entries entries;
   entries.offered = in.Get<uint64_t>();
   entries.stride = in.Get<uint64_t>();
-  if (!std::equal(root.begin(), root.end(), primary.begin()) || count != count_ ||
+  const bool belongs = std::equal(root.begin(), root.end(), primary.begin());
+  if (!(belongs || SeededDefect("graph-of-other-points")) || count != count_ ||
       width != table_->width() || reserved != 0 || !AreZero(in.Take(in.left()))) {
     return Corrupt(graph, SectionType::kConfig, "it belongs to other points");
   }

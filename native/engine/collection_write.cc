@@ -4,6 +4,8 @@
 #include <cmath>
 #include <utility>
 
+#include "base/seeded_defect.h"
+
 namespace vitrine {
 namespace {
 
@@ -87,6 +89,10 @@ Result<size_t> CollectionWrite::Add(const PointWrite& operation, size_t transact
   }
   const bool present = change != nullptr ? change->present : entry != kNoEntry;
   if (operation.type == OperationType::kDelete && !present) return size_t{0};
+  if (operation.type == OperationType::kDelete && conditions == Conditions::kHold &&
+      SeededDefect("delete-not-replayed")) {
+    return size_t{0};
+  }
 
   Change next{.before = entry,
               .present = operation.type != OperationType::kDelete,

@@ -5,6 +5,7 @@
 #include <set>
 #include <utility>
 
+#include "base/seeded_defect.h"
 #include "engine/database.h"
 #include "storage/file_checks.h"
 #include "storage/log_reader.h"
@@ -70,7 +71,10 @@ std::vector<uint32_t> Database::ReusableParts() const {
   const CheckpointPlace place = Place();
   for (const Manifest::Part& part : older.parts) {
     const auto last = last_lsns.find(part.collection);
-    if (last != last_lsns.end() && last->second > older.covered_lsn) continue;
+    if (last != last_lsns.end() && last->second > older.covered_lsn &&
+        !SeededDefect("stale-part-named-again")) {
+      continue;
+    }
     bool is_whole = true;
     for (const CheckpointFile& file : FilesOf(part)) {
       const auto reader = OpenCheckpointFile(place, file);
@@ -91,9 +95,10 @@ void Database::Take(Capture& capture, std::span<const uint32_t> reusable) {
   }
   const Manifest::Generation older = manifest_.previous.value_or(Manifest::Generation{});
   const auto holds = [&](uint32_t part, uint64_t lsn) {
-    return lsn <= older.covered_lsn &&
+    return (lsn <= older.covered_lsn || SeededDefect("stale-part-named-again")) &&
            std::find(reusable.begin(), reusable.end(), part) != reusable.end();
   };
+  capture.covered_lsn += SeededDefect("covers-one-too-many") ? 1 : 0;
   capture.window = window_;
   capture.window_changed = !holds(kDatabasePart, window_lsn_);
   const std::shared_lock lock(catalog_mutex_);
@@ -109,6 +114,7 @@ void Database::Take(Capture& capture, std::span<const uint32_t> reusable) {
     }
     capture.items.push_back(std::move(item));
   }
+  if (SeededDefect("aliases-left-out")) return;
   for (const auto& [alias, id] : catalog_.aliases) capture.aliases.push_back({alias, id});
 }
 
@@ -126,7 +132,7 @@ Result<Manifest> Database::WriteParts(const CheckpointPlace& place, uint64_t epo
   std::vector<Manifest::Part>& parts = manifest.newest.parts;
   if (!capture.window_changed) {
     parts.push_back(*reusable->Find(kDatabasePart));
-  } else if (capture.window.size() > 0) {
+  } else if (capture.window.size() > 0 && !SeededDefect("window-left-out")) {
     Result<Manifest::Part> part = capture.window.Write(place, epoch);
     if (!part.ok()) return part.status();
     parts.push_back(*part);
@@ -165,6 +171,9 @@ Status Database::WriteGeneration() {
     manifest->durable_lsn = std::max(manifest->durable_lsn, log->durable_lsn());
     manifest->log_segment = log->segment();
   }
+  if (log != nullptr && SeededDefect("log-removed-before-manifest")) {
+    (void)log->RemoveThrough(manifest->newest.covered_lsn).ok();
+  }
   VITRINE_RETURN_IF_ERROR(WriteManifest(*files_, options_.folder, *manifest, options_.creator));
   manifest_ = std::move(*manifest);
   unfinished_ = false;
@@ -197,7 +206,7 @@ void Database::RemoveOldFiles() {
   if (!names.ok()) return;
   std::set<std::string> kept = NamesOf(manifest_.newest);
   kept.insert(ManifestName(manifest_.epoch));
-  if (manifest_.previous) {
+  if (manifest_.previous && !SeededDefect("generation-before-removed")) {
     kept.merge(NamesOf(*manifest_.previous));
     kept.insert(ManifestName(manifest_.previous->epoch));
   }
@@ -223,7 +232,7 @@ Status Database::CheckpointLocked() {
   const bool dead = log != nullptr && log->failed();
   const bool unlogged = unlogged_.load(std::memory_order_relaxed);
   VITRINE_RETURN_IF_ERROR(WriteGeneration());
-  if (dead || unlogged) {
+  if ((dead || unlogged) && !SeededDefect("revived-with-one-generation")) {
     // The log does not lead from the checkpoint before to this one: both must be of now.
     VITRINE_RETURN_IF_ERROR(WriteGeneration());
     unlogged_.store(log == nullptr && last_lsn() > manifest_.newest.covered_lsn,
@@ -233,7 +242,9 @@ Status Database::CheckpointLocked() {
   if (dead) return ReviveLog();
   if (log != nullptr && manifest_.previous) {
     // The next checkpoint removes what this time stays.
-    (void)log->RemoveThrough(manifest_.previous->covered_lsn).ok();
+    const Manifest::Generation& oldest =
+        SeededDefect("log-of-generation-before-removed") ? manifest_.newest : *manifest_.previous;
+    (void)log->RemoveThrough(oldest.covered_lsn).ok();
   }
   return {};
 }

@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <utility>
 
+#include "base/seeded_defect.h"
 #include "engine/database.h"
 #include "engine/write_group.h"
 #include "storage/file_checks.h"
@@ -88,6 +89,7 @@ Status Database::Quarantine(const std::string& name) {
   const Result<std::vector<std::string>> names = files_->List(options_.folder);
   if (!names.ok()) return names.status();
   if (!std::binary_search(names->begin(), names->end(), name)) return {};
+  if (SeededDefect("quarantine-deletes")) return files_->Remove(options_.folder + "/" + name);
   return files_->Rename(options_.folder + "/" + name,
                         options_.folder + "/" + QuarantinedName(name));
 }
@@ -244,12 +246,18 @@ Status Database::ReplayFrames(Recovery& recovery, LogReader& reader) {
   for (;;) {
     const auto frame = reader.Next();
     if (!frame.ok()) return frame.status();
-    if (!frame->has_value()) return ReplayTransactions(recovery);
+    if (!frame->has_value()) {
+      if (!recovery.waiting.empty() && SeededDefect("replay-ends-early")) {
+        recovery.waiting.pop_back();
+      }
+      return ReplayTransactions(recovery);
+    }
     const LogFrame& record = **frame;
     logged_bytes_.fetch_add(FrameBytes(record.payload.size()), std::memory_order_relaxed);
     if (record.kind == FrameKind::kConfiguration) {
       VITRINE_RETURN_IF_ERROR(ReplayTransactions(recovery));
       if (record.lsn <= recovery.configuration_covered) continue;
+      if (SeededDefect("configuration-not-replayed")) continue;
       VITRINE_RETURN_IF_ERROR(ReplayChange(record.payload, record.lsn));
     } else if (record.kind == FrameKind::kTransaction) {
       recovery.waiting.push_back(
@@ -319,6 +327,7 @@ Status Database::ReplayTransactions(Recovery& recovery) {
     }
     lsns.push_back(one.lsn);
     const TransactionReader reader(one.bytes);
+    if (SeededDefect("window-not-replayed")) continue;
     if (reader.has_idempotency_key() && one.lsn > recovery.window_covered &&
         window_.Find(reader.idempotency_key()) == nullptr) {
       window_.Begin(reader.idempotency_key());

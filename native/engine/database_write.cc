@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/seeded_defect.h"
 #include "engine/database.h"
 #include "engine/filtered_removal.h"
 #include "engine/write_group.h"
@@ -203,7 +204,7 @@ bool Database::ResolveFilters(PendingWrite& write) {
 }
 
 Status Database::CheckLimits(uint64_t memory_bytes, uint64_t disk_bytes) const {
-  if (memory_bytes > options_.max_memory_bytes) {
+  if (memory_bytes > options_.max_memory_bytes && !SeededDefect("memory-limit-ignored")) {
     return {ErrorCode::kOutOfMemory, "the write would take " + std::to_string(memory_bytes) +
                                          " bytes of memory in all, more than maxMemoryBytes"};
   }
@@ -359,6 +360,12 @@ bool Database::CommitGroup(std::span<const std::shared_ptr<PendingWrite>> batch)
   // From here on an exception leaves the outcome open.
   for (const Accepted& one : accepted) one.write->state_ = State::kNoMemoryInFlight;
   bool durable = false;
+  const auto show = [&](uint64_t first_lsn) {
+    for (size_t i = 0; i < accepted.size(); ++i) lsns.push_back(first_lsn + i);
+    group.Publish(lsns);
+  };
+  const bool too_early = SeededDefect("shown-before-durable");
+  if (too_early) show(last_lsn() + 1);
   const Result<uint64_t> first = Append(std::move(records), durable);
   if (!first.ok()) {
     for (const Accepted& one : accepted) one.write->Done(first.status());
@@ -367,11 +374,10 @@ bool Database::CommitGroup(std::span<const std::shared_ptr<PendingWrite>> batch)
     }
     return true;
   }
-  for (size_t i = 0; i < accepted.size(); ++i) lsns.push_back(*first + i);
-  group.Publish(lsns);
+  if (!too_early) show(*first);
   keys.Keep();
   for (size_t i = 0; i < accepted.size(); ++i) {
-    if (accepted[i].key != Digest128{}) {
+    if (accepted[i].key != Digest128{} && !SeededDefect("key-forgotten")) {
       window_.Finish(accepted[i].key, {lsns[i], now, accepted[i].deleted});
       window_lsn_ = lsns[i];
     }

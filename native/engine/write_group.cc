@@ -2,12 +2,14 @@
 
 #include <utility>
 
+#include "base/seeded_defect.h"
+
 namespace vitrine {
 
 Result<uint64_t> WriteGroup::Add(std::span<const std::byte> transaction, uint64_t lsn) {
   Result<uint64_t> deleted = AddOperations(transaction, lsn);
   for (auto& [id, part] : parts_) {
-    if (deleted.ok()) {
+    if (deleted.ok() || SeededDefect("half-a-batch-kept")) {
       part->write.Accept();
     } else {
       part->write.Undo();

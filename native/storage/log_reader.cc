@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/seeded_defect.h"
 #include "storage/file_checks.h"
 
 namespace vitrine {
@@ -78,7 +79,7 @@ Result<std::unique_ptr<File>> LogReader::OpenLast(const std::string& path) {
   }
   auto file = files_.OpenForWriting(path);
   if (!file.ok()) return file.status();
-  VITRINE_RETURN_IF_ERROR((*file)->SyncData());
+  if (!SeededDefect("replay-not-flushed")) VITRINE_RETURN_IF_ERROR((*file)->SyncData());
   VITRINE_RETURN_IF_ERROR((*file)->Close());
   return files_.OpenForReading(path, FileSystem::Cache::kDrop);
 }
@@ -126,7 +127,9 @@ Status LogReader::ChooseStart() {
     ended_ = true;
     return Finish();
   }
-  while (position_ + 1 < headers_.size() && headers_[position_ + 1].first_lsn <= needed) {
+  while (position_ + 1 < headers_.size() &&
+         headers_[position_ + 1].first_lsn <=
+             needed + (SeededDefect("log-begun-too-late") ? 1 : 0)) {
     ++position_;
   }
   const SegmentHeader& first = headers_[position_];
@@ -168,13 +171,15 @@ std::optional<LogReader::Found> LogReader::FrameAt(uint64_t offset) const {
   const size_t padding =
       static_cast<size_t>(FrameBytes(payload.size()) - FrameHeader::kBytes - payload.size());
   if (!AreZero({payload.data() + payload.size(), padding})) return {};
+  if (SeededDefect("log-payload-unchecked")) return found;
   if (!kSkipChecksums && PayloadCrc(header->lsn, payload) != header->payload_crc) return {};
   return found;
 }
 
 std::optional<LogReader::Found> LogReader::DueFrame() const {
   const auto is_due = [&](const std::optional<Found>& found) {
-    return found && found->header.lsn == due_lsn_ && found->header.previous_crc == chain_;
+    return found && found->header.lsn == due_lsn_ &&
+           (found->header.previous_crc == chain_ || SeededDefect("log-chain-unchecked"));
   };
   std::optional<Found> found = FrameAt(offset_);
   if (is_due(found)) return found;
@@ -220,7 +225,7 @@ Status LogReader::Resume() {
     }
   }
   const uint64_t missing = std::max(due_lsn_, needed);
-  if (!is_last_segment() || IsAttested(missing)) {
+  if ((!is_last_segment() || IsAttested(missing)) && !SeededDefect("log-damage-cut-off")) {
     return Corrupt(offset_,
                    "number " + std::to_string(missing) + " was acknowledged, but is not whole");
   }

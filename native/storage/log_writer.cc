@@ -4,6 +4,8 @@
 #include <random>
 #include <utility>
 
+#include "base/seeded_defect.h"
+
 namespace vitrine {
 namespace {
 
@@ -233,7 +235,7 @@ Status LogWriter::CommitGroup(std::span<const std::shared_ptr<Pending>> group) {
   if (flush) VITRINE_RETURN_IF_ERROR(segments_.Flush());
   const std::lock_guard lock(mutex_);
   for (const auto& pending : group) {
-    pending->ack.durable = flush;
+    pending->ack.durable = flush || SeededDefect("durable-said-too-early");
     pending->done = true;
     pending->record = {};
   }
@@ -314,7 +316,9 @@ Status LogWriter::RemoveThrough(uint64_t lsn) {
 Status LogWriter::Close() {
   std::unique_lock<std::mutex> lock = LockWithoutLeader();
   if (std::exchange(closed_, true)) return closed_with_;
-  closed_with_ = Lead(lock, [](SegmentWriter& segments) { return segments.Seal(); });
+  closed_with_ = Lead(lock, [](SegmentWriter& segments) {
+    return SeededDefect("log-not-sealed") ? segments.Flush() : segments.Seal();
+  });
   return closed_with_;
 }
 

@@ -10,6 +10,7 @@
 #include <system_error>
 #include <utility>
 
+#include "base/seeded_defect.h"
 #include "storage/file_lock.h"
 #include "storage/file_system.h"
 
@@ -84,13 +85,13 @@ Result<LockAttempt> TryLock(const std::string& path) {
     if (descriptor < 0 && errno == EINTR) continue;
     if (descriptor < 0) return LockError(path, errno);
     auto lock = std::make_unique<PosixFileLock>(descriptor);
-    const int error = Acquire(descriptor);
+    const int error = SeededDefect("lock-not-taken") ? 0 : Acquire(descriptor);
     if (error == EWOULDBLOCK || error == EACCES) {
       return LockAttempt{nullptr, ReadHolder(descriptor)};
     }
     if (error == EINTR) continue;
     if (error != 0) return LockError(path, error);
-    if (!IsStillAt(path, descriptor)) continue;
+    if (!SeededDefect("lock-of-a-deleted-file") && !IsStillAt(path, descriptor)) continue;
     WriteHolder(descriptor);
     return LockAttempt{std::move(lock), {}};
   }

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "base/seeded_defect.h"
+
 namespace vitrine {
 namespace {
 
@@ -46,7 +48,7 @@ ReplacedFile::~ReplacedFile() {
 }
 
 Status ReplacedFile::SyncAndClose() {
-  VITRINE_RETURN_IF_ERROR(file_->Sync());
+  if (!SeededDefect("renamed-before-flushed")) VITRINE_RETURN_IF_ERROR(file_->Sync());
   Status closed = file_->Close();
   file_.reset();
   return closed;
@@ -59,7 +61,8 @@ Result<std::unique_ptr<File>> ReplacedFile::Reopen() const {
 Status ReplacedFile::Commit() {
   VITRINE_RETURN_IF_ERROR(files_.Rename(temporary_, path_));
   must_remove_ = false;
-  const Status synced = files_.SyncFolderOf(path_);
+  const Status synced =
+      SeededDefect("new-name-not-flushed") ? Status() : files_.SyncFolderOf(path_);
   if (synced.ok()) return {};
   Status status(synced.code(),
                 path_ + " was replaced, but a power cut may still undo that: " + synced.message());

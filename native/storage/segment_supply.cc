@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/seeded_defect.h"
 #include "storage/log_format.h"
 
 namespace vitrine {
@@ -63,7 +64,7 @@ Status SegmentSupply::PrepareLocked(uint64_t bytes) {
     (void)files_.Remove(unfinished).ok();
     return status;
   }
-  status = files_.SyncFolderOf(path);
+  if (!SeededDefect("segment-name-not-flushed")) status = files_.SyncFolderOf(path);
   if (!status.ok()) {
     failed_ = true;
     return status;
@@ -87,7 +88,7 @@ Status SegmentSupply::FillWithZeros(const std::string& path, uint64_t bytes) {
     VITRINE_RETURN_IF_ERROR((*file)->WriteAt(at, std::span(zeros).first(size)));
     at += size;
   }
-  VITRINE_RETURN_IF_ERROR((*file)->Sync());
+  if (!SeededDefect("segment-zeros-not-flushed")) VITRINE_RETURN_IF_ERROR((*file)->Sync());
   return (*file)->Close();
 }
 

@@ -4,6 +4,8 @@
 #include <chrono>
 #include <utility>
 
+#include "base/seeded_defect.h"
+
 namespace vitrine {
 namespace {
 
@@ -30,7 +32,7 @@ SegmentWriter::SegmentWriter(FileSystem& files, SegmentSupply& supply, std::stri
 }
 
 Status SegmentWriter::Fail(Status status) {
-  failure_ = status;
+  if (!SeededDefect("log-failure-forgotten")) failure_ = status;
   return status;
 }
 
@@ -71,7 +73,7 @@ Status SegmentWriter::Begin(uint64_t frame_bytes) {
   EncodeSegmentHeader(header, options_.creator, page.data());
   // On the device before any frame: what follows a broken header is then known to be damaged.
   Status status = next->file->WriteAt(0, page);
-  if (status.ok()) status = next->file->SyncData();
+  if (status.ok() && !SeededDefect("log-header-not-flushed")) status = next->file->SyncData();
   if (!status.ok()) return Fail(std::move(status));
 
   // The file before is let go unasked: all its bytes were flushed.
@@ -114,7 +116,8 @@ Result<uint64_t> SegmentWriter::Append(const LogRecord& record) {
 
 Status SegmentWriter::EndGroup() {
   if (!failure_.ok()) return failure_;
-  const uint64_t end = position_ + buffer_.size();
+  uint64_t end = position_ + buffer_.size();
+  if (SeededDefect("log-page-written-twice")) end = RoundUp(end, kPageBytes);
   VITRINE_RETURN_IF_ERROR(
       Put(std::span(kZeros).first(static_cast<size_t>(RoundUp(end, kPageBytes) - end))));
   ++counts_.groups;
@@ -148,7 +151,8 @@ Status SegmentWriter::Flush() {
   if (!failure_.ok()) return failure_;
   if (durable_lsn_ == written_lsn_) return {};
   const auto start = std::chrono::steady_clock::now();
-  Status status = file_->SyncData();
+  Status status = SeededDefect("log-not-flushed") ? Status() : file_->SyncData();
+  if (!status.ok() && SeededDefect("log-flush-tried-again")) status = file_->SyncData();
   if (!status.ok()) return Fail(std::move(status));
   const auto spent = std::chrono::steady_clock::now() - start;
   counts_.flush_ns +=
@@ -175,7 +179,8 @@ Status SegmentWriter::RemoveThrough(uint64_t lsn) {
     left_over_.pop_back();
     removed = true;
   }
-  while (segments_.size() > 1 && segments_[1].first_lsn <= lsn + 1) {
+  while (segments_.size() > 1 &&
+         segments_[1].first_lsn <= lsn + (SeededDefect("log-removed-by-one-too-many") ? 2 : 1)) {
     VITRINE_RETURN_IF_ERROR(files_.Remove(PathOf(SegmentName(segments_[0].number))));
     ++counts_.removed_segments;
     counts_.removed_bytes += segments_[0].bytes;

@@ -17,6 +17,7 @@ using Bytes = FaultFiles::Bytes;
 constexpr CollectionConfig kConfig{.dimension = 3, .m = 4, .ef_construction = 20};
 
 std::string BaseName(const std::string& path) { return path.substr(path.rfind('/') + 1); }
+std::string PathOf(const std::string& name) { return std::string(kDatabaseFolder) + "/" + name; }
 bool IsLog(const std::string& path) { return SegmentNumber(BaseName(path)).has_value(); }
 
 // Two collections, of which one has not changed for a while; checkpoints with writes between and
@@ -141,6 +142,7 @@ TEST_F(DamagedDatabase, AFileOfAnotherTimeChangesNoAnswer) {
 
 // Healed: put aside, replaced by the next checkpoint, and then any other file may be damaged.
 TEST_F(DamagedDatabase, HealsAndIsWholeAgain) {
+  size_t put_aside = 0;
   for (const auto& [path, bytes] : whole_) {
     if (IsLog(path)) continue;
     SCOPED_TRACE(path);
@@ -153,6 +155,14 @@ TEST_F(DamagedDatabase, HealsAndIsWholeAgain) {
       auto opened = Database::Open(SmallDatabase(files));
       ASSERT_TRUE(opened.ok()) << opened.status().message();
       Database& database = **opened;
+      // Nothing that may be of use to somebody is deleted.
+      const std::vector<std::string> names = files.names();
+      if (std::find(names.begin(), names.end(), path) == names.end()) {
+        const std::string aside = PathOf(QuarantinedName(BaseName(path)));
+        ASSERT_TRUE(std::find(names.begin(), names.end(), aside) != names.end());
+        EXPECT_TRUE(files.Get(aside) == damaged);
+        ++put_aside;
+      }
       for (int i = 0; i < 20 && (database.Maintain() || database.degraded()); ++i) {
       }
       EXPECT_FALSE(database.degraded());
@@ -170,6 +180,7 @@ TEST_F(DamagedDatabase, HealsAndIsWholeAgain) {
     EXPECT_FALSE((*again)->degraded());
     EXPECT_TRUE(ContentsOf(**again) == contents_);
   }
+  EXPECT_GE(put_aside, 4u) << "a manifest, a part of each collection with its graph, the window";
 }
 
 TEST_F(DamagedDatabase, VerificationNamesTheFile) {

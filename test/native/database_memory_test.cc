@@ -32,13 +32,6 @@ bool Attempt(long allocations, Refuse refuse, const std::function<void()>& work)
   }
 }
 
-class Client final : public PendingWrite {
- public:
-  using PendingWrite::PendingWrite;
-  void Finished() override { ++finished; }
-  int finished = 0;
-};
-
 class DatabaseMemoryRunsOut : public testing::Test {
  protected:
   DatabaseMemoryRunsOut() : files_(TestSeed()) {}
@@ -85,16 +78,16 @@ TEST_F(DatabaseMemoryRunsOut, InAWriteThatIsThenDoneOrNot) {
     ASSERT_LT(allocations, kMostAllocations);
     SCOPED_TRACE("allocations " + std::to_string(allocations));
     const DatabaseModel before = ContentsOf(*database_);
-    const auto client = std::make_shared<Client>(Change(allocations));
+    const auto write = std::make_shared<QueuedWrite>(Change(allocations));
     bool queued = false;
     ended = Attempt(allocations, Refuse::kAll, [&] {
-      const bool drain = database_->Enqueue(client);
+      const bool drain = database_->Enqueue(write);
       queued = true;
       if (drain) database_->Drain();
     });
     if (!queued) continue;
-    ASSERT_EQ(client->finished, 1);
-    const Result<WriteResult> outcome = client->TakeOutcome();
+    ASSERT_EQ(write->finished, 1);
+    const Result<WriteResult> outcome = write->TakeOutcome();
     const DatabaseModel after = ContentsOf(*database_);
     if (outcome.ok()) {
       EXPECT_FALSE(after == before);

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -48,6 +49,14 @@ struct DatabaseModel {
 
 // What it does hold. Walks it through every way of reading, which must agree.
 DatabaseModel ContentsOf(const Database& database);
+
+// A write that is queued and not waited for.
+class QueuedWrite final : public PendingWrite {
+ public:
+  using PendingWrite::PendingWrite;
+  void Finished() override { ++finished; }
+  std::atomic<int> finished{0};  // calls; sequentially consistent, as a test may wait for it
+};
 
 // The detail "outcome" of a failure.
 std::string WriteOutcomeOf(const Status& status);

@@ -3,10 +3,12 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "random_data.h"
@@ -71,6 +73,28 @@ TEST_F(FileLockTest, SaysWhyAFileCannotBeLocked) {
   const auto attempt = TryLock(missing);
   ASSERT_FALSE(attempt.ok());
   EXPECT_NE(attempt.status().message().find("cannot lock " + missing), std::string::npos);
+}
+
+// Whoever locks a file that somebody has deleted meanwhile has locked nothing.
+TEST_F(FileLockTest, IsOnTheFileThatHasTheName) {
+  std::atomic<int> holders{0};
+  std::atomic<size_t> locked{0};
+  const size_t wanted = Scaled(3000, 300);
+  const auto race = [&] {
+    while (locked < wanted) {
+      auto attempt = TryLock(path);
+      // It may be exchanged too often to be locked at all.
+      if (!attempt.ok() || attempt->lock == nullptr) continue;
+      EXPECT_EQ(++holders, 1);
+      std::this_thread::yield();
+      --holders;
+      ++locked;
+      std::filesystem::remove(path);
+    }
+  };
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 4; ++i) threads.emplace_back(race);
+  for (std::thread& thread : threads) thread.join();
 }
 
 // Of processes that try at once exactly one has the lock; when it is killed another gets it.

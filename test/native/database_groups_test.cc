@@ -1,0 +1,124 @@
+// Writes that wait together are logged and shown together, and each of them is its own all the
+// same.
+
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "database_user.h"
+#include "kernels/kernels.h"
+#include "random_data.h"
+
+namespace vitrine {
+namespace {
+
+constexpr CollectionConfig kConfig{.dimension = 3, .m = 4, .ef_construction = 20};
+
+class DatabaseGroups : public testing::Test {
+ protected:
+  DatabaseGroups() : files_(TestSeed()) {}
+  void SetUp() override {
+    Open();
+    collection_ = *database_->CreateCollection("c", kConfig);
+    Transaction transaction;
+    Put(transaction, 0, "there");
+    ASSERT_TRUE(database_->Write(std::move(transaction)).ok());
+  }
+  void Open() {
+    DatabaseOptions options = SmallDatabase(files_);
+    options.segment_bytes = {32 * kPageBytes, 32 * kPageBytes};
+    auto opened = Database::Open(std::move(options));
+    ASSERT_TRUE(opened.ok()) << opened.status().message();
+    database_ = std::move(*opened);
+  }
+  void Put(Transaction& transaction, uint64_t key, const std::string& payload,
+           Condition condition = Condition::kNone) {
+    AddPut(transaction, *collection_, {false, key, {}}, {float(key), 1, 2}, payload, condition);
+  }
+  // Queues all of them, and then writes what is queued.
+  std::vector<Result<WriteResult>> WriteTogether(std::vector<Transaction> transactions) {
+    std::vector<std::shared_ptr<QueuedWrite>> writes;
+    bool drain = false;
+    for (Transaction& transaction : transactions) {
+      writes.push_back(std::make_shared<QueuedWrite>(std::move(transaction)));
+      drain = database_->Enqueue(writes.back()) || drain;
+    }
+    EXPECT_TRUE(drain);
+    database_->Drain();
+    std::vector<Result<WriteResult>> outcomes;
+    for (const auto& write : writes) {
+      EXPECT_EQ(write->finished, 1);
+      outcomes.push_back(write->TakeOutcome());
+    }
+    return outcomes;
+  }
+
+  FaultFiles files_;
+  std::unique_ptr<Database> database_;
+  std::shared_ptr<Collection> collection_;
+};
+
+TEST_F(DatabaseGroups, AWriteThatFailsLeavesTheOthersAlone) {
+  std::vector<Transaction> transactions(3);
+  Put(transactions[0], 1, "first");
+  Put(transactions[1], 2, "never");
+  Put(transactions[1], 1, "never");
+  Put(transactions[1], 0, "never", Condition::kAbsent);
+  Put(transactions[2], 3, "last");
+  AddSetPayload(transactions[2], *collection_, {false, 1, {}}, "changed");
+  const auto outcomes = WriteTogether(std::move(transactions));
+  EXPECT_TRUE(outcomes[0].ok());
+  ASSERT_FALSE(outcomes[1].ok());
+  EXPECT_EQ(outcomes[1].status().code(), ErrorCode::kExists);
+  EXPECT_EQ(WriteOutcomeOf(outcomes[1].status()), "not_applied");
+  EXPECT_TRUE(outcomes[2].ok());
+  const DatabaseModel contents = ContentsOf(*database_);
+  const auto& points = contents.collections.at("c").points;
+  ASSERT_EQ(points.size(), 3u);
+  EXPECT_EQ(points.at({false, 0, {}}).payload, "there");
+  EXPECT_EQ(points.at({false, 1, {}}).payload, "changed");
+  EXPECT_EQ(points.at({false, 3, {}}).payload, "last");
+  database_.reset();
+  files_.Restart();
+  Open();
+  EXPECT_TRUE(ContentsOf(*database_) == contents);
+}
+
+TEST_F(DatabaseGroups, ShareOneFlushAndHaveNumbersInARow) {
+  std::vector<Transaction> transactions(8);
+  for (uint64_t i = 0; i < transactions.size(); ++i) Put(transactions[i], i, "p");
+  const uint64_t before = database_->last_lsn();
+  const size_t calls = files_.trace().size();
+  const auto outcomes = WriteTogether(std::move(transactions));
+  for (size_t i = 0; i < outcomes.size(); ++i) {
+    ASSERT_TRUE(outcomes[i].ok());
+    EXPECT_EQ(outcomes[i]->lsn, before + 1 + i);
+    EXPECT_TRUE(outcomes[i]->durable);
+  }
+  // The frames, and the flush.
+  EXPECT_EQ(files_.trace().size() - calls, 2u);
+}
+
+TEST(DatabaseQueue, IsWrittenByTheDatabasesOwnThreadWhereNobodyElseMay) {
+  DatabaseOptions options;
+  options.kernels = SelectKernels("");
+  auto opened = Database::Open(std::move(options));
+  ASSERT_TRUE(opened.ok()) << opened.status().message();
+  Database& database = **opened;
+  const auto collection = *database.CreateCollection("c", kConfig);
+  Transaction transaction;
+  AddPut(transaction, *collection, {false, 1, {}}, {1, 2, 3}, "payload");
+  const auto write = std::make_shared<QueuedWrite>(std::move(transaction));
+  ASSERT_TRUE(database.Enqueue(write));
+  database.DrainInBackground();
+  while (write->finished == 0) std::this_thread::yield();
+  EXPECT_TRUE(write->TakeOutcome().ok());
+  EXPECT_TRUE(collection->Has(PointKey::Number(1)));
+  EXPECT_TRUE(database.Close().ok());
+}
+
+}  // namespace
+}  // namespace vitrine
