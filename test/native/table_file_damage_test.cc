@@ -23,7 +23,7 @@ namespace {
 // Ten pages: two dozen rows, of which some are zero vectors and some have guests, one of them
 // without its owner.
 std::unique_ptr<Table> MakeSmallTable(Metric metric = Metric::kCosine) {
-  auto table = MakeTable({.dimension = 3, .metric = metric, .m = 2});
+  auto table = MakeShaped({.dimension = 3, .metric = metric, .m = 2});
   std::vector<float> vectors = RandomVectors(24, 3, 1);
   std::copy_n(vectors.begin(), 3, vectors.begin() + 3 * 20);
   std::copy_n(vectors.begin(), 3, vectors.begin() + 3 * 21);
@@ -445,7 +445,7 @@ TEST(TableFileDamage, SectionsThatMayBeIgnoredAre) {
 
 TEST(TableFileDamage, CentresOfCodesAreChecked) {
   constexpr size_t kDimension = 4;
-  const auto table = MakeTable(Shape{.dimension = kDimension, .quantization = Quantization::kSq8});
+  const auto table = MakeShaped(Shape{.dimension = kDimension, .quantization = Quantization::kSq8});
   std::vector<PointId> ids(1000);
   std::iota(ids.begin(), ids.end(), PointId{0});
   ExpectOk(table->Add(ids, RandomVectors(ids.size(), kDimension, 1)));

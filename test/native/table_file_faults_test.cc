@@ -16,7 +16,7 @@ namespace vitrine {
 namespace {
 
 std::unique_ptr<Table> MakeFilledTable(size_t dimension, size_t count) {
-  auto table = MakeTable({.dimension = dimension});
+  auto table = MakeShaped({.dimension = dimension});
   ExpectOk(table->Add(IdsFrom(0, count), RandomVectors(count, dimension, 1)));
   return table;
 }
@@ -186,7 +186,7 @@ TEST(TableFileFaults, ALimitOfTheSystemLeavesTheOldFile) {
   ASSERT_FALSE(status.ok());
   EXPECT_EQ(status.code(), ErrorCode::kIo);
   EXPECT_NE(status.message().find("File too large"), std::string::npos) << status.message();
-  const auto loaded = LoadTable(path, Kernels(), nullptr);
+  const auto loaded = LoadTable(path, BestKernels(), nullptr);
   ASSERT_TRUE(loaded.ok()) << loaded.status().message();
   EXPECT_EQ((*loaded)->size(), 50u);
   EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder), {}), 1);

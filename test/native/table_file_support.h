@@ -9,19 +9,13 @@
 #include <vector>
 
 #include "engine/table_file.h"
-#include "kernels/kernels.h"
 #include "memory_files.h"
 #include "random_data.h"
+#include "table_model.h"
 
 namespace vitrine {
 
 inline constexpr char kPath[] = "index.vitrine";
-
-// Asks the processor once: under a hypervisor that takes long.
-inline const KernelTable& Kernels() {
-  static const KernelTable* const kernels = SelectKernels("");
-  return *kernels;
-}
 
 struct Shape {
   size_t dimension = 3;
@@ -31,17 +25,15 @@ struct Shape {
   Quantization quantization = Quantization::kNone;
 };
 
-inline std::unique_ptr<Table> MakeTable(const Shape& shape, ThreadPool* pool = nullptr) {
-  auto table = Table::Create({.dimension = shape.dimension,
-                              .metric = shape.metric,
-                              .id_type = shape.id_type,
-                              .graph = {.m = shape.m, .ef_construction = 40, .seed = 7},
-                              .quantization = shape.quantization,
-                              .threads = pool == nullptr ? 1 : pool->threads(),
-                              .capacity = 10},
-                             Kernels(), pool);
-  EXPECT_TRUE(table.ok());
-  return std::move(*table);
+inline std::unique_ptr<Table> MakeShaped(const Shape& shape, ThreadPool* pool = nullptr) {
+  return MakeTable(TableOptions{.dimension = shape.dimension,
+                                .metric = shape.metric,
+                                .id_type = shape.id_type,
+                                .graph = {.m = shape.m, .ef_construction = 40, .seed = 7},
+                                .quantization = shape.quantization,
+                                .threads = pool == nullptr ? 1 : pool->threads(),
+                                .capacity = 10},
+                   pool);
 }
 
 inline std::vector<float> RandomVectors(size_t count, size_t dimension, uint32_t seed) {
@@ -52,16 +44,12 @@ inline std::vector<float> RandomVectors(size_t count, size_t dimension, uint32_t
   return vectors;
 }
 
-inline void ExpectOk(const Status& status) {
-  EXPECT_TRUE(status.ok()) << ErrorCodeName(status.code()) << ": " << status.message();
-}
-
 inline Status Save(const Table& table, MemoryFiles& files, std::string creator = "a test") {
   return SaveTable(table, kPath, {.creator = std::move(creator), .files = &files});
 }
 
 inline Result<std::unique_ptr<Table>> Load(MemoryFiles& files, ThreadPool* pool = nullptr) {
-  return LoadTable(kPath, Kernels(), pool,
+  return LoadTable(kPath, BestKernels(), pool,
                    {.threads = pool == nullptr ? 1 : pool->threads(), .files = &files});
 }
 

@@ -16,15 +16,6 @@
 namespace vitrine {
 namespace {
 
-std::vector<Hit> SearchHits(const Table& table, const float* query,
-                            const SearchParameters& parameters) {
-  std::vector<Hit> hits(parameters.k);
-  const Result<size_t> found = table.Search(query, parameters, hits);
-  EXPECT_TRUE(found.ok());
-  hits.resize(found.ok() ? *found : 0);
-  return hits;
-}
-
 bool SameHits(const std::vector<Hit>& a, const std::vector<Hit>& b) {
   return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const Hit& x, const Hit& y) {
     return x.id == y.id && std::memcmp(&x.distance, &y.distance, sizeof(float)) == 0;
@@ -78,7 +69,7 @@ void ExpectSameWalks(const Table& loaded, const Table& saved) {
 
 // Points, some of which are equal, and under every metric a zero vector or two.
 std::unique_ptr<Table> MakeMixedTable(const Shape& shape, size_t count) {
-  auto table = MakeTable(shape);
+  auto table = MakeShaped(shape);
   std::vector<float> vectors = RandomVectors(count, shape.dimension, 1);
   for (size_t i = 5; i < count; i += 7) {
     std::copy_n(vectors.begin() + static_cast<ptrdiff_t>((i / 2) * shape.dimension),
@@ -155,7 +146,7 @@ TEST_P(TableFileShapes, ComeBackAfterRemovalsAndReplacements) {
 }
 
 TEST_P(TableFileShapes, AreWhollyReachableWhenEmpty) {
-  const auto saved = MakeTable(shape(5));
+  const auto saved = MakeShaped(shape(5));
   const auto loaded = LoadBytes(SavedBytes(*saved));
   ASSERT_TRUE(loaded.ok()) << loaded.status().message();
   ExpectSamePoints(**loaded, *saved);
@@ -175,7 +166,7 @@ INSTANTIATE_TEST_SUITE_P(
 // Ids at the ends of their types, and what is given out after them.
 TEST(TableFile, KeepsTheNextIdAndTheExtremes) {
   for (const IdType id_type : {IdType::kU32, IdType::kU64}) {
-    const auto saved = MakeTable({.dimension = 2, .id_type = id_type});
+    const auto saved = MakeShaped({.dimension = 2, .id_type = id_type});
     const PointId last = id_type == IdType::kU32 ? UINT32_MAX : UINT64_MAX;
     ExpectOk(saved->Add(std::vector<PointId>{0, 41}, RandomVectors(2, 2, 1)));
     ASSERT_TRUE(saved->Remove(std::vector<PointId>{41}).ok());
@@ -235,7 +226,7 @@ TEST_F(TableFileOnDisk, IsReplacedByTheNextSave) {
   const std::string path = PathOf("index");
   ExpectOk(SaveTable(*first, path));
   ExpectOk(SaveTable(*second, path));
-  const auto loaded = LoadTable(path, Kernels(), nullptr);
+  const auto loaded = LoadTable(path, BestKernels(), nullptr);
   ASSERT_TRUE(loaded.ok()) << loaded.status().message();
   ExpectSamePoints(**loaded, *second);
   EXPECT_EQ(Names(), std::vector<std::string>{"index"});
@@ -257,11 +248,11 @@ TEST_F(TableFileOnDisk, SaysWhichPathCannotBeUsed) {
     EXPECT_EQ(status.code(), ErrorCode::kIo) << status.message();
     EXPECT_NE(status.message().find(path), std::string::npos) << status.message();
   };
-  expect_io(LoadTable(PathOf("missing"), Kernels(), nullptr).status(), PathOf("missing"));
-  expect_io(LoadTable(folder_.string(), Kernels(), nullptr).status(), folder_.string());
-  expect_io(LoadTable("/dev/zero", Kernels(), nullptr).status(), "/dev/zero");
+  expect_io(LoadTable(PathOf("missing"), BestKernels(), nullptr).status(), PathOf("missing"));
+  expect_io(LoadTable(folder_.string(), BestKernels(), nullptr).status(), folder_.string());
+  expect_io(LoadTable("/dev/zero", BestKernels(), nullptr).status(), "/dev/zero");
   ASSERT_EQ(mkfifo(PathOf("pipe").c_str(), 0600), 0);
-  expect_io(LoadTable(PathOf("pipe"), Kernels(), nullptr).status(), PathOf("pipe"));
+  expect_io(LoadTable(PathOf("pipe"), BestKernels(), nullptr).status(), PathOf("pipe"));
   expect_io(SaveTable(*table, PathOf("missing/index")), PathOf("missing/index"));
   std::filesystem::create_directory(PathOf("folder"));
   expect_io(SaveTable(*table, PathOf("folder")), PathOf("folder"));
@@ -269,7 +260,7 @@ TEST_F(TableFileOnDisk, SaysWhichPathCannotBeUsed) {
 
   for (const std::string& path : {std::string(), std::string("a\0b", 3)}) {
     EXPECT_EQ(SaveTable(*table, path).code(), ErrorCode::kArgument);
-    EXPECT_EQ(LoadTable(path, Kernels(), nullptr).status().code(), ErrorCode::kArgument);
+    EXPECT_EQ(LoadTable(path, BestKernels(), nullptr).status().code(), ErrorCode::kArgument);
   }
 }
 
@@ -284,7 +275,7 @@ TEST_F(TableFileOnDisk, SavesToOnePathFromManyThreads) {
     });
   }
   for (std::thread& thread : threads) thread.join();
-  const auto loaded = LoadTable(path, Kernels(), nullptr);
+  const auto loaded = LoadTable(path, BestKernels(), nullptr);
   ASSERT_TRUE(loaded.ok()) << loaded.status().message();
   ExpectSamePoints(**loaded, *tables[(*loaded)->dimension() - 1]);
   EXPECT_EQ(Names(), std::vector<std::string>{"index"});
@@ -314,7 +305,7 @@ TEST(TableFile, StopsWhenCancelled) {
     return Status();
   };
   const auto loaded =
-      LoadTable(kPath, Kernels(), nullptr, {.cancelled = &cancelled, .files = &files});
+      LoadTable(kPath, BestKernels(), nullptr, {.cancelled = &cancelled, .files = &files});
   ASSERT_FALSE(loaded.ok());
   EXPECT_EQ(loaded.status().code(), ErrorCode::kCancelled);
 }
@@ -343,7 +334,7 @@ TEST(TableFile, IsWholeWhileWritersRun) {
     return vectors;
   };
   ThreadPool pool(2);
-  const auto table = MakeTable({.dimension = kDimension, .id_type = IdType::kU64, .m = 16}, &pool);
+  const auto table = MakeShaped({.dimension = kDimension, .id_type = IdType::kU64, .m = 16}, &pool);
   std::atomic<bool> stop{false};
   std::atomic<size_t> writes{0};
   std::thread adder([&] {
