@@ -79,7 +79,7 @@ TEST_F(FileLockTest, SaysWhyAFileCannotBeLocked) {
 TEST_F(FileLockTest, IsOnTheFileThatHasTheName) {
   std::atomic<int> holders{0};
   std::atomic<size_t> locked{0};
-  const size_t wanted = Scaled(3000, 300);
+  const size_t wanted = Scaled(500, 100);
   const auto race = [&] {
     while (locked < wanted) {
       auto attempt = TryLock(path);
