@@ -34,7 +34,7 @@ const needsNode22 = new Set(['usearch', 'vectorlite'])
 export async function findContestants(names, note) {
   const contestants = []
   const missing = []
-  if (names.length > 0) installPeers(note)
+  if (names.length > 0) installPeers(note, names)
   for (const name of ['vitrine', ...names]) {
     try {
       contestants.push(await introduce(name))
@@ -78,21 +78,29 @@ function runtimeFor(name) {
   )
 }
 
+/** What npm compiles of each package that has no binary for every platform. */
+const addons = {
+  'hnswlib-node': 'build/Release/addon.node',
+  'better-sqlite3': 'build/Release/better_sqlite3.node',
+}
+
 /**
  * Scripts are left out at first, so that one package that cannot be built does not keep the others away. There is no lock file, because
  * the optional binaries of vectorlite for other platforms are not in every registry; the versions themselves are exact.
+ * @param {(line: string) => void} note
+ * @param {string[]} names - Of the peers that are needed.
  */
-function installPeers(note) {
+export function installPeers(note, names) {
   const installed = join(peersFolder, 'node_modules/.package-lock.json')
   const wanted = join(peersFolder, 'package.json')
   if (!existsSync(installed) || statSync(installed).mtimeMs < statSync(wanted).mtimeMs) {
     note('installing the peers into bench/peers')
     npm(['install', '--ignore-scripts', '--no-package-lock', '--no-audit', '--no-fund'], note)
   }
-  const addon = join(peersFolder, 'node_modules/hnswlib-node/build/Release/addon.node')
-  if (!existsSync(addon)) {
-    note('building hnswlib-node')
-    npm(['rebuild', 'hnswlib-node'], note)
+  for (const name of names.filter(each => addons[each] !== undefined)) {
+    if (existsSync(join(peersFolder, 'node_modules', name, addons[name]))) continue
+    note(`building ${name}`)
+    npm(['rebuild', name], note)
   }
 }
 

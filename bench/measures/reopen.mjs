@@ -1,0 +1,101 @@
+/**
+ * Opening a database, beside reading its files from one end to the other, in turn: `cold`, after the system was told to forget them, and `warm`, when it
+ * has them in memory.
+ */
+import { spawnSync } from 'node:child_process'
+import { closeSync, openSync, readdirSync, readSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { Database } from 'vitrine'
+import { seededRandom } from '../random.mjs'
+import { median } from '../statistics.mjs'
+
+const dimension = 768
+const batch = 2000
+
+/**
+ * @param {object} options
+ * @param {string} options.folder
+ * @param {number} options.points
+ * @param {number} options.rounds
+ * @param {(line: string) => void} options.note
+ */
+export async function measureReopen({ folder, points, rounds, note }) {
+  note(`reopen, building ${points} x ${dimension}`)
+  const path = join(folder, 'reopen')
+  await fill(path, points)
+  const times = { cold: { read: [], open: [] }, warm: { read: [], open: [] } }
+  let canForget = true
+  for (let round = 0; round < rounds; round++) {
+    note(`reopen, round ${round + 1}`)
+    canForget &&= forget(path)
+    times.cold.read.push(secondsToRead(path))
+    canForget &&= forget(path)
+    times.cold.open.push(await secondsToOpen(path, points))
+    times.warm.read.push(secondsToRead(path))
+    times.warm.open.push(await secondsToOpen(path, points))
+  }
+  const bytes = filesOf(path).reduce((sum, file) => sum + statSync(file).size, 0)
+  const results = Object.entries(times).map(([cache, { read, open }]) => ({
+    cache,
+    read: median(read),
+    open: median(open),
+    ratio: median(open.map((seconds, round) => seconds / read[round])),
+  }))
+  return { points, dimension, bytes, times: canForget ? results : results.slice(1) }
+}
+
+/** Lets the system drop a database's files from memory. @returns Whether it did. */
+function forget(path) {
+  return filesOf(path).every(file => {
+    const words = [
+      `of=${file}`,
+      'oflag=nocache',
+      'conv=notrunc,fdatasync',
+      'count=0',
+      'status=none',
+    ]
+    return spawnSync('dd', words).status === 0
+  })
+}
+
+async function fill(path, points) {
+  const next = seededRandom(7)
+  const db = await Database.open(path, { durability: 'none' })
+  const collection = await db.createCollection('points', { dimension, m: 16, efConstruction: 100 })
+  for (let first = 0; first < points; first += batch) {
+    const ids = Array.from({ length: Math.min(batch, points - first) }, (_, i) => first + i)
+    const vectors = Float32Array.from({ length: ids.length * dimension }, () => next() - 0.5)
+    await collection.upsert({ ids, vectors, payloads: ids.map(id => ({ id, text: 'payload' })) })
+  }
+  await db.close()
+}
+
+async function secondsToOpen(path, points) {
+  const start = performance.now()
+  const db = await Database.open(path)
+  const spent = (performance.now() - start) / 1000
+  if ((await db.collection('points').count()) !== points) throw new Error('points are missing')
+  await db.close()
+  return spent
+}
+
+// What a database reads when it opens: of two equal generations one.
+function filesOf(path) {
+  const newest = new Map()
+  for (const name of readdirSync(path).sort()) {
+    const part = /^ckpt-\d+-(.*)$/.exec(name)?.[1] ?? name
+    newest.set(part, join(path, name))
+  }
+  return [...newest.values()]
+}
+
+function secondsToRead(path) {
+  const buffer = Buffer.alloc(1 << 20)
+  const start = performance.now()
+  for (const file of filesOf(path)) {
+    const descriptor = openSync(file)
+    while (readSync(descriptor, buffer) > 0);
+    closeSync(descriptor)
+  }
+  return (performance.now() - start) / 1000
+}
