@@ -3,9 +3,10 @@
 
 #include <algorithm>
 #include <array>
-#include <mutex>
 #include <optional>
+#include <utility>
 
+#include "base/first_failure.h"
 #include "engine/query_scorers.h"
 #include "engine/table.h"
 
@@ -125,8 +126,7 @@ Status Table::SearchBatch(std::span<const float> queries, size_t count,
   const size_t k = parameters.k;
   const bool walk =
       !parameters.exact && parameters.filter == nullptr && graph_.size() > 0 && linked();
-  std::mutex mutex;
-  Status failure;
+  FirstFailure failure;
   ParallelFor(
       pool_, Parallelism(), (count + kBatchBlock - 1) / kBatchBlock, [&](size_t, size_t block) {
         const size_t first = block * kBatchBlock;
@@ -151,11 +151,9 @@ Status Table::SearchBatch(std::span<const float> queries, size_t count,
             }
           }
         }
-        if (status.ok()) return;
-        const std::lock_guard lock(mutex);
-        if (failure.ok()) failure = status;
+        failure.Note(std::move(status));
       });
-  return failure;
+  return failure.Take();
 }
 
 }  // namespace vitrine

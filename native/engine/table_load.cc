@@ -4,9 +4,9 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
-#include <mutex>
 
 #include "base/byte_order.h"
+#include "base/first_failure.h"
 #include "engine/table_file.h"
 #include "engine/table_file_format.h"
 #include "storage/container_reader.h"
@@ -26,26 +26,6 @@ bool AllFinite(std::span<const std::byte> floats) {
   }
   return largest < 0x7f800000u;
 }
-
-// The first failure of several threads.
-class FirstFailure {
- public:
-  bool failed() const { return failed_.load(std::memory_order_relaxed); }
-  void Note(Status status) {
-    if (status.ok()) return;
-    const std::lock_guard lock(mutex_);
-    if (failed()) return;
-    status_ = std::move(status);
-    // Relaxed: others only stop earlier; the status is read when they have ended.
-    failed_.store(true, std::memory_order_relaxed);
-  }
-  Status Take() { return std::move(status_); }
-
- private:
-  std::mutex mutex_;
-  std::atomic<bool> failed_{false};
-  Status status_;
-};
 
 }  // namespace
 
