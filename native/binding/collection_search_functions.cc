@@ -6,16 +6,13 @@
 #include "binding/functions.h"
 #include "binding/handle.h"
 #include "binding/js_value.h"
+#include "binding/option_rules.h"
 #include "binding/plan_object.h"
 #include "binding/point_arrays.h"
 #include "binding/vector_copy.h"
 
 namespace vitrine {
 namespace {
-
-constexpr IntegerRule kK{"k", 1, kMaxK};
-constexpr IntegerRule kEf{"ef", 1, kMaxEf};
-constexpr IntegerRule kTimeoutMs{"timeoutMs", 1, uint64_t{1} << 31};
 
 // What a search is asked for, in copies.
 struct CollectionRequest {

@@ -7,19 +7,15 @@
 #include "binding/guard.h"
 #include "binding/handle.h"
 #include "binding/js_value.h"
+#include "binding/option_rules.h"
 #include "binding/process_pool.h"
 
 namespace vitrine {
 namespace {
 
-constexpr uint64_t kMaxSafe = (uint64_t{1} << 53) - 1;
 constexpr IntegerRule kIntervalMs{"intervalMs", 1, 3'600'000};
-constexpr IntegerRule kMaxMemoryBytes{"maxMemoryBytes", 1, kMaxSafe};
-constexpr IntegerRule kMaxDiskBytes{"maxDiskBytes", 1, kMaxSafe};
-constexpr IntegerRule kThreads{"threads", 1, 1024};
-constexpr IntegerRule kDimension{"dimension", 1, kMaxDimension};
-constexpr IntegerRule kM{"m", 2, 128};
-constexpr IntegerRule kEfConstruction{"efConstruction", 1, kMaxEf};
+constexpr IntegerRule kMaxMemoryBytes{"maxMemoryBytes", 1, kMaxSafeInteger};
+constexpr IntegerRule kMaxDiskBytes{"maxDiskBytes", 1, kMaxSafeInteger};
 
 constexpr std::string_view kDurabilityNames[] = {"commit", "interval", "none"};
 

@@ -5,13 +5,12 @@
 #include "binding/functions.h"
 #include "binding/handle.h"
 #include "binding/js_value.h"
+#include "binding/option_rules.h"
 #include "binding/process_pool.h"
 #include "engine/table_file.h"
 
 namespace vitrine {
 namespace {
-
-constexpr IntegerRule kThreads{"threads", 1, 1024};
 
 class SaveOperation final : public Operation {
  public:

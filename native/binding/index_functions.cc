@@ -7,17 +7,14 @@
 #include "binding/guard.h"
 #include "binding/handle.h"
 #include "binding/js_value.h"
+#include "binding/option_rules.h"
 #include "binding/process_pool.h"
 
 namespace vitrine {
 namespace {
 
-constexpr IntegerRule kDimension{"dimension", 1, kMaxDimension};
-constexpr IntegerRule kM{"m", 2, 128};
-constexpr IntegerRule kEfConstruction{"efConstruction", 1, kMaxEf};
 constexpr IntegerRule kCapacity{"capacity", 0, kMaxSlots};
-constexpr IntegerRule kSeed{"seed", 0, (uint64_t{1} << 53) - 1};
-constexpr IntegerRule kThreads{"threads", 1, 1024};
+constexpr IntegerRule kSeed{"seed", 0, kMaxSafeInteger};
 constexpr IntegerRule kReserve{"the number of points", 0, kMaxSlots, ErrorCode::kArgument};
 
 Result<Metric> ReadMetric(napi_env env, napi_value value) {

@@ -7,8 +7,6 @@
 namespace vitrine {
 namespace {
 
-constexpr uint64_t kMaxSafeInteger = (uint64_t{1} << 53) - 1;
-
 std::string_view ArrayName(napi_typedarray_type type) {
   switch (type) {
     case napi_int8_array:

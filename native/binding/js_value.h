@@ -28,6 +28,9 @@ Status JsFailure(std::string_view call);
 // caller (getters, valueOf) runs.
 
 // What an integer argument must be. `name` and the range appear in the message.
+// The largest of the integers that a number of JavaScript tells apart.
+inline constexpr uint64_t kMaxSafeInteger = (uint64_t{1} << 53) - 1;
+
 struct IntegerRule {
   std::string_view name;
   uint64_t min;

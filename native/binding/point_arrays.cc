@@ -7,11 +7,9 @@
 namespace vitrine {
 namespace {
 
-constexpr uint64_t kMaxSafe = (uint64_t{1} << 53) - 1;
-
 Result<napi_value> MakeKey(napi_env env, const PointKey& key) {
   if (key.is_text) return MakeString(env, key.text);
-  if (key.number <= kMaxSafe) return MakeNumber(env, static_cast<double>(key.number));
+  if (key.number <= kMaxSafeInteger) return MakeNumber(env, static_cast<double>(key.number));
   napi_value value;
   VITRINE_RETURN_IF_JS_ERROR(napi_create_bigint_uint64(env, key.number, &value));
   return value;

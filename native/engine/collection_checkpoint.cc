@@ -17,7 +17,7 @@ namespace {
 
 constexpr size_t kConfigBytes = 64;
 // What one read brings in, about.
-constexpr size_t kReadBytes = size_t{4} << 20;
+constexpr size_t kPartReadBytes = size_t{4} << 20;
 
 size_t VectorBytes(size_t dimension) { return RoundUp(dimension * sizeof(float), 64); }
 
@@ -220,7 +220,8 @@ Status CollectionLoader::ReadRecords() {
     for (uint64_t i = 0; i < count;) {
       // As many records as one read brings in, but one at least.
       uint64_t past = i + 1;
-      while (past < count && end_of(past) >= begin && end_of(past) - begin <= kReadBytes) ++past;
+      while (past < count && end_of(past) >= begin && end_of(past) - begin <= kPartReadBytes)
+        ++past;
       const uint64_t end = end_of(past - 1);
       if (end < begin || end > (*records)->count) {
         return Corrupt(reader_, SectionType::kRecordEnds, "the ends are not in order");
@@ -251,7 +252,7 @@ Status CollectionLoader::ReadVectors() {
   const auto section = Require(reader_, SectionType::kVectors, row_bytes, count_);
   if (!section.ok()) return section.status();
   std::vector<std::byte> buffer;
-  const uint64_t step = std::max<uint64_t>(kReadBytes / row_bytes, 1);
+  const uint64_t step = std::max<uint64_t>(kPartReadBytes / row_bytes, 1);
   for (uint64_t first = 0; first < count_; first += step) {
     const uint64_t count = std::min(step, count_ - first);
     const auto bytes = reader_.Read(**section, first, count, buffer);

@@ -6,7 +6,7 @@ namespace vitrine {
 namespace {
 
 // Points that are linked together: later ones find them in the graph.
-constexpr size_t kChunk = 512;
+constexpr size_t kLinkedTogether = 512;
 
 }  // namespace
 
@@ -27,7 +27,7 @@ Status TableTransaction::Prepare(std::span<const Point> points, std::span<const 
   table_.ReserveDeferred(4 * points.size() + 3 * removed.size());
   for (size_t done = 0; done < points_.size();) {
     const std::span<Table::ChunkPoint> chunk =
-        std::span(points_).subspan(done, std::min(kChunk, points_.size() - done));
+        std::span(points_).subspan(done, std::min(kLinkedTogether, points_.size() - done));
     VITRINE_RETURN_IF_ERROR(table_.MakeRoom(chunk.size()));
     table_.AllocateSlots(chunk);
     done += chunk.size();

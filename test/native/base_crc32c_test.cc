@@ -6,7 +6,7 @@
 
 #include "base/crc32c.h"
 
-namespace vitrine {
+namespace vitrine::base_crc32c_test {
 namespace {
 
 std::vector<std::byte> RandomBytes(size_t size, uint32_t seed) {
@@ -78,4 +78,4 @@ TEST(MaskCrc, RotatesAndAdds) {
 }
 
 }  // namespace
-}  // namespace vitrine
+}  // namespace vitrine::base_crc32c_test

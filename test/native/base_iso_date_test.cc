@@ -2,7 +2,7 @@
 
 #include "base/iso_date.h"
 
-namespace vitrine {
+namespace vitrine::base_iso_date_test {
 namespace {
 
 TEST(IsoDate, NamesAMoment) {
@@ -59,4 +59,4 @@ TEST(IsoDate, RefusesOtherTexts) {
 }
 
 }  // namespace
-}  // namespace vitrine
+}  // namespace vitrine::base_iso_date_test

@@ -5,7 +5,7 @@
 
 #include "base/json_reader.h"
 
-namespace vitrine {
+namespace vitrine::base_json_reader_test {
 namespace {
 
 std::string StringOf(std::string_view json) {
@@ -107,4 +107,4 @@ TEST(JsonReader, DoesNotRecurse) {
 }
 
 }  // namespace
-}  // namespace vitrine
+}  // namespace vitrine::base_json_reader_test

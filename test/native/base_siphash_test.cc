@@ -5,7 +5,7 @@
 
 #include "base/siphash.h"
 
-namespace vitrine {
+namespace vitrine::base_siphash_test {
 namespace {
 
 std::string Hex(const Digest128& digest) {
@@ -62,4 +62,4 @@ TEST(SipHash128, DoesNotDependOnThePieces) {
 }
 
 }  // namespace
-}  // namespace vitrine
+}  // namespace vitrine::base_siphash_test

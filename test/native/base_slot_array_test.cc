@@ -8,7 +8,7 @@
 #include "base/slot_array.h"
 #include "random_data.h"
 
-namespace vitrine {
+namespace vitrine::base_slot_array_test {
 namespace {
 
 // A pattern that differs from row to row and from byte to byte.
@@ -166,4 +166,4 @@ TEST(SlotBitmap, TellsItsCapacityWhileItGrows) {
 }
 
 }  // namespace
-}  // namespace vitrine
+}  // namespace vitrine::base_slot_array_test

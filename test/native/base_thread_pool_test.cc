@@ -11,7 +11,7 @@
 #include "base/thread_pool.h"
 #include "random_data.h"
 
-namespace vitrine {
+namespace vitrine::base_thread_pool_test {
 namespace {
 
 using Priority = ThreadPool::Priority;
@@ -294,4 +294,4 @@ TEST(ParallelFor, WorksOnThreadsOfThePoolItself) {
 }
 
 }  // namespace
-}  // namespace vitrine
+}  // namespace vitrine::base_thread_pool_test

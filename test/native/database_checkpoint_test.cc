@@ -11,7 +11,7 @@
 #include "memory_files.h"
 #include "random_data.h"
 
-namespace vitrine {
+namespace vitrine::database_checkpoint_test {
 namespace {
 
 constexpr CollectionConfig kConfig{.dimension = 3, .m = 4, .ef_construction = 20};
@@ -116,4 +116,4 @@ TEST(CheckpointParts, AGraphBelongsToItsOwnPoints) {
 }
 
 }  // namespace
-}  // namespace vitrine
+}  // namespace vitrine::database_checkpoint_test

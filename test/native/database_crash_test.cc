@@ -8,7 +8,7 @@
 #include "database_user.h"
 #include "random_data.h"
 
-namespace vitrine {
+namespace vitrine::database_crash_test {
 namespace {
 
 class DatabaseCrash : public testing::TestWithParam<Durability> {
@@ -84,4 +84,4 @@ INSTANTIATE_TEST_SUITE_P(Durabilities, LoggedDatabaseCrash,
                          [](const auto& info) { return NameOf(info.param); });
 
 }  // namespace
-}  // namespace vitrine
+}  // namespace vitrine::database_crash_test

@@ -9,7 +9,7 @@
 #include "database_user.h"
 #include "random_data.h"
 
-namespace vitrine {
+namespace vitrine::database_damage_test {
 namespace {
 
 using Bytes = FaultFiles::Bytes;
@@ -237,4 +237,4 @@ TEST_F(DamagedDatabase, ServesExactlyWithoutAGraph) {
 }
 
 }  // namespace
-}  // namespace vitrine
+}  // namespace vitrine::database_damage_test

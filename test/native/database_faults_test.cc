@@ -9,7 +9,7 @@
 #include "database_user.h"
 #include "random_data.h"
 
-namespace vitrine {
+namespace vitrine::database_faults_test {
 namespace {
 
 using End = DatabaseUser::End;
@@ -142,4 +142,4 @@ TEST_F(FailingDisk, WhenFullKeepsRoomToDelete) {
 }
 
 }  // namespace
-}  // namespace vitrine
+}  // namespace vitrine::database_faults_test

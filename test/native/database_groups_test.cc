@@ -12,7 +12,7 @@
 #include "kernels/kernels.h"
 #include "random_data.h"
 
-namespace vitrine {
+namespace vitrine::database_groups_test {
 namespace {
 
 constexpr CollectionConfig kConfig{.dimension = 3, .m = 4, .ef_construction = 20};
@@ -121,4 +121,4 @@ TEST(DatabaseQueue, IsWrittenByTheDatabasesOwnThreadWhereNobodyElseMay) {
 }
 
 }  // namespace
-}  // namespace vitrine
+}  // namespace vitrine::database_groups_test

@@ -10,7 +10,7 @@
 #include "random_data.h"
 #include "refused_allocations.h"
 
-namespace vitrine {
+namespace vitrine::database_memory_test {
 namespace {
 
 constexpr CollectionConfig kConfig{.dimension = 3, .m = 4, .ef_construction = 20};
@@ -152,4 +152,4 @@ TEST_F(DatabaseMemoryRunsOut, InARecoveryThatIsThenTriedAgain) {
 }
 
 }  // namespace
-}  // namespace vitrine
+}  // namespace vitrine::database_memory_test

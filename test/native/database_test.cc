@@ -11,7 +11,7 @@
 #include "database_user.h"
 #include "random_data.h"
 
-namespace vitrine {
+namespace vitrine::database_test {
 namespace {
 
 constexpr CollectionConfig kConfig{.dimension = 3, .m = 4, .ef_construction = 20};
@@ -521,4 +521,4 @@ TEST(DatabaseThreads, AgreeOnWhatThereIs) {
 }
 
 }  // namespace
-}  // namespace vitrine
+}  // namespace vitrine::database_test

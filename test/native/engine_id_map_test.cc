@@ -8,7 +8,7 @@
 #include "engine/id_map.h"
 #include "random_data.h"
 
-namespace vitrine {
+namespace vitrine::engine_id_map_test {
 namespace {
 
 class Owners final : public IdMap::OwnerIds {
@@ -101,4 +101,4 @@ TEST(IdMap, KeepsItsRoomAfterReserve) {
 }
 
 }  // namespace
-}  // namespace vitrine
+}  // namespace vitrine::engine_id_map_test

@@ -10,7 +10,7 @@
 #include "random_data.h"
 #include "table_model.h"
 
-namespace vitrine {
+namespace vitrine::engine_table_codes_test {
 namespace {
 
 constexpr size_t kDimension = 96;
@@ -190,4 +190,4 @@ TEST(TableCodesAuto, ChoosesByDimensionAndError) {
 }
 
 }  // namespace
-}  // namespace vitrine
+}  // namespace vitrine::engine_table_codes_test

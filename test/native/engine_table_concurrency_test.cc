@@ -15,7 +15,7 @@
 #include "random_data.h"
 #include "table_model.h"
 
-namespace vitrine {
+namespace vitrine::engine_table_concurrency_test {
 namespace {
 
 using Clock = std::chrono::steady_clock;
@@ -405,4 +405,4 @@ TEST(TableConcurrency, SharesRowsOfEqualVectorsThatComeAtOnce) {
 }
 
 }  // namespace
-}  // namespace vitrine
+}  // namespace vitrine::engine_table_concurrency_test

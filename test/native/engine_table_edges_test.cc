@@ -12,7 +12,7 @@
 #include "random_data.h"
 #include "table_model.h"
 
-namespace vitrine {
+namespace vitrine::engine_table_edges_test {
 namespace {
 
 constexpr Metric kMetrics[] = {Metric::kL2, Metric::kCosine, Metric::kIp};
@@ -368,4 +368,4 @@ TEST(TableEdges, PointsCostLittleBesideVectorsAndLinks) {
 }
 
 }  // namespace
-}  // namespace vitrine
+}  // namespace vitrine::engine_table_edges_test

@@ -10,7 +10,7 @@
 #include "refused_allocations.h"
 #include "table_model.h"
 
-namespace vitrine {
+namespace vitrine::engine_table_memory_test {
 namespace {
 
 constexpr size_t kDimension = 4;
@@ -105,4 +105,4 @@ TEST_F(TableMemoryRunsOut, DuringRemove) {
 }
 
 }  // namespace
-}  // namespace vitrine
+}  // namespace vitrine::engine_table_memory_test

@@ -11,7 +11,7 @@
 #include "random_data.h"
 #include "table_model.h"
 
-namespace vitrine {
+namespace vitrine::engine_table_model_test {
 namespace {
 
 struct Setting {
@@ -361,4 +361,4 @@ TEST(TableAdd, AfterTheLastPointWasRemovedIsReachable) {
 }
 
 }  // namespace
-}  // namespace vitrine
+}  // namespace vitrine::engine_table_model_test

@@ -12,7 +12,7 @@
 #include "sample_vectors.h"
 #include "table_model.h"
 
-namespace vitrine {
+namespace vitrine::engine_table_recall_test {
 namespace {
 
 constexpr size_t kD = kSampleDimension;
@@ -291,4 +291,4 @@ INSTANTIATE_TEST_SUITE_P(Sample, TableFilters,
                          });
 
 }  // namespace
-}  // namespace vitrine
+}  // namespace vitrine::engine_table_recall_test

@@ -12,7 +12,7 @@
 #include "random_data.h"
 #include "table_model.h"
 
-namespace vitrine {
+namespace vitrine::engine_table_transaction_test {
 namespace {
 
 constexpr size_t kDimension = 6;
@@ -277,4 +277,4 @@ INSTANTIATE_TEST_SUITE_P(Metrics, TableImages,
                          });
 
 }  // namespace
-}  // namespace vitrine
+}  // namespace vitrine::engine_table_transaction_test

@@ -14,7 +14,7 @@
 #include "filter_model.h"
 #include "random_data.h"
 
-namespace vitrine {
+namespace vitrine::filter_collection_test {
 namespace {
 
 constexpr size_t kDimension = 4;
@@ -397,4 +397,4 @@ TEST_F(FilteredCollection, KeepsItsFieldsInItsConfiguration) {
 }
 
 }  // namespace
-}  // namespace vitrine
+}  // namespace vitrine::filter_collection_test

@@ -13,7 +13,7 @@
 #include "engine/number_column.h"
 #include "random_data.h"
 
-namespace vitrine {
+namespace vitrine::filter_columns_test {
 namespace {
 
 std::set<EntryId> EntriesOf(const EntryBitmap& bitmap) {
@@ -154,4 +154,4 @@ TEST(NumberColumn, KeepsNumbersThatOnlyGrowInFullBlocks) {
 }
 
 }  // namespace
-}  // namespace vitrine
+}  // namespace vitrine::filter_columns_test

@@ -8,7 +8,7 @@
 #include "engine/filter.h"
 #include "engine/payload_fields.h"
 
-namespace vitrine {
+namespace vitrine::filter_parse_test {
 namespace {
 
 Fields AllFields() {
@@ -126,4 +126,4 @@ TEST(PayloadFields, NamesTheFieldThatHasSomethingElse) {
 }
 
 }  // namespace
-}  // namespace vitrine
+}  // namespace vitrine::filter_parse_test

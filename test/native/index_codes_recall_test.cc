@@ -18,7 +18,7 @@
 #include "random_data.h"
 #include "sample_vectors.h"
 
-namespace vitrine {
+namespace vitrine::index_codes_recall_test {
 namespace {
 
 constexpr Metric kMetrics[] = {Metric::kL2, Metric::kCosine, Metric::kIp};
@@ -359,4 +359,4 @@ TEST(Rerank, LooksNoFurtherThanErrorsReach) {
 }
 
 }  // namespace
-}  // namespace vitrine
+}  // namespace vitrine::index_codes_recall_test

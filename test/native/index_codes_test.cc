@@ -20,7 +20,7 @@
 #include "kernels/code_tables.h"
 #include "random_data.h"
 
-namespace vitrine {
+namespace vitrine::index_codes_test {
 namespace {
 
 constexpr Metric kMetrics[] = {Metric::kL2, Metric::kCosine, Metric::kIp};
@@ -406,4 +406,4 @@ TEST(CodeCentreOf, IsNotPulledAwayByAFewLongVectors) {
 }
 
 }  // namespace
-}  // namespace vitrine
+}  // namespace vitrine::index_codes_test

@@ -16,7 +16,7 @@
 #include "index/vector_store.h"
 #include "random_data.h"
 
-namespace vitrine {
+namespace vitrine::index_parts_test {
 namespace {
 
 const KernelTable& Kernels() { return *SelectKernels(""); }
@@ -278,4 +278,4 @@ TEST(VectorStore, KnowsZeroVectorsUnderCosineOnly) {
 }
 
 }  // namespace
-}  // namespace vitrine
+}  // namespace vitrine::index_parts_test

@@ -11,7 +11,7 @@
 #include "index/walk.h"
 #include "random_data.h"
 
-namespace vitrine {
+namespace vitrine::index_walk_test {
 namespace {
 
 // The scalar kernels under every form of the loop: distances are then the same bit for bit.
@@ -543,4 +543,4 @@ TEST(Scratch, GrowsWithTheTableAndTheBeam) {
 }
 
 }  // namespace
-}  // namespace vitrine
+}  // namespace vitrine::index_walk_test

@@ -7,7 +7,7 @@
 
 #include "kernels_support.h"
 
-namespace vitrine {
+namespace vitrine::kernels_accuracy_test {
 namespace {
 
 constexpr double kUnitRoundoff = 0x1p-24;
@@ -306,4 +306,4 @@ TEST(SquaredNorm, NeitherOverflowsNorUnderflows) {
 }
 
 }  // namespace
-}  // namespace vitrine
+}  // namespace vitrine::kernels_accuracy_test

@@ -17,7 +17,7 @@
 #include "kernels_support.h"
 #include "random_data.h"
 
-namespace vitrine {
+namespace vitrine::kernels_codes_test {
 namespace {
 
 constexpr size_t kDigitDim = 1152;  // the multiple of 64 above kMaxDim
@@ -375,4 +375,4 @@ TEST(CpuFeatures, AgreeWithTheCompilersRuntimeOnLaterExtensions) {
 #endif
 
 }  // namespace
-}  // namespace vitrine
+}  // namespace vitrine::kernels_codes_test

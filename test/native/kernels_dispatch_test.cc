@@ -10,7 +10,7 @@
 #include "kernels/kernels.h"
 #include "kernels/tables.h"
 
-namespace vitrine {
+namespace vitrine::kernels_dispatch_test {
 namespace {
 
 TEST(KernelTables, ListsTheSetsOfThisArchitectureBestFirst) {
@@ -105,4 +105,4 @@ TEST(CpuFeatures, AgreeWithTheCompilersRuntime) {
 #endif
 
 }  // namespace
-}  // namespace vitrine
+}  // namespace vitrine::kernels_dispatch_test

@@ -6,7 +6,7 @@
 
 #include "kernels_support.h"
 
-namespace vitrine {
+namespace vitrine::kernels_edges_test {
 namespace {
 
 constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
@@ -228,4 +228,4 @@ TEST_P(KernelsEdges, ClampsCosineToItsRange) {
 }
 
 }  // namespace
-}  // namespace vitrine
+}  // namespace vitrine::kernels_edges_test

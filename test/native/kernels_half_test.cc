@@ -8,7 +8,7 @@
 
 #include "kernels_support.h"
 
-namespace vitrine {
+namespace vitrine::kernels_half_test {
 namespace {
 
 constexpr size_t kRows = 7;  // four at a time, then one at a time
@@ -213,4 +213,4 @@ TEST(KernelTables, GiveEverySetAllKernelsOnHalves) {
 }
 
 }  // namespace
-}  // namespace vitrine
+}  // namespace vitrine::kernels_half_test

@@ -9,7 +9,7 @@
 #include "storage/container_reader.h"
 #include "storage/container_writer.h"
 
-namespace vitrine {
+namespace vitrine::storage_container_test {
 namespace {
 
 constexpr char kPath[] = "container";
@@ -181,4 +181,4 @@ TEST_F(ContainerTest, IsNotAFileOfAnotherKind) {
 }
 
 }  // namespace
-}  // namespace vitrine
+}  // namespace vitrine::storage_container_test

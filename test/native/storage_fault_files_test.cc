@@ -10,7 +10,7 @@
 #include "fault_files.h"
 #include "random_data.h"
 
-namespace vitrine {
+namespace vitrine::storage_fault_files_test {
 namespace {
 
 using Bytes = FaultFiles::Bytes;
@@ -199,4 +199,4 @@ TEST(FaultFiles, CountsOpenFiles) {
 }
 
 }  // namespace
-}  // namespace vitrine
+}  // namespace vitrine::storage_fault_files_test

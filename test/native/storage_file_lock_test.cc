@@ -14,7 +14,7 @@
 #include "random_data.h"
 #include "storage/file_lock.h"
 
-namespace vitrine {
+namespace vitrine::storage_file_lock_test {
 namespace {
 
 class FileLockTest : public testing::Test {
@@ -130,4 +130,4 @@ TEST_F(FileLockTest, IsHeldByOneProcessAndReleasedByItsDeath) {
 }
 
 }  // namespace
-}  // namespace vitrine
+}  // namespace vitrine::storage_file_lock_test

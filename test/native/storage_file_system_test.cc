@@ -12,7 +12,7 @@
 #include "storage/file_system.h"
 #include "storage/replaced_file.h"
 
-namespace vitrine {
+namespace vitrine::storage_file_system_test {
 namespace {
 
 using Bytes = std::vector<std::byte>;
@@ -194,4 +194,4 @@ TEST_F(SystemFilesTest, ReplacesAFileOrLeavesIt) {
 }
 
 }  // namespace
-}  // namespace vitrine
+}  // namespace vitrine::storage_file_system_test

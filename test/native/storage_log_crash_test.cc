@@ -6,7 +6,7 @@
 #include "log_user.h"
 #include "random_data.h"
 
-namespace vitrine {
+namespace vitrine::storage_log_crash_test {
 namespace {
 
 using Loops = CrashLoops<LogUser>;
@@ -59,4 +59,4 @@ TEST(LogCrash, RecoveryMayBeCutShort) {
 }
 
 }  // namespace
-}  // namespace vitrine
+}  // namespace vitrine::storage_log_crash_test

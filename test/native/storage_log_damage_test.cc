@@ -11,7 +11,7 @@
 #include "memory_files.h"
 #include "random_data.h"
 
-namespace vitrine {
+namespace vitrine::storage_log_damage_test {
 namespace {
 
 using Until = LogWriter::Until;
@@ -295,4 +295,4 @@ TEST_F(LogDamageTest, DoesNotTrustNumbersWithGoodChecksums) {
 }
 
 }  // namespace
-}  // namespace vitrine
+}  // namespace vitrine::storage_log_damage_test

@@ -13,7 +13,7 @@
 #include "log_user.h"
 #include "random_data.h"
 
-namespace vitrine {
+namespace vitrine::storage_log_faults_test {
 namespace {
 
 using Call = FaultFiles::Call;
@@ -248,4 +248,4 @@ TEST_F(LogFaultsTest, AFolderThatCannotBeFlushedIsAFailure) {
 }
 
 }  // namespace
-}  // namespace vitrine
+}  // namespace vitrine::storage_log_faults_test

@@ -11,7 +11,7 @@
 #include "log_support.h"
 #include "random_data.h"
 
-namespace vitrine {
+namespace vitrine::storage_log_test {
 namespace {
 
 using Until = LogWriter::Until;
@@ -339,4 +339,4 @@ TEST_F(LogTest, NamesSegmentsByTwentyDigits) {
 }
 
 }  // namespace
-}  // namespace vitrine
+}  // namespace vitrine::storage_log_test

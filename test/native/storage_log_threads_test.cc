@@ -19,7 +19,7 @@
 #include "log_support.h"
 #include "random_data.h"
 
-namespace vitrine {
+namespace vitrine::storage_log_threads_test {
 namespace {
 
 using Until = LogWriter::Until;
@@ -266,4 +266,4 @@ TEST(LogProcess, AKilledProcessLosesNothingItAcknowledged) {
 }
 
 }  // namespace
-}  // namespace vitrine
+}  // namespace vitrine::storage_log_threads_test

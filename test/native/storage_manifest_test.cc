@@ -12,7 +12,7 @@
 #include "storage/container_format.h"
 #include "storage/manifest.h"
 
-namespace vitrine {
+namespace vitrine::storage_manifest_test {
 namespace {
 
 using Bytes = std::vector<std::byte>;
@@ -196,4 +196,4 @@ TEST(Manifest, AFailedCallIsReportedAndLeavesNothingOpen) {
 }
 
 }  // namespace
-}  // namespace vitrine
+}  // namespace vitrine::storage_manifest_test

@@ -17,7 +17,7 @@
 #include "storage/container_writer.h"
 #include "table_file_support.h"
 
-namespace vitrine {
+namespace vitrine::table_file_damage_test {
 namespace {
 
 // Ten pages: two dozen rows, of which some are zero vectors and some have guests, one of them
@@ -539,4 +539,4 @@ TEST_P(RandomDamage, IsFoundOrHarmless) {
 INSTANTIATE_TEST_SUITE_P(Seeds, RandomDamage, testing::Range(1u, 5u));
 
 }  // namespace
-}  // namespace vitrine
+}  // namespace vitrine::table_file_damage_test

@@ -12,7 +12,7 @@
 
 #include "table_file_support.h"
 
-namespace vitrine {
+namespace vitrine::table_file_faults_test {
 namespace {
 
 std::unique_ptr<Table> MakeFilledTable(size_t dimension, size_t count) {
@@ -214,4 +214,4 @@ TEST(TableFileFaults, EveryCallOfALoadMayFail) {
 }
 
 }  // namespace
-}  // namespace vitrine
+}  // namespace vitrine::table_file_faults_test

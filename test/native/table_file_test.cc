@@ -13,7 +13,7 @@
 
 #include "table_file_support.h"
 
-namespace vitrine {
+namespace vitrine::table_file_test {
 namespace {
 
 bool SameHits(const std::vector<Hit>& a, const std::vector<Hit>& b) {
@@ -411,4 +411,4 @@ TEST(TableFile, IsWholeWhileWritersRun) {
 }
 
 }  // namespace
-}  // namespace vitrine
+}  // namespace vitrine::table_file_test
