@@ -5,12 +5,17 @@
   "targets": [
     {
       "target_name": "vitrine",
-      "sources": ["<@(vitrine_engine_sources)", "<@(vitrine_binding_sources)"],
+      # The sources of native/sources.gypi, most of them several to a unit: half the time to compile.
+      "sources": [
+        "<!@(node scripts/joined-sources.mjs engine)",
+        "<!@(node scripts/joined-sources.mjs binding)",
+      ],
       "include_dirs": ["native"],
       "defines": ["<@(vitrine_defines)"],
       # Node's common.gypi switches exceptions off, which would turn an allocation failure into an
       # abort of the process; its language standard differs from one Node version to the next.
-      # GCC 12 falsely finds uninitialised values in its own AVX-512 headers; Clang's check remains.
+      # GCC 12 falsely finds uninitialised values in its own AVX-512 headers, and overflows in its own
+      # std::vector; Clang's checks and the sanitizers remain.
       "cflags_cc!": ["-fno-exceptions", "-fno-rtti", "-std=gnu++17", "-std=gnu++20"],
       "cflags_cc": ["<@(vitrine_cflags_cc)"],
       "configurations": {

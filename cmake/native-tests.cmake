@@ -16,17 +16,19 @@ endif()
 file(GLOB test_sources CONFIGURE_DEPENDS test/native/*_test.cc)
 file(GLOB support_sources CONFIGURE_DEPENDS test/native/*.cc)
 list(REMOVE_ITEM support_sources ${test_sources})
-# What is tested is optimised, and watched for undefined behaviour; its tests need neither, and
-# would take twice as long to compile.
-set_source_files_properties(${test_sources} ${support_sources} PROPERTIES
-  COMPILE_OPTIONS "-O1;-fno-sanitize=undefined")
 # Real data for recall floors.
-set_source_files_properties(test/native/engine_table_recall_test.cc
-  test/native/index_codes_recall_test.cc PROPERTIES COMPILE_DEFINITIONS
+set_source_files_properties(test/native/sample_vectors.cc PROPERTIES COMPILE_DEFINITIONS
   VITRINE_SAMPLE_FOLDER="${CMAKE_SOURCE_DIR}/examples/data/fashion-mnist-sample")
+# What is tested is optimised, and watched for undefined behaviour; its tests need neither, and
+# would take twice as long to compile. Linked last, so that these options win.
+add_library(vitrine_test_settings INTERFACE)
+target_compile_options(vitrine_test_settings INTERFACE -O1 -fno-sanitize=undefined)
 add_library(vitrine_test_support STATIC EXCLUDE_FROM_ALL ${support_sources})
 target_include_directories(vitrine_test_support PUBLIC test/native)
-target_link_libraries(vitrine_test_support PUBLIC vitrine_engine GTest::gtest)
+target_link_libraries(vitrine_test_support
+  PUBLIC vitrine_engine GTest::gtest PRIVATE vitrine_test_settings)
+set_target_properties(vitrine_test_support PROPERTIES
+  UNITY_BUILD ${VITRINE_JOINED} UNITY_BUILD_BATCH_SIZE 0)
 
 set(areas)
 foreach(source IN LISTS test_sources)
@@ -42,7 +44,11 @@ foreach(area IN LISTS areas)
     continue()
   endif()
   add_executable(${area}_tests ${sources_of_${area}})
-  target_link_libraries(${area}_tests PRIVATE vitrine_test_support GTest::gtest_main)
+  # One unit for each area, where sources are joined: every file has a namespace of its own.
+  set_target_properties(${area}_tests PROPERTIES
+    UNITY_BUILD ${VITRINE_JOINED} UNITY_BUILD_BATCH_SIZE 0)
+  target_link_libraries(${area}_tests PRIVATE
+    vitrine_test_support GTest::gtest_main vitrine_test_settings)
   # Listing happens when ctest runs, so that building needs no emulator and no sanitizer runtime.
   gtest_discover_tests(${area}_tests TEST_PREFIX ${area}. DISCOVERY_MODE PRE_TEST
     DISCOVERY_TIMEOUT 120 PROPERTIES TIMEOUT 600)

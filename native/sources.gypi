@@ -129,6 +129,8 @@
       "-ffp-contract=off",
       "-Wno-missing-field-initializers",
       "-Wno-maybe-uninitialized",
+      "-Wno-stringop-overflow",
+      "-Wno-subobject-linkage",
       "-Wno-unknown-warning-option"
     ],
     "vitrine_release_cflags_cc": [

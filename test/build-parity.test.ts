@@ -15,7 +15,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { nodeHeadersRoot } from '../scripts/build-native.mjs'
 
 // Both builds are asked for the commands that they would run: node-gyp through a dry run of its
-// makefile, CMake through compile_commands.json. What Node itself adds to every addon is found by
+// makefile, CMake through compile_commands.json. A unit that scripts/joined-sources.mjs made counts as
+// the sources that it includes. What Node itself adds to every addon is found by
 // configuring an addon that asks for nothing.
 
 interface Compilation {
@@ -33,7 +34,9 @@ let node: Compilation
 beforeAll(() => {
   const project = join(scratch, 'project')
   mkdirSync(project)
-  for (const file of ['binding.gyp', 'package.json']) cpSync(join(root, file), join(project, file))
+  for (const file of ['binding.gyp', 'package.json', 'scripts/joined-sources.mjs']) {
+    cpSync(join(root, file), join(project, file))
+  }
   symlinkSync(join(root, 'native'), join(project, 'native'))
   gyp = gypBuild(project)
 
@@ -138,12 +141,22 @@ function compilations(
     const source = words.find(word => word.endsWith('.cc'))
     if (source === undefined || !words.includes('-c')) continue
     const starting = (pattern: RegExp) => new Set(words.filter(word => pattern.test(word)))
-    build.set(relative(folder, resolve(directory, source)), {
+    const compilation = {
       defines: new Set([...starting(/^-D/)].map(word => word.slice(2))),
       flags: starting(/^-(f|m|O|std=)/),
-    })
+    }
+    for (const path of sourcesOf(relative(folder, resolve(directory, source)), folder)) {
+      if (build.has(path)) throw new Error(`${path} is compiled twice`)
+      build.set(path, compilation)
+    }
   }
   return build
+}
+
+function sourcesOf(unit: string, folder: string): string[] {
+  if (!unit.startsWith('build/joined/')) return [unit]
+  const text = readFileSync(join(folder, unit), 'utf8')
+  return [...text.matchAll(/^#include "(.*)"$/gm)].map(([, path]) => `native/${path}`)
 }
 
 function only(build: Build): Compilation {

@@ -80,6 +80,7 @@ describe('the package', () => {
       'native/sources.gypi',
       'package.json',
       'scripts/build-native.mjs',
+      'scripts/joined-sources.mjs',
       ...readdirSync(join(stage, prebuildFolder)).map(name => `${prebuildFolder}/${name}`),
       ...lib.flatMap(path => [`${path}.d.ts`, `${path}.js`]),
       ...native,
