@@ -45,13 +45,20 @@ function findNodeGyp() {
   return undefined
 }
 
-/** Environment for compilers: through ccache where it is installed and nothing else was asked for. */
+/**
+ * Environment for compilers: through ccache where it is installed and nothing else was asked for;
+ * VITRINE_WERROR=1 makes warnings errors.
+ */
 export function compilerEnvironment(environment = process.env) {
   const found = (environment.PATH ?? '')
     .split(delimiter)
     .some(folder => folder && existsSync(join(folder, 'ccache')))
-  if (!found || environment.CC || environment.CXX) return { ...environment }
-  return { ...environment, CC: 'ccache cc', CXX: 'ccache c++' }
+  const flags = `${environment.CXXFLAGS ?? ''} -Werror`.trim()
+  return {
+    ...environment,
+    ...(environment.VITRINE_WERROR === '1' ? { CXXFLAGS: flags } : {}),
+    ...(found && !environment.CC && !environment.CXX ? { CC: 'ccache cc', CXX: 'ccache c++' } : {}),
+  }
 }
 
 function main(args) {

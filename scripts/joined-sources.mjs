@@ -54,7 +54,8 @@ function joinedUnits(sources) {
 
 function writeUnit(folder, { name, sources }) {
   const path = join(folder, `${name}.cc`)
-  const text = sources.map(source => `#include "${source.replace(/^native\//, '')}"\n`).join('')
+  const includes = sources.map(source => `#include "${source.replace(/^native\//, '')}"\n`)
+  const text = `// NOLINTBEGIN(bugprone-suspicious-include)\n${includes.join('')}// NOLINTEND(bugprone-suspicious-include)\n`
   if (!existsSync(path) || readFileSync(path, 'utf8') !== text) writeFileSync(path, text)
   return relative(root, path).split(sep).join('/')
 }

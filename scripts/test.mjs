@@ -1,12 +1,14 @@
 // Runs lanes of tests, one after the other, and closes with a count that CI reads.
 //
-//   node scripts/test.mjs [node] [native] [asan] [tsan] [fuzz] [-- arguments]
+//   node scripts/test.mjs [node] [native] [tidy] [asan] [tsan] [fuzz] [-- arguments]
 //
 //   node     what needs only Node, a C++20 compiler, make and python3: build, types, lint, vitest
-//   native   googletest, 64-bit ARM under qemu, clang-format, clang-tidy, parity of the two builds
+//   native   googletest, 64-bit ARM under qemu, clang-format, parity of the two builds, clang-tidy
+//            of what is not committed
+//   tidy     clang-tidy over all of the engine and the binding
 //   asan     native tests, and the addon under Node, with AddressSanitizer and UBSan
 //   tsan     native tests with ThreadSanitizer
-//   fuzz     the fuzzers of test/fuzz, each for VITRINE_FUZZ_SECONDS (60)
+//   fuzz     the fuzzers of test/fuzz, in VITRINE_FUZZ_SECONDS (60) for all
 //
 // Arguments that are no lane go to ctest (`-R table`), for fuzz to libFuzzer. Missing tools are
 // installed where this is root on Debian; elsewhere their checks are skipped, and the command that
@@ -19,10 +21,12 @@ import { nativeLane } from './testing/native-lane.mjs'
 import { nodeLane } from './testing/node-lane.mjs'
 import { Report } from './testing/report.mjs'
 import { threadLane } from './testing/thread-lane.mjs'
+import { tidyLane } from './testing/tidy-lane.mjs'
 
 const lanes = {
   node: nodeLane,
   native: nativeLane,
+  tidy: tidyLane,
   asan: addressLane,
   tsan: threadLane,
   fuzz: fuzzLane,

@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { join } from 'node:path'
 import process from 'node:process'
 import { build, cmakePackages, ctest } from './cmake.mjs'
+import { gtest } from './gtest.mjs'
 import { installMissing, stepWith } from './packages.mjs'
 import { holds, root } from './run.mjs'
 import { vitest } from './vitest.mjs'
@@ -16,7 +17,11 @@ export async function addressLane(report, args) {
     build(folder, ['CMAKE_BUILD_TYPE=Debug', 'VITRINE_SANITIZE=address,undefined']),
   )
   if (!built) return
-  await report.step('native tests', () => ctest(folder, { args, env: undefinedBehaviour }))
+  await report.step('native tests', () =>
+    args.length > 0
+      ? ctest(folder, { args, env: undefinedBehaviour })
+      : gtest(folder, { env: undefinedBehaviour }),
+  )
   // Arguments pick native tests: the addon is then not what is asked about.
   if (args.length > 0) return
 

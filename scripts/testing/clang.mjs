@@ -1,8 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
-import process from 'node:process'
 import { holds, jobs, root } from './run.mjs'
 
 /** Every C++ file of the repository, as paths from its root. */
@@ -21,12 +20,10 @@ export function formatCheck() {
   return holds(['clang-format-16', '--dry-run', '--Werror', ...cppFiles()])
 }
 
-// The sources that both builds compile: all of them where everything is required, otherwise those
-// that the work tree has changed, they or their header.
-function sourcesToTidy() {
+/** The sources of the engine and the binding that are not committed, they or their header. */
+export function changedSources() {
   const { variables } = JSON.parse(readFileSync(join(root, 'native', 'sources.gypi'), 'utf8'))
   const listed = [...variables.vitrine_engine_sources, ...variables.vitrine_binding_sources]
-  if (process.env.VITRINE_REQUIRE_ALL === '1') return listed
   const git = ['status', '--porcelain', '--untracked-files=all', '--', 'native']
   const { status, stdout } = spawnSync('git', git, { cwd: root, encoding: 'utf8' })
   if (status !== 0) return listed
@@ -35,13 +32,28 @@ function sourcesToTidy() {
 }
 
 /**
- * Runs clang-tidy on the engine and the binding, several at a time: on all of it where
- * VITRINE_REQUIRE_ALL is 1, for that takes minutes, otherwise on what is not committed. A file that
- * was clean is not looked at again until it, a header or the list of checks changes.
+ * The units that a folder compiles, the largest first.
  * @param {string} folder - A build folder with compile_commands.json.
+ */
+export function unitsToTidy(folder) {
+  const commands = JSON.parse(readFileSync(join(root, folder, 'compile_commands.json'), 'utf8'))
+  const weight = unit => statSync(join(root, unit)).size + 10_000 * includedSources(unit).length
+  return commands.map(({ file }) => relative(root, file)).sort((a, b) => weight(b) - weight(a))
+}
+
+const includedSources = unit =>
+  [...readFileSync(join(root, unit), 'utf8').matchAll(/^#include "(.*\.cc)"$/gm)].map(
+    ([, path]) => `native/${path}`,
+  )
+
+/**
+ * Runs clang-tidy on files, several at a time. A file that was clean is not looked at again until
+ * it, what it joins, a header or the list of checks changes.
+ * @param {string} folder - A build folder with compile_commands.json.
+ * @param {string[]} files - Paths from the root.
  * @returns {Promise<{ passed: number, failed: number }>} Counts of files.
  */
-export async function tidyCheck(folder) {
+export async function tidyCheck(folder, files) {
   const common = createHash('sha256').update(readFileSync(join(root, '.clang-tidy')))
   for (const header of cppFiles().filter(path => /^native.*\.h$/.test(path))) {
     common.update(header).update(readFileSync(join(root, header)))
@@ -49,16 +61,15 @@ export async function tidyCheck(folder) {
   const clean = join(root, folder, 'clang-tidy-clean')
   mkdirSync(clean, { recursive: true })
 
-  const queue = sourcesToTidy()
+  const queue = [...files]
   const counts = { passed: 0, failed: 0 }
   const work = async () => {
     for (let file = queue.shift(); file; file = queue.shift()) {
-      const key = common
-        .copy()
-        .update(file)
-        .update(readFileSync(join(root, file)))
-        .digest('hex')
-      const stamp = join(clean, key)
+      const hash = common.copy()
+      for (const path of [file, ...includedSources(file)]) {
+        hash.update(path).update(readFileSync(join(root, path)))
+      }
+      const stamp = join(clean, hash.digest('hex'))
       const ok = existsSync(stamp) || (await tidy(folder, file))
       if (ok) writeFileSync(stamp, '')
       counts[ok ? 'passed' : 'failed'] += 1

@@ -6,19 +6,28 @@ import { jobs, root, run, which } from './run.mjs'
 export const cmakePackages = ['cmake', 'ninja-build', 'libgtest-dev']
 
 /**
- * Configures and builds; the output shows only on failure.
+ * Configures; the output shows only on failure.
  * @param {string} folder - Build folder inside the repository: `build-cmake…`.
  * @param {string[]} definitions - `NAME=value` of cmake.
- * @returns {Promise<boolean>} Whether both succeeded.
+ * @returns {Promise<boolean>} Whether it succeeded.
  */
-export async function build(folder, definitions) {
+export async function configure(folder, definitions) {
   const cached = which('ccache') ? ['CMAKE_CXX_COMPILER_LAUNCHER=ccache'] : []
   const all = [...definitions, ...cached].map(definition => `-D${definition}`)
-  const configured = await run(['cmake', '-S', '.', '-B', folder, '-G', 'Ninja', ...all], {
-    quiet: true,
-  })
-  if (!configured.ok) return false
-  return (await run(['cmake', '--build', folder, '--parallel', `${jobs}`], { quiet: true })).ok
+  const command = ['cmake', '-S', '.', '-B', folder, '-G', 'Ninja', ...all]
+  return (await run(command, { quiet: true })).ok
+}
+
+/**
+ * Configures and builds, most sources several at a time unless `definitions` say otherwise.
+ * @param {string[]} [targets] - What to build, everything if empty.
+ * @returns {Promise<boolean>} Whether both succeeded.
+ */
+export async function build(folder, definitions, targets = []) {
+  if (!(await configure(folder, ['VITRINE_JOINED=ON', ...definitions]))) return false
+  const command = ['cmake', '--build', folder, '--parallel', `${jobs}`]
+  const wanted = targets.length > 0 ? ['--target', ...targets] : []
+  return (await run([...command, ...wanted], { quiet: true })).ok
 }
 
 /**

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import process from 'node:process'
-import { holds, root } from './run.mjs'
+import { buildAddon, holds, root } from './run.mjs'
 import { vitest } from './vitest.mjs'
 
 const bin = name => join(root, 'node_modules', '.bin', name)
@@ -9,7 +9,7 @@ const bin = name => join(root, 'node_modules', '.bin', name)
 export async function nodeLane(report) {
   const script = name => [process.execPath, join(root, 'scripts', name)]
   const built =
-    (await report.step('build addon', () => holds(script('build-native.mjs'), { quiet: true }))) &&
+    (await report.step('build addon', buildAddon)) &&
     (await report.step('build library', () => holds(script('build-lib.mjs'))))
   await report.step('typecheck', () => holds([bin('tsc'), '-p', 'tsconfig.json']))
   await report.step('biome', () => holds([bin('biome'), 'ci', '--error-on-warnings']))

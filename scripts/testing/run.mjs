@@ -51,6 +51,14 @@ export function run(commandLine, { env = {}, quiet = false } = {}) {
   })
 }
 
+let addon
+
+/** Builds the addon with node-gyp, once for all lanes of a process. @returns {Promise<boolean>} */
+export function buildAddon() {
+  addon ??= holds([process.execPath, join(root, 'scripts', 'build-native.mjs')], { quiet: true })
+  return addon
+}
+
 /** As `run`, for a check that either holds or not. */
 export async function holds(commandLine, options) {
   return (await run(commandLine, options)).ok
