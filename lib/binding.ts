@@ -111,6 +111,8 @@ export interface NativeBinding {
   ): Promise<number>
   createCancelToken(): CancelToken
   cancelOperation(token: CancelToken): void
+  /** The time of a write of a database is over. */
+  expireOperation(token: CancelToken): void
 
   /** Without `k` there are as many hits as `ids` has room for. */
   searchInto(
@@ -194,7 +196,11 @@ export interface NativeBinding {
     maxDiskBytes: number | undefined,
     threads: number | undefined,
     creator: string,
+    /** 0: never. */
+    scrubBytesPerSecond: number | undefined,
   ): Promise<DatabaseHandle>
+  /** Calls it when scrubbing finds damage; it must not hold the handle. */
+  watchDatabase(database: DatabaseHandle, callback: (path: string, what: string) => void): void
   closeDatabase(database: DatabaseHandle): Promise<void>
   databaseState(database: DatabaseHandle): {
     readOnly: boolean
@@ -205,6 +211,7 @@ export interface NativeBinding {
   databaseUsage(database: DatabaseHandle): {
     vectors: number
     graph: number
+    codes: number
     ids: number
     payloads: number
     fields: number
@@ -224,17 +231,49 @@ export interface NativeBinding {
     efConstruction: number | undefined,
     /** Names, each followed by its type. */
     fields: readonly string[],
+    quantization: string,
+    token: CancelToken | undefined,
   ): Promise<CollectionHandle>
   openCollection(database: DatabaseHandle, name: string): CollectionHandle
-  dropCollection(database: DatabaseHandle, name: string): Promise<void>
-  addField(collection: CollectionHandle, name: string, type: string): Promise<void>
-  setAlias(database: DatabaseHandle, alias: string, name: string): Promise<void>
-  dropAlias(database: DatabaseHandle, alias: string): Promise<void>
-  flushDatabase(database: DatabaseHandle): Promise<void>
-  checkpointDatabase(database: DatabaseHandle): Promise<void>
-  backupDatabase(database: DatabaseHandle, folder: string): Promise<void>
-  verifyDatabase(database: DatabaseHandle): Promise<{ path: string; what: string }[]>
-  restoreBackup(from: string, to: string, creator: string): Promise<void>
+  dropCollection(
+    database: DatabaseHandle,
+    name: string,
+    token: CancelToken | undefined,
+  ): Promise<void>
+  addField(
+    collection: CollectionHandle,
+    name: string,
+    type: string,
+    token: CancelToken | undefined,
+  ): Promise<void>
+  setAlias(
+    database: DatabaseHandle,
+    alias: string,
+    name: string,
+    token: CancelToken | undefined,
+  ): Promise<void>
+  dropAlias(database: DatabaseHandle, alias: string, token: CancelToken | undefined): Promise<void>
+  flushDatabase(database: DatabaseHandle, token: CancelToken | undefined): Promise<void>
+  checkpointDatabase(database: DatabaseHandle, token: CancelToken | undefined): Promise<void>
+  backupDatabase(
+    database: DatabaseHandle,
+    folder: string,
+    token: CancelToken | undefined,
+  ): Promise<void>
+  verifyDatabase(
+    database: DatabaseHandle,
+    token: CancelToken | undefined,
+  ): Promise<{ path: string; what: string }[]>
+  scrubDatabase(
+    database: DatabaseHandle,
+    token: CancelToken | undefined,
+  ): Promise<{ path: string; what: string }[]>
+  restoreBackup(
+    from: string,
+    to: string,
+    creator: string,
+    token: CancelToken | undefined,
+  ): Promise<void>
 
   createTransaction(database: DatabaseHandle): TransactionHandle
   putPoints(
@@ -266,18 +305,24 @@ export interface NativeBinding {
   commitTransaction(
     transaction: TransactionHandle,
     token: CancelToken | undefined,
+    timeoutMs: number | undefined,
   ): Promise<NativeAck>
 
   collectionState(collection: CollectionHandle): {
     name: string
     metric: string
+    quantization: string
     dimension: number
     m: number
     efConstruction: number
     size: number
     fields: Fields
   }
-  countPoints(collection: CollectionHandle, where: string): Promise<number>
+  countPoints(
+    collection: CollectionHandle,
+    where: string,
+    token: CancelToken | undefined,
+  ): Promise<number>
   hasPoint(collection: CollectionHandle, key: NativeKey): boolean
   getPoints(
     collection: CollectionHandle,
@@ -327,7 +372,11 @@ export interface NativeBinding {
     timeoutMs: number | undefined,
     where: string | undefined,
   ): NativeCollectionPlan
-  openScan(collection: CollectionHandle, where: string | undefined): Promise<ScanHandle>
+  openScan(
+    collection: CollectionHandle,
+    where: string | undefined,
+    token: CancelToken | undefined,
+  ): Promise<ScanHandle>
   readScan(scan: ScanHandle, count: number, payload: boolean, vector: boolean): NativePoints
   closeScan(scan: ScanHandle): void
 }

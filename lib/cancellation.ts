@@ -8,7 +8,12 @@ export type OnProgress = (done: number, total: number) => void
 export interface Control {
   readonly signal?: AbortSignal
   readonly onProgress?: OnProgress
+  /** Of a write of a database. */
+  readonly timeoutMs?: number
 }
+
+/** What a timer takes; Node turns a longer time into none. */
+const longestTimer = 2 ** 31 - 1
 
 /**
  * Runs an operation that `signal`, or a throwing `onProgress`, cancels. It starts, and copies what
@@ -18,10 +23,12 @@ export interface Control {
  *   `onProgress` threw.
  */
 export async function cancellable<T>(
-  { signal, onProgress }: Control,
+  { signal, onProgress, timeoutMs }: Control,
   start: (token: CancelToken | undefined, onProgress: OnProgress | undefined) => Promise<T>,
 ): Promise<T> {
-  if (signal === undefined && onProgress === undefined) return start(undefined, undefined)
+  if (signal === undefined && onProgress === undefined && timeoutMs === undefined) {
+    return start(undefined, undefined)
+  }
   if (signal?.aborted) throw signal.reason
   const token = native.createCancelToken()
   const cancel = () => native.cancelOperation(token)
@@ -38,6 +45,10 @@ export async function cancellable<T>(
       }
     })
   if (signal !== undefined) checked(() => listen(signal, cancel))
+  const timer =
+    timeoutMs === undefined
+      ? undefined
+      : setTimeout(() => native.expireOperation(token), Math.min(timeoutMs, longestTimer))
   // Also when it was done, or failed, by the time it heard: who aborts a call sees the reason.
   const ended = () => thrown !== undefined || signal?.aborted === true
   try {
@@ -46,9 +57,19 @@ export async function cancellable<T>(
   } catch (error) {
     if (!ended()) throw error
   } finally {
+    clearTimeout(timer)
     if (signal !== undefined) checked(() => unlisten(signal, cancel))
   }
   throw thrown === undefined ? signal?.reason : thrown.error
+}
+
+/** Only what is needed of some options, as `cancellable` takes it. */
+export function controlOf(options: Control): Control {
+  const { signal, timeoutMs } = options
+  return {
+    ...(signal !== undefined && { signal }),
+    ...(timeoutMs !== undefined && { timeoutMs }),
+  }
 }
 
 /** Who wants to hear of an abort. */

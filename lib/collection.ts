@@ -2,16 +2,19 @@ import {
   type CollectionHandle,
   type DatabaseHandle,
   type NativeAck,
+  type NativeBinding,
   type NativePoints,
   native,
   type TransactionHandle,
 } from './binding.ts'
 import type { ByteChunks } from './byte-reader.ts'
-import { cancellable } from './cancellation.ts'
+import { type Control, cancellable, controlOf } from './cancellation.ts'
 import {
+  type CallOptions,
   type CollectionInfo,
   type CollectionSearchOptions,
   type CollectionWriteOptions,
+  callOptions,
   collectionSearchOptions,
   collectionWriteOptions,
   type FilterOptions,
@@ -25,7 +28,7 @@ import {
 } from './database-options.ts'
 import { checked, VitrineError } from './errors.ts'
 import { type Fields, type FieldType, type PayloadOf, toFieldType } from './fields.ts'
-import type { Metric } from './index-options.ts'
+import type { Metric, Quantization } from './index-options.ts'
 import { exportPoints } from './point-export.ts'
 import { importPoints } from './point-import.ts'
 import {
@@ -33,7 +36,7 @@ import {
   ackOf,
   type CollectionSearchAnalysis,
   type Columns,
-  type Hit,
+  type Hits,
   type Payload,
   type Point,
   type PointId,
@@ -59,6 +62,13 @@ import { toFilter } from './where.ts'
 
 /** Updates of one point that give way to each other before one of them gives up. */
 const mostConflicts = 1000
+
+/** A search as the binding takes it, and what is wanted of its hits. */
+interface SearchRequest {
+  readonly control: Control
+  readonly args: Parameters<NativeBinding['explainCollection']>
+  readonly properties: readonly string[] | undefined
+}
 
 /** What `Database` hands to the constructor. */
 export class OpenedCollection {
@@ -111,8 +121,13 @@ export class Collection<F extends Fields = any, P extends Payload = PayloadOf<F>
 
   /** What it is made of, and how many points it has. @throws {VitrineError} `ERR_CLOSED`. */
   info(): CollectionInfo {
-    const { metric, ...state } = native.collectionState(this.#collection)
-    return { ...state, metric: metric as Metric, type: 'f32', quantization: 'none' }
+    const { metric, quantization, ...state } = native.collectionState(this.#collection)
+    return {
+      ...state,
+      metric: metric as Metric,
+      type: 'f32',
+      quantization: quantization as Quantization,
+    }
   }
 
   /** What can be filtered by. @throws {VitrineError} `ERR_CLOSED`. */
@@ -126,9 +141,11 @@ export class Collection<F extends Fields = any, P extends Payload = PayloadOf<F>
    * @throws {VitrineError} `ERR_EXISTS` when it is there with another type; `ERR_PAYLOAD` when a point has a value of another
    *   type, and then the field is not added.
    */
-  async addField(name: string, type: FieldType): Promise<void> {
+  async addField(name: string, type: FieldType, options?: CallOptions): Promise<void> {
     checked(() => toFieldType(name, type))
-    return native.addField(this.#collection, name, type)
+    return cancellable(callOptions.parse(options), token =>
+      native.addField(this.#collection, name, type, token),
+    )
   }
 
   /**
@@ -202,37 +219,45 @@ export class Collection<F extends Fields = any, P extends Payload = PayloadOf<F>
     ids: readonly PointId[],
     options?: ReadOptions,
   ): Promise<(StoredPoint<P> | undefined)[]> {
-    const { payload, vector } = checked(() => selected(readOptions.parse(options).select))
+    const { select, signal } = readOptions.parse(options)
+    const { payload, vector, properties } = checked(() => selected(select))
     const keys = checked(() => toKeys(ids))
+    if (signal?.aborted) throw signal.reason
     const points = native.getPoints(this.#collection, keys, payload, vector)
-    return pointsOf<P>(points, this.dimension, this.#fields)
+    return pointsOf<P>(points, this.dimension, this.#fields, properties)
   }
 
-  async has(id: PointId): Promise<boolean> {
-    return native.hasPoint(
-      this.#collection,
-      checked(() => toKey(id)),
-    )
+  async has(id: PointId, options?: CallOptions): Promise<boolean> {
+    const { signal } = callOptions.parse(options)
+    const key = checked(() => toKey(id))
+    if (signal?.aborted) throw signal.reason
+    return native.hasPoint(this.#collection, key)
   }
 
   /** How many points there are, or how many a filter admits. */
   async count(options?: FilterOptions<F>): Promise<number> {
-    const { where, params } = filterOptions.parse(options)
+    const { where, params, ...control } = filterOptions.parse(options)
     const filter = checked(() => toFilter(where, params))
-    if (filter === undefined) return native.collectionState(this.#collection).size
-    return native.countPoints(this.#collection, filter)
+    return cancellable(control, async token =>
+      filter === undefined
+        ? native.collectionState(this.#collection).size
+        : native.countPoints(this.#collection, filter, token),
+    )
   }
 
   /** All points as of the moment at which iteration begins, or those that a filter admits, in no particular order. */
   async *scan(options?: ScanOptions<F>): AsyncGenerator<StoredPoint<P>, void, undefined> {
-    const { select, where, params, batchSize = 256 } = scanOptions.parse(options)
-    const { payload, vector } = checked(() => selected(select))
+    const { select, where, params, batchSize = 256, ...control } = scanOptions.parse(options)
+    const { payload, vector, properties } = checked(() => selected(select))
     const filter = checked(() => toFilter(where, params))
-    const scan = await native.openScan(this.#collection, filter)
+    const scan = await cancellable(control, token =>
+      native.openScan(this.#collection, filter, token),
+    )
     try {
       for (;;) {
+        if (control.signal?.aborted) throw control.signal.reason
         const points = native.readScan(scan, batchSize, payload, vector)
-        const batch = pointsOf<P>(points, this.dimension, this.#fields)
+        const batch = pointsOf<P>(points, this.dimension, this.#fields, properties)
         for (const point of batch) {
           if (point !== undefined) yield point
         }
@@ -248,14 +273,19 @@ export class Collection<F extends Fields = any, P extends Payload = PayloadOf<F>
    * @returns Hits by ascending distance; fewer than `k` if there are fewer.
    * @throws {VitrineError} `ERR_DIMENSION`, `ERR_VECTOR`, `ERR_FILTER`, `ERR_TIMEOUT`.
    */
-  async search(query: Vectors, options: CollectionSearchOptions<F>): Promise<Hit<P>[]> {
-    const { control, args } = this.#request(query, options)
+  async search(query: Vectors, options: CollectionSearchOptions<F>): Promise<Hits<P>> {
+    const { profile, ...request } = this.#request(query, options)
+    if (profile) {
+      const { hits, ...profile } = await this.#analyze(request)
+      return Object.defineProperty(hits, 'profile', { value: profile })
+    }
+    const { control, args, properties } = request
     const found = await cancellable(control, token => native.searchCollection(...args, token))
-    return this.#hits(found)
+    return this.#hits(found, properties)
   }
 
   /** Many searches at a time. @param queries - `[n * dimension]`, row-major. */
-  async searchBatch(queries: Vectors, options: CollectionSearchOptions<F>): Promise<Hit<P>[][]> {
+  async searchBatch(queries: Vectors, options: CollectionSearchOptions<F>): Promise<Hits<P>[]> {
     const vectors = checked(() => toVectors(queries))
     const length = lengthOf(vectors)
     if (length % this.dimension !== 0) {
@@ -264,7 +294,7 @@ export class Collection<F extends Fields = any, P extends Payload = PayloadOf<F>
         `${length} components are no whole number of vectors of ${this.dimension}`,
       )
     }
-    const searches: Promise<Hit<P>[]>[] = []
+    const searches: Promise<Hits<P>>[] = []
     for (let at = 0; at < length; at += this.dimension) {
       searches.push(this.search(vectors.subarray(at, at + this.dimension), options))
     }
@@ -286,11 +316,7 @@ export class Collection<F extends Fields = any, P extends Payload = PayloadOf<F>
     query: Vectors,
     options: CollectionSearchOptions<F>,
   ): Promise<CollectionSearchAnalysis<P>> {
-    const { control, args } = this.#request(query, options)
-    const found = await cancellable(control, token => native.analyzeCollection(...args, token))
-    const { plan, estimatedShare, share, counters, nanoseconds } = found
-    const hits = this.#hits(found)
-    return { hits, plan: { ...plan, estimatedShare, share }, counters, nanoseconds }
+    return this.#analyze(this.#request(query, options))
   }
 
   /**
@@ -298,7 +324,7 @@ export class Collection<F extends Fields = any, P extends Payload = PayloadOf<F>
    * mean of the former minus the mean of the latter. The examples themselves are left out.
    * @throws {VitrineError} `ERR_NOT_FOUND` names an example that is not there; as `search`.
    */
-  async recommend(options: RecommendOptions<F>): Promise<Hit<P>[]> {
+  async recommend(options: RecommendOptions<F>): Promise<Hits<P>> {
     const { positive, negative = [], k, ...search } = recommendOptions.parse(options)
     const liked = checked(() => toKeys(positive))
     const disliked = checked(() => toKeys(negative))
@@ -319,7 +345,11 @@ export class Collection<F extends Fields = any, P extends Payload = PayloadOf<F>
     const examples = new Set(ids)
     const most = Math.min(k + examples.size, 10_000)
     const hits = await this.search(query, { ...search, k: most } as CollectionSearchOptions<F>)
-    return hits.filter(hit => !examples.has(hit.id)).slice(0, k)
+    const others: Hits<P> = hits.filter(hit => !examples.has(hit.id)).slice(0, k)
+    const { profile } = hits
+    return profile === undefined
+      ? others
+      : Object.defineProperty(others, 'profile', { value: profile })
   }
 
   /**
@@ -349,21 +379,41 @@ export class Collection<F extends Fields = any, P extends Payload = PayloadOf<F>
   }
 
   /** The arguments of a search, as the binding takes them. */
-  #request(query: Vectors, options: CollectionSearchOptions<F>) {
+  #request(
+    query: Vectors,
+    options: CollectionSearchOptions<F>,
+  ): SearchRequest & { readonly profile: boolean } {
     const parsed = collectionSearchOptions.parse(options)
     const { k, ef, exact = false, select, where, params, signal, timeoutMs } = parsed
-    const { payload, vector } = checked(() => selected(select))
+    const { payload, vector, properties } = checked(() => selected(select))
     const filter = checked(() => toFilter(where, params))
     const vectors = checked(() => toVectors(query))
     return {
+      profile: parsed.profile ?? false,
+      properties,
       control: signal === undefined ? {} : { signal },
-      args: [this.#collection, vectors, k, ef, exact, payload, vector, timeoutMs, filter] as const,
+      args: [this.#collection, vectors, k, ef, exact, payload, vector, timeoutMs, filter],
     }
   }
 
-  #hits(found: NativePoints & { readonly distances: readonly number[] }): Hit<P>[] {
-    const hits: Hit<P>[] = []
-    for (const [i, point] of pointsOf<P>(found, this.dimension, this.#fields).entries()) {
+  async #analyze({
+    control,
+    args,
+    properties,
+  }: SearchRequest): Promise<CollectionSearchAnalysis<P> & { readonly hits: Hits<P> }> {
+    const found = await cancellable(control, token => native.analyzeCollection(...args, token))
+    const { plan, estimatedShare, share, counters, nanoseconds } = found
+    const hits = this.#hits(found, properties)
+    return { hits, plan: { ...plan, estimatedShare, share }, counters, nanoseconds }
+  }
+
+  #hits(
+    found: NativePoints & { readonly distances: readonly number[] },
+    properties: readonly string[] | undefined,
+  ): Hits<P> {
+    const hits: Hits<P> = []
+    const points = pointsOf<P>(found, this.dimension, this.#fields, properties)
+    for (const [i, point] of points.entries()) {
       if (point !== undefined) hits.push({ ...point, distance: found.distances[i] ?? Number.NaN })
     }
     return hits
@@ -384,14 +434,14 @@ export class Collection<F extends Fields = any, P extends Payload = PayloadOf<F>
   }
 
   async #write(
-    { idempotencyKey, signal }: CollectionWriteOptions,
+    { idempotencyKey, ...control }: CollectionWriteOptions,
     fill: (transaction: TransactionHandle) => void,
   ): Promise<NativeAck> {
     const transaction = native.createTransaction(this.#database)
     if (idempotencyKey !== undefined) native.setIdempotencyKey(transaction, idempotencyKey)
     checked(() => fill(transaction))
-    return cancellable(signal === undefined ? {} : { signal }, token =>
-      native.commitTransaction(transaction, token),
+    return cancellable(controlOf(control), token =>
+      native.commitTransaction(transaction, token, control.timeoutMs),
     )
   }
 }

@@ -1,5 +1,5 @@
 import { type Fields, toFields } from './fields.ts'
-import type { Metric } from './index-options.ts'
+import type { Metric, Quantization } from './index-options.ts'
 import { abortSignal, boolean, integer, OptionParser, oneOf, text } from './options.ts'
 import type { PointId, Select } from './points.ts'
 import type { Where } from './where.ts'
@@ -26,6 +26,11 @@ export interface DatabaseOptions {
   readonly maxMemoryBytes?: number
   /** Writes that would take more are refused with `ERR_TOO_LARGE`. */
   readonly maxDiskBytes?: number
+  /**
+   * How fast files that nobody reads are looked at in the background, so that damage is found while memory has everything, and
+   * healed: bytes a second, default 8,000,000; 0 switches it off. A pass comes a minute after opening, and an hour after the last one.
+   */
+  readonly scrubBytesPerSecond?: number
   /** Of the pool, for one write; default: as many as the processor runs at once. */
   readonly threads?: number
 }
@@ -37,7 +42,8 @@ export interface CollectionConfig<F extends Fields = Fields> {
   /** Default `'l2'`. */
   readonly metric?: Metric
   readonly type?: 'f32'
-  readonly quantization?: 'none'
+  /** What searches compare before they rank by exact distances; default `'auto'`. */
+  readonly quantization?: Quantization
   /** Degree parameter of the graph, 2 … 128, default 16. */
   readonly m?: number
   /** 1 … 16,384, default 200. */
@@ -60,6 +66,7 @@ export interface DatabaseMemoryUsage {
   readonly total: number
   readonly vectors: number
   readonly graph: number
+  readonly codes: number
   readonly ids: number
   readonly payloads: number
   /** What filters are computed from. */
@@ -75,13 +82,35 @@ export interface DiskUsage {
   readonly previous: number
 }
 
+/** What every asynchronous method takes. */
+export interface CallOptions {
+  /** Aborting it rejects with its reason; of what was begun then nothing is known but that it ends. */
+  readonly signal?: AbortSignal
+}
+
 /** What verification found to be damaged. */
 export interface Damage {
   readonly path: string
   readonly what: string
 }
 
+/** A message of the diagnostics channel `vitrine:damage`. */
+export interface DamageEvent extends Damage {
+  /** The name of the database. */
+  readonly database: string
+}
+
+/** What `verify` found: nothing where everything is whole. */
+export type VerifyReport = readonly Damage[]
+
 export interface TransactionOptions {
+  /** Aborting it before the write's turn comes leaves everything as it is. */
+  readonly signal?: AbortSignal
+  /**
+   * `ERR_TIMEOUT` after so many milliseconds, 1 … 2^31. `details.outcome` says `'not_applied'` of a write that was still waiting for its
+   * turn, and `'unknown'` of one that was on its way to the device.
+   */
+  readonly timeoutMs?: number
   /**
    * Of several transactions with the same key only the first is done, for ten minutes or a million writes: so that one
    * whose outcome is unknown can be tried again.
@@ -89,17 +118,14 @@ export interface TransactionOptions {
   readonly idempotencyKey?: string
 }
 
-export interface CollectionWriteOptions extends TransactionOptions {
-  /** Aborting it before the write's turn comes leaves everything as it is. */
-  readonly signal?: AbortSignal
-}
+export type CollectionWriteOptions = TransactionOptions
 
-export interface ReadOptions {
+export interface ReadOptions extends CallOptions {
   readonly select?: Select
 }
 
 /** Which points count: all of them without `where`. */
-export interface FilterOptions<F extends Fields = Fields> {
+export interface FilterOptions<F extends Fields = Fields> extends CallOptions {
   /** An object, or a condition of SQL: `"lang = 'en' AND year >= ?"`. */
   readonly where?: Where<F> | string
   /** What the `?` of SQL text stand for, in their order. */
@@ -120,7 +146,8 @@ export interface CollectionSearchOptions<F extends Fields = Fields>
   readonly ef?: number
   /** Compute every distance instead of walking the graph. */
   readonly exact?: boolean
-  readonly signal?: AbortSignal
+  /** Lets the array of hits have a property `profile`: what the search did, and how long it took. */
+  readonly profile?: boolean
   /** `ERR_TIMEOUT` after so many milliseconds. */
   readonly timeoutMs?: number
 }
@@ -145,6 +172,7 @@ export const databaseOptions = new OptionParser<Required<DatabaseOptions>>('Data
   maxMemoryBytes: bytes,
   maxDiskBytes: bytes,
   threads: integer(1, 1024),
+  scrubBytesPerSecond: integer(0, Number.MAX_SAFE_INTEGER),
 })
 
 export const collectionConfig = new OptionParser<Required<CollectionConfig>, 'dimension'>(
@@ -153,7 +181,7 @@ export const collectionConfig = new OptionParser<Required<CollectionConfig>, 'di
     dimension: integer(1, 65_536),
     metric: oneOf('l2', 'cosine', 'ip'),
     type: oneOf('f32'),
-    quantization: oneOf('none'),
+    quantization: oneOf('none', 'sq8', 'rq4', 'auto'),
     m: integer(2, 128),
     efConstruction: integer(1, 16_384),
     fields: toFields,
@@ -161,24 +189,36 @@ export const collectionConfig = new OptionParser<Required<CollectionConfig>, 'di
   ['dimension'],
 )
 
+const timeoutMs = integer(1, 2 ** 31)
+const writeRules = { idempotencyKey: text, signal: abortSignal, timeoutMs }
+
 export const collectionWriteOptions = new OptionParser<Required<CollectionWriteOptions>>(
   'a write',
-  { idempotencyKey: text, signal: abortSignal },
+  writeRules,
 )
 
-export const transactionOptions = new OptionParser<Required<TransactionOptions>>('transaction', {
-  idempotencyKey: text,
+export const transactionOptions = new OptionParser<Required<TransactionOptions>>(
+  'transaction',
+  writeRules,
+)
+
+export const callOptions = new OptionParser<Required<CallOptions>>('this call', {
+  signal: abortSignal,
 })
 
-export const readOptions = new OptionParser<Required<ReadOptions>>('a read', { select: any })
+export const readOptions = new OptionParser<Required<ReadOptions>>('a read', {
+  select: any,
+  signal: abortSignal,
+})
 
 export const filterOptions = new OptionParser<Required<FilterOptions>>('count', {
   where: any,
   params: any,
+  signal: abortSignal,
 })
 
 /** What `delete` takes in place of ids. */
-export const deletion = new OptionParser<Required<FilterOptions>, 'where'>(
+export const deletion = new OptionParser<Required<Omit<FilterOptions, 'signal'>>, 'where'>(
   'delete',
   { where: any, params: any },
   ['where'],
@@ -188,6 +228,7 @@ export const scanOptions = new OptionParser<Required<ScanOptions>>('scan', {
   select: any,
   where: any,
   params: any,
+  signal: abortSignal,
   batchSize: integer(1, 100_000),
 })
 
@@ -198,8 +239,9 @@ const searchRules = {
   select: any,
   where: any,
   params: any,
+  profile: boolean,
   signal: abortSignal,
-  timeoutMs: integer(1, 2 ** 31),
+  timeoutMs,
 }
 
 export const collectionSearchOptions = new OptionParser<Required<CollectionSearchOptions>, 'k'>(

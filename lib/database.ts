@@ -1,17 +1,22 @@
+import { channel } from 'node:diagnostics_channel'
 import { basename, resolve } from 'node:path'
-import { type DatabaseHandle, native, version } from './binding.ts'
+import { type CancelToken, type DatabaseHandle, native, version } from './binding.ts'
+import { cancellable, controlOf } from './cancellation.ts'
 import { Collection, OpenedCollection } from './collection.ts'
 import {
+  type CallOptions,
   type CollectionConfig,
   type CollectionInfo,
+  callOptions,
   collectionConfig,
-  type Damage,
+  type DamageEvent,
   type DatabaseMemoryUsage,
   type DatabaseOptions,
   type DiskUsage,
   databaseOptions,
   type TransactionOptions,
   transactionOptions,
+  type VerifyReport,
 } from './database-options.ts'
 import { checked, describe, VitrineError } from './errors.ts'
 import type { Fields, NoFields, PayloadOf } from './fields.ts'
@@ -85,15 +90,17 @@ export class Database {
       parsed.maxDiskBytes,
       parsed.threads,
       `vitrine ${version}`,
+      parsed.scrubBytesPerSecond,
     )
+    if (folder !== '') native.watchDatabase(handle, publishDamage(name))
     const opened = new OpenedDatabase(handle, folder === '' ? path : folder, name, readOnly)
     return new Database(opened as never)
   }
 
   /** Makes a database in `to`, an empty folder or none, of the backup in `from`. */
-  static async restore(from: string, to: string): Promise<void> {
+  static async restore(from: string, to: string, options?: CallOptions): Promise<void> {
     const [source, target] = checked(() => [absolute(from), absolute(to)] as const)
-    return native.restoreBackup(source, target, `vitrine ${version}`)
+    return call(options, token => native.restoreBackup(source, target, `vitrine ${version}`, token))
   }
 
   /**
@@ -104,17 +111,23 @@ export class Database {
   async createCollection<const F extends Fields = NoFields, P extends Payload = PayloadOf<F>>(
     name: string,
     config: CollectionConfig<F>,
+    options?: CallOptions,
   ): Promise<Collection<F, P>> {
     const parsed = collectionConfig.parse(config)
     const { dimension, metric = 'l2', m, efConstruction, fields = {} } = parsed
-    const collection = await native.createCollection(
-      this.#handle,
-      name,
-      dimension,
-      metric,
-      m,
-      efConstruction,
-      Object.entries(fields).flat(),
+    const { quantization = 'auto' } = parsed
+    const collection = await call(options, token =>
+      native.createCollection(
+        this.#handle,
+        name,
+        dimension,
+        metric,
+        m,
+        efConstruction,
+        Object.entries(fields).flat(),
+        quantization,
+        token,
+      ),
     )
     return new Collection<F, P>(new OpenedCollection(this.#handle, collection))
   }
@@ -137,17 +150,17 @@ export class Database {
     return native.listAliases(this.#handle)
   }
 
-  async dropCollection(name: string): Promise<void> {
-    return native.dropCollection(this.#handle, name)
+  async dropCollection(name: string, options?: CallOptions): Promise<void> {
+    return call(options, token => native.dropCollection(this.#handle, name, token))
   }
 
   /** Lets `alias` stand for a collection from now on, in one step when it stood for another one. */
-  async setAlias(alias: string, name: string): Promise<void> {
-    return native.setAlias(this.#handle, alias, name)
+  async setAlias(alias: string, name: string, options?: CallOptions): Promise<void> {
+    return call(options, token => native.setAlias(this.#handle, alias, name, token))
   }
 
-  async dropAlias(alias: string): Promise<void> {
-    return native.dropAlias(this.#handle, alias)
+  async dropAlias(alias: string, options?: CallOptions): Promise<void> {
+    return call(options, token => native.dropAlias(this.#handle, alias, token))
   }
 
   /**
@@ -158,7 +171,7 @@ export class Database {
     build: (transaction: Transaction) => void,
     options?: TransactionOptions,
   ): Promise<Ack> {
-    const { idempotencyKey } = transactionOptions.parse(options)
+    const { idempotencyKey, ...control } = transactionOptions.parse(options)
     if (typeof build !== 'function') {
       throw new VitrineError('ERR_ARGUMENT', `build must be a function, not ${describe(build)}`)
     }
@@ -168,33 +181,43 @@ export class Database {
     if (typeof returned === 'object' && returned !== null && 'then' in returned) {
       throw new VitrineError('ERR_ARGUMENT', 'build must gather its writes before it returns')
     }
-    return ackOf(await native.commitTransaction(transaction, undefined))
+    return ackOf(
+      await cancellable(controlOf(control), token =>
+        native.commitTransaction(transaction, token, control.timeoutMs),
+      ),
+    )
   }
 
   /** Resolves when every write that has resolved outlives a power cut. */
-  async flush(): Promise<void> {
-    return native.flushDatabase(this.#handle)
+  async flush(options?: CallOptions): Promise<void> {
+    return call(options, token => native.flushDatabase(this.#handle, token))
   }
 
   /**
    * Writes the state to new files and forgets the log before. Brings a database back to life whose log
    * failed.
    */
-  async checkpoint(): Promise<void> {
-    return native.checkpointDatabase(this.#handle)
+  async checkpoint(options?: CallOptions): Promise<void> {
+    return call(options, token => native.checkpointDatabase(this.#handle, token))
   }
 
   /** Writes the state as a database of its own into an empty folder, while others write. */
-  async backup(folder: string): Promise<void> {
-    return native.backupDatabase(
-      this.#handle,
-      checked(() => absolute(folder)),
-    )
+  async backup(folder: string, options?: CallOptions): Promise<void> {
+    const target = checked(() => absolute(folder))
+    return call(options, token => native.backupDatabase(this.#handle, target, token))
   }
 
   /** Reads every byte of every file that counts, and every link. @returns What is damaged. */
-  async verify(): Promise<Damage[]> {
-    return native.verifyDatabase(this.#handle)
+  async verify(options?: CallOptions): Promise<VerifyReport> {
+    return call(options, token => native.verifyDatabase(this.#handle, token))
+  }
+
+  /**
+   * Reads every file that counts as the device holds it, as is done in the background too, and writes anew from memory what is damaged.
+   * @returns What was damaged, and is not any more.
+   */
+  async scrub(options?: CallOptions): Promise<VerifyReport> {
+    return call(options, token => native.scrubDatabase(this.#handle, token))
   }
 
   /** Whether a damaged file has been found and is not replaced yet: searches may be exact, and slower. */
@@ -214,9 +237,9 @@ export class Database {
 
   memoryUsage(): DatabaseMemoryUsage {
     const usage = native.databaseUsage(this.#handle)
-    const { vectors, graph, ids, payloads, fields, other } = usage
-    const total = vectors + graph + ids + payloads + fields + other
-    return { total, vectors, graph, ids, payloads, fields, other }
+    const { vectors, graph, codes, ids, payloads, fields, other } = usage
+    const total = vectors + graph + codes + ids + payloads + fields + other
+    return { total, vectors, graph, codes, ids, payloads, fields, other }
   }
 
   diskUsage(): DiskUsage {
@@ -234,6 +257,26 @@ export class Database {
   async [Symbol.asyncDispose](): Promise<void> {
     return this.close()
   }
+}
+
+/** Where damage is published that scrubbing finds, as a {@link DamageEvent}. */
+const damageChannel = channel('vitrine:damage')
+
+/** Holds nothing of the database, which may be collected. */
+function publishDamage(database: string) {
+  return (path: string, what: string) => {
+    if (damageChannel.hasSubscribers) {
+      damageChannel.publish({ database, path, what } satisfies DamageEvent)
+    }
+  }
+}
+
+/** Runs what `options.signal` cancels. */
+async function call<T>(
+  options: CallOptions | undefined,
+  start: (token: CancelToken | undefined) => Promise<T>,
+): Promise<T> {
+  return cancellable(callOptions.parse(options), start)
 }
 
 function absolute(path: unknown): string {

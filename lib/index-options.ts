@@ -98,7 +98,7 @@ export const indexOptions = new OptionParser<Required<IndexOptions<IdType>>, 'di
   ['dimension'],
 )
 
-export const writeOptions = new OptionParser<Required<Control>>('a write', {
+export const writeOptions = new OptionParser<Required<Omit<Control, 'timeoutMs'>>>('a write', {
   signal: abortSignal,
   onProgress: callback<OnProgress>(),
 })

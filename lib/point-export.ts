@@ -43,7 +43,7 @@ export async function exportPoints(
     files.push(file)
     return file
   }
-  const scan = await native.openScan(collection, undefined)
+  const scan = await native.openScan(collection, undefined, undefined)
   try {
     const beside = metadata === undefined ? undefined : await create(metadata)
     const file = await create(path)

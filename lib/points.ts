@@ -41,19 +41,30 @@ export interface Hit<P extends Payload = Payload> extends StoredPoint<P> {
   readonly distance: number
 }
 
-/** A search of a collection, with what it did and how long it took. */
-export interface CollectionSearchAnalysis<P extends Payload = Payload> {
-  readonly hits: readonly Hit<P>[]
+/** What a search of a collection did, and how long it took. */
+export interface CollectionSearchProfile {
   readonly plan: CollectionSearchPlan
   readonly counters: SearchCounters
   /** On the thread that searched, without waiting. */
   readonly nanoseconds: number
 }
 
-/** What a reader wants besides the id; the payload alone unless said otherwise. */
+/** Hits, nearest first; with what the search did if it was asked for. */
+export interface Hits<P extends Payload = Payload> extends Array<Hit<P>> {
+  /** Of a search with `profile: true`; not enumerable. */
+  readonly profile?: CollectionSearchProfile
+}
+
+/** A search of a collection, with what it did and how long it took. */
+export interface CollectionSearchAnalysis<P extends Payload = Payload>
+  extends CollectionSearchProfile {
+  readonly hits: readonly Hit<P>[]
+}
+
+/** What a reader wants besides the id; the payload alone unless said otherwise, and of it perhaps only some properties. */
 export type Select =
   | readonly ('payload' | 'vector')[]
-  | { readonly payload?: boolean; readonly vector?: boolean }
+  | { readonly payload?: boolean | readonly string[]; readonly vector?: boolean }
 
 /** That a write was done. */
 export interface Ack {
@@ -67,17 +78,24 @@ export function ackOf({ lsn, durable }: NativeAck): Ack {
   return { lsn, durable }
 }
 
-/** Which of both a selection names. */
-export function selected(select: unknown): { payload: boolean; vector: boolean } {
-  if (select === undefined) return { payload: true, vector: false }
+export interface Selected {
+  readonly payload: boolean
+  readonly vector: boolean
+  /** Of the payload; all without. */
+  readonly properties: readonly string[] | undefined
+}
+
+/** What a selection names. */
+export function selected(select: unknown): Selected {
+  if (select === undefined) return { payload: true, vector: false, properties: undefined }
   const wrong = () =>
     new VitrineError(
       'ERR_OPTION',
-      `select must be an array of 'payload' and 'vector', or { payload, vector }, not ${describe(select)}`,
+      `select must be an array of 'payload' and 'vector', or { payload, vector }, where payload may be an array of names, not ${describe(select)}`,
       { details: { option: 'select' } },
     )
   if (typeof select !== 'object' || select === null) throw wrong()
-  const chosen = { payload: false, vector: false }
+  const chosen = { payload: false, vector: false, properties: undefined as string[] | undefined }
   if (Array.isArray(select)) {
     for (const name of select as unknown[]) {
       if (name !== 'payload' && name !== 'vector') throw wrong()
@@ -86,6 +104,13 @@ export function selected(select: unknown): { payload: boolean; vector: boolean }
     return chosen
   }
   for (const [name, wanted] of Object.entries(select)) {
+    if (name === 'payload' && Array.isArray(wanted)) {
+      const names: unknown[] = Array.from(wanted)
+      if (!names.every(one => typeof one === 'string')) throw wrong()
+      chosen.payload = true
+      chosen.properties = names
+      continue
+    }
     if ((name !== 'payload' && name !== 'vector') || typeof wanted !== 'boolean') throw wrong()
     chosen[name] = wanted
   }
@@ -240,12 +265,23 @@ function fromArray(
   return { keys, vectors, payloads }
 }
 
+/** Those of the properties that are there. */
+function pick<P extends Payload>(payload: P, properties: readonly string[]): P {
+  const chosen = Object.entries(payload).filter(([name]) => properties.includes(name))
+  return Object.fromEntries(chosen) as P
+}
+
 /** What the binding read, as points; nothing where there is none. */
 export function pointsOf<P extends Payload>(
   { keys, payloads, vectors }: NativePoints,
   dimension: number,
   fields: () => Fields,
+  properties?: readonly string[],
 ): (StoredPoint<P> | undefined)[] {
+  const read = (text: string) => {
+    const payload = fromPayload<P>(text, fields)
+    return properties === undefined ? payload : pick(payload, properties)
+  }
   const points: (StoredPoint<P> | undefined)[] = []
   for (let i = 0; i < keys.length; i++) {
     const id = keys[i]
@@ -255,7 +291,7 @@ export function pointsOf<P extends Payload>(
         ? undefined
         : {
             id,
-            ...(text !== undefined && { payload: fromPayload<P>(text, fields) }),
+            ...(text !== undefined && { payload: read(text) }),
             ...(vectors !== undefined && {
               vector: vectors.slice(i * dimension, (i + 1) * dimension),
             }),

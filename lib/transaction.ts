@@ -17,7 +17,7 @@ import {
 import { toRequiredFilter } from './where.ts'
 
 /** The points that `delete` removes, when they are not named by their ids. */
-export type Deletion<F extends Fields = Fields> = FilterOptions<F> & {
+export type Deletion<F extends Fields = Fields> = Omit<FilterOptions<F>, 'signal'> & {
   readonly where: NonNullable<FilterOptions<F>['where']>
 }
 

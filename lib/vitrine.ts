@@ -6,11 +6,13 @@ export type { OnProgress } from './cancellation.ts'
 export { Collection } from './collection.ts'
 export { Database } from './database.ts'
 export type {
+  CallOptions,
   CollectionConfig,
   CollectionInfo,
   CollectionSearchOptions,
   CollectionWriteOptions,
   Damage,
+  DamageEvent,
   DatabaseMemoryUsage,
   DatabaseOptions,
   DiskUsage,
@@ -20,6 +22,7 @@ export type {
   RecommendOptions,
   ScanOptions,
   TransactionOptions,
+  VerifyReport,
 } from './database-options.ts'
 export { type ErrorCode, type ErrorDetails, VitrineError } from './errors.ts'
 export type { DateValue, Fields, FieldType, FieldValue, NoFields, PayloadOf } from './fields.ts'
@@ -36,8 +39,10 @@ export type {
 export type {
   Ack,
   CollectionSearchAnalysis,
+  CollectionSearchProfile,
   Columns,
   Hit,
+  Hits,
   Payload,
   Point,
   PointId,

@@ -2,6 +2,7 @@
   "variables": {
     "vitrine_engine_sources": [
       "native/base/crc32c.cc",
+      "native/base/idle_thread.cc",
       "native/base/iso_date.cc",
       "native/base/json_reader.cc",
       "native/base/pages.cc",
@@ -17,6 +18,7 @@
       "native/engine/database_catalog.cc",
       "native/engine/database_checkpoint.cc",
       "native/engine/database_open.cc",
+      "native/engine/database_verify.cc",
       "native/engine/database_write.cc",
       "native/engine/entry_set.cc",
       "native/engine/field.cc",
@@ -84,6 +86,7 @@
       "native/storage/log_reader.cc",
       "native/storage/log_writer.cc",
       "native/storage/manifest.cc",
+      "native/storage/paced_files.cc",
       "native/storage/posix_file_lock.cc",
       "native/storage/posix_file_system.cc",
       "native/storage/replaced_file.cc",
@@ -94,9 +97,11 @@
     ],
     "vitrine_binding_sources": [
       "native/binding/addon.cc",
+      "native/binding/catalog_functions.cc",
       "native/binding/collection_functions.cc",
       "native/binding/collection_search_functions.cc",
       "native/binding/completion_queue.cc",
+      "native/binding/damage_events.cc",
       "native/binding/database_functions.cc",
       "native/binding/entry.cc",
       "native/binding/file_functions.cc",

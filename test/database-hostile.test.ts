@@ -30,24 +30,25 @@ afterAll(async () => {
 
 const point = () => ({ id: 'p', vector: Float32Array.of(1, 2), payload: { b: 1 } })
 const columns = () => ({ ids: ['p', 2], vectors: Float32Array.of(1, 2, 3, 4), payloads: [{}, {}] })
-const writes = () => ({ idempotencyKey: 'key', signal: new AbortController().signal })
-const select = () => ({ payload: true, vector: true })
+const signal = () => ({ signal: new AbortController().signal })
+const writes = () => ({ idempotencyKey: 'key', timeoutMs: 60_000, ...signal() })
+const select = () => ({ payload: ['a', 'b'], vector: true })
 const where = () => ({ lang: 'en', $or: [{ year: { $gte: 2020 } }, { at: { $exists: false } }] })
 
 const methods: Record<string, readonly [() => object, string, () => unknown[]]> = {
-  'Database.restore': [() => Database, 'restore', () => ['nowhere', 'restored']],
+  'Database.restore': [() => Database, 'restore', () => ['nowhere', 'restored', signal()]],
   createCollection: [
     () => db,
     'createCollection',
-    () => ['c', { dimension: 2, metric: 'l2', m: 16, fields }],
+    () => ['c', { dimension: 2, metric: 'l2', m: 16, quantization: 'auto', fields }, signal()],
   ],
   collection: [() => db, 'collection', () => ['c']],
   dropCollection: [() => db, 'dropCollection', () => ['nothing']],
   setAlias: [() => db, 'setAlias', () => ['alias', 'c']],
   addField: [() => collection, 'addField', () => ['added', 'number']],
   dropAlias: [() => db, 'dropAlias', () => ['alias']],
-  transaction: [() => db, 'transaction', () => [() => undefined, { idempotencyKey: 'key' }]],
-  backup: [() => db, 'backup', () => ['db']],
+  transaction: [() => db, 'transaction', () => [() => undefined, writes()]],
+  backup: [() => db, 'backup', () => ['db', signal()]],
   upsert: [() => collection, 'upsert', () => [[point()], writes()]],
   'upsert of columns': [() => collection, 'upsert', () => [columns(), writes()]],
   insert: [() => collection, 'insert', () => [[point()], writes()]],
@@ -62,7 +63,16 @@ const methods: Record<string, readonly [() => object, string, () => unknown[]]> 
   count: [() => collection, 'count', () => [{ where: where() }]],
   get: [() => collection, 'get', () => ['p', { select: select() }]],
   getMany: [() => collection, 'getMany', () => [['p', 2], { select: select() }]],
-  has: [() => collection, 'has', () => ['p']],
+  has: [() => collection, 'has', () => ['p', signal()]],
+  'search with a profile': [
+    () => collection,
+    'search',
+    () => [[1, 2], { k: 1, profile: true, ...signal() }],
+  ],
+  flush: [() => db, 'flush', () => [signal()]],
+  checkpoint: [() => db, 'checkpoint', () => [signal()]],
+  scrub: [() => db, 'scrub', () => [signal()]],
+  verify: [() => db, 'verify', () => [signal()]],
   search: [
     () => collection,
     'search',
@@ -163,7 +173,13 @@ describe('a hostile value', () => {
       const found = await Database.open(hostile as string, { readOnly: true }).catch(e => e)
       if (found instanceof Database) await found.close()
       else expectCoded(found, `path = ${value}`)
-      for (const key of [...Object.keys(options), 'intervalMs', 'maxMemoryBytes', 'name']) {
+      for (const key of [
+        ...Object.keys(options),
+        'intervalMs',
+        'maxMemoryBytes',
+        'name',
+        'scrubBytesPerSecond',
+      ]) {
         const what = `${key} = ${value}`
         const opened = await Database.open(join(folder, 'none'), {
           ...options,

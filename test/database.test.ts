@@ -268,7 +268,7 @@ describe('a database', () => {
         dimension: 2,
         metric: 'l2',
         type: 'f32',
-        quantization: 'none',
+        quantization: 'auto',
         m: 8,
         efConstruction: 200,
         fields: {},

@@ -251,7 +251,7 @@ describe('a hostile value in one argument of the addon itself', () => {
   const searchArguments = () => [2, 10, false, filter, 60_000]
   // A database in memory for all calls, and one more for each that closes one.
   const openMemory = () =>
-    native.openDatabase('', 'none', 1000, false, true, false, undefined, undefined, 1, 'test')
+    native.openDatabase('', 'none', 1000, false, true, false, undefined, undefined, 1, 'test', 0)
   let database: DatabaseHandle
   let collection: CollectionHandle
   let scan: ScanHandle
@@ -259,8 +259,18 @@ describe('a hostile value in one argument of the addon itself', () => {
   beforeAll(async () => {
     database = await openMemory()
     closable = await openMemory()
-    collection = await native.createCollection(database, 'c', dimension, 'l2', 4, 8, fields)
-    scan = await native.openScan(collection, where)
+    collection = await native.createCollection(
+      database,
+      'c',
+      dimension,
+      'l2',
+      4,
+      8,
+      fields,
+      'none',
+      undefined,
+    )
+    scan = await native.openScan(collection, where, undefined)
   })
   afterAll(() => native.closeDatabase(database))
   const transaction = () => native.createTransaction(database)
@@ -284,6 +294,7 @@ describe('a hostile value in one argument of the addon itself', () => {
     removePoints: () => [handle, ids(), token(), () => undefined],
     createCancelToken: () => [],
     cancelOperation: () => [token()],
+    expireOperation: () => [token()],
     searchInto: () => [handle, floats(), ...out(), ...searchArguments()],
     search: () => [handle, floats(), ...out(), ...searchArguments(), token()],
     searchBatch: () => [handle, floats(), ...out(), ids(), ...searchArguments(), token()],
@@ -291,38 +302,40 @@ describe('a hostile value in one argument of the addon itself', () => {
     analyze: () => [handle, floats(), ...out(), ...searchArguments(), token()],
     saveIndex: () => [handle, 'saved', 'test', token()],
     loadIndex: () => ['saved', 1, token()],
-    openDatabase: () => ['', 'none', 1000, false, true, false, 2 ** 30, 2 ** 30, 1, 'test'],
+    openDatabase: () => ['', 'none', 1000, false, true, false, 2 ** 30, 2 ** 30, 1, 'test', 0],
     closeDatabase: () => [closable],
     databaseState: () => [database],
     databaseUsage: () => [database],
     listCollections: () => [database],
     listAliases: () => [database],
-    createCollection: () => [database, 'c', dimension, 'l2', 4, 8, fields],
+    createCollection: () => [database, 'c', dimension, 'l2', 4, 8, fields, 'none', token()],
     openCollection: () => [database, 'c'],
-    dropCollection: () => [database, 'none'],
-    addField: () => [collection, 'added', 'date'],
-    setAlias: () => [database, 'alias', 'c'],
-    dropAlias: () => [database, 'alias'],
-    flushDatabase: () => [database],
-    checkpointDatabase: () => [database],
-    backupDatabase: () => [database, 'saved/nowhere'],
-    verifyDatabase: () => [database],
-    restoreBackup: () => ['saved/nowhere', 'saved/nowhere else', 'test'],
+    dropCollection: () => [database, 'none', token()],
+    addField: () => [collection, 'added', 'date', token()],
+    setAlias: () => [database, 'alias', 'c', token()],
+    dropAlias: () => [database, 'alias', token()],
+    flushDatabase: () => [database, token()],
+    checkpointDatabase: () => [database, token()],
+    backupDatabase: () => [database, 'saved/nowhere', token()],
+    verifyDatabase: () => [database, token()],
+    scrubDatabase: () => [database, token()],
+    watchDatabase: () => [database, () => undefined],
+    restoreBackup: () => ['saved/nowhere', 'saved/nowhere else', 'test', token()],
     createTransaction: () => [database],
     putPoints: () => [transaction(), collection, [1], floats(), ['{}'], false],
     setPayload: () => [transaction(), collection, 1, '{}', 1n],
     deletePoints: () => [transaction(), collection, [1, 'x', 2n]],
     deletePointsWhere: () => [transaction(), collection, where],
     setIdempotencyKey: () => [transaction(), 'key'],
-    commitTransaction: () => [transaction(), token()],
+    commitTransaction: () => [transaction(), token(), 60_000],
     collectionState: () => [collection],
     hasPoint: () => [collection, 'x'],
     getPoints: () => [collection, [1, 'x', 2n], true, true],
-    countPoints: () => [collection, where],
+    countPoints: () => [collection, where, token()],
     searchCollection: () => [...collectionSearch(), token()],
     analyzeCollection: () => [...collectionSearch(), token()],
     explainCollection: collectionSearch,
-    openScan: () => [collection, where],
+    openScan: () => [collection, where, token()],
     readScan: () => [scan, 10, true, true],
     closeScan: () => [scan],
   }

@@ -15,6 +15,7 @@ constexpr int64_t kReportStep = int64_t{1} << 16;
 // What an index with few points takes besides what it counts: whole pages, and the memory of its
 // writer. Measured; without it V8 would let thousands of forgotten indexes lie around.
 constexpr int64_t kIndexOverhead = int64_t{128} << 10;
+constexpr std::chrono::milliseconds kDatabaseInterval{50};
 
 class HandleScope {
  public:
@@ -303,6 +304,7 @@ void Addon::Settle(Operation& operation) {
       napi_reject_deferred(env_, pending.deferred, error);
     }
   }
+  if (operation.lane() == Operation::Lane::kDatabase) ReportDatabases();
   if (index == nullptr) return;
   if (!index->closing_) {
     if (operation.lane() == Operation::Lane::kWrite) ReportMemory(*index);
@@ -379,6 +381,26 @@ void Addon::ReportMemory(IndexHandle& index) {
   if (napi_adjust_external_memory(env_, change, &all) == napi_ok) index.reported_bytes_ = bytes;
 }
 
+void Addon::ReportMemory(DatabaseHandle& database) {
+  if (database.closing || database.collected) return;
+  const auto shares = static_cast<int64_t>(database.database->shares());
+  const int64_t bytes =
+      kIndexOverhead + static_cast<int64_t>((**database.database).memory().total()) / shares;
+  const int64_t change = bytes - database.reported_bytes;
+  if (change < kReportStep && change > -kReportStep) return;
+  database.ReportMemory(env_, bytes);
+}
+
+// Now and then: it looks at every collection.
+void Addon::ReportDatabases() {
+  const auto now = std::chrono::steady_clock::now();
+  if (now < look_at_databases_) return;
+  look_at_databases_ = now + kDatabaseInterval;
+  for (const auto& weak : databases_) {
+    if (const auto database = weak.lock()) ReportMemory(*database);
+  }
+}
+
 void Addon::Own(std::weak_ptr<DatabaseHandle> database) {
   std::erase_if(databases_, [](const auto& one) { return one.expired(); });
   databases_.push_back(std::move(database));
@@ -424,6 +446,7 @@ void Addon::Shutdown() {
     const std::shared_ptr<DatabaseHandle> database = weak.lock();
     if (database == nullptr) continue;
     database->closing = true;
+    database->StopEvents();
     database->database.reset();
   }
   pool_.reset();

@@ -3,6 +3,7 @@
 #include <node_api.h>
 
 #include <array>
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -60,6 +61,8 @@ class Addon {
   Result<napi_value> Close(const std::shared_ptr<IndexHandle>& index);
   // Tells V8 how much memory the index takes.
   void ReportMemory(IndexHandle& index);
+  // The same of a database, whose environments share it.
+  void ReportMemory(DatabaseHandle& database);
 
   // Lets a database end with the environment, if nobody closes it before.
   void Own(std::weak_ptr<DatabaseHandle> database);
@@ -91,6 +94,7 @@ class Addon {
   void Queued(const Operation& operation);
   void Settle(Operation& operation);
   void CallProgress(Operation& operation);
+  void ReportDatabases();
   void ReleaseWhenIdle(const std::shared_ptr<IndexHandle>& index);
   void Released(IndexHandle& index);
   void SetReferenced(bool referenced);
@@ -104,6 +108,8 @@ class Addon {
   // Its promises, and with them the process's wish to stay alive.
   std::unordered_map<const Operation*, Pending> pending_;
   std::vector<std::weak_ptr<DatabaseHandle>> databases_;
+  // When it is looked again at what databases take.
+  std::chrono::steady_clock::time_point look_at_databases_;
   bool ended_ = false;
   std::vector<float> query_buffer_;
   std::vector<Hit> hit_buffer_;

@@ -94,7 +94,7 @@ Status ReadWhere(Call& call, size_t argument, const Collection& collection,
 }
 
 // collectionState(collection: CollectionHandle): { name: string, metric: string,
-//   dimension: number, m: number, efConstruction: number, size: number,
+//   quantization: string, dimension: number, m: number, efConstruction: number, size: number,
 //   fields: Record<string, FieldType> }
 Result<napi_value> CollectionState(Call& call) {
   const auto handle = ReadOpenCollection(call, 0);
@@ -110,6 +110,11 @@ Result<napi_value> CollectionState(Call& call) {
       MakeString(call.env, kMetricNames[static_cast<size_t>(config.metric)]);
   if (!metric.ok()) return metric.status();
   VITRINE_RETURN_IF_JS_ERROR(napi_set_named_property(call.env, state, "metric", *metric));
+  const Result<napi_value> quantization =
+      MakeString(call.env, kQuantizationNames[static_cast<size_t>(config.quantization)]);
+  if (!quantization.ok()) return quantization.status();
+  VITRINE_RETURN_IF_JS_ERROR(
+      napi_set_named_property(call.env, state, "quantization", *quantization));
   VITRINE_RETURN_IF_ERROR(
       SetNumbers(call.env, state,
                  {{"dimension", static_cast<double>(config.dimension)},
@@ -122,14 +127,17 @@ Result<napi_value> CollectionState(Call& call) {
   return state;
 }
 
-// countPoints(collection: CollectionHandle, where: string): Promise<number>
+// countPoints(collection: CollectionHandle, where: string, token: CancelToken | undefined):
+//   Promise<number>
 Result<napi_value> CountPoints(Call& call) {
   const auto handle = ReadOpenCollection(call, 0);
   if (!handle.ok()) return handle.status();
   std::optional<Filter> filter;
   VITRINE_RETURN_IF_ERROR(ReadWhere(call, 1, *(*handle)->collection, filter));
   if (!filter) return Status(ErrorCode::kArgument, "where must be a string, not undefined");
-  return call.addon.Start(std::make_shared<PointCount>(**handle, std::move(*filter)));
+  StartOptions options;
+  VITRINE_RETURN_IF_ERROR(ReadToken(call, 2, options));
+  return call.addon.Start(std::make_shared<PointCount>(**handle, std::move(*filter)), options);
 }
 
 // hasPoint(collection: CollectionHandle, key: string | number | bigint): boolean
@@ -182,13 +190,16 @@ Result<napi_value> GetPoints(Call& call) {
   return arrays.object();
 }
 
-// openScan(collection: CollectionHandle, where: string | undefined): Promise<ScanHandle>
+// openScan(collection: CollectionHandle, where: string | undefined,
+//   token: CancelToken | undefined): Promise<ScanHandle>
 Result<napi_value> OpenScan(Call& call) {
   const auto handle = ReadOpenCollection(call, 0);
   if (!handle.ok()) return handle.status();
   std::optional<Filter> filter;
   VITRINE_RETURN_IF_ERROR(ReadWhere(call, 1, *(*handle)->collection, filter));
-  return call.addon.Start(std::make_shared<ScanStart>(**handle, std::move(filter)));
+  StartOptions options;
+  VITRINE_RETURN_IF_ERROR(ReadToken(call, 2, options));
+  return call.addon.Start(std::make_shared<ScanStart>(**handle, std::move(filter)), options);
 }
 
 // readScan(scan: ScanHandle, count: number, payload: boolean, vector: boolean):

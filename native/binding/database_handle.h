@@ -5,8 +5,10 @@
 #include <memory>
 #include <optional>
 #include <string_view>
+#include <utility>
 #include <vector>
 
+#include "binding/damage_events.h"
 #include "binding/process_databases.h"
 #include "engine/collection.h"
 #include "engine/transaction.h"
@@ -20,6 +22,24 @@ struct DatabaseHandle {
 
   std::shared_ptr<SharedDatabase> database;
   bool closing = false;
+  std::shared_ptr<DamageEvents> events;  // null when nobody listens
+
+  // Its JavaScript object was closed, or collected: on the JS thread.
+  void StopEvents() {
+    if (events != nullptr) std::exchange(events, nullptr)->Close();
+  }
+  void Collected(napi_env env) {
+    StopEvents();
+    ReportMemory(env, 0);
+    collected = true;
+  }
+  // Tells V8 how many bytes it takes, when that is something else than before.
+  void ReportMemory(napi_env env, int64_t bytes) {
+    int64_t all = 0;
+    napi_adjust_external_memory(env, bytes - std::exchange(reported_bytes, bytes), &all);
+  }
+  int64_t reported_bytes = 0;
+  bool collected = false;
 };
 
 // A collection, and the database that it needs.

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -37,6 +38,7 @@ Result<napi_value> UpsertPoints(Call& call);
 Result<napi_value> RemovePoints(Call& call);
 Result<napi_value> CreateCancelToken(Call& call);
 Result<napi_value> CancelOperation(Call& call);
+Result<napi_value> ExpireOperation(Call& call);
 
 // search_functions.cc
 Result<napi_value> SearchInto(Call& call);
@@ -54,6 +56,15 @@ Result<napi_value> OpenDatabase(Call& call);
 Result<napi_value> CloseDatabase(Call& call);
 Result<napi_value> DatabaseState(Call& call);
 Result<napi_value> DatabaseUsage(Call& call);
+Result<napi_value> FlushDatabase(Call& call);
+Result<napi_value> CheckpointDatabase(Call& call);
+Result<napi_value> BackupDatabase(Call& call);
+Result<napi_value> VerifyDatabase(Call& call);
+Result<napi_value> ScrubDatabase(Call& call);
+Result<napi_value> WatchDatabase(Call& call);
+Result<napi_value> RestoreBackup(Call& call);
+
+// catalog_functions.cc
 Result<napi_value> ListCollections(Call& call);
 Result<napi_value> ListAliases(Call& call);
 Result<napi_value> CreateCollection(Call& call);
@@ -62,11 +73,6 @@ Result<napi_value> DropCollection(Call& call);
 Result<napi_value> AddField(Call& call);
 Result<napi_value> SetAlias(Call& call);
 Result<napi_value> DropAlias(Call& call);
-Result<napi_value> FlushDatabase(Call& call);
-Result<napi_value> CheckpointDatabase(Call& call);
-Result<napi_value> BackupDatabase(Call& call);
-Result<napi_value> VerifyDatabase(Call& call);
-Result<napi_value> RestoreBackup(Call& call);
 
 // transaction_functions.cc
 Result<napi_value> CreateTransaction(Call& call);
@@ -111,9 +117,11 @@ Result<PointKey> ReadKey(napi_env env, napi_value value, std::string& text);
 // A path as the operating system takes it.
 Result<std::string> ReadPath(napi_env env, napi_value value);
 // Starts a write of a database, which resolves as `resolve` says.
+//   timeout  after which it is not begun any more; 0 for none
 using ResolveWrite = std::function<Result<napi_value>(napi_env env, const WriteResult& result)>;
 Result<napi_value> StartWrite(Call& call, const std::shared_ptr<DatabaseHandle>& database,
                               std::variant<Transaction, ConfigurationChange> what,
-                              ResolveWrite resolve, const StartOptions& options);
+                              ResolveWrite resolve, const StartOptions& options,
+                              std::chrono::milliseconds timeout = {});
 
 }  // namespace vitrine

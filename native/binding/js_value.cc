@@ -228,4 +228,11 @@ Status SetNumbers(napi_env env, napi_value object, std::initializer_list<NumberP
   return {};
 }
 
+Status SetProperty(napi_env env, napi_value object, const char* name,
+                   const Result<napi_value>& value) {
+  if (!value.ok()) return value.status();
+  VITRINE_RETURN_IF_JS_ERROR(napi_set_named_property(env, object, name, *value));
+  return {};
+}
+
 }  // namespace vitrine

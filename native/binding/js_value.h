@@ -80,4 +80,8 @@ struct NumberProperty {
 };
 Status SetNumbers(napi_env env, napi_value object, std::initializer_list<NumberProperty> numbers);
 
+// Sets a property to what was made; fails where that did.
+Status SetProperty(napi_env env, napi_value object, const char* name,
+                   const Result<napi_value>& value);
+
 }  // namespace vitrine

@@ -40,9 +40,10 @@ void Operation::Cancel(ErrorCode reason) {
   if (cancelled_.load(std::memory_order_relaxed)) return;
   reason_.store(reason, std::memory_order_relaxed);
   cancelled_.store(true, std::memory_order_relaxed);
-  if (lane_ == Lane::kDatabase || !Claim()) return;
+  std::optional<Status> end = EndEarly(reason);
+  if (!end || !Claim()) return;
   ReleaseInputs();
-  status_ = StatusOf(reason);
+  status_ = std::move(*end);
   completions_->PushFinished(shared_from_this());
 }
 
@@ -71,9 +72,15 @@ void Operation::Finish(Status status) {
 
 bool Operation::Launch(ThreadPool& pool) { return SubmitOperation(pool, shared_from_this()); }
 
-Status Operation::StatusOf(ErrorCode reason) const {
-  return reason == ErrorCode::kClosed ? Status(reason, "the index has been closed")
-                                      : Status(reason, "the operation was cancelled");
+Status Operation::StatusOf(ErrorCode reason) {
+  switch (reason) {
+    case ErrorCode::kClosed:
+      return {reason, "the index has been closed"};
+    case ErrorCode::kTimeout:
+      return {reason, "the operation took longer than timeoutMs"};
+    default:
+      return {reason, "the operation was cancelled"};
+  }
 }
 
 void Operation::ReportProgress(uint64_t done, uint64_t total) {

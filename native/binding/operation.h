@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 
 #include "base/status.h"
@@ -53,8 +54,7 @@ class Operation : public std::enable_shared_from_this<Operation> {
   void Attach(std::shared_ptr<CompletionQueue> completions);
   // Hands it to whoever does it; false when there is no room. On the JS thread.
   [[nodiscard]] virtual bool Launch(ThreadPool& pool);
-  // Ends it with `reason`: at once if it still waits, else soon; a write of a database, whose
-  // outcome must be known, when its turn comes. On the JS thread.
+  // Ends it with `reason`: at once if it still waits, else soon; see EndEarly. On the JS thread.
   void Cancel(ErrorCode reason);
   // On a thread of the pool. Does nothing when it was cancelled before.
   void Run();
@@ -70,10 +70,14 @@ class Operation : public std::enable_shared_from_this<Operation> {
  protected:
   // On a thread of the pool.
   virtual Status Execute() = 0;
+  // What it ends with when it is cancelled and does not run; nothing: it goes on, and ends by
+  // itself. On the JS thread.
+  virtual std::optional<Status> EndEarly(ErrorCode reason) { return StatusOf(reason); }
   // Frees what it was given, for it will not run (again).
   virtual void ReleaseInputs() = 0;
 
   const std::atomic<bool>& cancelled() const { return cancelled_; }
+  static Status StatusOf(ErrorCode reason);
   // Ends an operation that was done elsewhere than in Execute. Any thread; once.
   void Finish(Status status);
   // Tells the environment, now and then, how far it is. On the thread that runs it.
@@ -84,7 +88,6 @@ class Operation : public std::enable_shared_from_this<Operation> {
 
   enum class Phase : uint8_t { kWaiting, kClaimed };
   bool Claim();
-  Status StatusOf(ErrorCode reason) const;
 
   const Lane lane_;
   const std::shared_ptr<IndexHandle> index_;

@@ -23,6 +23,8 @@ class SharedDatabase {
 
   Database& operator*() const { return *database_; }
   Database* operator->() const { return database_.get(); }
+  // About how many have it open. Each share has the engine once, and nobody else for long.
+  size_t shares() const { return static_cast<size_t>(database_.use_count()); }
   // Gives up the share; whoever has the last one closes the database.
   Status Close();
 

@@ -2,6 +2,9 @@
 // log has them.
 
 #include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <optional>
 #include <utility>
 
 #include "base/siphash.h"
@@ -9,6 +12,7 @@
 #include "binding/guard.h"
 #include "binding/handle.h"
 #include "binding/js_value.h"
+#include "binding/option_rules.h"
 
 namespace vitrine {
 namespace {
@@ -33,11 +37,14 @@ class DrainTask final : public Task {
 class DatabaseWrite final : public Operation {
  public:
   DatabaseWrite(std::shared_ptr<SharedDatabase> database,
-                std::variant<Transaction, ConfigurationChange> what, ResolveWrite resolve)
+                std::variant<Transaction, ConfigurationChange> what, ResolveWrite resolve,
+                std::chrono::milliseconds timeout)
       : Operation(Lane::kDatabase, nullptr),
         database_(std::move(database)),
         what_(std::move(what)),
-        resolve_(std::move(resolve)) {}
+        resolve_(std::move(resolve)) {
+    if (timeout.count() > 0) deadline_ = std::chrono::steady_clock::now() + timeout;
+  }
 
   bool Launch(ThreadPool& pool) override {
     auto self = std::static_pointer_cast<DatabaseWrite>(shared_from_this());
@@ -78,9 +85,7 @@ class DatabaseWrite final : public Operation {
       operation_->Finish(status);
       operation_.reset();
     }
-    bool cancelled() const override {
-      return operation_->Operation::cancelled().load(std::memory_order_relaxed);
-    }
+    Status TakeTurn() override { return operation_->TakeTurn(); }
 
    private:
     std::shared_ptr<DatabaseWrite> operation_;
@@ -90,7 +95,29 @@ class DatabaseWrite final : public Operation {
     return {ErrorCode::kInternal, "a write of a database does not run by itself"};
   }
   void ReleaseInputs() override { database_.reset(); }
+  // One that waits for its turn has not begun; of one that has, only a timeout does not wait for
+  // the outcome, which then nobody knows.
+  std::optional<Status> EndEarly(ErrorCode reason) override {
+    Turn waits = Turn::kWaits;
+    if (turn_.compare_exchange_strong(waits, Turn::kNever, std::memory_order_acq_rel)) {
+      return NotApplied(StatusOf(reason));
+    }
+    if (reason == ErrorCode::kTimeout) return UnknownOutcome(StatusOf(reason));
+    return {};
+  }
+  Status TakeTurn() {
+    if (deadline_ && std::chrono::steady_clock::now() >= *deadline_) {
+      return StatusOf(ErrorCode::kTimeout);
+    }
+    Turn waits = Turn::kWaits;
+    if (turn_.compare_exchange_strong(waits, Turn::kTaken, std::memory_order_acq_rel)) return {};
+    return StatusOf(ErrorCode::kCancelled);
+  }
 
+  enum class Turn : uint8_t { kWaits, kTaken, kNever };
+  // Acquire and release: who moves it away from kWaits decides, the JS thread or who writes.
+  std::atomic<Turn> turn_{Turn::kWaits};
+  std::optional<std::chrono::steady_clock::time_point> deadline_;
   std::shared_ptr<SharedDatabase> database_;
   std::variant<Transaction, ConfigurationChange> what_;
   const ResolveWrite resolve_;
@@ -141,10 +168,11 @@ Result<Target> ReadTarget(Call& call) {
 
 Result<napi_value> StartWrite(Call& call, const std::shared_ptr<DatabaseHandle>& database,
                               std::variant<Transaction, ConfigurationChange> what,
-                              ResolveWrite resolve, const StartOptions& options) {
-  return call.addon.Start(
-      std::make_shared<DatabaseWrite>(database->database, std::move(what), std::move(resolve)),
-      options);
+                              ResolveWrite resolve, const StartOptions& options,
+                              std::chrono::milliseconds timeout) {
+  return call.addon.Start(std::make_shared<DatabaseWrite>(database->database, std::move(what),
+                                                          std::move(resolve), timeout),
+                          options);
 }
 
 Result<PointKey> ReadKey(napi_env env, napi_value value, std::string& text) {
@@ -310,10 +338,11 @@ Result<napi_value> SetIdempotencyKey(Call& call) {
   return Undefined();
 }
 
-// commitTransaction(transaction: TransactionHandle, token: CancelToken | undefined):
-//   Promise<{ lsn: bigint, durable: boolean, deleted: number }>
+// commitTransaction(transaction: TransactionHandle, token: CancelToken | undefined,
+//   timeoutMs: number | undefined): Promise<{ lsn: bigint, durable: boolean, deleted: number }>
 //
-// Cancelling it before its turn comes leaves everything as it is.
+// Cancelling it before its turn comes leaves everything as it is. It is not begun `timeoutMs` from
+// now or later; to have its promise end then, expire the token.
 Result<napi_value> CommitTransaction(Call& call) {
   const auto transaction = ReadTransaction(call, 0);
   if (!transaction.ok()) return transaction.status();
@@ -322,6 +351,8 @@ Result<napi_value> CommitTransaction(Call& call) {
   }
   StartOptions options;
   VITRINE_RETURN_IF_ERROR(ReadToken(call, 1, options));
+  const Result<uint64_t> timeout = ReadIntegerOr(call.env, call[2], kTimeoutMs, 0);
+  if (!timeout.ok()) return timeout.status();
   Transaction what = std::move(*(*transaction)->transaction);
   (*transaction)->transaction.reset();
   return StartWrite(
@@ -339,7 +370,7 @@ Result<napi_value> CommitTransaction(Call& call) {
             SetNumbers(env, ack, {{"deleted", static_cast<double>(result.deleted)}}));
         return ack;
       },
-      options);
+      options, std::chrono::milliseconds(*timeout));
 }
 
 }  // namespace vitrine

@@ -219,13 +219,24 @@ Result<napi_value> CreateCancelToken(Call& call) {
   return WrapHandle(call.env, std::make_shared<CancelToken>());
 }
 
-// cancelOperation(token: CancelToken): void
-Result<napi_value> CancelOperation(Call& call) {
+namespace {
+
+Result<napi_value> EndOperation(Call& call, ErrorCode reason) {
   const auto token = ReadHandle<CancelToken>(call.env, call[0]);
   if (!token.ok()) return token.status();
   (**token)->cancelled = true;
-  if (const auto operation = (**token)->operation.lock()) operation->Cancel(ErrorCode::kCancelled);
+  if (const auto operation = (**token)->operation.lock()) operation->Cancel(reason);
   return Undefined();
 }
+
+}  // namespace
+
+// cancelOperation(token: CancelToken): void
+Result<napi_value> CancelOperation(Call& call) { return EndOperation(call, ErrorCode::kCancelled); }
+
+// expireOperation(token: CancelToken): void
+//
+// The time of a write of a database is over: ERR_TIMEOUT.
+Result<napi_value> ExpireOperation(Call& call) { return EndOperation(call, ErrorCode::kTimeout); }
 
 }  // namespace vitrine

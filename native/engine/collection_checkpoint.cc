@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cmath>
 #include <cstring>
 #include <utility>
@@ -85,6 +86,7 @@ Status WriteGraph(ContainerWriter& writer, TableImage& table, const Digest128& p
   fields.Put(uint32_t{0});
   fields.Put(entries.offered);
   fields.Put(entries.stride);
+  fields.Put(static_cast<uint32_t>(table.codes().kind));
   VITRINE_RETURN_IF_ERROR(AppendPadded(writer, std::move(config)));
 
   std::vector<uint32_t> hosts(table.size());
@@ -102,7 +104,11 @@ Status WriteGraph(ContainerWriter& writer, TableImage& table, const Digest128& p
     VITRINE_RETURN_IF_ERROR(writer.Append(std::as_bytes(std::span(words))));
   }
   VITRINE_RETURN_IF_ERROR(writer.EndSection());
-  return WriteWords(writer, SectionType::kEntries, entries.points);
+  VITRINE_RETURN_IF_ERROR(WriteWords(writer, SectionType::kEntries, entries.points));
+  if (table.codes().kind == Quantization::kNone) return {};
+  writer.BeginSection(SectionType::kCodeCentre, sizeof(float));
+  VITRINE_RETURN_IF_ERROR(writer.Append(std::as_bytes(table.codes().centre)));
+  return writer.EndSection();
 }
 
 Status Corrupt(const ContainerReader& reader, SectionType type, std::string_view what) {
@@ -145,6 +151,7 @@ class CollectionLoader {
 
   Status ReadPoints();
   Status ReadGraph(const ContainerReader& graph, const Digest128& primary);
+  Status ReadCodes(const ContainerReader& graph, uint32_t kind);
   std::shared_ptr<Collection> Finish();
 
  private:
@@ -297,6 +304,7 @@ Status CollectionLoader::ReadGraph(const ContainerReader& graph, const Digest128
   TableImage::Entries entries;
   entries.offered = in.Get<uint64_t>();
   entries.stride = in.Get<uint64_t>();
+  const uint32_t codes = in.Get<uint32_t>();
   const bool belongs = std::equal(root.begin(), root.end(), primary.begin());
   if (!(belongs || SeededDefect("graph-of-other-points")) || count != count_ ||
       width != table_->width() || reserved != 0 || !AreZero(in.Take(in.left()))) {
@@ -317,7 +325,32 @@ Status CollectionLoader::ReadGraph(const ContainerReader& graph, const Digest128
   if (!entry_words.ok()) return entry_words.status();
   entries.points = std::move(*entry_words);
   const std::string wrong = table_->SetGraph({*host_words, *link_words, std::move(entries)});
-  return wrong.empty() ? Status() : Corrupt(graph, SectionType::kLinks, wrong);
+  if (!wrong.empty()) return Corrupt(graph, SectionType::kLinks, wrong);
+  return ReadCodes(graph, codes);
+}
+
+// Codes follow from the vectors and their centre.
+Status CollectionLoader::ReadCodes(const ContainerReader& graph, uint32_t kind) {
+  const auto made = static_cast<Quantization>(kind);
+  const Quantization asked = source_.config.quantization;
+  if (made == Quantization::kNone) return {};
+  if (kind > static_cast<uint32_t>(Quantization::kRq4) ||
+      (asked != Quantization::kAuto && asked != made)) {
+    return Corrupt(graph, SectionType::kConfig, "the codes are not those that were asked for");
+  }
+  const auto section =
+      Require(graph, SectionType::kCodeCentre, sizeof(float), source_.config.dimension);
+  if (!section.ok()) return section.status();
+  const auto words = ReadWords(graph, **section);
+  if (!words.ok()) return words.status();
+  std::vector<float> centre(words->size());
+  std::transform(words->begin(), words->end(), centre.begin(),
+                 [](uint32_t word) { return std::bit_cast<float>(word); });
+  if (!std::all_of(centre.begin(), centre.end(), [](float x) { return std::isfinite(x); })) {
+    return Corrupt(graph, SectionType::kCodeCentre, "it is not finite");
+  }
+  table_->SetCodes(made, std::move(centre));
+  return {};
 }
 
 // Which entries there are, and what they hold in the collection's fields.

@@ -43,7 +43,7 @@ std::vector<std::byte> EncodeCollectionConfig(const CollectionConfig& config) {
   out.Put(static_cast<uint32_t>(config.dimension));
   out.Put(static_cast<uint32_t>(config.metric));
   out.Put(uint32_t{0});  // scalar type: f32
-  out.Put(uint32_t{0});  // quantization: none
+  out.Put(static_cast<uint32_t>(config.quantization));
   out.Put(static_cast<uint32_t>(config.m));
   out.Put(static_cast<uint32_t>(config.ef_construction));
   out.Put(static_cast<uint32_t>(config.fields.size()));
@@ -72,12 +72,13 @@ Result<CollectionConfig> DecodeCollectionConfig(std::span<const std::byte> bytes
   if (in.failed() || in.left() != 0) {
     return Status(ErrorCode::kCorrupt, where + ": the configuration has the wrong length");
   }
-  if (metric >= std::size(kMetricNames) || scalar_type != 0 || quantization != 0 || reserved != 0 ||
-      !knows_types) {
+  if (metric >= std::size(kMetricNames) || scalar_type != 0 ||
+      quantization >= std::size(kQuantizationNames) || reserved != 0 || !knows_types) {
     return Status(ErrorCode::kFormat,
                   where + ": the configuration asks for what this version does not know");
   }
   config.metric = static_cast<Metric>(metric);
+  config.quantization = static_cast<Quantization>(quantization);
   if (config.dimension < 1 || config.dimension > kMaxDimension || config.m < 2 || config.m > 128 ||
       config.ef_construction < 1 || config.ef_construction > kMaxEf ||
       !AreArranged(config.fields)) {

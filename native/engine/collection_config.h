@@ -18,6 +18,7 @@ struct CollectionConfig {
   Metric metric = Metric::kL2;
   size_t m = 16;
   size_t ef_construction = 200;
+  Quantization quantization = Quantization::kAuto;
   Fields fields;
 
   friend bool operator==(const CollectionConfig&, const CollectionConfig&) = default;
@@ -27,6 +28,7 @@ struct CollectionConfig {
             .metric = metric,
             .id_type = IdType::kU32,
             .graph = {.m = m, .ef_construction = ef_construction},
+            .quantization = quantization,
             .threads = threads};
   }
 };

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/seeded_defect.h"
+#include "storage/container_format.h"
 
 namespace vitrine {
 namespace {
@@ -70,7 +71,19 @@ size_t CollectionWrite::PointBytes(size_t payload) const {
   const Table& table = collection_.table();
   // Vector, links, stamps, maps and the record.
   return collection_.dimension() * sizeof(float) + 2 * table.options().graph.m * sizeof(uint32_t) +
-         payload + 96;
+         payload + 96 + (table.quantization_used() == Quantization::kNone ? 0 : CodeBytes());
+}
+
+// A byte a component, and factors.
+size_t CollectionWrite::CodeBytes() const { return RoundUp(collection_.dimension(), 64) + 16; }
+
+size_t CollectionWrite::memory_bytes() const {
+  const Table& table = collection_.table();
+  const size_t after = table.size() + changes_.size();
+  const bool makes_codes = table.options().quantization != Quantization::kNone &&
+                           table.quantization_used() == Quantization::kNone &&
+                           table.size() < kCodesFrom && after >= kCodesFrom;
+  return memory_bytes_ + (makes_codes ? after * CodeBytes() : 0);
 }
 
 Result<size_t> CollectionWrite::Add(const PointWrite& operation, size_t transaction,
@@ -117,6 +130,7 @@ Result<size_t> CollectionWrite::Add(const PointWrite& operation, size_t transact
 }
 
 void CollectionWrite::Undo() {
+  memory_bytes_ = accepted_bytes_;
   for (; !undo_.empty(); undo_.pop_back()) {
     auto& [key, before] = undo_.back();
     const auto change = changes_.find(key);

@@ -34,7 +34,10 @@ class CollectionWrite {
   //   returns  how many points it deletes
   Result<size_t> Add(const PointWrite& operation, size_t transaction, Conditions conditions);
   // Keeps what was added since the last Accept, or takes it back.
-  void Accept() { undo_.clear(); }
+  void Accept() {
+    undo_.clear();
+    accepted_bytes_ = memory_bytes_;
+  }
   void Undo();
 
   // Does all that can fail.
@@ -46,7 +49,7 @@ class CollectionWrite {
   void Tidy();
 
   // About how much memory what was added takes.
-  size_t memory_bytes() const { return memory_bytes_; }
+  size_t memory_bytes() const;
 
  private:
   // What becomes of a key.
@@ -67,6 +70,7 @@ class CollectionWrite {
   Status Check(const PointWrite& operation, const Change* change, EntryId entry) const;
   EntryId AllocateEntry();
   size_t PointBytes(size_t payload) const;
+  size_t CodeBytes() const;
 
   Collection& collection_;
   Changes changes_;
@@ -76,6 +80,7 @@ class CollectionWrite {
   std::vector<EntryId> removed_;
   std::optional<TableTransaction> table_write_;
   size_t memory_bytes_ = 0;
+  size_t accepted_bytes_ = 0;
   bool published_ = false;
 };
 

@@ -28,6 +28,10 @@ Result<std::unique_ptr<Database>> Database::Open(DatabaseOptions options) {
   if (database->options_.background) {
     database->Start(database->log_keeper_, &Database::MaintainLog);
     database->Start(database->data_keeper_, &Database::MaintainData);
+    const DatabaseOptions& all = database->options_;
+    if (all.scrub_bytes_per_second > 0 && !all.folder.empty() && !all.read_only) {
+      database->scrubber_ = std::thread([&scrubbed = *database] { scrubbed.RunScrubber(); });
+    }
   }
   return database;
 }
@@ -57,6 +61,7 @@ Status Database::Close() {
   // Whoever was to do it may wait for the thread that this one is.
   Drain();
   StopBackground();
+  const std::lock_guard scrub(scrub_mutex_);
   const std::lock_guard checkpoint(checkpoint_mutex_);
   // Without a log a checkpoint is all that keeps what was written.
   const bool only_copy = unlogged_.load(std::memory_order_relaxed) && !options_.folder.empty();
@@ -199,6 +204,20 @@ DatabaseDisk Database::disk() const {
   return disk;
 }
 
+DatabaseCounts Database::counts() const {
+  DatabaseCounts counts;
+  {
+    const std::lock_guard lock(counts_mutex_);
+    counts = counts_;
+  }
+  if (const std::shared_ptr<LogWriter> log = Log()) counts.log = log->counts();
+  counts.pending_bytes = logged_bytes_.load(std::memory_order_relaxed);
+  const std::lock_guard lock(queue_mutex_);
+  counts.queued_writes = queue_.size();
+  counts.queued_bytes = queued_bytes_;
+  return counts;
+}
+
 bool Database::Maintain() {
   const bool more = MaintainLog();
   return MaintainData() || more;
@@ -222,7 +241,7 @@ bool Database::MaintainLog() {
       sealed_ = false;
       more = true;
       if (log->counts().spare_bytes == 0) {
-        const bool missing = !log->PrepareNext().ok();
+        const bool missing = !PrepareSegment().ok();
         reserve_missing_.store(missing, std::memory_order_relaxed);
       }
     } else if (!sealed_ && options_.durability == Durability::kCommit) {
@@ -264,8 +283,9 @@ void Database::StopBackground() {
     background_stop_ = true;
     background_wake_.notify_all();
   }
-  for (Keeper* const keeper : {&log_keeper_, &data_keeper_}) {
-    if (keeper->thread.joinable()) keeper->thread.join();
+  scrub_pace_.Stop();
+  for (std::thread* const thread : {&log_keeper_.thread, &data_keeper_.thread, &scrubber_}) {
+    if (thread->joinable()) thread->join();
   }
 }
 

@@ -9,6 +9,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <shared_mutex>
 #include <span>
 #include <string>
@@ -21,6 +22,7 @@
 #include "engine/collection.h"
 #include "engine/collection_checkpoint.h"
 #include "engine/collection_config.h"
+#include "engine/database_counts.h"
 #include "engine/idempotency_window.h"
 #include "engine/pending_write.h"
 #include "storage/file_lock.h"
@@ -28,6 +30,7 @@
 #include "storage/log_reader.h"
 #include "storage/log_writer.h"
 #include "storage/manifest.h"
+#include "storage/paced_files.h"
 
 namespace vitrine {
 
@@ -48,6 +51,10 @@ struct DatabaseOptions {
   bool error_if_exists = false;
   uint64_t max_memory_bytes = UINT64_MAX;
   uint64_t max_disk_bytes = UINT64_MAX;
+  // How fast files that nobody reads are looked at in the background; 0: not at all. So long is
+  // waited between two passes.
+  uint64_t scrub_bytes_per_second = 8'000'000;
+  std::chrono::milliseconds scrub_pause = std::chrono::hours(1);
   // A checkpoint is due when the log holds more than this, and than a quarter of the data.
   uint64_t checkpoint_bytes = uint64_t{256} << 20;
 
@@ -84,6 +91,14 @@ struct DatabaseDisk {
 struct Damage {
   std::string path;
   std::string what;
+};
+
+// Somebody who wants to hear of damage when it is found.
+class DamageListener {
+ public:
+  virtual ~DamageListener() = default;
+  // On the thread that found it; returns soon, does not throw.
+  virtual void Found(const Damage& damage) = 0;
 };
 
 // A folder of collections that never loses a write it acknowledged: every write goes to the log
@@ -153,6 +168,13 @@ class Database {
   Status Backup(const std::string& folder);
   // Reads every byte of every file that counts, and every link.
   Result<std::vector<Damage>> Verify();
+  // Reads what nobody reads, as the device holds it: both generations, and the segments of the log
+  // that are full. What is damaged is put aside and written anew from memory, which has it all.
+  // The database does this by itself too, at its own pace.
+  //   returns  what was damaged; when this returns it is not any more
+  Result<std::vector<Damage>> Scrub();
+  // Lets `listener` hear of damage that scrubbing finds, as long as it lives.
+  void Watch(std::weak_ptr<DamageListener> listener);
   // What is due. The database's own threads call it, one for each half: what the log needs must not
   // wait for the other, which may take long. One call of each at a time.
   //   returns  whether something is left to do soon
@@ -172,6 +194,7 @@ class Database {
   Status WriteFailure() const;
   DatabaseMemory memory() const;
   DatabaseDisk disk() const;
+  DatabaseCounts counts() const;
   const DatabaseOptions& options() const { return options_; }
 
  private:
@@ -212,8 +235,12 @@ class Database {
   bool ResolveFilters(PendingWrite& write);
   bool CommitGroup(std::span<const std::shared_ptr<PendingWrite>> batch);
   Result<uint64_t> Append(std::vector<LogRecord> records, bool& durable);
+  // Adds what became of a group.
+  void Count(const DatabaseCounts& more);
   Status CheckLimits(uint64_t memory_bytes, uint64_t disk_bytes) const;
-  Status CheckReserve(const Transaction& transaction);
+  Status CheckReserve();
+  Status PrepareSegment();
+  uint64_t DiskBytesFor(uint64_t record_bytes) const;
   Result<WriteResult> WriteChange(ConfigurationChange change);
 
   // Configuration: database_catalog.cc. `commit_mutex_` is held, but while it is opened.
@@ -230,18 +257,36 @@ class Database {
   // Checkpoints: database_checkpoint.cc. `checkpoint_mutex_` is held.
   struct Capture;
   Status CheckpointLocked();
+  Status WriteCheckpoint();
   std::vector<uint32_t> ReusableParts() const;
   void Take(Capture& capture, std::span<const uint32_t> reusable);
   Result<Manifest> WriteParts(const CheckpointPlace& place, uint64_t epoch, Capture& capture,
                               const Manifest::Generation* reusable);
   Status WriteGeneration();
   void RemoveOldFiles();
+  void RemoveOldFile(const std::string& path);
   Status ReviveLog();
   bool CheckpointIsDue() const;
   void CountBytes();
+  std::set<std::string> NamesThatCount() const;
+  static std::vector<CheckpointFile> FilesOf(const Manifest::Part& part);
+  static std::vector<CheckpointFile> FilesOf(const Manifest::Generation& generation);
   static DatabaseId NewDatabaseId();
+
+  // Verification and scrubbing: database_verify.cc.
   Status VerifyParts(std::vector<Damage>& damages);
   Status VerifyLog(std::vector<Damage>& damages);
+  Status ReadWholeLog(uint64_t durable_lsn) const;
+  struct ScrubTarget;
+  std::vector<ScrubTarget> ScrubTargets() const;
+  Status ScrubLog(FileSystem& files, uint64_t covered) const;
+  Status ConfirmDamage(const ScrubTarget& target, std::vector<Damage>& damages);
+  Result<std::vector<Damage>> ScrubPass(Pace& pace);
+  void Tell(const Damage& damage);
+  void RunScrubber();
+
+  // The first pass comes no later than this after opening.
+  static constexpr std::chrono::milliseconds kFirstScrub = std::chrono::minutes(1);
 
   struct Keeper {
     std::thread thread;
@@ -261,7 +306,7 @@ class Database {
   Catalog catalog_;
 
   // What waits to be written.
-  std::mutex queue_mutex_;
+  mutable std::mutex queue_mutex_;
   std::vector<std::shared_ptr<PendingWrite>> queue_;
   size_t queued_bytes_ = 0;
   bool draining_ = false;
@@ -288,11 +333,21 @@ class Database {
   uint64_t last_epoch_ = 0;  // that a file may have
   Manifest manifest_;        // the newest that is installed
   bool unfinished_ = false;  // the last attempt ended before its manifest was there
-  bool heal_ = false;        // a damaged file was found: the next checkpoint is due
+  bool heal_ = false;        // a damaged file was found: two checkpoints are due
   std::atomic<bool> degraded_{false};
   std::atomic<uint64_t> checkpoint_bytes_{0};
   std::atomic<uint64_t> previous_bytes_{0};
   uint64_t next_attempt_bytes_ = 0;  // after a failure: not before the log has so much
+
+  mutable std::mutex counts_mutex_;
+  DatabaseCounts counts_;  // without the log's, and what is so now
+
+  // Held by a pass; taken before every other one but close_mutex_.
+  std::mutex scrub_mutex_;
+  Pace scrub_pace_;
+  std::thread scrubber_;
+  std::mutex listeners_mutex_;
+  std::vector<std::weak_ptr<DamageListener>> listeners_;
 
   std::mutex close_mutex_;
   bool closed_ = false;

@@ -104,6 +104,7 @@ Result<std::shared_ptr<Collection>> Database::MakeCollection(
 void Database::CommitChange(PendingWrite& write) {
   ConfigurationChange& change = *write.change_;
   Status status = WriteFailure();
+  if (status.ok()) status = write.StartTurn();
   if (status.ok()) {
     const Result<Need> need = CheckChange(change);
     if (need.ok() && *need == Need::kNothing) return write.Done(WriteResult{last_lsn(), true, 0});
@@ -147,6 +148,9 @@ void Database::CommitChange(PendingWrite& write) {
   }
   if (values != nullptr) catalog_.by_id.at(change.collection)->AddField(std::move(values));
   last_lsn_.store(*lsn, std::memory_order_release);
+  DatabaseCounts counted;
+  counted.changes = 1;
+  Count(counted);
   write.Done(WriteResult{*lsn, durable, 0});
 }
 

@@ -15,7 +15,13 @@ namespace {
 
 uint64_t BytesOf(const Manifest::Part& part) { return part.primary_bytes + part.graph_bytes; }
 
-std::vector<CheckpointFile> FilesOf(const Manifest::Part& part) {
+std::string FileNameOf(const CheckpointFile& file) {
+  return CheckpointName(file.epoch, file.collection, file.file);
+}
+
+}  // namespace
+
+std::vector<CheckpointFile> Database::FilesOf(const Manifest::Part& part) {
   std::vector<CheckpointFile> files = {{.epoch = part.epoch,
                                         .collection = part.collection,
                                         .bytes = part.primary_bytes,
@@ -30,17 +36,23 @@ std::vector<CheckpointFile> FilesOf(const Manifest::Part& part) {
   return files;
 }
 
-std::set<std::string> NamesOf(const Manifest::Generation& generation) {
-  std::set<std::string> names;
+std::vector<CheckpointFile> Database::FilesOf(const Manifest::Generation& generation) {
+  std::vector<CheckpointFile> all;
   for (const Manifest::Part& part : generation.parts) {
-    for (const CheckpointFile& file : FilesOf(part)) {
-      names.insert(CheckpointName(file.epoch, file.collection, file.file));
-    }
+    for (CheckpointFile& file : FilesOf(part)) all.push_back(file);
   }
-  return names;
+  return all;
 }
 
-}  // namespace
+// Of manifests and parts.
+std::set<std::string> Database::NamesThatCount() const {
+  std::set<std::string> names = {ManifestName(manifest_.epoch)};
+  for (const CheckpointFile& file : FilesOf(manifest_.newest)) names.insert(FileNameOf(file));
+  if (!manifest_.previous || SeededDefect("generation-before-removed")) return names;
+  names.insert(ManifestName(manifest_.previous->epoch));
+  for (const CheckpointFile& file : FilesOf(*manifest_.previous)) names.insert(FileNameOf(file));
+  return names;
+}
 
 // The state at one moment, to be written while others go on writing.
 struct Database::Capture {
@@ -177,8 +189,17 @@ Status Database::WriteGeneration() {
   VITRINE_RETURN_IF_ERROR(WriteManifest(*files_, options_.folder, *manifest, options_.creator));
   manifest_ = std::move(*manifest);
   unfinished_ = false;
-  heal_ = false;
-  degraded_.store(false, std::memory_order_release);
+  {
+    const std::lock_guard lock(counts_mutex_);
+    ++counts_.checkpoints;
+    counts_.checkpointed_log_bytes += logged_before;
+    for (const Manifest::Part& part : manifest_.newest.parts) {
+      const bool is_new = part.epoch == epoch;
+      counts_.written_parts += is_new ? 1 : 0;
+      counts_.kept_parts += is_new ? 0 : 1;
+      counts_.checkpoint_written_bytes += is_new ? BytesOf(part) : 0;
+    }
+  }
   logged_bytes_.fetch_sub(logged_before, std::memory_order_relaxed);
   next_attempt_bytes_ = 0;
   CountBytes();
@@ -204,24 +225,42 @@ void Database::CountBytes() {
 void Database::RemoveOldFiles() {
   const Result<std::vector<std::string>> names = files_->List(options_.folder);
   if (!names.ok()) return;
-  std::set<std::string> kept = NamesOf(manifest_.newest);
-  kept.insert(ManifestName(manifest_.epoch));
-  if (manifest_.previous && !SeededDefect("generation-before-removed")) {
-    kept.merge(NamesOf(*manifest_.previous));
-    kept.insert(ManifestName(manifest_.previous->epoch));
-  }
+  const std::set<std::string> kept = NamesThatCount();
   // Manifests, then what they name.
   for (const bool manifests : {true, false}) {
     for (const std::string& name : *names) {
       const bool is_ours = manifests ? ManifestEpoch(name).has_value()
                                      : IsCheckpointName(name) || IsUnfinishedFile(name);
       if (!is_ours || kept.contains(name)) continue;
-      (void)files_->Remove(options_.folder + "/" + name).ok();
+      RemoveOldFile(options_.folder + "/" + name);
     }
   }
 }
 
+void Database::RemoveOldFile(const std::string& path) {
+  uint64_t bytes = 0;
+  if (const auto file = files_->OpenForReading(path, FileSystem::Cache::kUse); file.ok()) {
+    const Result<uint64_t> size = (*file)->Size();
+    bytes = size.ok() ? *size : 0;
+  }
+  if (!files_->Remove(path).ok()) return;
+  const std::lock_guard lock(counts_mutex_);
+  ++counts_.removed_files;
+  counts_.removed_bytes += bytes;
+}
+
 Status Database::CheckpointLocked() {
+  const auto start = std::chrono::steady_clock::now();
+  Status status = WriteCheckpoint();
+  const auto spent = std::chrono::steady_clock::now() - start;
+  const std::lock_guard lock(counts_mutex_);
+  counts_.failed_checkpoints += status.ok() ? 0 : 1;
+  counts_.checkpoint_ns +=
+      static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(spent).count());
+  return status;
+}
+
+Status Database::WriteCheckpoint() {
   if (options_.folder.empty()) return {};
   if (options_.read_only) {
     return {ErrorCode::kReadOnly, "the database was opened for reading only"};
@@ -232,12 +271,15 @@ Status Database::CheckpointLocked() {
   const bool dead = log != nullptr && log->failed();
   const bool unlogged = unlogged_.load(std::memory_order_relaxed);
   VITRINE_RETURN_IF_ERROR(WriteGeneration());
-  if ((dead || unlogged) && !SeededDefect("revived-with-one-generation")) {
-    // The log does not lead from the checkpoint before to this one: both must be of now.
+  if ((dead || unlogged || heal_) && !SeededDefect("revived-with-one-generation")) {
+    // The log does not lead from the checkpoint before to this one, or that one is damaged: both
+    // must be of now.
     VITRINE_RETURN_IF_ERROR(WriteGeneration());
     unlogged_.store(log == nullptr && last_lsn() > manifest_.newest.covered_lsn,
                     std::memory_order_relaxed);
   }
+  heal_ = false;
+  degraded_.store(false, std::memory_order_release);
   RemoveOldFiles();
   if (dead) return ReviveLog();
   if (log != nullptr && manifest_.previous) {
@@ -294,6 +336,8 @@ bool Database::CheckpointIsDue() const {
     if (logged < next_attempt_bytes_) return false;
     if (heal_) return true;
   }
+  // In time for two generations and a log to fit below the limit.
+  if (options_.max_disk_bytes != UINT64_MAX && logged > options_.max_disk_bytes / 4) return true;
   return logged >
          std::max(options_.checkpoint_bytes, checkpoint_bytes_.load(std::memory_order_relaxed) / 4);
 }
@@ -326,88 +370,6 @@ Status RestoreDatabase(DatabaseOptions from, const std::string& to) {
   const Result<std::unique_ptr<Database>> database = Database::Open(std::move(from));
   if (!database.ok()) return database.status();
   return (*database)->Backup(to);
-}
-
-Result<std::vector<Damage>> Database::Verify() {
-  std::vector<Damage> damages;
-  if (options_.folder.empty()) return damages;
-  const std::lock_guard checkpoint(checkpoint_mutex_);
-  VITRINE_RETURN_IF_ERROR(VerifyParts(damages));
-  VITRINE_RETURN_IF_ERROR(VerifyLog(damages));
-  return damages;
-}
-
-namespace {
-
-// Damage is what verification is for; another failure ends it.
-Status Note(const Status& status, const std::string& path, std::vector<Damage>& damages) {
-  if (status.ok()) return {};
-  if (status.code() != ErrorCode::kCorrupt && status.code() != ErrorCode::kFormat) return status;
-  damages.push_back({path, status.message()});
-  return {};
-}
-
-}  // namespace
-
-Status Database::VerifyParts(std::vector<Damage>& damages) {
-  const CheckpointPlace place = Place();
-  std::vector<const Manifest::Generation*> generations = {&manifest_.newest};
-  if (manifest_.previous) generations.push_back(&*manifest_.previous);
-  std::set<std::string> done;
-  for (const Manifest::Generation* generation : generations) {
-    const Result<Manifest> read = ReadManifest(*files_, options_.folder, generation->epoch);
-    // The older manifest may never have been written: a backup has one.
-    const std::string path = options_.folder + "/" + ManifestName(generation->epoch);
-    VITRINE_RETURN_IF_ERROR(Note(read.ok() ? Status() : read.status(), path, damages));
-    for (const Manifest::Part& part : generation->parts) {
-      bool whole = true;
-      for (const CheckpointFile& file : FilesOf(part)) {
-        if (!done.insert(PathOf(place, file)).second) continue;
-        const auto reader = OpenCheckpointFile(place, file);
-        const Status status = reader.ok() ? (*reader)->VerifyAll() : reader.status();
-        whole = whole && status.ok();
-        VITRINE_RETURN_IF_ERROR(Note(status, PathOf(place, file), damages));
-      }
-      if (!whole || part.collection == kDatabasePart) continue;
-      // Structure: as a reader would take it, links included.
-      const auto entry =
-          std::find_if(manifest_.collections.begin(), manifest_.collections.end(),
-                       [&](const auto& collection) { return collection.id == part.collection; });
-      if (entry == manifest_.collections.end()) continue;
-      const auto config = DecodeCollectionConfig(entry->config, entry->name);
-      if (!config.ok()) return config.status();
-      const Result<LoadedCollection> loaded = ReadCollection(place, part,
-                                                             {.id = entry->id,
-                                                              .name = entry->name,
-                                                              .config = *config,
-                                                              .kernels = options_.kernels,
-                                                              .threads = 1});
-      const Status status = loaded.ok() ? loaded->graph : loaded.status();
-      VITRINE_RETURN_IF_ERROR(Note(status, PathOf(place, FilesOf(part).back()), damages));
-    }
-  }
-  return {};
-}
-
-Status Database::VerifyLog(std::vector<Damage>& damages) {
-  if (options_.durability == Durability::kNone && Log() == nullptr && !options_.read_only)
-    return {};
-  const uint64_t covered =
-      manifest_.previous ? manifest_.previous->covered_lsn : manifest_.newest.covered_lsn;
-  const uint64_t durable = std::max(manifest_.durable_lsn, durable_lsn());
-  const auto reader = LogReader::Open(
-      *files_, options_.folder,
-      {.database = manifest_.database, .covered_lsn = covered, .durable_lsn = durable});
-  Status status = reader.ok() ? Status() : reader.status();
-  while (status.ok()) {
-    const auto frame = (*reader)->Next();
-    if (!frame.ok()) {
-      status = frame.status();
-    } else if (!frame->has_value()) {
-      return {};
-    }
-  }
-  return Note(status, options_.folder, damages);
 }
 
 }  // namespace vitrine

@@ -89,6 +89,10 @@ Status Database::Quarantine(const std::string& name) {
   const Result<std::vector<std::string>> names = files_->List(options_.folder);
   if (!names.ok()) return names.status();
   if (!std::binary_search(names->begin(), names->end(), name)) return {};
+  {
+    const std::lock_guard lock(counts_mutex_);
+    ++counts_.quarantined;
+  }
   if (SeededDefect("quarantine-deletes")) return files_->Remove(options_.folder + "/" + name);
   return files_->Rename(options_.folder + "/" + name,
                         options_.folder + "/" + QuarantinedName(name));
@@ -254,6 +258,8 @@ Status Database::ReplayFrames(Recovery& recovery, LogReader& reader) {
     }
     const LogFrame& record = **frame;
     logged_bytes_.fetch_add(FrameBytes(record.payload.size()), std::memory_order_relaxed);
+    ++counts_.replayed_records;
+    counts_.replayed_bytes += record.payload.size();
     if (record.kind == FrameKind::kConfiguration) {
       VITRINE_RETURN_IF_ERROR(ReplayTransactions(recovery));
       if (record.lsn <= recovery.configuration_covered) continue;
@@ -346,11 +352,14 @@ Status Database::ReplayTransactions(Recovery& recovery) {
 
 Status Database::OpenLog(const LogEnd& end) {
   if (options_.durability == Durability::kNone) return {};
-  Result<std::unique_ptr<LogWriter>> log =
-      LogWriter::Open(*files_, options_.folder, end,
-                      {.database = manifest_.database,
-                       .creator = options_.creator,
-                       .segment_bytes = options_.segment_bytes});
+  // Two segments must leave room for what they are about.
+  SegmentSupply::Lengths lengths = options_.segment_bytes;
+  const uint64_t fits = options_.max_disk_bytes / 8 / kPageBytes * kPageBytes;
+  lengths.most = std::max(4 * kPageBytes, std::min(lengths.most, fits));
+  lengths.first = std::min(lengths.first, lengths.most);
+  Result<std::unique_ptr<LogWriter>> log = LogWriter::Open(
+      *files_, options_.folder, end,
+      {.database = manifest_.database, .creator = options_.creator, .segment_bytes = lengths});
   if (!log.ok()) return log.status();
   const std::lock_guard lock(log_mutex_);
   log_ = std::move(*log);

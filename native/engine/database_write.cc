@@ -216,18 +216,57 @@ Status Database::CheckLimits(uint64_t memory_bytes, uint64_t disk_bytes) const {
 }
 
 // On a full disk the segment in use is the last one: it is kept for what makes room.
-Status Database::CheckReserve(const Transaction& transaction) {
-  if (!reserve_missing_.load(std::memory_order_relaxed)) return {};
+Status Database::CheckReserve() {
+  if (!reserve_missing_.load(std::memory_order_relaxed) || Log() == nullptr) return {};
+  VITRINE_RETURN_IF_ERROR(PrepareSegment());
+  reserve_missing_.store(false, std::memory_order_relaxed);
+  return {};
+}
+
+// Unless the disk, or what may be used of it, is full.
+Status Database::PrepareSegment() {
+  const std::shared_ptr<LogWriter> log = Log();
+  if (log == nullptr) return {};
+  const LogCounts counts = log->counts();
+  if (counts.spare_bytes > 0) return {};
+  VITRINE_RETURN_IF_ERROR(CheckLimits(0, disk().total() + counts.next_bytes));
+  return log->PrepareNext();
+}
+
+// Of the disk, what a record would take that the files there are do not have.
+uint64_t Database::DiskBytesFor(uint64_t record_bytes) const {
+  const std::shared_ptr<LogWriter> log = Log();
+  if (log == nullptr || FrameBytes(record_bytes) + 2 * kPageBytes <= log->room()) return 0;
+  const LogCounts counts = log->counts();
+  const uint64_t needed = RoundUp(FrameBytes(record_bytes), kPageBytes) + 3 * kPageBytes;
+  if (counts.spare_bytes >= needed) return 0;
+  // One that is too short is made anew.
+  return std::max(needed, counts.next_bytes) - counts.spare_bytes;
+}
+
+namespace {
+
+// Whether it takes room, rather than giving it back.
+bool Adds(const Transaction& transaction) {
   TransactionReader reader(transaction.bytes());
   bool adds = false;
   while (const std::optional<PointWrite> operation = reader.Next()) {
     adds = adds || operation->type != OperationType::kDelete;
   }
-  const std::shared_ptr<LogWriter> log = Log();
-  if (!adds || log == nullptr) return {};
-  VITRINE_RETURN_IF_ERROR(log->PrepareNext());
-  reserve_missing_.store(false, std::memory_order_relaxed);
-  return {};
+  return adds;
+}
+
+}  // namespace
+
+void Database::Count(const DatabaseCounts& more) {
+  const std::lock_guard lock(counts_mutex_);
+  counts_.groups += more.groups;
+  counts_.transactions += more.transactions;
+  counts_.operations += more.operations;
+  counts_.changes += more.changes;
+  counts_.repeated += more.repeated;
+  counts_.refused += more.refused;
+  counts_.unknown += more.unknown;
 }
 
 Result<uint64_t> Database::Append(std::vector<LogRecord> records, bool& durable) {
@@ -297,9 +336,13 @@ bool Database::CommitGroup(std::span<const std::shared_ptr<PendingWrite>> batch)
   accepted.reserve(batch.size());
   records.reserve(batch.size());
   lsns.reserve(batch.size());
+  DatabaseCounts counted;
   const uint64_t now = NowMs();
-  const uint64_t memory_before = options_.max_memory_bytes == UINT64_MAX ? 0 : memory().total();
-  uint64_t disk_bytes = options_.max_disk_bytes == UINT64_MAX ? 0 : disk().total();
+  uint64_t record_bytes = 0;
+  const bool limited =
+      options_.max_memory_bytes != UINT64_MAX || options_.max_disk_bytes != UINT64_MAX;
+  const uint64_t memory_before = limited ? memory().total() : 0;
+  const DatabaseDisk disk = limited ? this->disk() : DatabaseDisk{};
   bool repeated = false;
 
   for (const auto& write : batch) {
@@ -313,39 +356,52 @@ bool Database::CommitGroup(std::span<const std::shared_ptr<PendingWrite>> batch)
       }
       if (const IdempotencyWindow::Done* const done = window_.Find(key)) {
         write->Done(WriteResult{done->lsn, done->lsn <= durable_lsn(), done->deleted});
+        ++counted.repeated;
         continue;
       }
     }
     Status status = writable;
-    if (status.ok() && write->cancelled()) {
-      status = Status(ErrorCode::kCancelled, "the write was cancelled");
-    }
-    if (status.ok()) status = CheckReserve(write->transaction_);
-    if (status.ok()) {
-      const size_t more = write->transaction_.bytes().size();
-      status = CheckLimits(memory_before + group.memory_bytes() + more, disk_bytes + more);
-      disk_bytes += more;
-    }
+    if (status.ok()) status = write->StartTurn();
+    // What only deletes is let through: it is how room is made.
+    const bool adds = Adds(write->transaction_);
+    if (status.ok() && adds) status = CheckReserve();
     uint64_t deleted = 0;
+    const uint64_t frame_bytes = FrameBytes(write->transaction_.bytes().size());
+    const auto fits = [&]() -> Status {
+      if (!adds || !limited) return {};
+      const uint64_t memory = memory_before + group.memory_bytes();
+      // What there is with the record, and what there will be: two checkpoints of it all.
+      return CheckLimits(memory, std::max(disk.total() + DiskBytesFor(record_bytes + frame_bytes),
+                                          disk.log + 2 * memory));
+    };
     if (status.ok()) {
-      const Result<uint64_t> added = group.Add(write->transaction_.bytes(), 0);
+      const Result<uint64_t> added = group.Add(write->transaction_.bytes(), 0, fits);
       if (added.ok()) {
         deleted = *added;
+        record_bytes += frame_bytes;
       } else {
         status = added.status();
       }
     }
     if (!status.ok()) {
       write->Done(NotApplied(std::move(status)));
+      ++counted.refused;
       continue;
     }
+    counted.operations += write->transaction_.operations();
     accepted.push_back({write.get(), key, deleted});
     if (reader.has_idempotency_key()) keys.Begin(key);
   }
-  if (accepted.empty()) return true;
+  if (accepted.empty()) {
+    Count(counted);
+    return true;
+  }
 
   Status prepared = group.Prepare();
   if (!prepared.ok()) {
+    counted.operations = 0;
+    counted.refused += batch.size() > 1 ? 0 : 1;
+    Count(counted);
     if (batch.size() > 1) return false;
     accepted[0].write->Done(NotApplied(std::move(prepared)));
     return true;
@@ -368,6 +424,10 @@ bool Database::CommitGroup(std::span<const std::shared_ptr<PendingWrite>> batch)
   if (too_early) show(last_lsn() + 1);
   const Result<uint64_t> first = Append(std::move(records), durable);
   if (!first.ok()) {
+    counted.operations = 0;
+    const bool refused = IsNotApplied(first.status());
+    (refused ? counted.refused : counted.unknown) += accepted.size();
+    Count(counted);
     for (const Accepted& one : accepted) one.write->Done(first.status());
     for (const auto& write : batch) {
       if (write->state_ == State::kWaiting) write->Done(first.status());
@@ -384,6 +444,9 @@ bool Database::CommitGroup(std::span<const std::shared_ptr<PendingWrite>> batch)
     accepted[i].write->Done(WriteResult{lsns[i], durable, accepted[i].deleted});
   }
   last_lsn_.store(lsns.back(), std::memory_order_release);
+  counted.groups = 1;
+  counted.transactions = accepted.size();
+  Count(counted);
   for (const Accepted& one : accepted) one.write->Finish();
   if (repeated) (void)CommitGroup(batch);  // what waited finds its key in the window
   group.Tidy();

@@ -21,6 +21,8 @@ struct WriteResult {
 Status NotApplied(Status why);
 // One that may or may not have been done: the device failed while it was in flight.
 Status UnknownOutcome(Status why);
+// Whether it says that nothing was done.
+bool IsNotApplied(const Status& status);
 
 // A write that waits for its turn, and then for the log.
 class PendingWrite {
@@ -33,8 +35,9 @@ class PendingWrite {
 
   // Called once, on the thread that wrote, when the outcome is known. Does not throw.
   virtual void Finished() = 0;
-  // Whether the caller gave up before its turn came: nothing is done then.
-  virtual bool cancelled() const { return false; }
+  // Its turn has come: from now on it is done, unless this fails because the caller gave up, and
+  // then nothing is. Called once, on the thread that writes.
+  virtual Status TakeTurn() { return {}; }
 
   // REQUIRES: Finished was called; called once
   Result<WriteResult> TakeOutcome();
@@ -56,9 +59,13 @@ class PendingWrite {
     Finished();
   }
 
+  // A group that is tried anew asks once.
+  Status StartTurn() { return std::exchange(has_turn_, true) ? Status() : TakeTurn(); }
+
   Transaction transaction_;
   std::optional<ConfigurationChange> change_;
   State state_ = State::kWaiting;
+  bool has_turn_ = false;
   bool finished_ = false;
   Result<WriteResult> outcome_ = WriteResult{};
 };

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string_view>
 
@@ -13,6 +14,9 @@ enum class Quantization : uint8_t {
   kRq4 = 2,   // four bits a dimension
   kAuto = 3,  // what the first thousand vectors speak for
 };
+
+// So many vectors tell what their centre is: with them codes are made.
+inline constexpr size_t kCodesFrom = 1'000;
 
 inline constexpr std::string_view kQuantizationNames[] = {"none", "sq8", "rq4", "auto"};
 

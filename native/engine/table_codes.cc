@@ -12,7 +12,7 @@ namespace vitrine {
 namespace {
 
 // Vectors from which a centre is known well enough.
-constexpr size_t kSample = 1'000;
+constexpr size_t kSample = kCodesFrom;
 // Rows of so few dimensions are as fast as codes.
 constexpr size_t kMaxRowsWalked = 32;
 // Rotation makes components alike, and the error known, from so many dimensions on.

@@ -24,6 +24,10 @@ TableImage::TableImage(const Table& table) : table_(table), linked_(table.linked
   }
   std::sort(points_.begin(), points_.end(),
             [](const Point& a, const Point& b) { return a.id < b.id; });
+  codes_.kind = table_.quantization_used();
+  // Acquire; once there, they stay.
+  const CodeStore* const codes = table_.codes_.load(std::memory_order_acquire);
+  if (codes_.kind != Quantization::kNone) codes_.centre = codes->centre();
 }
 
 void TableImage::NumberRows() {

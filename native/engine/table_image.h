@@ -39,6 +39,13 @@ class TableImage {
   //   words  [width], filled with kNoSlot behind
   void CopyLinks(size_t host, std::span<uint32_t> words) const;
   Entries CopyEntries() const;
+  // What walks score, and what codes are relative to; empty without codes. Valid as long as the
+  // table.
+  struct Codes {
+    Quantization kind = Quantization::kNone;
+    std::span<const float> centre;
+  };
+  Codes codes() const { return codes_; }
   size_t width() const { return table_.graph_.width(); }
   // Whether the graph has all rows.
   bool linked() const { return linked_; }
@@ -58,6 +65,7 @@ class TableImage {
   std::vector<Point> points_;
   std::vector<uint32_t> host_of_row_;
   bool linked_ = false;
+  Codes codes_;
 };
 
 }  // namespace vitrine

@@ -106,6 +106,11 @@ std::string TableRestorer::SetGraph(const GraphData& graph) {
   return {};
 }
 
+void TableRestorer::SetCodes(Quantization kind, std::vector<float> centre) {
+  codes_ = kind;
+  centre_ = std::move(centre);
+}
+
 void TableRestorer::AddGuest(uint32_t point, uint32_t host) {
   table_->ids_.Put(point, PointRef::Shared(host));
   table_->shared_rows_.Put(host, point);
@@ -138,6 +143,8 @@ std::unique_ptr<Table> TableRestorer::Finish() {
   } else {
     table_->linked_.store(count_ == 0, std::memory_order_release);
   }
+  // Where memory is refused searches are as right without them, and a later write tries again.
+  if (codes_ != Quantization::kNone) (void)table_->MakeCodesAround(centre_, codes_);
   table_->MakeCodesWhenDue();
   return std::move(table_);
 }

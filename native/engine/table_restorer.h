@@ -5,6 +5,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "base/status.h"
 #include "engine/table.h"
@@ -32,6 +33,9 @@ class TableRestorer {
   // REQUIRES: every vector is there
   std::string SetGraph(const GraphData& graph);
   size_t width() const { return table_->graph_.width(); }
+  // Gives the table the codes that it had: others would mean other walks. REQUIRES: [dimension],
+  // finite; a kind that its options allow
+  void SetCodes(Quantization kind, std::vector<float> centre);
 
   // The row of a point: its own, or that of an equal vector.
   Slot RowOf(uint32_t point) const { return hosts_.empty() ? point : hosts_[point]; }
@@ -53,6 +57,8 @@ class TableRestorer {
   size_t count_;
   std::vector<uint32_t> hosts_;  // empty: each is its own
   bool has_graph_ = false;
+  Quantization codes_ = Quantization::kNone;
+  std::vector<float> centre_;
 };
 
 }  // namespace vitrine

@@ -6,8 +6,13 @@
 
 namespace vitrine {
 
-Result<uint64_t> WriteGroup::Add(std::span<const std::byte> transaction, uint64_t lsn) {
+Result<uint64_t> WriteGroup::Add(std::span<const std::byte> transaction, uint64_t lsn,
+                                 const std::function<Status()>& fits) {
   Result<uint64_t> deleted = AddOperations(transaction, lsn);
+  if (deleted.ok() && fits) {
+    Status status = fits();
+    if (!status.ok()) deleted = std::move(status);
+  }
   for (auto& [id, part] : parts_) {
     if (deleted.ok() || SeededDefect("half-a-batch-kept")) {
       part->write.Accept();

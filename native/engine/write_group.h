@@ -26,7 +26,9 @@ class WriteGroup {
   // Adds a transaction, whole or not at all; its bytes stay until Prepare.
   //   lsn      of a replayed one, else 0
   //   returns  how many points it deletes
-  Result<uint64_t> Add(std::span<const std::byte> transaction, uint64_t lsn);
+  //   fits     asked when it is added whether it may stay; may be null
+  Result<uint64_t> Add(std::span<const std::byte> transaction, uint64_t lsn,
+                       const std::function<Status()>& fits = nullptr);
   size_t size() const { return count_; }
   size_t memory_bytes() const;
 

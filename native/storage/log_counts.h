@@ -24,6 +24,7 @@ struct LogCounts {
   uint64_t segments = 0;       // in use now, the current one included
   uint64_t segment_bytes = 0;  // their length
   uint64_t spare_bytes = 0;    // length of the segment that is prepared
+  uint64_t next_bytes = 0;     // length of the next one that is to be prepared
 };
 
 }  // namespace vitrine

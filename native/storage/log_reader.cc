@@ -36,8 +36,15 @@ Status LogReader::FindSegments() {
   }
   std::sort(numbers.begin(), numbers.end(), std::greater<>());
 
+  // A segment is prepared while the one before is in use, which is never removed then.
+  const auto missing_before = [&](uint64_t prepared) {
+    return CorruptFile(PathOf(prepared - 1), "log", 0,
+                       "it is missing, though a segment was prepared behind it");
+  };
   for (size_t i = 0; i < numbers.size(); ++i) {
     const uint64_t number = numbers[i];
+    const bool all_unused = headers_.empty() && !SeededDefect("log-gap-ignored");
+    if (all_unused && i > 0 && number + 1 != numbers[i - 1]) return missing_before(numbers[i - 1]);
     if (!headers_.empty() && number != headers_.back().previous_number) {
       end_.left_over.assign(numbers.begin() + static_cast<ptrdiff_t>(i), numbers.end());
       break;
@@ -63,6 +70,9 @@ Status LogReader::FindSegments() {
     const Result<bool> unused = IsUnused(**file, number, *size, page);
     if (!unused.ok()) return unused.status();
     if (!*unused) return header.status();
+  }
+  if (headers_.empty() && !numbers.empty() && numbers.back() > 1) {
+    return missing_before(numbers.back());
   }
   std::reverse(headers_.begin(), headers_.end());
   for (const SegmentHeader& header : headers_) {
@@ -140,6 +150,10 @@ Status LogReader::ChooseStart() {
   }
   due_lsn_ = first.first_lsn;
   chain_ = first.previous_chain;
+  if (IsLeftOut(position_)) {
+    ended_ = true;
+    return Finish();
+  }
   return LoadSegment(position_);
 }
 
@@ -250,6 +264,11 @@ Result<std::optional<LogFrame>> LogReader::Next() {
       const SegmentHeader& next = headers_[position_ + 1];
       if (due_lsn_ != next.first_lsn || chain_ != next.previous_chain) {
         return Corrupt(offset_, "the next segment follows another frame");
+      }
+      if (IsLeftOut(position_ + 1)) {
+        ended_ = true;
+        VITRINE_RETURN_IF_ERROR(Finish());
+        continue;
       }
       VITRINE_RETURN_IF_ERROR(LoadSegment(position_ + 1));
       continue;

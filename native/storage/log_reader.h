@@ -38,6 +38,10 @@ class LogReader {
     // device holds it. After a failed flush memory may show what the device does not have.
     kRecover,
   };
+  enum class Segments : uint8_t {
+    kAll,
+    kClosed,  // all but the last, which somebody may be writing
+  };
   struct Options {
     Purpose purpose = Purpose::kInspect;
     // Of the database that the log must belong to.
@@ -47,6 +51,7 @@ class LogReader {
     uint64_t covered_lsn = 0;
     // What is known from elsewhere to have been acknowledged.
     uint64_t durable_lsn = 0;
+    Segments segments = Segments::kAll;
   };
 
   // `files` outlives the reader.
@@ -92,6 +97,10 @@ class LogReader {
   Status Resume();
   Status Finish();
 
+  // Whether the one at `position` is not to be read.
+  bool IsLeftOut(size_t position) const {
+    return options_.segments == Segments::kClosed && position + 1 == headers_.size();
+  }
   bool is_last_segment() const { return position_ + 1 == headers_.size(); }
   // The last number that the segment must hold; of the last one none.
   uint64_t last_due() const {

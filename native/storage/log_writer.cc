@@ -354,6 +354,7 @@ LogCounts LogWriter::counts() const {
   counts.prepared_segments = prepared.segments;
   counts.prepared_bytes = prepared.bytes;
   counts.spare_bytes = prepared.spare_bytes;
+  counts.next_bytes = prepared.next_bytes;
   counts.refused = refused_;
   counts.unknown = unknown_;
   return counts;

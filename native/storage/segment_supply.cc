@@ -46,6 +46,7 @@ SegmentSupply::Totals SegmentSupply::totals() const {
   const std::lock_guard lock(mutex_);
   Totals totals = totals_;
   totals.spare_bytes = spare_bytes_;
+  totals.next_bytes = next_bytes_;
   return totals;
 }
 

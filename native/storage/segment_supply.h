@@ -26,6 +26,7 @@ class SegmentSupply {
     uint64_t segments = 0;
     uint64_t bytes = 0;
     uint64_t spare_bytes = 0;
+    uint64_t next_bytes = 0;
   };
 
   // Each segment is twice as long as the one before, within these limits: multiples of kPageBytes.

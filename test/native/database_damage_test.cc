@@ -130,6 +130,49 @@ TEST_F(DamagedDatabase, AFileThatIsGoneChangesNoAnswer) {
   }
 }
 
+// Nothing else knows of a segment that was begun since the last checkpoint, but the one that was
+// prepared behind it.
+TEST_F(DamagedDatabase, ASegmentInUseThatIsGoneIsMissed) {
+  FaultFiles files(TestSeed());
+  for (const auto& [path, bytes] : whole_) files.Put(path, bytes);
+  std::string in_use;
+  std::string prepared;
+  {
+    const auto opened = Database::Open(SmallDatabase(files));
+    ASSERT_TRUE(opened.ok());
+    const auto busy = *(*opened)->FindCollection("busy");
+    for (uint64_t i = 0; prepared.empty() || in_use.empty(); ++i) {
+      ASSERT_LT(i, 50u);
+      Transaction transaction;
+      AddPut(transaction, *busy, {false, i, {}}, {1, 2, 3}, std::string(400, 'p'));
+      ASSERT_TRUE((*opened)->Write(std::move(transaction)).ok());
+      (void)(*opened)->Maintain();
+      std::vector<std::string> segments;
+      for (const std::string& path : files.names()) {
+        if (IsLog(path)) segments.push_back(path);
+      }
+      // The newest is the one that was prepared, and the one before is new as well.
+      if (segments.size() < 2 || whole_.contains(segments[segments.size() - 2])) continue;
+      in_use = segments[segments.size() - 2];
+      prepared = segments.back();
+    }
+    contents_ = ContentsOf(**opened);
+  }
+  for (const std::string& gone : {in_use, prepared}) {
+    FaultFiles rest(TestSeed());
+    for (const std::string& path : files.names()) {
+      if (path != gone) rest.Put(path, files.Get(path));
+    }
+    const auto opened = Database::Open(SmallDatabase(rest));
+    if (gone == in_use) {
+      EXPECT_EQ(opened.status().code(), ErrorCode::kCorrupt);
+    } else {
+      ASSERT_TRUE(opened.ok()) << opened.status().message();
+      EXPECT_TRUE(ContentsOf(**opened) == contents_);
+    }
+  }
+}
+
 TEST_F(DamagedDatabase, AFileOfAnotherTimeChangesNoAnswer) {
   for (const auto& [path, bytes] : whole_) {
     for (const auto& [other, instead] : whole_) {

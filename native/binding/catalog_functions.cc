@@ -1,0 +1,205 @@
+// Which collections, fields and aliases a database has.
+
+#include <utility>
+
+#include "binding/functions.h"
+#include "binding/handle.h"
+#include "binding/js_value.h"
+#include "binding/option_rules.h"
+
+namespace vitrine {
+
+// listCollections(database: DatabaseHandle): string[]
+Result<napi_value> ListCollections(Call& call) {
+  const auto handle = ReadOpenDatabase(call, 0);
+  if (!handle.ok()) return handle.status();
+  const auto collections = (**(*handle)->database).Collections();
+  napi_value names;
+  VITRINE_RETURN_IF_JS_ERROR(napi_create_array_with_length(call.env, collections.size(), &names));
+  for (size_t i = 0; i < collections.size(); ++i) {
+    const Result<napi_value> name = MakeString(call.env, collections[i]->name());
+    if (!name.ok()) return name.status();
+    VITRINE_RETURN_IF_JS_ERROR(napi_set_element(call.env, names, static_cast<uint32_t>(i), *name));
+  }
+  return names;
+}
+
+// listAliases(database: DatabaseHandle): Record<string, string>
+Result<napi_value> ListAliases(Call& call) {
+  const auto handle = ReadOpenDatabase(call, 0);
+  if (!handle.ok()) return handle.status();
+  napi_value aliases;
+  VITRINE_RETURN_IF_JS_ERROR(napi_create_object(call.env, &aliases));
+  for (const auto& [alias, name] : (**(*handle)->database).Aliases()) {
+    VITRINE_RETURN_IF_ERROR(
+        SetProperty(call.env, aliases, alias.c_str(), MakeString(call.env, name)));
+  }
+  return aliases;
+}
+
+namespace {
+
+Result<FieldType> ReadFieldType(napi_env env, napi_value value) {
+  const Result<size_t> type = ReadWord(env, value, "the type of a field", kFieldTypeNames);
+  if (!type.ok()) return type.status();
+  return static_cast<FieldType>(*type);
+}
+
+Status ReadFields(napi_env env, napi_value list, Fields& fields) {
+  const Result<uint32_t> length = ReadArrayLength(env, list, "fields");
+  if (!length.ok()) return length.status();
+  if (*length % 2 != 0 || *length > 2 * kMaxFields) {
+    return {ErrorCode::kOption,
+            "fields must be at most " + std::to_string(kMaxFields) + " names, each with a type"};
+  }
+  for (uint32_t i = 0; i < *length; i += 2) {
+    napi_value element;
+    VITRINE_RETURN_IF_JS_ERROR(napi_get_element(env, list, i, &element));
+    Result<std::string> name = ReadString(env, element, "the name of a field");
+    if (!name.ok()) return name.status();
+    VITRINE_RETURN_IF_JS_ERROR(napi_get_element(env, list, i + 1, &element));
+    const Result<FieldType> type = ReadFieldType(env, element);
+    if (!type.ok()) return type.status();
+    fields.push_back({std::move(*name), *type});
+  }
+  return {};
+}
+
+Result<napi_value> WrapCollection(napi_env env, const std::shared_ptr<DatabaseHandle>& owner,
+                                  const std::string& name) {
+  const Result<std::shared_ptr<Collection>> collection = (**owner->database).FindCollection(name);
+  if (!collection.ok()) return collection.status();
+  const auto handle = std::make_shared<CollectionHandle>();
+  handle->owner = owner;
+  handle->collection = *collection;
+  return WrapHandle(env, handle);
+}
+
+}  // namespace
+
+Result<napi_value> MakeFields(napi_env env, const Fields& fields) {
+  napi_value object;
+  VITRINE_RETURN_IF_JS_ERROR(napi_create_object(env, &object));
+  for (const Field& field : fields) {
+    const Result<napi_value> name = MakeString(env, field.name);
+    if (!name.ok()) return name.status();
+    const Result<napi_value> type =
+        MakeString(env, kFieldTypeNames[static_cast<size_t>(field.type)]);
+    if (!type.ok()) return type.status();
+    // Defined, not set: a field may be called __proto__.
+    const napi_property_descriptor property = {
+        nullptr, *name, nullptr, nullptr, nullptr, *type, napi_default_jsproperty, nullptr};
+    VITRINE_RETURN_IF_JS_ERROR(napi_define_properties(env, object, 1, &property));
+  }
+  return object;
+}
+
+// createCollection(database: DatabaseHandle, name: string, dimension: number, metric: string,
+//   m: number | undefined, efConstruction: number | undefined, fields: readonly string[],
+//   quantization: string, token: CancelToken | undefined): Promise<CollectionHandle>
+//
+// `fields` are names, each followed by its type.
+Result<napi_value> CreateCollection(Call& call) {
+  const auto owner = ReadOpenDatabase(call, 0);
+  if (!owner.ok()) return owner.status();
+  Result<std::string> name = ReadString(call.env, call[1], "name");
+  if (!name.ok()) return name.status();
+  CollectionConfig config;
+  const Result<uint64_t> dimension = ReadInteger(call.env, call[2], kDimension);
+  if (!dimension.ok()) return dimension.status();
+  config.dimension = *dimension;
+  const Result<size_t> metric = ReadWord(call.env, call[3], "metric", kMetricNames);
+  if (!metric.ok()) return metric.status();
+  config.metric = static_cast<Metric>(*metric);
+  const Result<uint64_t> m = ReadIntegerOr(call.env, call[4], kM, config.m);
+  if (!m.ok()) return m.status();
+  config.m = *m;
+  const Result<uint64_t> ef =
+      ReadIntegerOr(call.env, call[5], kEfConstruction, config.ef_construction);
+  if (!ef.ok()) return ef.status();
+  config.ef_construction = *ef;
+  VITRINE_RETURN_IF_ERROR(ReadFields(call.env, call[6], config.fields));
+  const Result<size_t> quantization =
+      ReadWord(call.env, call[7], "quantization", kQuantizationNames);
+  if (!quantization.ok()) return quantization.status();
+  config.quantization = static_cast<Quantization>(*quantization);
+  StartOptions options;
+  VITRINE_RETURN_IF_ERROR(ReadToken(call, 8, options));
+  return StartWrite(
+      call, *owner, Database::CreateChange(*name, config),
+      [owner = *owner, name = *name](napi_env env, const WriteResult&) {
+        return WrapCollection(env, owner, name);
+      },
+      options);
+}
+
+// openCollection(database: DatabaseHandle, name: string): CollectionHandle
+Result<napi_value> OpenCollection(Call& call) {
+  const auto owner = ReadOpenDatabase(call, 0);
+  if (!owner.ok()) return owner.status();
+  const Result<std::string> name = ReadString(call.env, call[1], "name");
+  if (!name.ok()) return name.status();
+  return WrapCollection(call.env, *owner, *name);
+}
+
+namespace {
+
+Result<napi_value> StartChange(Call& call, const std::shared_ptr<DatabaseHandle>& owner,
+                               Result<ConfigurationChange> change, size_t token) {
+  if (!change.ok()) return change.status();
+  StartOptions options;
+  VITRINE_RETURN_IF_ERROR(ReadToken(call, token, options));
+  return StartWrite(
+      call, owner, std::move(*change), [](napi_env, const WriteResult&) { return Undefined(); },
+      options);
+}
+
+}  // namespace
+
+// dropCollection(database: DatabaseHandle, name: string, token: CancelToken | undefined):
+//   Promise<void>
+Result<napi_value> DropCollection(Call& call) {
+  const auto owner = ReadOpenDatabase(call, 0);
+  if (!owner.ok()) return owner.status();
+  const Result<std::string> name = ReadString(call.env, call[1], "name");
+  if (!name.ok()) return name.status();
+  return StartChange(call, *owner, (**(*owner)->database).DropChange(*name), 2);
+}
+
+// addField(collection: CollectionHandle, name: string, type: string,
+//   token: CancelToken | undefined): Promise<void>
+Result<napi_value> AddField(Call& call) {
+  const auto handle = ReadOpenCollection(call, 0);
+  if (!handle.ok()) return handle.status();
+  Result<std::string> name = ReadString(call.env, call[1], "name");
+  if (!name.ok()) return name.status();
+  const Result<FieldType> type = ReadFieldType(call.env, call[2]);
+  if (!type.ok()) return type.status();
+  return StartChange(
+      call, (*handle)->owner,
+      Database::AddFieldChange((*handle)->collection->id(), {std::move(*name), *type}), 3);
+}
+
+// setAlias(database: DatabaseHandle, alias: string, name: string,
+//   token: CancelToken | undefined): Promise<void>
+Result<napi_value> SetAlias(Call& call) {
+  const auto owner = ReadOpenDatabase(call, 0);
+  if (!owner.ok()) return owner.status();
+  const Result<std::string> alias = ReadString(call.env, call[1], "alias");
+  if (!alias.ok()) return alias.status();
+  const Result<std::string> name = ReadString(call.env, call[2], "name");
+  if (!name.ok()) return name.status();
+  return StartChange(call, *owner, (**(*owner)->database).AliasChange(*alias, *name), 3);
+}
+
+// dropAlias(database: DatabaseHandle, alias: string, token: CancelToken | undefined):
+//   Promise<void>
+Result<napi_value> DropAlias(Call& call) {
+  const auto owner = ReadOpenDatabase(call, 0);
+  if (!owner.ok()) return owner.status();
+  const Result<std::string> alias = ReadString(call.env, call[1], "alias");
+  if (!alias.ok()) return alias.status();
+  return StartChange(call, *owner, Database::DropAliasChange(*alias), 2);
+}
+
+}  // namespace vitrine
