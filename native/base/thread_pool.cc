@@ -4,6 +4,8 @@
 #include <exception>
 #include <utility>
 
+#include "base/await.h"
+
 namespace vitrine {
 
 ThreadPool::ThreadPool(NoThreads options) : queue_limit_(options.queue_limit) {}
@@ -65,7 +67,7 @@ void ThreadPool::Work() {
     std::unique_ptr<Task> task;
     {
       std::unique_lock lock(mutex_);
-      wake_.wait(lock, [this] { return stopping_ || !interactive_.empty() || !bulk_.empty(); });
+      Await(wake_, lock, [this] { return stopping_ || !interactive_.empty() || !bulk_.empty(); });
       if (stopping_) return;
       const bool bulk = interactive_.empty() || (!bulk_.empty() && ahead_ >= kMostAhead);
       auto& queue = bulk ? bulk_ : interactive_;
@@ -155,7 +157,7 @@ void ParallelFor(ThreadPool* pool, size_t parallelism, size_t count,
   loop->Run(0);
   std::unique_lock lock(loop->mutex);
   loop->closed = true;
-  loop->idle.wait(lock, [&] { return loop->running == 0; });
+  Await(loop->idle, lock, [&] { return loop->running == 0; });
   // Taken out: a helper that comes late must not be the one to destroy it.
   if (const std::exception_ptr error = std::exchange(loop->error, nullptr)) {
     std::rethrow_exception(error);

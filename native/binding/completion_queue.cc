@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "base/await.h"
 #include "binding/operation.h"
 
 namespace vitrine {
@@ -65,7 +66,7 @@ void CompletionQueue::Close() {
   std::unique_lock lock(mutex_);
   closed_ = true;
   wake_ = nullptr;
-  idle_.wait(lock, [this] { return running_ == 0; });
+  Await(idle_, lock, [this] { return running_ == 0; });
 }
 
 void CompletionQueue::Disconnect() {

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/await.h"
+
 namespace vitrine {
 namespace {
 
@@ -298,7 +300,7 @@ void Database::WakeBackground() {
 void Database::RunBackground(Keeper& keeper, bool (Database::*maintain)()) {
   std::unique_lock lock(background_mutex_);
   while (!background_stop_) {
-    background_wake_.wait(lock, [&] { return keeper.has_work || background_stop_; });
+    Await(background_wake_, lock, [&] { return keeper.has_work || background_stop_; });
     if (background_stop_) return;
     keeper.has_work = false;
     lock.unlock();

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/await.h"
 #include "base/seeded_defect.h"
 #include "engine/database.h"
 #include "engine/filtered_removal.h"
@@ -33,7 +34,7 @@ class Database::Waiter final : public PendingWrite {
   }
   void Wait() {
     std::unique_lock lock(mutex_);
-    changed_.wait(lock, [&] { return done_; });
+    Await(changed_, lock, [&] { return done_; });
   }
 
  private:

@@ -4,6 +4,7 @@
 #include <random>
 #include <utility>
 
+#include "base/await.h"
 #include "base/seeded_defect.h"
 
 namespace vitrine {
@@ -182,7 +183,7 @@ Result<LogWriter::Ack> LogWriter::Wait(const Ticket& ticket) {
   std::unique_lock lock(mutex_);
   while (!pending.done) {
     if (leading_) {
-      changed_.wait(lock);
+      Await(changed_, lock, [&] { return pending.done || !leading_; });
       continue;
     }
     const Leader leader(*this, lock, Leader::Take::kQueue);
@@ -279,7 +280,7 @@ Status LogWriter::Remember(Status status) {
 
 std::unique_lock<std::mutex> LogWriter::LockWithoutLeader() {
   std::unique_lock lock(mutex_);
-  changed_.wait(lock, [&] { return !leading_; });
+  Await(changed_, lock, [&] { return !leading_; });
   return lock;
 }
 
