@@ -93,7 +93,8 @@
       "native/storage/segment_supply.cc",
       "native/storage/segment_writer.cc",
       "native/storage/windows_file_lock.cc",
-      "native/storage/windows_file_system.cc"
+      "native/storage/windows_file_system.cc",
+      "native/storage/windows_path.cc"
     ],
     "vitrine_binding_sources": [
       "native/binding/addon.cc",

@@ -2,11 +2,11 @@
 
 #include <windows.h>
 
-#include <algorithm>
 #include <system_error>
 #include <utility>
 
 #include "storage/file_lock.h"
+#include "storage/windows_path.h"
 
 namespace vitrine {
 namespace {
@@ -32,15 +32,8 @@ class WindowsFileLock final : public FileLock {
 
 // A file that is open and shared with nobody is locked, and cannot be put aside.
 Result<LockAttempt> TryLock(const std::string& path) {
-  const int bytes = static_cast<int>(std::min<size_t>(path.size(), 1u << 20));
-  const int length =
-      MultiByteToWideChar(CP_UTF8, MB_ERR_INVALID_CHARS, path.data(), bytes, nullptr, 0);
-  std::wstring wide(static_cast<size_t>(std::max(length, 0)), L'\0');
-  if (length > 0) {
-    MultiByteToWideChar(CP_UTF8, MB_ERR_INVALID_CHARS, path.data(), bytes, wide.data(), length);
-  }
-  const HANDLE handle = CreateFileW(wide.c_str(), GENERIC_READ | GENERIC_WRITE, 0, nullptr,
-                                    OPEN_ALWAYS, FILE_ATTRIBUTE_NORMAL, nullptr);
+  const HANDLE handle = CreateFileW(WindowsPath(path).c_str(), GENERIC_READ | GENERIC_WRITE, 0,
+                                    nullptr, OPEN_ALWAYS, FILE_ATTRIBUTE_NORMAL, nullptr);
   if (handle != INVALID_HANDLE_VALUE) {
     return LockAttempt{std::make_unique<WindowsFileLock>(handle), {}};
   }
