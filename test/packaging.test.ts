@@ -17,6 +17,7 @@ import { delimiter, dirname, join } from 'node:path'
 import { publint } from 'publint'
 import { formatMessage } from 'publint/utils'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { missingOnSupportedSystems } from '../scripts/binary-floor.mjs'
 import { sourcesBelow } from './layers.ts'
 
 // The package as a user gets it: made from a copy of the sources, with a prebuilt addon, and
@@ -30,6 +31,7 @@ const installed = join(consumer, 'node_modules', 'vitrine')
 const prebuildFolder = `prebuilds/${process.platform}-${process.arch}`
 let tarball: string
 let packed: string[]
+let packedBytes: number
 
 beforeAll(() => {
   mkdirSync(stage)
@@ -38,7 +40,9 @@ beforeAll(() => {
   const folders = ['dist', 'lib', 'native', 'scripts', 'test']
   for (const name of ['package.json', 'binding.gyp', ...documents, ...folders]) {
     if (!existsSync(join(root, name))) continue
-    cpSync(join(root, name), join(stage, name), { recursive: true, preserveTimestamps: true })
+    const filter = (path: string) => !path.endsWith('node_modules')
+    const options = { recursive: true, preserveTimestamps: true, filter }
+    cpSync(join(root, name), join(stage, name), options)
   }
   symlinkSync(join(root, 'node_modules'), join(stage, 'node_modules'))
   // The objects that the last build left are taken over: prebuildify would begin by deleting them.
@@ -48,10 +52,11 @@ beforeAll(() => {
   const build = join(scratch, 'build')
   writeFileSync(build, '#!/bin/sh\nexec node scripts/build-native.mjs\n', { mode: 0o755 })
   const env = { ...process.env, PREBUILD_NODE_GYP: build }
-  run(process.execPath, ['scripts/prebuild.mjs', '--quiet'], stage, env)
-  const { name, files } = pack(stage)
+  run(process.execPath, ['scripts/prebuild.mjs', 'own'], stage, env)
+  const { name, files, size } = pack(stage)
   tarball = name
   packed = files
+  packedBytes = size
 
   mkdirSync(consumer)
   writeFileSync(join(consumer, 'package.json'), '{ "name": "consumer", "private": true }')
@@ -89,6 +94,37 @@ describe('the package', () => {
     expect(readdirSync(join(stage, prebuildFolder))).toHaveLength(1)
   })
 
+  it('is small enough to be fetched without a thought', () => {
+    expect(packedBytes).toBeLessThan(2_000_000)
+  })
+
+  it('asks for nothing that a supported system lacks', () => {
+    const binaries = packed.filter(path => path.includes('.glibc.'))
+    for (const path of binaries) {
+      expect(missingOnSupportedSystems(join(stage, path)), path).toEqual([])
+    }
+    // The check sees what is asked for: the addon is far above this.
+    for (const path of binaries) {
+      expect(missingOnSupportedSystems(join(stage, path), { GLIBC: '2.2' })).not.toEqual([])
+    }
+  })
+
+  it('is described by a bill of materials that names its one dependency', () => {
+    const bill = join(stage, 'sbom.cdx.json')
+    cpSync(join(root, 'package-lock.json'), join(stage, 'package-lock.json'))
+    run('npm', ['run', '--silent', 'sbom'], stage)
+    const { components } = JSON.parse(readFileSync(bill, 'utf8')) as {
+      components: { name: string }[]
+    }
+    expect(components.map(({ name }) => name)).toEqual(['node-gyp-build'])
+  })
+
+  it('has no file, export or dependency that nothing uses', () => {
+    const knip = join(root, 'node_modules', '.bin', 'knip')
+    const { stdout, stderr, status } = spawnSync(knip, [], { cwd: root, encoding: 'utf8' })
+    expect(status, stdout + stderr).toBe(0)
+  })
+
   it('has no install script, and no dependency but the prebuild loader', () => {
     const manifest = JSON.parse(readFileSync(join(installed, 'package.json'), 'utf8'))
     for (const script of ['preinstall', 'install', 'postinstall']) {
@@ -116,7 +152,8 @@ describe('the package', () => {
     const lock = JSON.parse(text) as {
       packages: Record<string, { optionalDependencies?: Record<string, string> }>
     }
-    expect(text).not.toContain('"resolved"')
+    // A workspace is "resolved" to its folder.
+    expect(text.match(/"resolved": "(?!scripts\/)[^"]*"/g) ?? []).toEqual([])
     // What scripts/complete-lockfile.mjs adds: without it `npm ci` fails.
     const optional = Object.values(lock.packages).flatMap(({ optionalDependencies = {} }) =>
       Object.keys(optionalDependencies).map(name => `node_modules/${name}`),
@@ -170,16 +207,18 @@ describe('installed without a compiler, scripts or network', () => {
   })
 })
 
-function pack(folder: string): { name: string; files: string[] } {
+function pack(folder: string): { name: string; files: string[]; size: number } {
   const args = ['pack', '--ignore-scripts', '--json', '--pack-destination', scratch, folder]
   const [result] = JSON.parse(run('npm', args, scratch)) as {
     filename: string
+    size: number
     files: { path: string }[]
   }[]
   if (result === undefined) throw new Error(`npm packed nothing of ${folder}`)
   return {
     name: join(scratch, result.filename),
     files: result.files.map(file => file.path).sort(),
+    size: result.size,
   }
 }
 

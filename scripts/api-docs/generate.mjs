@@ -1,0 +1,49 @@
+// Writes docs/api from the doc comments of what lib/vitrine.ts exports: `npm run docs:api [-- FOLDER]`.
+import { rmSync } from 'node:fs'
+import { dirname, join, resolve } from 'node:path'
+import process from 'node:process'
+import { fileURLToPath } from 'node:url'
+import { Application } from 'typedoc'
+
+const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))))
+const out = resolve(process.argv[2] ?? join(root, 'docs', 'api'))
+
+const application = await Application.bootstrapWithPlugins({
+  plugin: ['typedoc-plugin-markdown'],
+  entryPoints: [join(root, 'lib', 'vitrine.ts')],
+  tsconfig: join(root, 'tsconfig.build.json'),
+  readme: 'none',
+  name: 'vitrine',
+  // The same comments give the same files, whatever the machine, the commit or the day.
+  disableSources: true,
+  gitRevision: 'main',
+  excludeInternal: true,
+  excludePrivate: true,
+  treatWarningsAsErrors: true,
+  logLevel: 'Warn',
+})
+// Options of the plugin are declared when it has been loaded.
+const layout = {
+  outputs: [{ name: 'markdown', path: out }],
+  // A page for each class, and one for everything else.
+  router: 'member',
+  membersWithOwnFile: ['Class'],
+  entryFileName: 'README',
+  hidePageHeader: true,
+  hideBreadcrumbs: true,
+  useCodeBlocks: true,
+  parametersFormat: 'table',
+  propertyMembersFormat: 'table',
+  enumMembersFormat: 'table',
+  typeAliasPropertiesFormat: 'table',
+  interfacePropertiesFormat: 'table',
+  expandParameters: true,
+}
+for (const [name, value] of Object.entries(layout)) application.options.setValue(name, value)
+
+const project = await application.convert()
+if (project === undefined || application.logger.hasErrors() || application.logger.hasWarnings()) {
+  process.exit(1)
+}
+rmSync(out, { recursive: true, force: true })
+await application.generateOutputs(project)
