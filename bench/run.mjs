@@ -108,7 +108,10 @@ async function main(options) {
     pinned: canPin(),
     quantization: options.quantization,
     engines: Object.fromEntries(
-      contestants.map(({ name, version, kernels }) => [name, { version, kernels }]),
+      contestants.map(({ name, version, kernels, settings }) => [
+        name,
+        { version, kernels, ...(settings && { settings }) },
+      ]),
     ),
     missing,
     datasets: [],

@@ -13,6 +13,7 @@ import { formatLine, parseLine } from './protocol.mjs'
  * @property {(task: SearchTask) => void | Promise<void>} [prepareSearch] - Called outside the clock.
  * @property {(task: SearchTask) => void | Promise<void>} [exact]
  * @property {() => void | Promise<void>} [prepareExact] - Called outside the clock.
+ * @property {() => void | Promise<void>} [finish] - Called when everything was added: what an engine does only then, such as to build its index.
  * @property {(ids: Uint32Array) => void | Promise<void>} [remove]
  * @property {(ids: Uint32Array) => unknown} [filter] - The engine's own form of an allowed set.
  * @property {() => Record<string, number>} [memory]
@@ -110,6 +111,8 @@ const verbs = {
     writeFileSync(fields.out, Float64Array.from(seconds))
     return times
   },
+
+  finish: () => timed(() => engine.finish?.()),
 
   remove: fields => timed(() => engine.remove(numbers(fields))),
 

@@ -14,9 +14,9 @@ export const targets = [0.95, 0.99, 0.999]
 const ladder = [
   10, 12, 14, 16, 20, 24, 28, 32, 40, 48, 64, 80, 96, 128, 160, 192, 256, 320, 400, 512, 640, 800,
 ]
-/** This package, and the one peer that is no npm package. */
+/** This package, and the peers that are no npm packages. */
 const ourName = 'vitrine'
-const nativeName = 'hnswlib'
+const nativeNames = ['hnswlib', 'faiss']
 const lowestRecall = 0.8
 const enoughRecall = 0.9995
 /** Shorter chunks measure cold caches rather than engines. */
@@ -152,7 +152,7 @@ function ratio(runner, referee, target) {
 function bestPeer(runner, runners, target) {
   const rate = ({ rungs }) => rateAtRecall(rungs.map(medianRung), target) ?? 0
   const [best] = runners
-    .filter(({ racer }) => racer.name !== ourName && racer.name !== nativeName)
+    .filter(({ racer }) => racer.name !== ourName && !nativeNames.includes(racer.name))
     .toSorted((a, b) => rate(b) - rate(a))
   return best && { peer: best.racer.name, mode: best.mode, ...ratio(runner, best, target) }
 }
