@@ -22,7 +22,6 @@ export const peerNames = [
   'zvec',
   'lancedb',
   'sqlite-vec',
-  'pglite',
 ]
 
 const needsNode22 = new Set(['usearch', 'vectorlite', 'sqlite-vec', 'zvec'])

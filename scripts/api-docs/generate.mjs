@@ -1,5 +1,5 @@
 // Writes docs/api from the doc comments of what lib/vitrine.ts exports: `npm run docs:api [-- FOLDER]`.
-import { rmSync } from 'node:fs'
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import process from 'node:process'
 import { fileURLToPath } from 'node:url'
@@ -47,3 +47,7 @@ if (project === undefined || application.logger.hasErrors() || application.logge
 }
 rmSync(out, { recursive: true, force: true })
 await application.generateOutputs(project)
+// The plugin takes the method Transaction.collection for a second heading of this name.
+const page = join(out, 'README.md')
+const text = readFileSync(page, 'utf8')
+writeFileSync(page, text.replaceAll('#transactioncollection-1', '#transactioncollection'))

@@ -1,0 +1,104 @@
+import { execFile } from 'node:child_process'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join, relative, resolve } from 'node:path'
+import { promisify } from 'node:util'
+import { describe, expect, it } from 'vitest'
+
+// What the documents say of themselves: that links lead somewhere, that programs run and print what
+// their comments say, and that docs/api is what the comments of lib/ give.
+
+const run = promisify(execFile)
+const root = dirname(import.meta.dirname)
+const pages = [
+  ...readdirSync(root).map(name => join(root, name)),
+  ...readdirSync(join(root, 'docs'), { recursive: true, encoding: 'utf8' }).map(name =>
+    join(root, 'docs', name),
+  ),
+].filter(path => path.endsWith('.md'))
+const textOf = new Map(pages.map(path => [path, readFileSync(path, 'utf8')]))
+
+const prose = (text: string) => text.replace(/```[\s\S]*?```/g, '').replace(/`[^`\n]*`/g, '')
+
+/** What may stand behind `#`: headings as GitHub names them, and anchors of their own. */
+function anchors(text: string): ReadonlySet<string> {
+  const names = new Set([...text.matchAll(/<a id="([^"]+)"/g)].map(([, id]) => id as string))
+  const seen = new Map<string, number>()
+  for (const [, heading = ''] of text.replace(/```[\s\S]*?```/g, '').matchAll(/^#+ +(.+)$/gm)) {
+    const name = heading
+      .replace(/\[([^\]]*)\]\([^)]*\)/g, '$1')
+      .toLowerCase()
+      .replace(/[^\p{L}\p{N}\s_-]/gu, '')
+      .trim()
+      .replace(/\s/g, '-')
+    const before = seen.get(name) ?? 0
+    seen.set(name, before + 1)
+    names.add(before === 0 ? name : `${name}-${before}`)
+  }
+  return names
+}
+
+describe('every document', () => {
+  it('links to files and headings that are there', () => {
+    const broken: string[] = []
+    for (const [page, text] of textOf) {
+      for (const [, target = ''] of prose(text).matchAll(/\]\(([^)\s]+)\)/g)) {
+        if (/^[a-z]+:/.test(target)) continue
+        const [path = '', anchor] = target.split('#')
+        const file = path === '' ? page : resolve(dirname(page), path)
+        const known = textOf.get(file)
+        const right =
+          anchor === undefined
+            ? existsSync(file)
+            : known !== undefined && anchors(known).has(anchor)
+        if (!right) broken.push(`${relative(root, page)}: ${target}`)
+      }
+    }
+    expect(broken).toEqual([])
+  })
+})
+
+/** Blocks that are whole programs; those of the README are held by readme.test.ts. */
+const programs = pages.flatMap(page => {
+  const blocks = [...(textOf.get(page) ?? '').matchAll(/```js\n([\s\S]*?)```/g)]
+  if (page === join(root, 'README.md') || page.includes(join('docs', 'api'))) return []
+  return blocks
+    .map(([, code = ''], i) => ({ name: `${relative(root, page)}, ${i + 1}`, code }))
+    .filter(({ code }) => code.startsWith('import'))
+})
+
+describe('a program in a document', () => {
+  it.for(programs)(
+    '$name: prints what its comments say',
+    async ({ code }) => {
+      const folder = mkdtempSync(join(tmpdir(), 'vitrine-documents-'))
+      try {
+        const entry = JSON.stringify(join(root, 'dist', 'vitrine.js'))
+        writeFileSync(join(folder, 'program.mjs'), code.replaceAll("'vitrine'", entry))
+        const { stdout } = await run(process.execPath, ['program.mjs'], { cwd: folder })
+        const said = [...code.matchAll(/console\.log\(.*\) +\/\/ (.+)$/gm)].map(([, text]) => text)
+        expect(stdout.trim().split('\n')).toEqual(said)
+      } finally {
+        rmSync(folder, { recursive: true })
+      }
+    },
+    120_000,
+  )
+})
+
+it('docs/api is what the comments of lib/ give: npm run docs:api', async () => {
+  const out = mkdtempSync(join(tmpdir(), 'vitrine-api-'))
+  try {
+    await run(process.execPath, [join(root, 'scripts/api-docs/generate.mjs'), out])
+    const filesOf = (folder: string) =>
+      Object.fromEntries(
+        readdirSync(folder, { recursive: true, encoding: 'utf8' })
+          .filter(name => name.endsWith('.md'))
+          .sort()
+          .map(name => [name, readFileSync(join(folder, name), 'utf8')]),
+      )
+    expect(filesOf(out)).toEqual(filesOf(join(root, 'docs', 'api')))
+  } finally {
+    rmSync(out, { recursive: true })
+  }
+}, 240_000)
