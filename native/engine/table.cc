@@ -1,6 +1,7 @@
 #include "engine/table.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstring>
 
@@ -66,10 +67,13 @@ void Table::SetOwnerId(Slot slot, PointId id) {
 Status Table::CheckFinite(std::span<const float> vectors) const {
   const size_t dimension = vectors_.dimension();
   for (size_t i = 0; i < vectors.size(); i += dimension) {
-    // One subtraction tells a whole vector: inf - inf and NaN - NaN are NaN, and NaN stays.
-    float sum = 0;
-    for (size_t j = i; j < i + dimension; ++j) sum += vectors[j] - vectors[j];
-    if (sum == 0) continue;
+    // An exponent of all ones carries into the sign. Bits, because sums of floats keep their order
+    // and would be computed one by one.
+    uint32_t carries = 0;
+    for (size_t j = i; j < i + dimension; ++j) {
+      carries |= (std::bit_cast<uint32_t>(vectors[j]) & 0x7f800000u) + 0x00800000u;
+    }
+    if (carries < 0x80000000u) continue;
     for (size_t j = i; j < i + dimension; ++j) {
       if (std::isfinite(vectors[j])) continue;
       return {ErrorCode::kVector,
