@@ -6,6 +6,7 @@ export const measureNames = [
   'build',
   'memory',
   'search',
+  'recall',
   'filter',
   'exact',
   'save',

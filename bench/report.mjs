@@ -30,6 +30,7 @@ export function reportDataset(dataset, machine) {
     dataset.search && searchSection(dataset),
     dataset.build && buildSection(dataset),
     dataset.memory && memorySection(dataset),
+    dataset.recall?.length > 0 && recallSection(dataset),
     dataset.filter && filterSection(dataset),
     dataset.exact && exactSection(dataset),
     dataset.save && saveSection(dataset),
@@ -141,6 +142,18 @@ function memorySection({ memory, vectors }) {
   ]
   const heading = `memory: growth of the process; the vectors alone are ${bytes(memory[0]?.vectors)} (${count(vectors)} points)`
   return `${heading}\n${formatTable(columns, memory)}`
+}
+
+function recallSection({ recall, k }) {
+  const columns = [
+    engine,
+    { title: 'asked for', cell: ({ target }) => String(target) },
+    { title: 'calibrated', cell: row => fixed(row.calibrated, 4) },
+    { title: 'corrected', cell: row => fixed(row.corrected, 4) },
+    { title: 'q/s', cell: ({ rate }) => count(rate) },
+    { title: 'first batch', cell: ({ first }) => (first > 0 ? duration(first) : '') },
+  ]
+  return `searches that ask for a recall@${k}: what all queries get, before and after some were checked\n${formatTable(columns, recall)}`
 }
 
 function filterSection({ filter, k }) {

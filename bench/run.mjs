@@ -14,6 +14,7 @@ import { measureInsert } from './measures/insert.mjs'
 import { measureMemory } from './measures/memory.mjs'
 import { measureOverhead } from './measures/overhead.mjs'
 import { measurePersistence } from './measures/persistence.mjs'
+import { measureRecall } from './measures/recall.mjs'
 import { measureSearch } from './measures/search.mjs'
 import { measureTurnover } from './measures/turnover.mjs'
 import { parseOptions, usage } from './options.mjs'
@@ -42,6 +43,7 @@ async function measure(arena, contestants, options) {
     if (only.has('memory')) results.memory = await measureMemory(arena, racers)
     if (only.has('search'))
       results.search = await measureSearch(arena, racers, { rounds, reference })
+    if (only.has('recall')) results.recall = await measureRecall(arena, racers)
     if (only.has('filter')) results.filter = await measureFilters(arena, racers)
     if (only.has('exact')) results.exact = await measureExact(arena, racers)
     if (only.has('save')) results.save = await measurePersistence(arena, racers)

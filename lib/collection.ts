@@ -28,7 +28,7 @@ import {
 } from './database-options.ts'
 import { checked, VitrineError } from './errors.ts'
 import { type Fields, type FieldType, type PayloadOf, toFieldType } from './fields.ts'
-import type { Metric, Quantization } from './index-options.ts'
+import { beamOf, type Metric, type Quantization } from './index-options.ts'
 import { exportPoints } from './point-export.ts'
 import { importPoints } from './point-import.ts'
 import {
@@ -384,7 +384,8 @@ export class Collection<F extends Fields = any, P extends Payload = PayloadOf<F>
     options: CollectionSearchOptions<F>,
   ): SearchRequest & { readonly profile: boolean } {
     const parsed = collectionSearchOptions.parse(options)
-    const { k, ef, exact = false, select, where, params, signal, timeoutMs } = parsed
+    const { k, exact = false, select, where, params, signal, timeoutMs } = parsed
+    const beam = beamOf(parsed)
     const { payload, vector, properties } = checked(() => selected(select))
     const filter = checked(() => toFilter(where, params))
     const vectors = checked(() => toVectors(query))
@@ -392,7 +393,7 @@ export class Collection<F extends Fields = any, P extends Payload = PayloadOf<F>
       profile: parsed.profile ?? false,
       properties,
       control: signal === undefined ? {} : { signal },
-      args: [this.#collection, vectors, k, ef, exact, payload, vector, timeoutMs, filter],
+      args: [this.#collection, vectors, k, beam, exact, payload, vector, timeoutMs, filter],
     }
   }
 

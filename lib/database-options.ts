@@ -1,6 +1,6 @@
 import { type Fields, toFields } from './fields.ts'
 import type { Metric, Quantization } from './index-options.ts'
-import { abortSignal, boolean, integer, OptionParser, oneOf, text } from './options.ts'
+import { abortSignal, boolean, integer, OptionParser, oneOf, share, text } from './options.ts'
 import type { PointId, Select } from './points.ts'
 import type { Where } from './where.ts'
 
@@ -144,6 +144,8 @@ export interface CollectionSearchOptions<F extends Fields = Fields>
   readonly k: number
   /** Beam width of the walk, 1 … 16,384, default `max(k, 64)`. */
   readonly ef?: number
+  /** Instead of `ef`: the share of the true `k` nearest to be found, as for an `Index`. */
+  readonly recall?: number
   /** Compute every distance instead of walking the graph. */
   readonly exact?: boolean
   /** Lets the array of hits have a property `profile`: what the search did, and how long it took. */
@@ -235,6 +237,7 @@ export const scanOptions = new OptionParser<Required<ScanOptions>>('scan', {
 const searchRules = {
   k: integer(1, 10_000),
   ef: integer(1, 16_384),
+  recall: share,
   exact: boolean,
   select: any,
   where: any,

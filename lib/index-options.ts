@@ -1,6 +1,16 @@
 import type { Control, OnProgress } from './cancellation.ts'
+import { VitrineError } from './errors.ts'
 import type { IdSet } from './id-set.ts'
-import { abortSignal, boolean, callback, integer, OptionParser, oneOf, text } from './options.ts'
+import {
+  abortSignal,
+  boolean,
+  callback,
+  integer,
+  OptionParser,
+  oneOf,
+  share,
+  text,
+} from './options.ts'
 import type { Ids, IdType } from './typed-arrays.ts'
 
 /** Lower is nearer for each: `l2` squared Euclidean, `cosine` 1 − cos, `ip` minus the inner product. */
@@ -70,6 +80,13 @@ export interface SearchOptions<I extends IdType = 'u32'> {
   readonly k: number
   /** Beam width of the walk, 1 … 16,384, default `max(k, 64)`; below `k` it counts as `k`. Wider finds more and takes longer. */
   readonly ef?: number
+  /**
+   * Instead of `ef`: the share of the true `k` nearest to be found, on average over many searches, between 0 and 1, say 0.95. The beam
+   * width that reaches it is measured on points of the index when it is first asked for, in the background, and corrected by checking a
+   * few of the searches; `explain` tells what is known. Until then a wide one is used; `searchBatch` of 64 queries or more waits for the
+   * measurement. Where no beam reaches it every distance is computed. `ERR_OPTION` together with `ef` or `exact`.
+   */
+  readonly recall?: number
   /** Compute every distance instead of walking the graph. */
   readonly exact?: boolean
   /** Only these points. Prepare it with `idSet` when it serves more than one search. */
@@ -116,6 +133,7 @@ export const loadOptions = new OptionParser<Required<LoadOptions>>('Index.load',
 interface Search {
   k: number
   ef: number
+  recall: number
   exact: boolean
   filter: unknown
   signal: AbortSignal
@@ -125,6 +143,7 @@ interface Search {
 const searchRules = {
   k: integer(1, 10_000),
   ef: integer(1, 16_384),
+  recall: share,
   exact: boolean,
   filter: (value: unknown) => value,
   signal: abortSignal,
@@ -132,6 +151,22 @@ const searchRules = {
 }
 
 export const searchOptions = new OptionParser<Search, 'k'>('a search', searchRules, ['k'])
+
+/** How wide a search is, as the binding takes it: its `ef`, or its `recall`, which is below 1. */
+export function beamOf(search: {
+  readonly ef?: number
+  readonly recall?: number
+  readonly exact?: boolean
+}): number | undefined {
+  const { ef, recall, exact } = search
+  if (recall === undefined) return ef
+  if (ef === undefined && exact !== true) return recall
+  throw new VitrineError(
+    'ERR_OPTION',
+    `recall and ${ef === undefined ? 'exact' : 'ef'} exclude each other`,
+    { details: { option: 'recall' } },
+  )
+}
 
 /** The arrays that come with the call say what `k` is. */
 export const searchIntoOptions = new OptionParser<Search>('a search', searchRules)

@@ -79,6 +79,12 @@ export function integer(min: number, max: number): Rule<number> {
   }
 }
 
+/** A number between 0 and 1, both excluded. */
+export const share: Rule<number> = (value, name) => {
+  if (typeof value === 'number' && value > 0 && value < 1) return value
+  throw refused(name, 'a number between 0 and 1, both excluded', value)
+}
+
 export const boolean: Rule<boolean> = (value, name) => {
   if (typeof value === 'boolean') return value
   throw refused(name, 'true or false', value)

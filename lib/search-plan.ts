@@ -12,6 +12,7 @@ export type PlanReason =
   | 'some-allowed'
   | 'much-allowed'
   | 'no-graph'
+  | 'recall'
 
 /** What `explain` tells about a search. */
 export interface SearchPlan {
@@ -29,6 +30,29 @@ export interface SearchPlan {
   readonly fillEdges: boolean
   /** What the walk compares; `'none'` for whole vectors, and for scans. */
   readonly quantization: 'none' | 'sq8' | 'rq4'
+  /** How `ef` came of the `recall` that was asked for; null when none was. */
+  readonly recall: RecallPlan | null
+}
+
+/** What is known of the recall that a search will have. */
+export interface RecallPlan {
+  /** What was asked for. */
+  readonly target: number
+  /**
+   * What the beam width rests on: `'default'`, one that is wide enough nearly everywhere, until the index has been measured, and while
+   * it has fewer than a thousand rows; `'calibrated'`, searches for a sample of its own points; `'corrected'`, also some of the
+   * searches that asked for a recall, which were checked against all points.
+   */
+  readonly source: 'default' | 'calibrated' | 'corrected'
+  /** The mean recall that is expected at this beam width, 0 … 1; null for `'default'`. */
+  readonly expected: number | null
+  /** The 95 % interval of the mean; null for `'default'`. */
+  readonly low: number | null
+  readonly high: number | null
+  /** Points of the index that were searched for. */
+  readonly sampled: number
+  /** Searches that were checked. */
+  readonly checked: number
 }
 
 /** What `explain` tells about a search of a collection. */

@@ -4,6 +4,7 @@ import { type Control, cancellable } from './cancellation.ts'
 import { checked, coded, describe, VitrineError } from './errors.ts'
 import { IdSet } from './id-set.ts'
 import {
+  beamOf,
   type IndexOptions,
   indexOptions,
   type LoadOptions,
@@ -276,7 +277,8 @@ export class Index<I extends IdType = 'u32'> {
    * @throws {VitrineError} `ERR_DIMENSION`, `ERR_VECTOR`, `ERR_OPTION`, `ERR_TIMEOUT`, `ERR_CLOSED`.
    */
   searchSync(query: Vectors, options: SearchOptions<I>): SearchResult<I> {
-    const { k, ef, exact, filter, signal, timeoutMs } = searchOptions.parse(options)
+    const search = searchOptions.parse(options)
+    const { k, exact, filter, signal, timeoutMs } = search
     if (signal?.aborted) throw signal.reason
     try {
       const { ids, distances } = scratchOf(this.#options.idType, k)
@@ -286,7 +288,7 @@ export class Index<I extends IdType = 'u32'> {
         ids,
         distances,
         k,
-        ef,
+        beamOf(search),
         exact ?? false,
         this.#filter(filter),
         timeoutMs,
@@ -308,7 +310,7 @@ export class Index<I extends IdType = 'u32'> {
         ids,
         distances,
         search.k,
-        search.ef,
+        search.beam,
         search.exact,
         search.filter,
         search.timeoutMs,
@@ -324,7 +326,8 @@ export class Index<I extends IdType = 'u32'> {
    * @returns How many hits were written; elements beyond stay as they are.
    */
   searchInto(query: Vectors, out: SearchResult<I>, options?: Partial<SearchOptions<I>>): number {
-    const { k, ef, exact, filter, signal, timeoutMs } = searchIntoOptions.parse(options)
+    const search = searchIntoOptions.parse(options)
+    const { k, exact, filter, signal, timeoutMs } = search
     if (signal?.aborted) throw signal.reason
     try {
       if (typeof out !== 'object' || out === null) {
@@ -337,7 +340,7 @@ export class Index<I extends IdType = 'u32'> {
         ids,
         distances,
         k,
-        ef,
+        beamOf(search),
         exact ?? false,
         this.#filter(filter),
         timeoutMs,
@@ -352,7 +355,9 @@ export class Index<I extends IdType = 'u32'> {
    * @param queries - `[n * dimension]`, copied first.
    */
   async searchBatch(queries: Vectors, options: SearchOptions<I>): Promise<BatchResult<I>> {
-    const { k, ef, exact, filter, signal, timeoutMs } = searchOptions.parse(options)
+    const search = searchOptions.parse(options)
+    const { k, exact, filter, signal, timeoutMs } = search
+    const beam = beamOf(search)
     const batch = checked(() => {
       const { dimension, idType } = this.#options
       const rows = toVectors(queries)
@@ -375,7 +380,7 @@ export class Index<I extends IdType = 'u32'> {
         distances,
         counts,
         k,
-        ef,
+        beam,
         exact ?? false,
         batch.filter,
         timeoutMs,
@@ -399,13 +404,14 @@ export class Index<I extends IdType = 'u32'> {
 
   /** How a search would go about its work, without running it. */
   explain(query: Vectors, options: SearchOptions<I>): SearchPlan {
-    const { k, ef, exact, filter, timeoutMs } = searchOptions.parse(options)
+    const search = searchOptions.parse(options)
+    const { k, exact, filter, timeoutMs } = search
     return checked(() =>
       native.explain(
         this.#handle,
         toVectors(query),
         k,
-        ef,
+        beamOf(search),
         exact ?? false,
         this.#filter(filter),
         timeoutMs,
@@ -424,7 +430,7 @@ export class Index<I extends IdType = 'u32'> {
         ids,
         distances,
         search.k,
-        search.ef,
+        search.beam,
         search.exact,
         search.filter,
         search.timeoutMs,
@@ -455,14 +461,15 @@ export class Index<I extends IdType = 'u32'> {
   }
 
   #search(query: Vectors, options: SearchOptions<I>) {
-    const { k, ef, exact, filter, signal, timeoutMs } = searchOptions.parse(options)
+    const search = searchOptions.parse(options)
+    const { k, exact, filter, signal, timeoutMs } = search
     return {
       handle: this.#handle,
       query: toVectors(query),
       ids: newIdArray(this.#options.idType, k),
       distances: allocate(() => new Float32Array(k)),
       k,
-      ef,
+      beam: beamOf(search),
       exact: exact ?? false,
       filter: this.#filter(filter),
       timeoutMs,

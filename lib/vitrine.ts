@@ -53,6 +53,7 @@ export type {
   CollectionSearchPlan,
   PlanKind,
   PlanReason,
+  RecallPlan,
   SearchCounters,
   SearchPlan,
 } from './search-plan.ts'

@@ -1,6 +1,7 @@
 {
   "variables": {
     "vitrine_engine_sources": [
+      "native/base/background_steps.cc",
       "native/base/crc32c.cc",
       "native/base/idle_thread.cc",
       "native/base/iso_date.cc",
@@ -9,6 +10,7 @@
       "native/base/siphash.cc",
       "native/base/slot_array.cc",
       "native/base/thread_pool.cc",
+      "native/engine/calibration_run.cc",
       "native/engine/checkpoint_file.cc",
       "native/engine/collection.cc",
       "native/engine/collection_checkpoint.cc",
@@ -33,6 +35,10 @@
       "native/engine/payload_fields.cc",
       "native/engine/pending_write.cc",
       "native/engine/reader_pool.cc",
+      "native/engine/recall_check.cc",
+      "native/engine/recall_curve.cc",
+      "native/engine/recall_file.cc",
+      "native/engine/recall_guide.cc",
       "native/engine/record_store.cc",
       "native/engine/shared_rows.cc",
       "native/engine/table.cc",
@@ -41,6 +47,7 @@
       "native/engine/table_file_format.cc",
       "native/engine/table_image.cc",
       "native/engine/table_load.cc",
+      "native/engine/table_recall.cc",
       "native/engine/table_reclaim.cc",
       "native/engine/table_relink.cc",
       "native/engine/table_restorer.cc",
@@ -98,6 +105,7 @@
     ],
     "vitrine_binding_sources": [
       "native/binding/addon.cc",
+      "native/binding/beam_argument.cc",
       "native/binding/catalog_functions.cc",
       "native/binding/collection_functions.cc",
       "native/binding/collection_search_functions.cc",

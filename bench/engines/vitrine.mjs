@@ -8,7 +8,7 @@ export function description() {
     version,
     kernels: instructionSet,
     modes: 'into,sync,batch',
-    can: 'filter,exact,remove,save,insert,threads',
+    can: 'filter,recall,exact,remove,save,insert,threads',
   }
 }
 
@@ -50,7 +50,9 @@ export class Engine {
   }
 
   search(mode, { queries, matrix, k, ef, repeat, filter, found }) {
-    const options = filter === undefined ? { k, ef } : { k, ef, filter }
+    // Below 1 it is a recall.
+    const options = ef < 1 ? { k, recall: ef } : { k, ef }
+    if (filter !== undefined) options.filter = filter
     if (mode === 'batch') return this.#searchBatch(matrix, options, repeat, found)
     for (let round = 0; round < repeat; round++) {
       if (mode === 'sync') this.#searchSync(queries, options, found)

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <utility>
 
+#include "binding/beam_argument.h"
 #include "binding/functions.h"
 #include "binding/handle.h"
 #include "binding/js_value.h"
@@ -26,7 +27,7 @@ struct CollectionRequest {
   }
 };
 
-// Arguments from the second on: query: Float32Array, k: number, ef: number | undefined,
+// Arguments from the second on: query: Float32Array, k: number, beam: number | undefined,
 //   exact: boolean, payload: boolean, vector: boolean, timeoutMs: number | undefined,
 //   where: string | undefined
 Status ReadRequest(Call& call, const Collection& collection, CollectionRequest& request) {
@@ -41,9 +42,7 @@ Status ReadRequest(Call& call, const Collection& collection, CollectionRequest& 
   const Result<uint64_t> k = ReadInteger(call.env, call[2], kK);
   if (!k.ok()) return k.status();
   request.parameters.k = *k;
-  const Result<uint64_t> ef = ReadIntegerOr(call.env, call[3], kEf, 0);
-  if (!ef.ok()) return ef.status();
-  request.parameters.ef = *ef;
+  VITRINE_RETURN_IF_ERROR(ReadBeam(call.env, call[3], request.parameters));
   const Result<bool> exact = ReadBool(call.env, call[4], "exact");
   if (!exact.ok()) return exact.status();
   request.parameters.exact = *exact;
@@ -167,7 +166,7 @@ Result<napi_value> StartCollectionSearch(Call& call) {
 }  // namespace
 
 // searchCollection(collection: CollectionHandle, query: Float32Array, k: number,
-//   ef: number | undefined, exact: boolean, payload: boolean, vector: boolean,
+//   beam: number | undefined, exact: boolean, payload: boolean, vector: boolean,
 //   timeoutMs: number | undefined, where: string | undefined, token: CancelToken | undefined):
 //   Promise<{ keys, lsns, payloads?, vectors?, distances: number[] }>
 Result<napi_value> SearchCollection(Call& call) {

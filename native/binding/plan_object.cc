@@ -3,6 +3,40 @@
 #include "binding/js_value.h"
 
 namespace vitrine {
+namespace {
+
+constexpr std::string_view kSources[] = {"default", "calibrated", "corrected"};
+
+// RecallPlan of lib/search-plan.ts, or null.
+Result<napi_value> MakeRecall(napi_env env, const std::optional<RecallChoice>& choice) {
+  napi_value object;
+  if (!choice) {
+    VITRINE_RETURN_IF_JS_ERROR(napi_get_null(env, &object));
+    return object;
+  }
+  VITRINE_RETURN_IF_JS_ERROR(napi_create_object(env, &object));
+  const Result<napi_value> source = MakeString(env, kSources[static_cast<size_t>(choice->source)]);
+  if (!source.ok()) return source.status();
+  VITRINE_RETURN_IF_JS_ERROR(napi_set_named_property(env, object, "source", *source));
+  VITRINE_RETURN_IF_ERROR(SetNumbers(env, object,
+                                     {{"target", choice->target},
+                                      {"sampled", static_cast<double>(choice->sample)},
+                                      {"checked", static_cast<double>(choice->checks)}}));
+  if (choice->source != RecallChoice::Source::kDefault) {
+    VITRINE_RETURN_IF_ERROR(
+        SetNumbers(env, object,
+                   {{"expected", choice->expected}, {"low", choice->low}, {"high", choice->high}}));
+    return object;
+  }
+  napi_value unknown;
+  VITRINE_RETURN_IF_JS_ERROR(napi_get_null(env, &unknown));
+  for (const char* const name : {"expected", "low", "high"}) {
+    VITRINE_RETURN_IF_JS_ERROR(napi_set_named_property(env, object, name, unknown));
+  }
+  return object;
+}
+
+}  // namespace
 
 Result<napi_value> MakePlan(napi_env env, const SearchPlan& plan) {
   napi_value object;
@@ -32,6 +66,9 @@ Result<napi_value> MakePlan(napi_env env, const SearchPlan& plan) {
       MakeString(env, kQuantizationNames[static_cast<size_t>(plan.quantization)]);
   if (!quantization.ok()) return quantization.status();
   VITRINE_RETURN_IF_JS_ERROR(napi_set_named_property(env, object, "quantization", *quantization));
+  const Result<napi_value> recall = MakeRecall(env, plan.recall);
+  if (!recall.ok()) return recall.status();
+  VITRINE_RETURN_IF_JS_ERROR(napi_set_named_property(env, object, "recall", *recall));
   return object;
 }
 

@@ -5,6 +5,7 @@
 #include <limits>
 #include <utility>
 
+#include "binding/beam_argument.h"
 #include "binding/functions.h"
 #include "binding/handle.h"
 #include "binding/js_value.h"
@@ -34,13 +35,11 @@ Result<std::shared_ptr<const IdSet>> ReadFilter(Call& call, size_t argument,
   return std::shared_ptr<const IdSet>(*set);
 }
 
-// Arguments from `first` on: ef: number | undefined, exact: boolean,
+// Arguments from `first` on: beam: number | undefined, exact: boolean,
 // filter: IdSetHandle | IdArray | undefined, timeoutMs: number | undefined
 Status ReadSearchOptions(Call& call, size_t first, const IndexHandle& index,
                          SearchRequest& request) {
-  const Result<uint64_t> ef = ReadIntegerOr(call.env, call[first], kEf, 0);
-  if (!ef.ok()) return ef.status();
-  request.parameters.ef = *ef;
+  VITRINE_RETURN_IF_ERROR(ReadBeam(call.env, call[first], request.parameters));
   const Result<bool> exact = ReadBool(call.env, call[first + 1], "exact");
   if (!exact.ok()) return exact.status();
   request.parameters.exact = *exact;
@@ -286,7 +285,7 @@ Result<napi_value> StartSearch(Call& call) {
 }  // namespace
 
 // searchInto(index: IndexHandle, query: Float32Array, ids: IdArray, distances: Float32Array,
-//   k: number | undefined, ef: number | undefined, exact: boolean,
+//   k: number | undefined, beam: number | undefined, exact: boolean,
 //   filter: IdSetHandle | IdArray | undefined, timeoutMs: number | undefined): number
 //
 // Without k there are as many hits as `ids` has room for.
@@ -326,7 +325,7 @@ Result<napi_value> SearchInto(Call& call) {
 }
 
 // search(index: IndexHandle, query: Float32Array, ids: IdArray, distances: Float32Array, k: number,
-//   ef: number | undefined, exact: boolean, filter: IdSetHandle | IdArray | undefined,
+//   beam: number | undefined, exact: boolean, filter: IdSetHandle | IdArray | undefined,
 //   timeoutMs: number | undefined, token: CancelToken | undefined): Promise<number>
 Result<napi_value> Search(Call& call) { return StartSearch<OneSearch>(call); }
 
@@ -335,7 +334,7 @@ Result<napi_value> Search(Call& call) { return StartSearch<OneSearch>(call); }
 Result<napi_value> Analyze(Call& call) { return StartSearch<AnalyzedSearch>(call); }
 
 // searchBatch(index: IndexHandle, queries: Float32Array, ids: IdArray, distances: Float32Array,
-//   counts: Uint32Array, k: number, ef: number | undefined, exact: boolean,
+//   counts: Uint32Array, k: number, beam: number | undefined, exact: boolean,
 //   filter: IdSetHandle | IdArray | undefined, timeoutMs: number | undefined,
 //   token: CancelToken | undefined): Promise<void>
 Result<napi_value> SearchBatch(Call& call) {
@@ -366,7 +365,7 @@ Result<napi_value> SearchBatch(Call& call) {
       std::make_shared<BatchSearch>(**index, std::move(request), VectorCopy(*queries)), options);
 }
 
-// explain(index: IndexHandle, query: Float32Array, k: number, ef: number | undefined,
+// explain(index: IndexHandle, query: Float32Array, k: number, beam: number | undefined,
 //   exact: boolean, filter: IdSetHandle | IdArray | undefined, timeoutMs: number | undefined):
 //   SearchPlan
 Result<napi_value> Explain(Call& call) {

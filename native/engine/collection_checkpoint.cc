@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/seeded_defect.h"
+#include "engine/recall_file.h"
 #include "engine/table_restorer.h"
 #include "storage/byte_stream.h"
 #include "storage/file_checks.h"
@@ -105,10 +106,12 @@ Status WriteGraph(ContainerWriter& writer, TableImage& table, const Digest128& p
   }
   VITRINE_RETURN_IF_ERROR(writer.EndSection());
   VITRINE_RETURN_IF_ERROR(WriteWords(writer, SectionType::kEntries, entries.points));
-  if (table.codes().kind == Quantization::kNone) return {};
-  writer.BeginSection(SectionType::kCodeCentre, sizeof(float));
-  VITRINE_RETURN_IF_ERROR(writer.Append(std::as_bytes(table.codes().centre)));
-  return writer.EndSection();
+  if (table.codes().kind != Quantization::kNone) {
+    writer.BeginSection(SectionType::kCodeCentre, sizeof(float));
+    VITRINE_RETURN_IF_ERROR(writer.Append(std::as_bytes(table.codes().centre)));
+    VITRINE_RETURN_IF_ERROR(writer.EndSection());
+  }
+  return WriteCalibration(writer, table.calibration(), table.ended_points());
 }
 
 Status Corrupt(const ContainerReader& reader, SectionType type, std::string_view what) {
@@ -165,6 +168,7 @@ class CollectionLoader {
   const CollectionSource& source_;
   std::shared_ptr<Collection> collection_;
   std::optional<TableRestorer> table_;
+  std::optional<StoredCalibration> calibration_;
   uint64_t count_ = 0;
   uint64_t last_lsn_ = 0;
 };
@@ -324,6 +328,11 @@ Status CollectionLoader::ReadGraph(const ContainerReader& graph, const Digest128
   Result<std::vector<uint32_t>> entry_words = ReadWords(graph, **starts);
   if (!entry_words.ok()) return entry_words.status();
   entries.points = std::move(*entry_words);
+  if (const SectionEntry* const section = graph.Find(SectionType::kCalibration)) {
+    Result<StoredCalibration> stored = ReadCalibration(graph, *section);
+    if (!stored.ok()) return stored.status();
+    calibration_ = std::move(*stored);
+  }
   const std::string wrong = table_->SetGraph({*host_words, *link_words, std::move(entries)});
   if (!wrong.empty()) return Corrupt(graph, SectionType::kLinks, wrong);
   return ReadCodes(graph, codes);
@@ -365,6 +374,10 @@ void CollectionLoader::FillColumns() {
 
 std::shared_ptr<Collection> CollectionLoader::Finish() {
   collection_->table_ = table_->Finish();
+  if (calibration_ && collection_->linked()) {
+    collection_->table_->RestoreCalibration(std::move(calibration_->calibration),
+                                            calibration_->ended);
+  }
   FillColumns();
   if (!collection_->linked()) collection_->columns_.ForgetRows();
   collection_->next_entry_ = static_cast<EntryId>(count_);

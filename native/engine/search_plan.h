@@ -2,9 +2,11 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string_view>
 
 #include "engine/quantization.h"
+#include "engine/recall_curve.h"
 
 namespace vitrine {
 
@@ -28,13 +30,14 @@ enum class PlanReason : uint8_t {
   kSomeAllowed,  // some of the rows near the query are allowed: follow them by two hops
   kMuchAllowed,  // so many are allowed that an ordinary walk finds them
   kNoGraph,      // the graph was lost and is being built anew
+  kRecall,       // no walk reaches the recall asked for
 };
 
 inline constexpr std::string_view kPlanKindNames[] = {"nothing",     "walk",        "scan",
                                                       "filter-scan", "filter-walk", "filter-pass"};
 inline constexpr std::string_view kPlanReasonNames[] = {
     "default",    "exact-asked",  "empty",        "zero-query", "few-allowed",
-    "far-filter", "some-allowed", "much-allowed", "no-graph"};
+    "far-filter", "some-allowed", "much-allowed", "no-graph",   "recall"};
 
 struct SearchPlan {
   PlanKind kind = PlanKind::kWalk;
@@ -45,6 +48,7 @@ struct SearchPlan {
   float local_share = -1;   // allowed among the rows near the query, -1 when not looked at
   bool fill_edges = false;  // the walk also follows fill edges
   Quantization quantization = Quantization::kNone;  // what the walk scores; none for scans
+  std::optional<RecallChoice> recall;               // how `ef` came of the recall asked for
 };
 
 }  // namespace vitrine

@@ -38,7 +38,8 @@ Table::Table(const TableOptions& options, const KernelTable& kernels, ThreadPool
       vectors_(options.dimension, options.metric, kernels),
       graph_(vectors_, options.graph),
       owner_ids_(options.id_type == IdType::kU64 ? sizeof(uint64_t) : sizeof(uint32_t)),
-      ids_(*this) {}
+      ids_(*this),
+      recall_guide_(std::make_unique<RecallGuide>(*this, pool)) {}
 
 Table::~Table() = default;
 

@@ -20,6 +20,7 @@
 #include "engine/id_set.h"
 #include "engine/quantization.h"
 #include "engine/reader_pool.h"
+#include "engine/recall_guide.h"
 #include "engine/search_plan.h"
 #include "engine/shared_rows.h"
 #include "index/code_store.h"
@@ -55,6 +56,9 @@ struct WriteControl {
 struct SearchParameters {
   size_t k = 10;  // 1 ... kMaxK
   size_t ef = 0;  // beam width, at most kMaxEf; 0: max(k, 64)
+  // Instead of a beam width the share of the true neighbours to be found, between 0 and 1; 0: none
+  // asked for. Not together with `exact`; together with `ef` once the table has found the width.
+  double recall = 0;
   bool exact = false;
   const PointFilter* filter = nullptr;
   SearchControl control;
@@ -139,6 +143,17 @@ class Table final : private IdMap::OwnerIds {
   // What walks score now: `kNone` until there are vectors enough to make codes of.
   Quantization quantization_used() const;
 
+  // Rows in the graph, and points that have gone or been replaced since the table was made.
+  size_t graph_rows() const { return graph_.size(); }
+  uint64_t ended_points() const { return ended_.load(std::memory_order_relaxed); }
+  // What beam widths mean here.
+  RecallGuide& recall_guide() const { return *recall_guide_; }
+  // Of a table that comes from a file. REQUIRES: nobody else uses the table yet
+  void RestoreCalibration(RecallCalibration calibration, uint64_t ended) {
+    ended_.store(ended, std::memory_order_relaxed);
+    recall_guide_->Restore(std::move(calibration));
+  }
+
   // Whether every row is in the graph. Until then searches compute every distance.
   bool linked() const { return linked_.load(std::memory_order_acquire); }
   // Links up to `most` rows of a table that came without its graph; false when all are linked. On
@@ -181,6 +196,8 @@ class Table final : private IdMap::OwnerIds {
   friend class TableTransaction;
   friend class TableImage;
   friend class TableRestorer;
+  friend class CalibrationRun;
+  friend class RecallCheck;
 
   struct ChunkPoint {
     PointId id;
@@ -247,6 +264,19 @@ class Table final : private IdMap::OwnerIds {
   // The parts of a search.
   static Status StopStatus(StopReason reason);
   static size_t EfOf(const SearchParameters& parameters, bool on_codes);
+  static bool AsksForRecall(const SearchParameters& parameters) {
+    return parameters.recall > 0 && parameters.ef == 0 && !parameters.exact;
+  }
+  // The same search by the beam width that reaches its recall.
+  SearchParameters ByBeamWidth(const SearchParameters& parameters, RecallChoice& choice) const;
+  Result<size_t> SearchByRecall(const ReaderPool::Lease& lease, const float* query,
+                                const SearchParameters& parameters, std::span<Hit> hits,
+                                SearchCounters* counters, SearchPlan* plan) const;
+  Result<SearchPlan> ExplainByRecall(const ReaderPool::Lease& lease, const float* query,
+                                     const SearchParameters& parameters) const;
+  Status SearchBatchByRecall(std::span<const float> queries, size_t count,
+                             const SearchParameters& parameters, std::span<Hit> hits,
+                             std::span<uint32_t> counts) const;
   SearchPlan ChoosePlan(const QueryScorers& scorers, const SearchParameters& parameters,
                         Scratch& scratch, SearchCounters* counters) const;
   class BatchWalks;
@@ -292,6 +322,7 @@ class Table final : private IdMap::OwnerIds {
   std::atomic<size_t> zero_count_{0};
   std::atomic<size_t> slot_limit_{0};  // every row in use is below; release on growth
   std::atomic<size_t> size_{0};
+  std::atomic<uint64_t> ended_{0};  // relaxed: says about how much has changed
   std::atomic<bool> linked_{true};
 
   mutable ReaderPool readers_;
@@ -321,6 +352,8 @@ class Table final : private IdMap::OwnerIds {
   size_t relink_due_ = 0;       // new rows that have not been made up for
   Slot first_unlinked_ = 0;     // unless linked_: every row below is in the graph
   std::vector<std::unique_ptr<LinkScratch>> writer_scratches_;
+  // Last: its background work reads all of the above.
+  std::unique_ptr<RecallGuide> recall_guide_;
 };
 
 }  // namespace vitrine

@@ -122,6 +122,9 @@ Status Table::SearchBatch(std::span<const float> queries, size_t count,
   if (count == 0) return {};
   VITRINE_RETURN_IF_ERROR(CheckSearch(queries.data(), parameters));
   VITRINE_RETURN_IF_ERROR(CheckFinite(queries));
+  if (AsksForRecall(parameters)) {
+    return SearchBatchByRecall(queries, count, parameters, hits, counts);
+  }
   const size_t dimension = vectors_.dimension();
   const size_t k = parameters.k;
   const bool walk =

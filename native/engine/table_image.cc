@@ -12,7 +12,11 @@ constexpr size_t kFewEntries = EntryTable::kRoom / 2;
 
 }  // namespace
 
-TableImage::TableImage(const Table& table) : table_(table), linked_(table.linked()) {
+TableImage::TableImage(const Table& table)
+    : table_(table),
+      calibration_(table.recall_guide().Copy()),
+      ended_points_(table.ended_points()),
+      linked_(table.linked()) {
   {
     // No version can be published meanwhile: what the map holds is what the lease shows.
     const std::shared_lock lock(table_.id_mutex_);

@@ -47,6 +47,9 @@ class TableImage {
   };
   Codes codes() const { return codes_; }
   size_t width() const { return table_.graph_.width(); }
+  // What is known of recall, and the table's count of points that ended.
+  const RecallCalibration& calibration() const { return calibration_; }
+  uint64_t ended_points() const { return ended_points_; }
   // Whether the graph has all rows.
   bool linked() const { return linked_; }
 
@@ -64,6 +67,8 @@ class TableImage {
   std::optional<ReaderPool::Lease> lease_;
   std::vector<Point> points_;
   std::vector<uint32_t> host_of_row_;
+  const RecallCalibration calibration_;
+  const uint64_t ended_points_;
   bool linked_ = false;
   Codes codes_;
 };

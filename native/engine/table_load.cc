@@ -7,6 +7,7 @@
 
 #include "base/byte_order.h"
 #include "base/first_failure.h"
+#include "engine/recall_file.h"
 #include "engine/table_file.h"
 #include "engine/table_file_format.h"
 #include "storage/container_reader.h"
@@ -87,6 +88,7 @@ class TableLoader {
   const size_t threads_;
   std::array<const SectionEntry*, kTypes> sections_{};
   const SectionEntry* centre_ = nullptr;  // where there are codes
+  const SectionEntry* calibration_ = nullptr;
   IndexConfig config_;
   std::unique_ptr<Table> table_;
   PointId highest_id_ = 0;
@@ -106,6 +108,11 @@ Result<std::unique_ptr<Table>> TableLoader::Load() {
   VITRINE_RETURN_IF_ERROR(ReadEntries());
   table_->graph_.FinishRestore(table_->WriterScratch(0));
   VITRINE_RETURN_IF_ERROR(MakeCodes());
+  if (calibration_ != nullptr) {
+    Result<StoredCalibration> stored = ReadCalibration(reader_, *calibration_);
+    if (!stored.ok()) return stored.status();
+    table_->RestoreCalibration(std::move(stored->calibration), stored->ended);
+  }
   return std::move(table_);
 }
 
@@ -115,6 +122,8 @@ Status TableLoader::FindSections() {
       sections_[section.type] = &section;
     } else if (section.type == static_cast<uint32_t>(SectionType::kCodeCentre)) {
       centre_ = &section;
+    } else if (section.type == static_cast<uint32_t>(SectionType::kCalibration)) {
+      calibration_ = &section;
     } else if ((section.flags & SectionEntry::kMayBeIgnored) == 0) {
       return reader_.Unknown("needs what this version does not know: " + SectionName(section.type));
     }

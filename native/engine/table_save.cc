@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "base/byte_order.h"
+#include "engine/recall_file.h"
 #include "engine/table_file.h"
 #include "engine/table_file_format.h"
 #include "storage/container_reader.h"
@@ -100,10 +101,13 @@ class TableWriter {
   std::optional<SlotSet> nodes_;   // those that are in the graph
   std::vector<uint32_t> entries_;
   IndexConfig config_;
+  const RecallCalibration calibration_;
 };
 
 TableWriter::TableWriter(const Table& table)
-    : table_(table), codes_(table.codes_.load(std::memory_order_acquire)) {
+    : table_(table),
+      codes_(table.codes_.load(std::memory_order_acquire)),
+      calibration_(table.recall_guide().Copy()) {
   Take();
   rows_->Number();
   nodes_ = rows_;
@@ -172,6 +176,7 @@ Result<Digest128> TableWriter::Write(ContainerWriter& writer) const {
   VITRINE_RETURN_IF_ERROR(WriteLinks(writer));
   VITRINE_RETURN_IF_ERROR(WriteEntries(writer));
   if (codes_ != nullptr) VITRINE_RETURN_IF_ERROR(WriteCentre(writer));
+  VITRINE_RETURN_IF_ERROR(WriteCalibration(writer, calibration_, table_.ended_points()));
   return writer.Finish(lease_->snapshot());
 }
 

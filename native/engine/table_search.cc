@@ -63,6 +63,13 @@ Status Table::CheckSearch(const float* query, const SearchParameters& parameters
     return {ErrorCode::kOption, "ef must be at most " + std::to_string(kMaxEf) + ", not " +
                                     std::to_string(parameters.ef)};
   }
+  if (parameters.recall != 0 && !(parameters.recall > 0 && parameters.recall < 1)) {
+    return {ErrorCode::kOption, "recall must be between 0 and 1, both excluded, not " +
+                                    std::to_string(parameters.recall)};
+  }
+  if (parameters.recall > 0 && parameters.exact) {
+    return {ErrorCode::kOption, "recall and exact exclude each other"};
+  }
   return CheckFinite({query, vectors_.dimension()});
 }
 
@@ -360,6 +367,9 @@ Result<size_t> Table::Search(const ReaderPool::Lease& lease, const float* query,
                              const SearchParameters& parameters, std::span<Hit> hits,
                              SearchCounters* counters, SearchPlan* plan_out) const {
   VITRINE_RETURN_IF_ERROR(CheckSearch(query, parameters));
+  if (AsksForRecall(parameters)) {
+    return SearchByRecall(lease, query, parameters, hits, counters, plan_out);
+  }
   const QueryScorers scorers(vectors_, codes_.load(std::memory_order_acquire), query,
                              lease.scratch());
   const SearchPlan plan = ChoosePlan(scorers, parameters, lease.scratch(), counters);
@@ -383,6 +393,7 @@ Result<size_t> Table::Search(const ReaderPool::Lease& lease, const float* query,
 Result<SearchPlan> Table::Explain(const ReaderPool::Lease& lease, const float* query,
                                   const SearchParameters& parameters) const {
   VITRINE_RETURN_IF_ERROR(CheckSearch(query, parameters));
+  if (AsksForRecall(parameters)) return ExplainByRecall(lease, query, parameters);
   const QueryScorers scorers(vectors_, codes_.load(std::memory_order_acquire), query,
                              lease.scratch());
   return ChoosePlan(scorers, parameters, lease.scratch(), nullptr);

@@ -298,6 +298,7 @@ void Table::PublishChunk(std::span<const ChunkPoint> points, std::vector<PointRe
 
 // From `version` on the point is gone; older readers still see it.
 void Table::EndLife(PointId id, PointRef ref, uint64_t version) {
+  ended_.fetch_add(1, std::memory_order_relaxed);
   if (ref.shared()) {
     shared_rows_.SetDeath(ref.slot(), id, version);
     return;

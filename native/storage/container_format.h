@@ -38,6 +38,7 @@ enum class SectionType : uint32_t {
   kEntries = 7,
   kHosts = 8,
   kCodeCentre = 16,  // to 31: of codes
+  kCalibration = 17,
   kRecordEnds = 32,
   kRecords = 33,
   kIdempotency = 48,

@@ -1,0 +1,97 @@
+#include "base/background_steps.h"
+
+#include <condition_variable>
+#include <mutex>
+#include <utility>
+
+namespace vitrine {
+
+// Outlives the object while a task of it waits in the pool.
+struct BackgroundSteps::State {
+  explicit State(ThreadPool* its_pool) : pool(its_pool) {}
+
+  ThreadPool* const pool;
+  std::mutex mutex;
+  std::condition_variable idle;
+  bool closed = false;
+  bool running = false;
+  std::function<bool()> step;  // empty: no work
+};
+
+class BackgroundSteps::StepTask final : public Task {
+ public:
+  explicit StepTask(std::shared_ptr<State> state) : state_(std::move(state)) {}
+
+  void Run() override {
+    {
+      const std::lock_guard lock(state_->mutex);
+      if (state_->closed) return;
+      state_->running = true;
+    }
+    bool more = false;
+    try {
+      more = state_->step();
+    } catch (...) {
+      more = false;
+    }
+    std::function<bool()> done;
+    if (!more) {
+      const std::lock_guard lock(state_->mutex);
+      done = std::exchange(state_->step, nullptr);
+    }
+    // What the step holds goes while the owner still waits for it.
+    done = nullptr;
+    {
+      const std::lock_guard lock(state_->mutex);
+      state_->running = false;
+      state_->idle.notify_all();
+      if (!more || state_->closed) return;
+    }
+    // From here on the owner may be gone; then the next task does nothing.
+    if (!Submit(state_)) Drop();
+  }
+
+  static bool Submit(const std::shared_ptr<State>& state) {
+    return state->pool->Submit(std::make_unique<StepTask>(state), ThreadPool::Priority::kBulk);
+  }
+
+ private:
+  void Drop() {
+    std::function<bool()> done;
+    const std::lock_guard lock(state_->mutex);
+    done.swap(state_->step);
+  }
+
+  const std::shared_ptr<State> state_;
+};
+
+BackgroundSteps::BackgroundSteps(ThreadPool* pool) : state_(std::make_shared<State>(pool)) {}
+
+BackgroundSteps::~BackgroundSteps() {
+  std::function<bool()> dropped;
+  std::unique_lock lock(state_->mutex);
+  state_->closed = true;
+  state_->idle.wait(lock, [this] { return !state_->running; });
+  dropped.swap(state_->step);
+}
+
+bool BackgroundSteps::Start(std::function<bool()> step) {
+  if (state_->pool == nullptr) return false;
+  {
+    const std::lock_guard lock(state_->mutex);
+    if (state_->closed || state_->step || state_->running) return false;
+    state_->step = std::move(step);
+  }
+  if (StepTask::Submit(state_)) return true;
+  std::function<bool()> dropped;
+  const std::lock_guard lock(state_->mutex);
+  dropped.swap(state_->step);
+  return false;
+}
+
+bool BackgroundSteps::busy() const {
+  const std::lock_guard lock(state_->mutex);
+  return state_->running || state_->step != nullptr;
+}
+
+}  // namespace vitrine

@@ -1,0 +1,75 @@
+#include "engine/recall_check.h"
+
+#include <algorithm>
+#include <bit>
+
+namespace vitrine {
+namespace {
+
+// A step multiplies about so many components.
+constexpr size_t kCheckWork = size_t{8} << 20;
+constexpr size_t kCheckRows = 64;
+
+}  // namespace
+
+RecallCheck::RecallCheck(const Table& table, const float* query, size_t k,
+                         std::span<const Hit> hits, uint64_t snapshot)
+    : table_(table),
+      lease_(table.readers_.Acquire()),
+      valid_(lease_.snapshot() == snapshot),
+      k_(k),
+      query_(query, query + table.dimension()) {
+  found_.reserve(hits.size());
+  for (const Hit& hit : hits) found_.push_back(hit.distance);
+}
+
+bool RecallCheck::Step() {
+  const F32Scorer scorer = table_.vectors_.ScorerFor(query_.data());
+  const SnapshotVisible visible = table_.VisibleAt(lease_.snapshot());
+  const size_t limit = table_.SlotLimit();
+  size_t left = std::max(kCheckWork / table_.dimension(), kCheckRows);
+  const auto offer = [&](float distance) {
+    if (nearest_.size() == k_) {
+      if (distance >= nearest_.front()) return;
+      std::pop_heap(nearest_.begin(), nearest_.end());
+      nearest_.pop_back();
+    }
+    nearest_.push_back(distance);
+    std::push_heap(nearest_.begin(), nearest_.end());
+  };
+  for (; left > 0 && next_word_ * 64 < limit; ++next_word_, left -= std::min(left, kCheckRows)) {
+    Slot slots[kCheckRows];
+    const float* refs[kCheckRows + 3];
+    float distances[kCheckRows + 3];
+    size_t count = 0;
+    for (uint64_t rows = table_.occupied_.Word(next_word_); rows != 0; rows &= rows - 1) {
+      const auto slot =
+          static_cast<Slot>(next_word_ * 64 + static_cast<size_t>(std::countr_zero(rows)));
+      if (!visible(slot)) continue;
+      refs[count] = scorer.Ref(slot);
+      slots[count++] = slot;
+    }
+    if (count == 0) continue;
+    scorer.Score(refs, slots, count, distances);
+    for (size_t i = 0; i < count; ++i) {
+      if (nearest_.size() == k_ && distances[i] >= nearest_.front()) continue;
+      if (table_.RowVisible(slots[i], lease_.snapshot())) offer(distances[i]);
+      if (!table_.shared_.Test(slots[i])) continue;
+      table_.shared_rows_.ForEachVisible(slots[i], lease_.snapshot(), [&](PointId) {
+        offer(distances[i]);
+        return true;
+      });
+    }
+  }
+  return next_word_ * 64 < limit;
+}
+
+size_t RecallCheck::missed() const {
+  if (nearest_.empty()) return 0;
+  const float farthest = nearest_.front();
+  const auto found =
+      std::count_if(found_.begin(), found_.end(), [&](float d) { return d <= farthest; });
+  return nearest_.size() - std::min(nearest_.size(), static_cast<size_t>(found));
+}
+
+}  // namespace vitrine

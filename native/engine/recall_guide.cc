@@ -1,0 +1,124 @@
+#include "engine/recall_guide.h"
+
+#include <algorithm>
+#include <memory>
+#include <utility>
+
+#include "engine/calibration_run.h"
+#include "engine/recall_check.h"
+
+namespace vitrine {
+namespace {
+
+// One search in so many is offered to be checked.
+constexpr uint32_t kOfferedEvery = 8;
+// What checks may cost: a share of the time that passes, and what gathers while nobody searches.
+constexpr int kShareOfTime = 50;
+constexpr std::chrono::milliseconds kMostCredit{400};
+// Measured again when the table has so many times its rows, or lost this share of its points.
+constexpr uint64_t kGrowth = 2;
+constexpr uint64_t kChangedPart = 5;
+
+}  // namespace
+
+RecallGuide::RecallGuide(const Table& table, ThreadPool* pool)
+    : table_(table), credit_(kMostCredit), steps_(pool) {}
+
+bool RecallGuide::IsStale() const {
+  const uint64_t rows = table_.graph_rows();
+  if (rows < CalibrationRun::kLeastRows) return false;
+  if (calibration_.empty()) return true;
+  return rows >= kGrowth * calibration_.rows || calibration_.rows >= kGrowth * rows ||
+         table_.ended_points() - calibration_.ended > calibration_.rows / kChangedPart;
+}
+
+RecallChoice RecallGuide::Choose(size_t k, double target) {
+  RecallChoice choice;
+  bool stale = false;
+  {
+    const std::lock_guard lock(mutex_);
+    choice = ChooseEf(calibration_, k, target);
+    stale = IsStale();
+  }
+  if (stale && table_.linked()) StartCalibration();
+  return choice;
+}
+
+void RecallGuide::StartCalibration() {
+  if (steps_.busy()) return;
+  // Made on the pool, not on the thread of the search.
+  steps_.Start([this, run = std::shared_ptr<CalibrationRun>()]() mutable {
+    if (run == nullptr) {
+      run = std::make_shared<CalibrationRun>(table_);
+      return true;
+    }
+    if (run->Step()) return true;
+    Restore(run->Take());
+    return false;
+  });
+}
+
+StopReason RecallGuide::CalibrateNow(const SearchControl& control) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (!calibration_.empty() || !IsStale() || !table_.linked()) return StopReason::kExhausted;
+  }
+  CalibrationRun run(table_);
+  while (run.Step()) {
+    const StopReason stopped = control.Check(0);
+    if (stopped != StopReason::kExhausted) return stopped;
+  }
+  Restore(run.Take());
+  return StopReason::kExhausted;
+}
+
+bool RecallGuide::TakeCredit() {
+  const std::lock_guard lock(mutex_);
+  if (calibration_.empty()) return false;
+  const auto now = Clock::now();
+  credit_ = std::min<Clock::duration>(credit_ + (now - reckoned_) / kShareOfTime, kMostCredit);
+  reckoned_ = now;
+  return credit_ > Clock::duration::zero();
+}
+
+void RecallGuide::Spend(Clock::duration time) {
+  const std::lock_guard lock(mutex_);
+  credit_ -= time;
+}
+
+void RecallGuide::Observe(const float* query, size_t k, size_t ef, std::span<const Hit> hits,
+                          uint64_t snapshot) {
+  if (asked_.fetch_add(1, std::memory_order_relaxed) % kOfferedEvery != 0) return;
+  if (steps_.busy() || !TakeCredit()) return;
+  const auto check = std::make_shared<RecallCheck>(table_, query, k, hits, snapshot);
+  if (!check->valid()) return;
+  steps_.Start([this, check, ef] {
+    const auto start = Clock::now();
+    const bool more = check->Step();
+    Spend(Clock::now() - start);
+    if (more) return true;
+    const std::lock_guard lock(mutex_);
+    if (calibration_.empty()) return false;
+    const double foretold = calibration_.ForetoldMisses(check->k(), static_cast<double>(ef));
+    calibration_.Nearest(check->k()).live.Add(static_cast<double>(check->missed()), foretold);
+    return false;
+  });
+}
+
+RecallCalibration RecallGuide::Copy() const {
+  const std::lock_guard lock(mutex_);
+  return calibration_;
+}
+
+void RecallGuide::Restore(RecallCalibration calibration) {
+  const std::lock_guard lock(mutex_);
+  // What checks said of the table holds for its new state until they say something else.
+  for (RecallCurve& curve : calibration.curves) {
+    if (calibration_.empty()) break;
+    const RecallCurve& before = calibration_.Nearest(curve.k);
+    if (before.k == curve.k) curve.live = before.live;
+  }
+  calibration_ = std::move(calibration);
+}
+
+}  // namespace vitrine

@@ -1,0 +1,62 @@
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <mutex>
+#include <span>
+
+#include "base/background_steps.h"
+#include "engine/best_hits.h"
+#include "engine/recall_curve.h"
+#include "index/walk.h"
+
+namespace vitrine {
+
+class Table;
+
+// Finds the beam width for the recall that searches ask for: from a calibration, which is made in
+// the background when somebody first asks and again when the table has changed much; corrected by a
+// few of the searches, which are checked exactly in the background.
+//
+// Thread safety: every function may be called from any thread at any time, except as noted.
+class RecallGuide {
+ public:
+  // Both outlive the guide; without a pool nothing happens in the background.
+  RecallGuide(const Table& table, ThreadPool* pool);
+
+  // REQUIRES: 0 < target < 1
+  RecallChoice Choose(size_t k, double target);
+  // Makes the calibration on this thread if there is none, however long that takes; kTimeout and
+  // kCancelled leave it to the background. May throw std::bad_alloc.
+  StopReason CalibrateNow(const SearchControl& control);
+  // Lets the guide check a search: what was found for `query` at beam width `ef` by a walk over all
+  // points of the version `snapshot`. Costs nothing most of the time.
+  void Observe(const float* query, size_t k, size_t ef, std::span<const Hit> hits,
+               uint64_t snapshot);
+
+  // For files.
+  RecallCalibration Copy() const;
+  void Restore(RecallCalibration calibration);
+
+ private:
+  using Clock = std::chrono::steady_clock;
+
+  // Whether the calibration says too little about the table as it is. REQUIRES: mutex_ is held
+  bool IsStale() const;
+  void StartCalibration();
+  bool TakeCredit();
+  void Spend(Clock::duration time);
+
+  const Table& table_;
+  mutable std::mutex mutex_;
+  RecallCalibration calibration_;
+  // What checks may still cost, and when it was last reckoned.
+  Clock::duration credit_;
+  Clock::time_point reckoned_ = Clock::now();
+  std::atomic<uint32_t> asked_{0};  // relaxed: every so many searches is offered to be checked
+  BackgroundSteps steps_;           // last: no step runs once the rest goes
+};
+
+}  // namespace vitrine

@@ -1,0 +1,81 @@
+// Searches that say which recall they want, instead of how wide to search.
+
+#include <algorithm>
+
+#include "engine/table.h"
+
+namespace vitrine {
+namespace {
+
+// A batch of so many queries waits for a calibration rather than being searched too widely.
+constexpr size_t kBatchWorthCalibrating = 64;
+// Searches of a batch that are offered to be checked.
+constexpr size_t kOfferedOfBatch = 16;
+
+void NoteRecall(const SearchParameters& parameters, const RecallChoice& choice, SearchPlan& plan) {
+  plan.recall = choice;
+  if (parameters.exact && plan.reason == PlanReason::kExactAsked) plan.reason = PlanReason::kRecall;
+}
+
+}  // namespace
+
+SearchParameters Table::ByBeamWidth(const SearchParameters& parameters,
+                                    RecallChoice& choice) const {
+  choice = recall_guide_->Choose(parameters.k, parameters.recall);
+  SearchParameters resolved = parameters;
+  resolved.ef = choice.ef;
+  if (choice.ef == 0) {
+    resolved.recall = 0;
+    resolved.exact = true;
+  }
+  return resolved;
+}
+
+Result<size_t> Table::SearchByRecall(const ReaderPool::Lease& lease, const float* query,
+                                     const SearchParameters& parameters, std::span<Hit> hits,
+                                     SearchCounters* counters, SearchPlan* plan_out) const {
+  RecallChoice choice;
+  const SearchParameters resolved = ByBeamWidth(parameters, choice);
+  SearchPlan plan;
+  const Result<size_t> found = Search(lease, query, resolved, hits, counters, &plan);
+  if (!found.ok()) return found;
+  if (plan.kind == PlanKind::kWalk) {
+    recall_guide_->Observe(query, parameters.k, plan.ef, hits.first(*found), lease.snapshot());
+  }
+  if (plan_out != nullptr) {
+    *plan_out = plan;
+    NoteRecall(resolved, choice, *plan_out);
+  }
+  return found;
+}
+
+Result<SearchPlan> Table::ExplainByRecall(const ReaderPool::Lease& lease, const float* query,
+                                          const SearchParameters& parameters) const {
+  RecallChoice choice;
+  const SearchParameters resolved = ByBeamWidth(parameters, choice);
+  Result<SearchPlan> plan = Explain(lease, query, resolved);
+  if (plan.ok()) NoteRecall(resolved, choice, *plan);
+  return plan;
+}
+
+Status Table::SearchBatchByRecall(std::span<const float> queries, size_t count,
+                                  const SearchParameters& parameters, std::span<Hit> hits,
+                                  std::span<uint32_t> counts) const {
+  if (count >= kBatchWorthCalibrating) {
+    const StopReason stopped = recall_guide_->CalibrateNow(parameters.control);
+    if (stopped != StopReason::kExhausted) return StopStatus(stopped);
+  }
+  RecallChoice choice;
+  const SearchParameters resolved = ByBeamWidth(parameters, choice);
+  const uint64_t snapshot = readers_.published();
+  VITRINE_RETURN_IF_ERROR(SearchBatch(queries, count, resolved, hits, counts));
+  if (parameters.filter != nullptr || resolved.exact) return {};
+  const size_t ef = EfOf(resolved, codes_.load(std::memory_order_acquire) != nullptr);
+  for (size_t i = 0; i < count; i += std::max<size_t>(1, count / kOfferedOfBatch)) {
+    recall_guide_->Observe(queries.data() + i * dimension(), parameters.k, ef,
+                           hits.subspan(i * parameters.k, counts[i]), snapshot);
+  }
+  return {};
+}
+
+}  // namespace vitrine

@@ -1,0 +1,111 @@
+#include <gtest/gtest.h>
+
+#include "engine/recall_curve.h"
+
+namespace vitrine {
+namespace recall_curve_test {
+namespace {
+
+// Misses fall with the square of the beam width: 0.32 at 8, 0.0003 at 256.
+RecallCurve Curve(uint32_t k, uint32_t from, double miss) {
+  RecallCurve curve{.k = k, .rungs = {}, .live = {}};
+  for (uint32_t ef = from; ef <= 32 * from; ef *= 2, miss /= 4) {
+    curve.rungs.push_back({.ef = ef, .self = 1 - miss, .left_out = 1 - miss, .deviation = 0.001});
+  }
+  return curve;
+}
+
+RecallCalibration Calibration() {
+  return {.rows = 10'000,
+          .ended = 0,
+          .sample = 200,
+          .curves = {Curve(1, 5, 0.2), Curve(10, 14, 0.08), Curve(100, 125, 0.02)}};
+}
+
+TEST(RecallCurve, WeighsLeftOutTwice) {
+  const RecallRung rung{.ef = 10, .self = 1, .left_out = 0.7, .deviation = 0};
+  EXPECT_NEAR(rung.Estimate(), 0.8, 1e-12);
+}
+
+TEST(RecallCurve, FindsTheBeamBetweenRungsAndNoneBelowTheFirst) {
+  const RecallCurve curve = Curve(10, 14, 0.08);
+  EXPECT_NEAR(curve.EfFor(0.02), 28, 1e-6);
+  EXPECT_NEAR(curve.EfFor(0.04), 14 * 1.41421356, 1e-3);
+  EXPECT_EQ(curve.EfFor(0.5), 14);
+  EXPECT_NEAR(curve.MissAt(28), 0.02, 1e-9);
+  for (const double ef : {14.0, 20.0, 77.0, 300.0}) {
+    EXPECT_NEAR(curve.EfFor(curve.MissAt(ef)), ef, 1e-6 * ef);
+  }
+}
+
+TEST(RecallCurve, GuessesALittleBeyondTheLastRungAndThenGivesUp) {
+  const RecallCurve curve = Curve(10, 14, 0.08);
+  const double last = curve.MissAt(448);
+  EXPECT_GT(curve.EfFor(last / 2), 448);
+  EXPECT_EQ(curve.EfFor(last / 1000), 0);
+}
+
+TEST(RecallCurve, GivesUpWhereMissesNoLongerFall) {
+  RecallCurve curve{.k = 10, .rungs = {}, .live = {}};
+  for (const uint32_t ef : {16U, 64U, 256U, 1024U}) {
+    curve.rungs.push_back({.ef = ef, .self = 0.9, .left_out = 0.9, .deviation = 0.01});
+  }
+  EXPECT_EQ(curve.EfFor(0.05), 0);
+  const RecallChoice choice =
+      ChooseEf({.rows = 5'000, .ended = 0, .sample = 200, .curves = {curve}}, 10, 0.95);
+  EXPECT_EQ(choice.ef, 0U);
+  EXPECT_EQ(choice.expected, 1);
+}
+
+TEST(RecallChoice, IsWideUntilThereIsACalibration) {
+  const RecallChoice choice = ChooseEf({}, 10, 0.95);
+  EXPECT_EQ(choice.source, RecallChoice::Source::kDefault);
+  EXPECT_EQ(choice.ef, 64U);
+  EXPECT_GT(ChooseEf({}, 10, 0.99).ef, 64U);
+  EXPECT_GE(ChooseEf({}, 10'000, 0.99).ef, 10'000U);
+}
+
+TEST(RecallChoice, GrowsWithTargetAndNeighbours) {
+  const RecallCalibration calibration = Calibration();
+  size_t before = 0;
+  for (const double target : {0.5, 0.9, 0.95, 0.99, 0.999}) {
+    const size_t ef = ChooseEf(calibration, 10, target).ef;
+    EXPECT_GE(ef, before);
+    before = ef;
+  }
+  before = 0;
+  for (const size_t k : {1, 3, 10, 31, 100, 300}) {
+    const RecallChoice choice = ChooseEf(calibration, k, 0.97);
+    EXPECT_GT(choice.ef, before) << k;
+    EXPECT_GE(choice.expected, 0.9729);
+    EXPECT_LE(choice.low, choice.expected);
+    EXPECT_GE(choice.high, choice.expected);
+    before = choice.ef;
+  }
+}
+
+TEST(RecallChoice, FollowsWhatChecksSay) {
+  RecallCalibration calibration = Calibration();
+  const size_t ef = ChooseEf(calibration, 10, 0.95).ef;
+  for (int i = 0; i < 200; ++i) calibration.Nearest(10).live.Add(1.5, 0.5);
+  const RecallChoice wider = ChooseEf(calibration, 10, 0.95);
+  EXPECT_EQ(wider.source, RecallChoice::Source::kCorrected);
+  EXPECT_EQ(wider.checks, 200U);
+  // Three times the misses, which fall with the square.
+  EXPECT_NEAR(static_cast<double>(wider.ef), 1.73 * static_cast<double>(ef), 4);
+  EXPECT_EQ(ChooseEf(calibration, 100, 0.99).source, RecallChoice::Source::kCalibrated);
+  for (int i = 0; i < 2'000; ++i) calibration.Nearest(10).live.Add(0.5, 0.5);
+  EXPECT_NEAR(static_cast<double>(ChooseEf(calibration, 10, 0.95).ef), static_cast<double>(ef), 2);
+}
+
+TEST(RecallChoice, IsNotMovedByAFewChecks) {
+  RecallCalibration calibration = Calibration();
+  const size_t ef = ChooseEf(calibration, 10, 0.99).ef;
+  calibration.Nearest(10).live.Add(0, 0.1);
+  const size_t after = ChooseEf(calibration, 10, 0.99).ef;
+  EXPECT_LE(ef - after, ef / 20);
+}
+
+}  // namespace
+}  // namespace recall_curve_test
+}  // namespace vitrine
