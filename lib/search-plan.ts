@@ -1,5 +1,15 @@
-/** How a search goes about its work: walks the graph, or computes every distance that counts. */
-export type PlanKind = 'nothing' | 'walk' | 'scan' | 'filter-scan' | 'filter-walk' | 'filter-pass'
+/**
+ * How a search goes about its work: walks the graph, computes every distance that counts, or estimates them all by a bit a dimension and
+ * then looks closer at the nearest (`'sketch'`).
+ */
+export type PlanKind =
+  | 'nothing'
+  | 'walk'
+  | 'scan'
+  | 'filter-scan'
+  | 'filter-walk'
+  | 'filter-pass'
+  | 'sketch'
 
 /** Why: what spoke for this kind of plan. */
 export type PlanReason =

@@ -2,6 +2,7 @@
  * Search among some of the points. A cell is a kind of filter and the share of the points that it allows:
  *   random      points drawn at random; any queries
  *   correlated  the points nearest to a pivot; queries near the pivot
+ *   label       the points nearest to some of a hundred points, as a label allows some kinds; any queries
  *   elsewhere   points drawn at random outside the tenth nearest to a pivot; queries near the pivot
  *   far         the points farthest from a pivot; queries near the pivot
  * Each cell is several filters with queries of their own. Reported is the first ef at which the cell's recall is 0.99, and the speed there.
@@ -11,8 +12,8 @@ import { seededRandom } from '../random.mjs'
 import { median } from '../statistics.mjs'
 import { distanceBetween, recallOf, row } from '../truth.mjs'
 
-export const kinds = ['random', 'correlated', 'elsewhere', 'far']
-export const shares = [0.01, 0.1, 0.5, 0.9]
+export const kinds = ['random', 'correlated', 'label', 'elsewhere', 'far']
+export const shares = [0.001, 0.01, 0.1, 0.5, 0.9]
 
 const filtersPerCell = 4
 const queriesPerFilter = 50
@@ -44,12 +45,13 @@ export async function measureFilters(arena, racers) {
   const random = seededRandom(seed)
   const able = racers.filter(racer => racer.contestant.can.has('filter'))
   const pivots = Array.from({ length: filtersPerCell }, () => pivotAt(arena, random))
+  const labels = labelsOf(arena, random)
   const results = []
   for (const kind of kinds) {
     for (const share of shares) {
       arena.note(`filtered search, ${kind} ${share * 100} %`)
       const cell = pivots.map((pivot, number) =>
-        makeFilter(arena, { kind, share, pivot, number, random }),
+        makeFilter(arena, { kind, share, pivot, labels, number, random }),
       )
       results.push(...(await measureCell(arena, able, cell, { kind, share })))
     }
@@ -76,11 +78,14 @@ function byDistance(metric, dimension, matrix, from) {
   )
 }
 
-function makeFilter(arena, { kind, share, pivot, number, random }) {
-  const allowed = allowedPoints(arena.rows, { kind, share, points: pivot.points, random }).sort()
+function makeFilter(arena, { kind, share, pivot, labels, number, random }) {
+  const { points } = pivot
+  const allowed = allowedPoints(arena.rows, { kind, share, points, labels, random }).sort()
   const wanted = Math.min(queriesPerFilter, arena.queryCount)
   const queries =
-    kind === 'random' ? sample(arena.queryCount, wanted, random) : pivot.queries.slice(0, wanted)
+    kind === 'random' || kind === 'label'
+      ? sample(arena.queryCount, wanted, random)
+      : pivot.queries.slice(0, wanted)
   return {
     allowed: arena.file(`allowed-${number}.u32`, allowed),
     rows: arena.file(`queries-${number}.u32`, queries),
@@ -89,13 +94,36 @@ function makeFilter(arena, { kind, share, pivot, number, random }) {
   }
 }
 
-function allowedPoints(rows, { kind, share, points, random }) {
+function allowedPoints(rows, { kind, share, points, labels, random }) {
   const count = Math.max(1, Math.round(rows * share))
   if (kind === 'correlated') return points.slice(0, count)
   if (kind === 'far') return points.slice(rows - count)
   if (kind === 'random') return sample(rows, count, random)
+  if (kind === 'label') return labelled(labels, count, random)
   const outside = points.slice(Math.floor(rows / 10))
   return sample(outside.length, Math.min(count, outside.length), random).map(at => outside[at])
+}
+
+/** The points by which of a hundred points they are nearest to. @returns {Uint32Array[]} */
+function labelsOf(arena, random) {
+  const { metric, dimension, base } = arena.dataset
+  const at = i => row(base.data, i, dimension)
+  const centres = Array.from(sample(arena.rows, Math.min(100, arena.rows), random), at)
+  const labels = centres.map(() => [])
+  for (let i = 0; i < arena.rows; i++) {
+    const distances = centres.map(centre => distanceBetween(metric, centre, at(i)))
+    labels[distances.indexOf(Math.min(...distances))].push(i)
+  }
+  return labels.map(points => Uint32Array.from(points))
+}
+
+/** Points of labels drawn at random, until there are enough. */
+function labelled(labels, count, random) {
+  const allowed = []
+  for (const label of sample(labels.length, labels.length, random)) {
+    for (const point of labels[label]) if (allowed.length < count) allowed.push(point)
+  }
+  return Uint32Array.from(allowed)
 }
 
 /** So many distinct numbers below `from`, at random. @returns {Uint32Array} */

@@ -48,7 +48,7 @@ CalibrationRun::CalibrationRun(const Table& table)
     open_[i] = k <= others;
     if (!open_[i]) continue;
     kept_ = k;
-    least_[i] = Table::EfOf({.k = k, .ef = 1}, codes_ != nullptr);
+    least_[i] = Table::EfOf({.k = k, .ef = 1, .recall = 0.5}, codes_ != nullptr);
     result_.curves.push_back({.k = static_cast<uint32_t>(k), .rungs = {}, .live = {}});
   }
 }

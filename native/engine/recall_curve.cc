@@ -10,9 +10,12 @@ constexpr size_t kWidestBeam = 16'384;
 // Checked searches say something once they, or the curve, count some more missed neighbours than
 // this.
 constexpr double kPriorMisses = 6;
+// The same before a beam is made narrower: misses come in bunches, and few checks may see none.
+constexpr double kPriorOfFewer = 30;
 // From so many expected misses on older checks fade.
 constexpr double kMostMisses = 200;
-constexpr double kLeastRatio = 0.4;
+// Checks make a beam hardly narrower: that gains little, and they may have met easy queries.
+constexpr double kLeastRatio = 0.92;
 constexpr double kLargestRatio = 20;
 // Of a recall that a sample cannot tell from 1.
 constexpr double kLeastMiss = 2e-5;
@@ -37,8 +40,8 @@ size_t SafeEf(size_t k, double target) {
 }  // namespace
 
 double LiveRecall::Ratio() const {
-  return std::clamp((kPriorMisses + missed) / (kPriorMisses + foretold), kLeastRatio,
-                    kLargestRatio);
+  const double prior = missed < foretold ? kPriorOfFewer : kPriorMisses;
+  return std::clamp((prior + missed) / (prior + foretold), kLeastRatio, kLargestRatio);
 }
 
 void LiveRecall::Add(double missed_now, double foretold_now) {

@@ -18,6 +18,7 @@ enum class PlanKind : uint8_t {
   kFilterScan,  // compute the distance to every row that the filter allows
   kFilterWalk,  // walk the graph, scoring allowed rows only
   kFilterPass,  // walk the graph, passing through rows that are not allowed
+  kSketch,      // estimate the distance to every row that the filter allows, then look closer
 };
 
 enum class PlanReason : uint8_t {
@@ -33,8 +34,8 @@ enum class PlanReason : uint8_t {
   kRecall,       // no walk reaches the recall asked for
 };
 
-inline constexpr std::string_view kPlanKindNames[] = {"nothing",     "walk",        "scan",
-                                                      "filter-scan", "filter-walk", "filter-pass"};
+inline constexpr std::string_view kPlanKindNames[] = {
+    "nothing", "walk", "scan", "filter-scan", "filter-walk", "filter-pass", "sketch"};
 inline constexpr std::string_view kPlanReasonNames[] = {
     "default",    "exact-asked",  "empty",        "zero-query", "few-allowed",
     "far-filter", "some-allowed", "much-allowed", "no-graph",   "recall"};

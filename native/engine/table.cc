@@ -39,7 +39,8 @@ Table::Table(const TableOptions& options, const KernelTable& kernels, ThreadPool
       graph_(vectors_, options.graph),
       owner_ids_(options.id_type == IdType::kU64 ? sizeof(uint64_t) : sizeof(uint32_t)),
       ids_(*this),
-      recall_guide_(std::make_unique<RecallGuide>(*this, pool)) {}
+      recall_guide_(std::make_unique<RecallGuide>(*this, pool)),
+      sketch_steps_(std::make_unique<BackgroundSteps>(pool)) {}
 
 Table::~Table() = default;
 
@@ -173,6 +174,9 @@ TableMemory Table::memory() const {
   memory.graph = slots * graph_.row_bytes() + graph_.fixed_bytes();
   if (const CodeStore* const codes = codes_.load(std::memory_order_acquire)) {
     memory.codes = slots * (codes->row_bytes() + codes->side_bytes());
+  }
+  if (const SketchStore* const sketches = sketches_.load(std::memory_order_acquire)) {
+    memory.codes += slots * sketches->row_bytes();
   }
   {
     const std::shared_lock lock(id_mutex_);

@@ -25,6 +25,7 @@
 #include "engine/shared_rows.h"
 #include "index/code_store.h"
 #include "index/graph.h"
+#include "index/sketch_store.h"
 #include "index/vector_store.h"
 
 namespace vitrine {
@@ -261,6 +262,24 @@ class Table final : private IdMap::OwnerIds {
     return stamps_[slot].death.load(std::memory_order_relaxed) == kNever;
   }
 
+  // Sketches, see table_sketch.cc. SketchesOrBegin gives them when every row has one, and has them
+  // made when there are none and they would be of use.
+  bool IsWorthSketching() const;
+  const SketchStore* SketchesOrBegin() const;
+  bool SketchSome();
+  bool CreateSketches();
+  template <typename Visitor>
+  void ForEachAllowedBlock(const SlotBitmap& allowed, uint64_t snapshot, size_t stride,
+                           Visitor visit) const;
+  float SketchThreshold(const SketchStore& sketches, const SketchQuery& query,
+                        const PointFilter& filter, uint64_t snapshot, size_t kept) const;
+  Result<size_t> SearchSketches(const QueryScorers& scorers, const float* query,
+                                const SearchParameters& parameters, const ReaderPool::Lease& lease,
+                                std::span<Hit> hits, SearchCounters* counters) const;
+  // The hits among scratch.ranked, which are ascending by what scorers tell first.
+  size_t TakeRanked(const QueryScorers& scorers, const SearchParameters& parameters,
+                    uint64_t snapshot, Scratch& scratch, std::span<Hit> hits) const;
+
   // The parts of a search.
   static Status StopStatus(StopReason reason);
   static size_t EfOf(const SearchParameters& parameters, bool on_codes);
@@ -292,7 +311,7 @@ class Table final : private IdMap::OwnerIds {
                    SearchCounters* counters) const;
   Result<size_t> SearchWalk(const SearchPlan& plan, const QueryScorers& scorers,
                             const SearchParameters& parameters, const ReaderPool::Lease& lease,
-                            std::span<Hit> hits, SearchCounters* counters) const;
+                            std::span<Hit> hits, SearchCounters* counters, bool* too_long) const;
   template <typename Visitor>
   void ForEachPointOfRow(Slot slot, const PointFilter* filter, uint64_t snapshot,
                          Visitor visit) const;
@@ -310,6 +329,8 @@ class Table final : private IdMap::OwnerIds {
   VectorStore vectors_;
   // Set once, when every row has its code; what it points to is code_store_.
   std::atomic<const CodeStore*> codes_{nullptr};
+  // Set once, when every row has its sketch; what it points to is sketch_store_.
+  std::atomic<const SketchStore*> sketches_{nullptr};
   Graph graph_;
   SlotRows owner_ids_;  // u32 or u64 a row
   SlotArray<Stamps> stamps_;
@@ -347,13 +368,16 @@ class Table final : private IdMap::OwnerIds {
   std::vector<Deferred> deferred_;
   size_t inserted_since_reconnect_ = 0;
   std::unique_ptr<CodeStore> code_store_;
-  bool codes_decided_ = false;  // whether there will be codes, and which
-  size_t relink_next_ = 0;      // the row whose turn it is, see RelinkOldest
-  size_t relink_due_ = 0;       // new rows that have not been made up for
-  Slot first_unlinked_ = 0;     // unless linked_: every row below is in the graph
+  std::unique_ptr<SketchStore> sketch_store_;  // complete once sketches_ points to it
+  size_t sketch_next_ = 0;                     // until then: the next row to be sketched
+  bool codes_decided_ = false;                 // whether there will be codes, and which
+  size_t relink_next_ = 0;                     // the row whose turn it is, see RelinkOldest
+  size_t relink_due_ = 0;                      // new rows that have not been made up for
+  Slot first_unlinked_ = 0;                    // unless linked_: every row below is in the graph
   std::vector<std::unique_ptr<LinkScratch>> writer_scratches_;
   // Last: its background work reads all of the above.
   std::unique_ptr<RecallGuide> recall_guide_;
+  std::unique_ptr<BackgroundSteps> sketch_steps_;
 };
 
 }  // namespace vitrine

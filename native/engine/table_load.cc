@@ -108,11 +108,10 @@ Result<std::unique_ptr<Table>> TableLoader::Load() {
   VITRINE_RETURN_IF_ERROR(ReadEntries());
   table_->graph_.FinishRestore(table_->WriterScratch(0));
   VITRINE_RETURN_IF_ERROR(MakeCodes());
-  if (calibration_ != nullptr) {
-    Result<StoredCalibration> stored = ReadCalibration(reader_, *calibration_);
-    if (!stored.ok()) return stored.status();
-    table_->RestoreCalibration(std::move(stored->calibration), stored->ended);
-  }
+  if (calibration_ == nullptr) return std::move(table_);
+  Result<StoredCalibration> stored = ReadCalibration(reader_, *calibration_);
+  if (!stored.ok()) return stored.status();
+  table_->RestoreCalibration(std::move(stored->calibration), stored->ended);
   return std::move(table_);
 }
 
@@ -163,11 +162,9 @@ Status TableLoader::CheckConfig() const {
   if (config_.quantization >= std::size(kQuantizationNames)) {
     return unknown("quantization", config_.quantization);
   }
-
   if (config_.codes > static_cast<uint32_t>(Quantization::kRq4)) {
     return unknown("codes", config_.codes);
   }
-
   const auto corrupt = [&](std::string_view what) {
     return Corrupt(SectionType::kConfig, 0, what);
   };

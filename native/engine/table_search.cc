@@ -19,11 +19,20 @@ constexpr size_t kDefaultEf = 64;
 // while the walk waits for scattered rows. Measured: about 1,300 rows at 784 dimensions, 3,700 at
 // 128 (f32).
 size_t FilterScanRows(size_t row_bytes) { return 800 + (size_t{3} << 19) / row_bytes; }
+// The same where there are sketches: up to so many rows a look at all of them is sooner done than
+// the preparation of a sketch, and up to so many their sketches are than a filtered walk.
+size_t ExactScanRows(size_t row_bytes) { return 450'000 / row_bytes; }
+size_t SketchScanRows(size_t row_bytes) { return 4'000 + (size_t{1} << 20) / row_bytes; }
+// A walk ends, and a scan of sketches begins, when it has read the links of so many nodes: it has
+// cost about as much by then.
+size_t HopsOfScan(size_t allowed) { return 128 + allowed / 64; }
 
 // The walk that looks where the filter lies keeps so many nodes.
 constexpr size_t kProbeEf = 8;
 // A filter that allows less than this share of the rows near the query is far from it.
 constexpr float kFarShare = 0.02f;
+// The same where sketches make scans cheap: between the two a walk finds most and not all.
+constexpr float kFarShareOfSketches = 0.05f;
 // Filters that allow less than this share of all rows need the fill edges to stay connected.
 constexpr float kSparseShare = 0.1f;
 // Where this much of what is near is allowed, passing through the rest costs less than two hops.
@@ -49,8 +58,9 @@ Status Table::StopStatus(StopReason reason) {
 
 // Estimates swap places near the last of `k` hits: a pool of codes holds some more.
 size_t Table::EfOf(const SearchParameters& parameters, bool on_codes) {
-  const size_t least =
-      parameters.k + (on_codes ? std::max<size_t>(kMinSpare, parameters.k / 4) : 0);
+  // A beam that was measured has what it needs.
+  const bool spare = on_codes && parameters.recall == 0;
+  const size_t least = parameters.k + (spare ? std::max<size_t>(kMinSpare, parameters.k / 4) : 0);
   return std::max(least, parameters.ef == 0 ? kDefaultEf : parameters.ef);
 }
 
@@ -222,14 +232,20 @@ SearchPlan Table::ChoosePlan(const QueryScorers& scorers, const SearchParameters
   plan.quantization = quantization_used();
   if (parameters.filter == nullptr) return plan;
 
+  const SketchStore* const sketches = SketchesOrBegin();
+  const PlanKind look = sketches == nullptr ? scan : PlanKind::kSketch;
+  if (sketches != nullptr && plan.allowed_rows > ExactScanRows(vectors_.row_bytes()) &&
+      plan.allowed_rows <= SketchScanRows(sketches->row_bytes())) {
+    return plan.kind = look, plan.reason = PlanReason::kFewAllowed, plan.ef = 0, plan;
+  }
   if (plan.allowed_rows <= FilterScanRows(vectors_.row_bytes())) {
     return plan.kind = scan, plan.reason = PlanReason::kFewAllowed, plan.ef = 0,
            plan.quantization = Quantization::kNone, plan;
   }
   plan.local_share = LocalShare(scorers, *parameters.filter, scratch, counters);
-  if (plan.local_share < kFarShare) {
-    return plan.kind = scan, plan.reason = PlanReason::kFarFilter, plan.ef = 0,
-           plan.quantization = Quantization::kNone, plan;
+  if (plan.local_share < (sketches == nullptr ? kFarShare : kFarShareOfSketches)) {
+    if (sketches == nullptr) plan.quantization = Quantization::kNone;
+    return plan.kind = look, plan.reason = PlanReason::kFarFilter, plan.ef = 0, plan;
   }
   if (plan.local_share >= kPassShare) {
     return plan.kind = PlanKind::kFilterPass, plan.reason = PlanReason::kMuchAllowed, plan;
@@ -272,8 +288,15 @@ size_t Table::TakeReranked(const QueryScorers& scorers, const SearchParameters& 
     if (!pool.is_result(i) || !visible(pool.slot(i))) continue;
     scratch.ranked.push_back({pool.distance[i], pool.slot(i)});
   }
+  return TakeRanked(scorers, parameters, snapshot, scratch, hits);
+}
+
+size_t Table::TakeRanked(const QueryScorers& scorers, const SearchParameters& parameters,
+                         uint64_t snapshot, Scratch& scratch, std::span<Hit> hits) const {
   const size_t rows = std::min(parameters.k, scratch.ranked.size());
-  Rerank(scratch.ranked, rows, *scorers.codes(), scorers.exact());
+  if (scorers.codes() != nullptr) {
+    Rerank(scratch.ranked, rows, *scorers.codes(), scorers.exact());
+  }
   SortedHits best(hits, parameters.k);
   for (const auto& [distance, slot] : std::span(scratch.ranked).first(rows)) {
     if (!best.Wants(distance)) break;
@@ -304,7 +327,8 @@ size_t Table::MergeZeroRows(const SearchParameters& parameters, uint64_t snapsho
 
 Result<size_t> Table::SearchWalk(const SearchPlan& plan, const QueryScorers& scorers,
                                  const SearchParameters& parameters, const ReaderPool::Lease& lease,
-                                 std::span<Hit> hits, SearchCounters* counters) const {
+                                 std::span<Hit> hits, SearchCounters* counters,
+                                 bool* too_long) const {
   Scratch& scratch = lease.scratch();
   const SnapshotVisible visible = VisibleAt(lease.snapshot());
   const bool pass = plan.kind == PlanKind::kFilterPass;
@@ -353,6 +377,11 @@ Result<size_t> Table::SearchWalk(const SearchPlan& plan, const QueryScorers& sco
   };
   scratch.Prepare(plan.ef, SlotLimit());
   const StopReason reason = walks_.walk(request, scratch);
+  if (reason == StopReason::kTooLong) {
+    *too_long = true;
+    scratch.ClearVisited();
+    return size_t{0};
+  }
   if (reason != StopReason::kExhausted) return StopStatus(reason);
   return TakeHits(scorers, parameters, lease.snapshot(), scratch, hits);
 }
@@ -378,8 +407,22 @@ Result<size_t> Table::Search(const ReaderPool::Lease& lease, const float* query,
   if (plan.kind == PlanKind::kScan || plan.kind == PlanKind::kFilterScan) {
     return SearchScan(scorers.exact(), parameters, lease.snapshot(), hits, counters);
   }
-  Result<size_t> found = SearchWalk(plan, scorers, parameters, lease, hits, counters);
+  const bool has_sketches = sketches_.load(std::memory_order_acquire) != nullptr;
+  if (plan.kind == PlanKind::kSketch) {
+    Result<size_t> found = SearchSketches(scorers, query, parameters, lease, hits, counters);
+    if (found.ok() && *found < std::min(parameters.k, plan.allowed_rows)) {
+      return SearchScan(scorers.exact(), parameters, lease.snapshot(), hits, counters);
+    }
+    return found;
+  }
+  SearchParameters bounded = parameters;
+  if (has_sketches && parameters.filter != nullptr) {
+    bounded.control.most_hops = plan.ef + HopsOfScan(plan.allowed_rows);
+  }
+  bool too_long = false;
+  Result<size_t> found = SearchWalk(plan, scorers, bounded, lease, hits, counters, &too_long);
   if (!found.ok()) return found;
+  if (too_long) return SearchSketches(scorers, query, parameters, lease, hits, counters);
   const size_t count = MergeZeroRows(parameters, lease.snapshot(), hits, *found);
   // Fewer than there could be: the walk got lost among rows that are hidden or not allowed.
   const size_t allowed =

@@ -197,6 +197,7 @@ void Table::AllocateSlots(std::span<ChunkPoint> points) {
     point.ref = PointRef::Owner(point.slot);
     vectors_.Put(point.slot, point.vector);
     if (code_store_ != nullptr) code_store_->Put(point.slot, point.vector);
+    if (sketch_store_ != nullptr) sketch_store_->Put(point.slot, point.vector);
     SetOwnerId(point.slot, point.id);
     stamps_[point.slot].birth.store(kNever, std::memory_order_relaxed);
     stamps_[point.slot].death.store(kNever, std::memory_order_relaxed);
@@ -230,7 +231,8 @@ bool Table::GrowTo(size_t slots) {
   return vectors_.Grow(slots) && graph_.Grow(slots) && owner_ids_.Grow(slots) &&
          stamps_.Grow(slots) && occupied_.Grow(slots) && unsettled_.Grow(slots) &&
          shared_.Grow(slots) && zero_.Grow(slots) &&
-         (code_store_ == nullptr || code_store_->Grow(slots));
+         (code_store_ == nullptr || code_store_->Grow(slots)) &&
+         (sketch_store_ == nullptr || sketch_store_->Grow(slots));
 }
 
 void Table::LinkChunk(std::span<ChunkPoint> points) {

@@ -9,6 +9,7 @@
 #include "base/slot.h"
 #include "index/code_rerank.h"
 #include "index/code_store.h"
+#include "index/sketch_store.h"
 
 namespace vitrine {
 
@@ -95,6 +96,9 @@ class Scratch {
   // A search on codes: its query, and its candidates while they are reranked.
   CodeQuery code_query;
   std::vector<RankedSlot> ranked;
+  // A scan of sketches: its query, and the rows that it found.
+  SketchQuery sketch_query;
+  std::vector<RankedSlot> sketched;
 
   // The version that a reader holds, kUnpinned outside of searches. Sequentially consistent on
   // both sides; partner: ReaderPool::OldestPin in engine/reader_pool.h.

@@ -69,6 +69,14 @@ struct CodeKernels {
   void (*intersection_rows4)(const uint8_t* query, const uint8_t* const* rows,
                              const uint8_t* const* next, size_t bytes, uint32_t* out) noexcept;
 
+  // For each row the bits in which it differs from four planes, those of plane p counted 2^p times:
+  // what the inner product of signs with digits of four bits comes down to.
+  //   planes  four of `bytes` rounded up to a multiple of 64, zeros behind `bytes`
+  //   rows    [count] pointers
+  //   out     [count]
+  void (*hamming_planes)(const uint8_t* planes, const uint8_t* const* rows, size_t count,
+                         size_t bytes, uint32_t* out) noexcept;
+
   // Estimates from inner products.
   //   dots, factors, out  [count]
   void (*estimate)(const int32_t* dots, const CodeFactors* factors, size_t count,

@@ -92,6 +92,48 @@ struct BitTerm {
   }
 };
 
+// Adds to four sums the bits in which `bits` and the planes at `planes` differ.
+template <class Isa>
+VITRINE_ALWAYS_INLINE void AddPlanes(typename Isa::Sum32* sums, typename Isa::Bytes bits,
+                                     const uint8_t* planes, size_t plane_bytes) {
+  sums[0] = Isa::AddBits(sums[0], Isa::Xor(bits, Isa::Load(planes)));
+  sums[1] = Isa::AddBits(sums[1], Isa::Xor(bits, Isa::Load(planes + plane_bytes)));
+  sums[2] = Isa::AddBits(sums[2], Isa::Xor(bits, Isa::Load(planes + 2 * plane_bytes)));
+  sums[3] = Isa::AddBits(sums[3], Isa::Xor(bits, Isa::Load(planes + 3 * plane_bytes)));
+}
+
+// The sums, by lane, of one row in `hamming_planes`.
+template <class Isa>
+VITRINE_ALWAYS_INLINE typename Isa::Sum32 PlaneBits(const uint8_t* planes, size_t plane_bytes,
+                                                    const uint8_t* row, size_t bytes) {
+  typename Isa::Sum32 sums[4] = {Isa::Zero(), Isa::Zero(), Isa::Zero(), Isa::Zero()};
+  size_t i = 0;
+  for (; bytes - i >= Isa::kBytes; i += Isa::kBytes) {
+    AddPlanes<Isa>(sums, Isa::Load(row + i), planes + i, plane_bytes);
+  }
+  if (i < bytes) {
+    AddPlanes<Isa>(sums, Isa::LoadFirst(row + i, bytes - i), planes + i, plane_bytes);
+  }
+  typename Isa::Sum32 sum = sums[3];
+  sum = Isa::Add(Isa::Add(sum, sum), sums[2]);
+  sum = Isa::Add(Isa::Add(sum, sum), sums[1]);
+  return Isa::Add(Isa::Add(sum, sum), sums[0]);
+}
+
+template <class Isa>
+void HammingPlanes(const uint8_t* planes, const uint8_t* const* rows, size_t count, size_t bytes,
+                   uint32_t* out) noexcept {
+  const size_t plane_bytes = (bytes + 63) / 64 * 64;
+  size_t i = 0;
+  for (; count - i >= 4; i += 4) {
+    Isa::Total4(PlaneBits<Isa>(planes, plane_bytes, rows[i], bytes),
+                PlaneBits<Isa>(planes, plane_bytes, rows[i + 1], bytes),
+                PlaneBits<Isa>(planes, plane_bytes, rows[i + 2], bytes),
+                PlaneBits<Isa>(planes, plane_bytes, rows[i + 3], bytes), out + i);
+  }
+  for (; i < count; ++i) out[i] = Isa::Total(PlaneBits<Isa>(planes, plane_bytes, rows[i], bytes));
+}
+
 template <class Isa>
 struct CodeForms {
   using Sum32 = typename Isa::Sum32;
@@ -282,6 +324,7 @@ struct CodeForms {
       .hamming_rows4 = ScoreRows4<BitTerm<Isa, false>, uint32_t, uint8_t, uint8_t>,
       .intersection = Score<BitTerm<Isa, true>, uint32_t, uint8_t, uint8_t>,
       .intersection_rows4 = ScoreRows4<BitTerm<Isa, true>, uint32_t, uint8_t, uint8_t>,
+      .hamming_planes = HammingPlanes<Isa>,
       .estimate = Estimate,
       .hadamard = Hadamard,
   };

@@ -75,6 +75,18 @@ void CountBitsRows4(const uint8_t* query, const uint8_t* const* rows,
   for (size_t r = 0; r < 4; ++r) out[r] = CountBits<Term>(query, rows[r], bytes);
 }
 
+void HammingPlanes(const uint8_t* planes, const uint8_t* const* rows, size_t count, size_t bytes,
+                   uint32_t* out) noexcept {
+  const size_t plane_bytes = (bytes + 63) / 64 * 64;
+  for (size_t r = 0; r < count; ++r) {
+    uint32_t sum = 0;
+    for (size_t plane = 4; plane-- > 0;) {
+      sum = 2 * sum + CountBits<XorTerm>(planes + plane * plane_bytes, rows[r], bytes);
+    }
+    out[r] = sum;
+  }
+}
+
 void Estimate(const int32_t* dots, const CodeFactors* factors, size_t count,
               const CodeFormula& formula, float* out) noexcept {
   const auto [scale, shift, share, base, largest] = formula;
@@ -123,6 +135,7 @@ constinit const CodeKernelTable kScalarCodes = {
             .hamming_rows4 = CountBitsRows4<XorTerm>,
             .intersection = CountBits<AndTerm>,
             .intersection_rows4 = CountBitsRows4<AndTerm>,
+            .hamming_planes = HammingPlanes,
             .estimate = Estimate,
             .hadamard = Hadamard,
         },

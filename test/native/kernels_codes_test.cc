@@ -171,6 +171,32 @@ TEST_P(KernelsCodes, EqualsScalarOnDigitsInEveryDimension) {
   }
 }
 
+TEST_P(KernelsCodes, EqualsScalarOnPlanesOfEverySizeAndCount) {
+  constexpr size_t kRowCount = 6;
+  for (size_t bytes = 1; bytes <= 200; ++bytes) {
+    const size_t plane_bytes = (bytes + 63) / 64 * 64;
+    std::vector<uint8_t> planes(4 * plane_bytes);
+    const auto digits = RandomBytes(4 * bytes, static_cast<uint32_t>(bytes));
+    for (size_t plane = 0; plane < 4; ++plane) {
+      std::copy_n(digits.data() + plane * bytes, bytes, planes.data() + plane * plane_bytes);
+    }
+    std::vector<std::vector<uint8_t>> rows;
+    std::vector<const uint8_t*> pointers;
+    for (size_t row = 0; row < kRowCount; ++row) {
+      rows.push_back(
+          RandomBytes(bytes, static_cast<uint32_t>(1000 + row), static_cast<int>(row % 2)));
+      rows.back().shrink_to_fit();
+      pointers.push_back(rows.back().data());
+    }
+    for (size_t count = 0; count <= kRowCount; ++count) {
+      std::vector<uint32_t> expected(kRowCount, kUnsignedMark), got(kRowCount, kUnsignedMark);
+      Scalar().hamming_planes(planes.data(), pointers.data(), count, bytes, expected.data());
+      codes().hamming_planes(planes.data(), pointers.data(), count, bytes, got.data());
+      ASSERT_EQ(got, expected) << bytes << " bytes, " << count << " rows";
+    }
+  }
+}
+
 TEST_P(KernelsCodes, DoesNotDependOnAlignment) {
   const auto query = RandomBytes(kMaxDim + 64, 1), bytes = RandomBytes(4 * kMaxDim + 64, 2);
   for (const size_t dim : {1, 31, 64, 65, 100, 127, 128, 192, 784, 832}) {
@@ -304,6 +330,24 @@ TEST(ScalarCodes, SumExactly) {
 }
 
 // Entry (i, j) of a Hadamard matrix is -1 to the number of bits that i and j share.
+TEST(ScalarCodes, WeighTheBitsThatDifferByTheirPlane) {
+  std::vector<uint8_t> planes(4 * 64);
+  planes[0] = 0b0001;
+  planes[64] = 0b0010;
+  planes[128] = 0b0100;
+  planes[192] = 0b1000;
+  const uint8_t row = 0;
+  const uint8_t* const rows[] = {&row};
+  uint32_t sum = 0;
+  Scalar().hamming_planes(planes.data(), rows, 1, 1, &sum);
+  EXPECT_EQ(sum, 1u + 2 + 4 + 8);
+  // A plane of the row's own bits differs nowhere, its complement everywhere.
+  const uint8_t other = 0b0001;
+  const uint8_t* const others[] = {&other};
+  Scalar().hamming_planes(planes.data(), others, 1, 1, &sum);
+  EXPECT_EQ(sum, 0u + 2 * 2 + 4 * 2 + 8 * 2);
+}
+
 TEST(ScalarCodes, MultiplyByTheHadamardMatrix) {
   constexpr size_t kN = 128;
   for (size_t j = 0; j < kN; ++j) {
@@ -337,7 +381,7 @@ TEST(CodeKernelTables, GivesEverySetAllKernels) {
     EXPECT_TRUE(codes.l2_u8 && codes.l2_u8_rows4 && codes.dot_u8 && codes.dot_u8_rows4);
     EXPECT_TRUE(codes.dot_i8 && codes.dot_i8_rows4 && codes.dot_i8_u8 && codes.dot_i8_u8_rows4);
     EXPECT_TRUE(codes.dot_i8_u4 && codes.dot_i8_u4_rows4 && codes.estimate && codes.hadamard);
-    EXPECT_TRUE(codes.hamming && codes.hamming_rows4);
+    EXPECT_TRUE(codes.hamming && codes.hamming_rows4 && codes.hamming_planes);
     EXPECT_TRUE(codes.intersection && codes.intersection_rows4);
   }
 }

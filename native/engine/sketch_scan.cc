@@ -1,0 +1,106 @@
+#include "engine/sketch_scan.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/prefetch.h"
+
+namespace vitrine {
+namespace {
+
+// Rows looked at together.
+constexpr size_t kCloserGroup = 32;
+// Rows that are put in order at once; a multiple of the group.
+constexpr size_t kFirstOrdered = 128;
+// Rows that are left lie this many times the spread of the estimates so far behind the k-th
+// nearest. Measured for filters far from the query, where 2 loses a hundredth of them.
+constexpr double kStopSpread = 3;
+// Memory for so many times the rows that are wanted.
+constexpr size_t kSlack = 4;
+
+// A type of its own, so that it is inlined where rows are ordered.
+struct ByDistance {
+  bool operator()(const RankedSlot& a, const RankedSlot& b) const {
+    return a.distance < b.distance || (a.distance == b.distance && a.slot < b.slot);
+  }
+};
+
+// Brings the least of what is left to its front, in order, and returns where they end. Mostly the
+// first part is all that is looked at.
+size_t OrderMore(std::span<RankedSlot> rows, size_t from) {
+  const size_t end = std::min(rows.size(), std::max(kFirstOrdered, 2 * from));
+  const auto first = rows.begin() + static_cast<std::ptrdiff_t>(from);
+  const auto last = rows.begin() + static_cast<std::ptrdiff_t>(end);
+  if (end < rows.size()) std::nth_element(first, last, rows.end(), ByDistance{});
+  std::sort(first, last, ByDistance{});
+  return end;
+}
+
+template <typename Scorer>
+bool LookWith(const Scorer& scorer, std::span<RankedSlot> found, size_t k,
+              std::vector<RankedSlot>& ranked) {
+  ranked.clear();
+  std::vector<float> nearest;  // a heap of the k least distances so far
+  nearest.reserve(k + 1);
+  double squares = 0;
+  size_t ordered = 0;
+  for (size_t from = 0; from < found.size(); from += kCloserGroup) {
+    if (from >= ordered) ordered = OrderMore(found, from);
+    if (nearest.size() == k && from >= 2 * kCloserGroup) {
+      const double spread = std::sqrt(squares / static_cast<double>(from));
+      if (found[from].distance > nearest.front() + kStopSpread * spread) return true;
+    }
+    const size_t count = std::min(kCloserGroup, found.size() - from);
+    Slot slots[kCloserGroup];
+    typename Scorer::RowRef refs[kCloserGroup + 3];
+    float distances[kCloserGroup + 3];
+    for (size_t i = 0; i < count; ++i) {
+      slots[i] = found[from + i].slot;
+      refs[i] = scorer.Ref(slots[i]);
+      Prefetch(refs[i]);
+    }
+    scorer.Score(refs, slots, count, distances);
+    for (size_t i = 0; i < count; ++i) {
+      const double error = double{distances[i]} - found[from + i].distance;
+      squares += error * error;
+      ranked.push_back({distances[i], slots[i]});
+      if (nearest.size() == k) {
+        if (distances[i] >= nearest.front()) continue;
+        std::pop_heap(nearest.begin(), nearest.end());
+        nearest.pop_back();
+      }
+      nearest.push_back(distances[i]);
+      std::push_heap(nearest.begin(), nearest.end());
+    }
+  }
+  return false;
+}
+
+}  // namespace
+
+LeastEstimates::LeastEstimates(std::vector<RankedSlot>& rows, size_t wanted, float threshold)
+    : rows_(rows), wanted_(wanted), room_(kSlack * wanted), threshold_(threshold) {
+  rows_.clear();
+  rows_.reserve(room_);
+}
+
+void LeastEstimates::Shrink() {
+  const auto last = rows_.begin() + static_cast<std::ptrdiff_t>(wanted_) - 1;
+  std::nth_element(rows_.begin(), last, rows_.end(), ByDistance{});
+  threshold_ = last->distance;
+  rows_.resize(wanted_);
+}
+
+void LeastEstimates::Finish() {
+  if (rows_.size() > wanted_) Shrink();
+}
+
+bool LookCloser(std::span<RankedSlot> found, size_t k, const QueryScorers& scorers,
+                std::vector<RankedSlot>& ranked) {
+  const bool stopped = scorers.codes() != nullptr ? LookWith(*scorers.codes(), found, k, ranked)
+                                                  : LookWith(scorers.exact(), found, k, ranked);
+  std::sort(ranked.begin(), ranked.end(), ByDistance{});
+  return stopped;
+}
+
+}  // namespace vitrine

@@ -1,0 +1,106 @@
+import { readFile } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+import { gunzipSync } from 'node:zlib'
+import { beforeAll, describe, expect, it } from 'vitest'
+import { type IdSet, Index, type Metric, type Quantization } from '../lib/vitrine.ts'
+
+// Filters that allow nothing near the query, on the real sample.
+
+const dimension = 784
+const size = 6000
+const sample = resolve(import.meta.dirname, '../examples/data/fashion-mnist-sample')
+
+let base: Float32Array
+let queries: Float32Array
+
+beforeAll(async () => {
+  const read = async (name: string) =>
+    Float32Array.from(gunzipSync(await readFile(join(sample, name))))
+  base = await read('base.u8.gz')
+  queries = await read('queries.u8.gz')
+})
+
+const query = (i: number) => queries.subarray(i * dimension, (i + 1) * dimension)
+
+/** Searches until the index has its sketches. */
+async function sketched(index: Index, filter: IdSet): Promise<void> {
+  for (const end = performance.now() + 20_000; ; ) {
+    const plan = index.explain(query(0), { k: 10, filter })
+    if (plan.kind === 'sketch') return
+    if (performance.now() > end) throw new Error(`still ${JSON.stringify(plan)}`)
+    await new Promise(done => setTimeout(done, 5))
+  }
+}
+
+/** The points from the nearest to the farthest of a query. */
+async function byDistance(index: Index, i: number): Promise<Uint32Array> {
+  return (await index.search(query(i), { k: size, exact: true })).ids
+}
+
+async function expectRecall(index: Index, i: number, filter: IdSet, k = 10): Promise<void> {
+  const truth = await index.search(query(i), { k, filter, exact: true })
+  const found = await index.search(query(i), { k, filter })
+  const farthest = truth.distances.at(-1) as number
+  expect(found.ids.length).toBe(k)
+  expect(found.distances.filter(distance => distance <= farthest).length).toBeGreaterThanOrEqual(
+    Math.floor(0.99 * k),
+  )
+}
+
+describe.each<[Metric, Quantization]>([
+  ['l2', 'auto'],
+  ['cosine', 'rq4'],
+  ['ip', 'none'],
+])('a filter far from the query, %s on %s', (metric, quantization) => {
+  it('is answered by sketches, made behind the first searches and kept up by writes', async () => {
+    const index = new Index({ dimension, metric, quantization })
+    try {
+      await index.add(null, base.subarray(0, size * dimension))
+      const before = index.memoryUsage().codes
+      const far = index.idSet((await byDistance(index, 0)).slice(size / 2))
+      await sketched(index, far)
+      const perRow = (index.memoryUsage().codes - before) / size
+      expect(perRow).toBeGreaterThan(dimension / 8)
+      expect(perRow).toBeLessThan(dimension / 8 + 48)
+
+      for (let i = 0; i < 20; i++) {
+        const order = await byDistance(index, i)
+        await expectRecall(index, i, index.idSet(order.slice(size / 10)), 10)
+        await expectRecall(index, i, index.idSet(order.slice(size / 2)), 100)
+        await expectRecall(index, i, index.idSet(order.filter((_, j) => j % 7 === 0)))
+      }
+
+      // Points that change places are found where they are now.
+      const moved = Uint32Array.from({ length: 500 }, (_, i) => i)
+      await index.remove(moved.slice(250))
+      await index.upsert(
+        moved.slice(0, 250),
+        base.subarray(size * dimension, (size + 250) * dimension),
+      )
+      const ids = index.ids()
+      for (let i = 20; i < 25; i++) {
+        const order = (await index.search(query(i), { k: ids.length, exact: true })).ids
+        const filter = index.idSet(order.slice(ids.length / 3))
+        expect(index.explain(query(i), { k: 10, filter }).kind).toBe('sketch')
+        await expectRecall(index, i, filter)
+      }
+    } finally {
+      await index.close()
+    }
+  })
+})
+
+describe('the plan of a filter', () => {
+  it('is a sketch only where there are rows and dimensions enough', async () => {
+    const small = new Index({ dimension: 16 })
+    const vectors = Float32Array.from({ length: 6000 * 16 }, (_, i) => Math.sin(i * i))
+    await small.add(null, vectors)
+    const filter = small.idSet(Uint32Array.from({ length: 3000 }, (_, i) => i))
+    for (let i = 0; i < 3; i++) {
+      const found = await small.search(vectors.subarray(0, 16), { k: 3, filter })
+      expect(found.ids[0]).toBe(0)
+      expect(small.explain(vectors.subarray(0, 16), { k: 3, filter }).kind).not.toBe('sketch')
+    }
+    await small.close()
+  })
+})
