@@ -33,14 +33,16 @@ export class Arena {
    * @param {number} setup.k
    * @param {number} setup.core - The one core that everything single-threaded is measured on.
    * @param {string} setup.quantization - Of this package; peers have their own forms, or none.
+   * @param {string} setup.type - Of this package's vectors; peers have f32.
    * @param {(line: string) => void} setup.note - Progress.
    */
-  constructor(dataset, { folder, k, core, quantization, note }) {
+  constructor(dataset, { folder, k, core, quantization, type, note }) {
     this.dataset = dataset
     this.folder = folder
     this.k = k
     this.core = core
     this.quantization = quantization
+    this.type = type
     this.note = note
     this.rows = dataset.base.rows
     this.queryCount = dataset.queries.rows
@@ -120,6 +122,7 @@ export class Arena {
       efConstruction: 200,
       seed: 100,
       quantization: this.quantization,
+      type: this.type,
       threads: cores.length,
       replacing: replacing ? 1 : 0,
       base: this.baseFile,

@@ -29,6 +29,8 @@ export const usage = `Usage: npm run bench -- --data DIR[,DIR…] [options]
   --turnovers N     default 10
   --k N             neighbours, default 10
   --quantization Q  of vitrine: none, sq8, rq4 or auto, default auto
+  --type T          of vitrine: f32, f16, bf16, i8 or u8, default f32; the data must fit bytes exactly,
+                    and peers have f32 all the same
   --core N          the core that single-threaded work is pinned to, default the last
   --metric NAME     l2, cosine or ip, instead of what the README.md beside the folders says
   --dimension N     likewise
@@ -46,6 +48,7 @@ export const usage = `Usage: npm run bench -- --data DIR[,DIR…] [options]
  * @property {number} turnovers
  * @property {number} k
  * @property {string} quantization
+ * @property {string} type
  * @property {number} core
  * @property {import('./dataset.mjs').Metric | undefined} metric
  * @property {number | undefined} dimension
@@ -71,6 +74,7 @@ export function parseOptions(words, { sample, lastCore }) {
       turnovers: { type: 'string' },
       k: { type: 'string' },
       quantization: { type: 'string' },
+      type: { type: 'string' },
       core: { type: 'string' },
       metric: { type: 'string' },
       dimension: { type: 'string' },
@@ -91,6 +95,7 @@ export function parseOptions(words, { sample, lastCore }) {
     turnovers: wholeNumber('turnovers', values.turnovers) ?? 10,
     k: wholeNumber('k', values.k) ?? 10,
     quantization: values.quantization ?? 'auto',
+    type: values.type ?? 'f32',
     core: values.core === undefined ? lastCore : wholeNumber('core', values.core, 0),
     metric: values.metric,
     dimension: wholeNumber('dimension', values.dimension),
@@ -99,6 +104,7 @@ export function parseOptions(words, { sample, lastCore }) {
   requireKnown('peer', options.peers, peerNames)
   requireKnown('measure', options.only, measureNames)
   requireKnown('quantization', [options.quantization], ['none', 'sq8', 'rq4', 'auto'])
+  requireKnown('type', [options.type], ['f32', 'f16', 'bf16', 'i8', 'u8'])
   return options
 }
 

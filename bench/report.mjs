@@ -4,14 +4,14 @@ import { targets } from './measures/search.mjs'
 import { bytes, count, duration, fixed, formatTable } from './table.mjs'
 
 /** @returns {string} Machine, engines and who could not come. */
-export function reportStart({ machine, pinned, quantization, engines, missing }) {
+export function reportStart({ machine, pinned, quantization, type, engines, missing }) {
   const names = Object.entries(engines).map(
     ([name, { version, kernels }]) => `${name} ${version} (${kernels})`,
   )
   const lines = [
     `\nprocessor  ${machine.processor}${machine.family ? `, ${machine.family}` : ''}`,
     `machine    ${machine.cores} cores, ${bytes(machine.memoryBytes)}, ${machine.system}, Node ${machine.node}`,
-    `engines    ${names.join(', ')}; quantization of vitrine: ${quantization}`,
+    `engines    ${names.join(', ')}; vitrine on ${type}, quantization ${quantization}`,
     ...missing.map(({ name, reason }) => `missing    ${name}: ${reason}`),
   ]
   if (machine.vectorExtensions)

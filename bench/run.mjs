@@ -69,8 +69,8 @@ async function runDataset(folder, contestants, options) {
   process.once('exit', clear)
   try {
     const dataset = await openDataset(folder, options)
-    const { k, core, quantization } = options
-    const arena = new Arena(dataset, { folder: work, k, core, quantization, note })
+    const { k, core, quantization, type } = options
+    const arena = new Arena(dataset, { folder: work, k, core, quantization, type, note })
     const results = await measure(arena, contestants, options)
     return {
       name: dataset.name,
@@ -109,6 +109,7 @@ async function main(options) {
     machine: describeMachine(),
     pinned: canPin(),
     quantization: options.quantization,
+    type: options.type,
     engines: Object.fromEntries(
       contestants.map(({ name, version, kernels, settings }) => [
         name,

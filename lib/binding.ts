@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { VitrineError } from './errors.ts'
 import type { Fields } from './fields.ts'
 import type { SearchCounters, SearchPlan } from './search-plan.ts'
+import type { VectorArray } from './vector-types.ts'
 
 declare const kind: unique symbol
 interface Handle<K extends string> {
@@ -32,7 +33,7 @@ export interface NativePoints {
   readonly keys: readonly (NativeKey | undefined)[]
   readonly lsns: readonly (bigint | undefined)[]
   readonly payloads?: readonly (string | undefined)[]
-  readonly vectors?: Float32Array
+  readonly vectors?: VectorArray
 }
 
 /** What a search of a collection would do, and how much its filter admits. */
@@ -75,13 +76,14 @@ export interface NativeBinding {
     seed: number | undefined,
     threads: number | undefined,
     quantization: string,
+    type: string,
   ): IndexHandle
   closeIndex(index: IndexHandle): Promise<void>
   indexSize(index: IndexHandle): number
   /** Writes as many ids as fit, in ascending order; returns how many there are. */
   indexIds(index: IndexHandle, out: NativeIds): number
   hasId(index: IndexHandle, id: number | bigint): boolean
-  getVectors(index: IndexHandle, ids: NativeIds, out: Float32Array): void
+  getVectors(index: IndexHandle, ids: NativeIds, out: VectorArray): void
   /** At once; or, while a write is pending, after it. */
   reserveRoom(index: IndexHandle, count: number): Promise<void> | undefined
   memoryUsage(index: IndexHandle): MemoryUsage
@@ -91,7 +93,7 @@ export interface NativeBinding {
   addPoints(
     index: IndexHandle,
     ids: NativeIds | null,
-    vectors: Float32Array,
+    vectors: VectorArray,
     out: NativeIds,
     token: CancelToken | undefined,
     onProgress: Progress | undefined,
@@ -99,7 +101,7 @@ export interface NativeBinding {
   upsertPoints(
     index: IndexHandle,
     ids: NativeIds,
-    vectors: Float32Array,
+    vectors: VectorArray,
     token: CancelToken | undefined,
     onProgress: Progress | undefined,
   ): Promise<void>
@@ -117,7 +119,7 @@ export interface NativeBinding {
   /** Without `k` there are as many hits as `ids` has room for. */
   searchInto(
     index: IndexHandle,
-    query: Float32Array,
+    query: VectorArray,
     ids: NativeIds,
     distances: Float32Array,
     k: number | undefined,
@@ -128,7 +130,7 @@ export interface NativeBinding {
   ): number
   search(
     index: IndexHandle,
-    query: Float32Array,
+    query: VectorArray,
     ids: NativeIds,
     distances: Float32Array,
     k: number,
@@ -140,7 +142,7 @@ export interface NativeBinding {
   ): Promise<number>
   searchBatch(
     index: IndexHandle,
-    queries: Float32Array,
+    queries: VectorArray,
     ids: NativeIds,
     distances: Float32Array,
     counts: Uint32Array,
@@ -153,7 +155,7 @@ export interface NativeBinding {
   ): Promise<void>
   explain(
     index: IndexHandle,
-    query: Float32Array,
+    query: VectorArray,
     k: number,
     beam: number | undefined,
     exact: boolean,
@@ -162,7 +164,7 @@ export interface NativeBinding {
   ): SearchPlan
   analyze(
     index: IndexHandle,
-    query: Float32Array,
+    query: VectorArray,
     ids: NativeIds,
     distances: Float32Array,
     k: number,
@@ -183,7 +185,13 @@ export interface NativeBinding {
     path: string,
     threads: number | undefined,
     token: CancelToken | undefined,
-  ): Promise<{ handle: IndexHandle; dimension: number; metric: string; idType: string }>
+  ): Promise<{
+    handle: IndexHandle
+    dimension: number
+    metric: string
+    idType: string
+    type: string
+  }>
 
   openDatabase(
     path: string,
@@ -232,6 +240,7 @@ export interface NativeBinding {
     /** Names, each followed by its type. */
     fields: readonly string[],
     quantization: string,
+    type: string,
     token: CancelToken | undefined,
   ): Promise<CollectionHandle>
   openCollection(database: DatabaseHandle, name: string): CollectionHandle
@@ -280,7 +289,7 @@ export interface NativeBinding {
     transaction: TransactionHandle,
     collection: CollectionHandle,
     keys: readonly NativeKey[],
-    vectors: Float32Array,
+    vectors: VectorArray,
     payloads: readonly (string | undefined)[] | undefined,
     insert: boolean,
   ): void
@@ -312,6 +321,7 @@ export interface NativeBinding {
     name: string
     metric: string
     quantization: string
+    type: string
     dimension: number
     m: number
     efConstruction: number
@@ -332,7 +342,7 @@ export interface NativeBinding {
   ): NativePoints
   searchCollection(
     collection: CollectionHandle,
-    query: Float32Array,
+    query: VectorArray,
     k: number,
     beam: number | undefined,
     exact: boolean,
@@ -344,7 +354,7 @@ export interface NativeBinding {
   ): Promise<NativePoints & { distances: readonly number[] }>
   analyzeCollection(
     collection: CollectionHandle,
-    query: Float32Array,
+    query: VectorArray,
     k: number,
     beam: number | undefined,
     exact: boolean,
@@ -363,7 +373,7 @@ export interface NativeBinding {
   >
   explainCollection(
     collection: CollectionHandle,
-    query: Float32Array,
+    query: VectorArray,
     k: number,
     beam: number | undefined,
     exact: boolean,

@@ -57,7 +57,15 @@ import type {
   ImportOptions,
   ImportResult,
 } from './transfer-options.ts'
-import { lengthOf, toVectors, type Vectors } from './typed-arrays.ts'
+import { lengthOf } from './typed-arrays.ts'
+import {
+  elementsOf,
+  toVectors,
+  type VectorArray,
+  type VectorShape,
+  type Vectors,
+  type VectorType,
+} from './vector-types.ts'
 import { toFilter } from './where.ts'
 
 /** Updates of one point that give way to each other before one of them gives up. */
@@ -96,8 +104,12 @@ export class OpenedCollection {
  * {@link VitrineError}; one of a write says in `details.outcome` whether it was `'not_applied'`, so that
  * it can be tried again, or is `'unknown'`.
  */
-// biome-ignore lint/suspicious/noExplicitAny: a collection of whatever fields takes the place of this one
-export class Collection<F extends Fields = any, P extends Payload = PayloadOf<F>> {
+export class Collection<
+  // biome-ignore lint/suspicious/noExplicitAny: a collection of whatever fields takes the place of this one
+  F extends Fields = any,
+  P extends Payload = PayloadOf<F>,
+  T extends VectorType = 'f32',
+> {
   readonly #database: DatabaseHandle
   readonly #collection: CollectionHandle
   /** Asked anew each time: whoever has the collection may add one. */
@@ -105,6 +117,8 @@ export class Collection<F extends Fields = any, P extends Payload = PayloadOf<F>
   readonly name: string
   readonly dimension: number
   readonly metric: Metric
+  /** What its vectors, and queries, are made of. */
+  readonly type: T
 
   /** @internal */
   constructor(opened: OpenedCollection) {
@@ -113,19 +127,20 @@ export class Collection<F extends Fields = any, P extends Payload = PayloadOf<F>
     }
     this.#database = opened.database
     this.#collection = opened.collection
-    const { name, dimension, metric } = native.collectionState(opened.collection)
+    const { name, dimension, metric, type } = native.collectionState(opened.collection)
     this.name = name
     this.dimension = dimension
     this.metric = metric as Metric
+    this.type = type as T
   }
 
   /** What it is made of, and how many points it has. @throws {VitrineError} `ERR_CLOSED`. */
   info(): CollectionInfo {
-    const { metric, quantization, ...state } = native.collectionState(this.#collection)
+    const { metric, quantization, type, ...state } = native.collectionState(this.#collection)
     return {
       ...state,
       metric: metric as Metric,
-      type: 'f32',
+      type: type as VectorType,
       quantization: quantization as Quantization,
     }
   }
@@ -153,7 +168,7 @@ export class Collection<F extends Fields = any, P extends Payload = PayloadOf<F>
    * @throws {VitrineError} `ERR_PAYLOAD` names a field that has a value of another type than is declared.
    */
   async upsert(
-    points: readonly Point<P>[] | Columns<P>,
+    points: readonly Point<P, T>[] | Columns<P, T>,
     options?: CollectionWriteOptions,
   ): Promise<Ack> {
     return ackOf(await this.#put(points, false, options))
@@ -161,7 +176,7 @@ export class Collection<F extends Fields = any, P extends Payload = PayloadOf<F>
 
   /** Adds points. @throws {VitrineError} `ERR_EXISTS` names an id that is there; nothing is written. */
   async insert(
-    points: readonly Point<P>[] | Columns<P>,
+    points: readonly Point<P, T>[] | Columns<P, T>,
     options?: CollectionWriteOptions,
   ): Promise<Ack> {
     return ackOf(await this.#put(points, true, options))
@@ -210,7 +225,7 @@ export class Collection<F extends Fields = any, P extends Payload = PayloadOf<F>
     )
   }
 
-  async get(id: PointId, options?: ReadOptions): Promise<StoredPoint<P> | undefined> {
+  async get(id: PointId, options?: ReadOptions): Promise<StoredPoint<P, T> | undefined> {
     return (await this.getMany([id], options))[0]
   }
 
@@ -218,13 +233,13 @@ export class Collection<F extends Fields = any, P extends Payload = PayloadOf<F>
   async getMany(
     ids: readonly PointId[],
     options?: ReadOptions,
-  ): Promise<(StoredPoint<P> | undefined)[]> {
+  ): Promise<(StoredPoint<P, T> | undefined)[]> {
     const { select, signal } = readOptions.parse(options)
     const { payload, vector, properties } = checked(() => selected(select))
     const keys = checked(() => toKeys(ids))
     if (signal?.aborted) throw signal.reason
     const points = native.getPoints(this.#collection, keys, payload, vector)
-    return pointsOf<P>(points, this.dimension, this.#fields, properties)
+    return pointsOf<P, T>(points, this, this.#fields, properties)
   }
 
   async has(id: PointId, options?: CallOptions): Promise<boolean> {
@@ -246,7 +261,7 @@ export class Collection<F extends Fields = any, P extends Payload = PayloadOf<F>
   }
 
   /** All points as of the moment at which iteration begins, or those that a filter admits, in no particular order. */
-  async *scan(options?: ScanOptions<F>): AsyncGenerator<StoredPoint<P>, void, undefined> {
+  async *scan(options?: ScanOptions<F>): AsyncGenerator<StoredPoint<P, T>, void, undefined> {
     const { select, where, params, batchSize = 256, ...control } = scanOptions.parse(options)
     const { payload, vector, properties } = checked(() => selected(select))
     const filter = checked(() => toFilter(where, params))
@@ -257,7 +272,7 @@ export class Collection<F extends Fields = any, P extends Payload = PayloadOf<F>
       for (;;) {
         if (control.signal?.aborted) throw control.signal.reason
         const points = native.readScan(scan, batchSize, payload, vector)
-        const batch = pointsOf<P>(points, this.dimension, this.#fields, properties)
+        const batch = pointsOf<P, T>(points, this, this.#fields, properties)
         for (const point of batch) {
           if (point !== undefined) yield point
         }
@@ -273,7 +288,7 @@ export class Collection<F extends Fields = any, P extends Payload = PayloadOf<F>
    * @returns Hits by ascending distance; fewer than `k` if there are fewer.
    * @throws {VitrineError} `ERR_DIMENSION`, `ERR_VECTOR`, `ERR_FILTER`, `ERR_TIMEOUT`.
    */
-  async search(query: Vectors, options: CollectionSearchOptions<F>): Promise<Hits<P>> {
+  async search(query: Vectors<T>, options: CollectionSearchOptions<F>): Promise<Hits<P, T>> {
     const { profile, ...request } = this.#request(query, options)
     if (profile) {
       const { hits, ...profile } = await this.#analyze(request)
@@ -285,18 +300,22 @@ export class Collection<F extends Fields = any, P extends Payload = PayloadOf<F>
   }
 
   /** Many searches at a time. @param queries - `[n * dimension]`, row-major. */
-  async searchBatch(queries: Vectors, options: CollectionSearchOptions<F>): Promise<Hits<P>[]> {
-    const vectors = checked(() => toVectors(queries))
+  async searchBatch(
+    queries: Vectors<T>,
+    options: CollectionSearchOptions<F>,
+  ): Promise<Hits<P, T>[]> {
+    const vectors: VectorArray = checked(() => toVectors(queries, this.type))
     const length = lengthOf(vectors)
-    if (length % this.dimension !== 0) {
+    const elements = elementsOf(this.type, this.dimension)
+    if (length % elements !== 0) {
       throw new VitrineError(
         'ERR_DIMENSION',
-        `${length} components are no whole number of vectors of ${this.dimension}`,
+        `${length} components are no whole number of vectors of ${elements}`,
       )
     }
-    const searches: Promise<Hits<P>>[] = []
-    for (let at = 0; at < length; at += this.dimension) {
-      searches.push(this.search(vectors.subarray(at, at + this.dimension), options))
+    const searches: Promise<Hits<P, T>>[] = []
+    for (let at = 0; at < length; at += elements) {
+      searches.push(this.search(vectors.subarray(at, at + elements) as VectorArray<T>, options))
     }
     return Promise.all(searches)
   }
@@ -305,7 +324,7 @@ export class Collection<F extends Fields = any, P extends Payload = PayloadOf<F>
    * What `search` would do. Computes the filter, on this thread.
    * @throws {VitrineError} As `search` rejects.
    */
-  explain(query: Vectors, options: CollectionSearchOptions<F>): CollectionSearchPlan {
+  explain(query: Vectors<T>, options: CollectionSearchOptions<F>): CollectionSearchPlan {
     const { args } = this.#request(query, options)
     const { plan, estimatedShare, share } = native.explainCollection(...args)
     return { ...plan, estimatedShare, share }
@@ -313,9 +332,9 @@ export class Collection<F extends Fields = any, P extends Payload = PayloadOf<F>
 
   /** As `search`, with the plan, what the search did and how long it took. */
   async analyze(
-    query: Vectors,
+    query: Vectors<T>,
     options: CollectionSearchOptions<F>,
-  ): Promise<CollectionSearchAnalysis<P>> {
+  ): Promise<CollectionSearchAnalysis<P, T>> {
     return this.#analyze(this.#request(query, options))
   }
 
@@ -324,7 +343,7 @@ export class Collection<F extends Fields = any, P extends Payload = PayloadOf<F>
    * mean of the former minus the mean of the latter. The examples themselves are left out.
    * @throws {VitrineError} `ERR_NOT_FOUND` names an example that is not there; as `search`.
    */
-  async recommend(options: RecommendOptions<F>): Promise<Hits<P>> {
+  async recommend(options: RecommendOptions<F>): Promise<Hits<P, T>> {
     const { positive, negative = [], k, ...search } = recommendOptions.parse(options)
     const liked = checked(() => toKeys(positive))
     const disliked = checked(() => toKeys(negative))
@@ -335,17 +354,15 @@ export class Collection<F extends Fields = any, P extends Payload = PayloadOf<F>
     }
     // All of one moment.
     const { ids, vectors } = readExamples(this.#collection, [...liked, ...disliked])
-    const split = liked.length * this.dimension
     const query = recommendedVector(
-      this.metric,
-      this.dimension,
-      vectors.subarray(0, split),
-      vectors.subarray(split),
+      this as VectorShape<T> & { metric: Metric },
+      vectors,
+      liked.length,
     )
     const examples = new Set(ids)
     const most = Math.min(k + examples.size, 10_000)
     const hits = await this.search(query, { ...search, k: most } as CollectionSearchOptions<F>)
-    const others: Hits<P> = hits.filter(hit => !examples.has(hit.id)).slice(0, k)
+    const others: Hits<P, T> = hits.filter(hit => !examples.has(hit.id)).slice(0, k)
     const { profile } = hits
     return profile === undefined
       ? others
@@ -360,7 +377,7 @@ export class Collection<F extends Fields = any, P extends Payload = PayloadOf<F>
    */
   async import(source: string | ByteChunks, options?: ImportOptions): Promise<ImportResult> {
     return importPoints(source, options, {
-      dimension: this.dimension,
+      shape: this,
       write: async ({ keys, vectors, payloads }, signal) =>
         ackOf(
           await this.#write(signal === undefined ? {} : { signal }, transaction =>
@@ -380,7 +397,7 @@ export class Collection<F extends Fields = any, P extends Payload = PayloadOf<F>
 
   /** The arguments of a search, as the binding takes them. */
   #request(
-    query: Vectors,
+    query: Vectors<T>,
     options: CollectionSearchOptions<F>,
   ): SearchRequest & { readonly profile: boolean } {
     const parsed = collectionSearchOptions.parse(options)
@@ -388,7 +405,7 @@ export class Collection<F extends Fields = any, P extends Payload = PayloadOf<F>
     const beam = beamOf(parsed)
     const { payload, vector, properties } = checked(() => selected(select))
     const filter = checked(() => toFilter(where, params))
-    const vectors = checked(() => toVectors(query))
+    const vectors = checked(() => toVectors(query, this.type))
     return {
       profile: parsed.profile ?? false,
       properties,
@@ -401,7 +418,7 @@ export class Collection<F extends Fields = any, P extends Payload = PayloadOf<F>
     control,
     args,
     properties,
-  }: SearchRequest): Promise<CollectionSearchAnalysis<P> & { readonly hits: Hits<P> }> {
+  }: SearchRequest): Promise<CollectionSearchAnalysis<P, T> & { readonly hits: Hits<P, T> }> {
     const found = await cancellable(control, token => native.analyzeCollection(...args, token))
     const { plan, estimatedShare, share, counters, nanoseconds } = found
     const hits = this.#hits(found, properties)
@@ -411,9 +428,9 @@ export class Collection<F extends Fields = any, P extends Payload = PayloadOf<F>
   #hits(
     found: NativePoints & { readonly distances: readonly number[] },
     properties: readonly string[] | undefined,
-  ): Hits<P> {
-    const hits: Hits<P> = []
-    const points = pointsOf<P>(found, this.dimension, this.#fields, properties)
+  ): Hits<P, T> {
+    const hits: Hits<P, T> = []
+    const points = pointsOf<P, T>(found, this, this.#fields, properties)
     for (const [i, point] of points.entries()) {
       if (point !== undefined) hits.push({ ...point, distance: found.distances[i] ?? Number.NaN })
     }
@@ -421,14 +438,12 @@ export class Collection<F extends Fields = any, P extends Payload = PayloadOf<F>
   }
 
   async #put(
-    points: readonly Point<P>[] | Columns<P>,
+    points: readonly Point<P, T>[] | Columns<P, T>,
     insert: boolean,
     options: CollectionWriteOptions | undefined,
   ): Promise<NativeAck> {
     const parsed = collectionWriteOptions.parse(options)
-    const { keys, vectors, payloads } = checked(() =>
-      preparePoints(points, this.dimension, this.#fields),
-    )
+    const { keys, vectors, payloads } = checked(() => preparePoints(points, this, this.#fields))
     return this.#write(parsed, transaction =>
       native.putPoints(transaction, this.#collection, keys, vectors, payloads, insert),
     )

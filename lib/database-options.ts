@@ -1,7 +1,8 @@
 import { type Fields, toFields } from './fields.ts'
-import type { Metric, Quantization } from './index-options.ts'
+import { type Metric, metricRule, type Quantization, typeRule } from './index-options.ts'
 import { abortSignal, boolean, integer, OptionParser, oneOf, share, text } from './options.ts'
 import type { PointId, Select } from './points.ts'
+import type { VectorType } from './vector-types.ts'
 import type { Where } from './where.ts'
 
 /**
@@ -36,12 +37,13 @@ export interface DatabaseOptions {
 }
 
 /** What a collection is made of; it does not change afterwards, but for fields that are added. */
-export interface CollectionConfig<F extends Fields = Fields> {
-  /** 1 … 65,536. */
+export interface CollectionConfig<F extends Fields = Fields, T extends VectorType = 'f32'> {
+  /** 1 … 65,536; of bits a multiple of 8. */
   readonly dimension: number
-  /** Default `'l2'`. */
+  /** Default `'l2'`, of bits `'hamming'`. */
   readonly metric?: Metric
-  readonly type?: 'f32'
+  /** Of the components, default `'f32'`: what vectors and queries come in, see {@link Vectors}. */
+  readonly type?: T
   /** What searches compare before they rank by exact distances; default `'auto'`. */
   readonly quantization?: Quantization
   /** Degree parameter of the graph, 2 … 128, default 16. */
@@ -55,7 +57,7 @@ export interface CollectionConfig<F extends Fields = Fields> {
   readonly fields?: F
 }
 
-export interface CollectionInfo extends Required<CollectionConfig> {
+export interface CollectionInfo extends Required<CollectionConfig<Fields, VectorType>> {
   readonly name: string
   /** How many points it has. */
   readonly size: number
@@ -177,12 +179,15 @@ export const databaseOptions = new OptionParser<Required<DatabaseOptions>>('Data
   scrubBytesPerSecond: integer(0, Number.MAX_SAFE_INTEGER),
 })
 
-export const collectionConfig = new OptionParser<Required<CollectionConfig>, 'dimension'>(
+export const collectionConfig = new OptionParser<
+  Required<CollectionConfig<Fields, VectorType>>,
+  'dimension'
+>(
   'createCollection',
   {
     dimension: integer(1, 65_536),
-    metric: oneOf('l2', 'cosine', 'ip'),
-    type: oneOf('f32'),
+    metric: metricRule,
+    type: typeRule,
     quantization: oneOf('none', 'sq8', 'rq4', 'auto'),
     m: integer(2, 128),
     efConstruction: integer(1, 16_384),

@@ -22,6 +22,7 @@ import { checked, describe, VitrineError } from './errors.ts'
 import type { Fields, NoFields, PayloadOf } from './fields.ts'
 import { type Ack, ackOf, type Payload } from './points.ts'
 import { Transaction } from './transaction.ts'
+import type { VectorType } from './vector-types.ts'
 
 /** What `open` hands to the constructor. */
 class OpenedDatabase {
@@ -108,14 +109,18 @@ export class Database {
    * @param name - 1 … 128 of A-Z, a-z, 0-9, _ and -, beginning with a letter or digit.
    * @throws {VitrineError} `ERR_EXISTS` when it is there with another configuration; `ERR_OPTION`.
    */
-  async createCollection<const F extends Fields = NoFields, P extends Payload = PayloadOf<F>>(
+  async createCollection<
+    const F extends Fields = NoFields,
+    P extends Payload = PayloadOf<F>,
+    T extends VectorType = 'f32',
+  >(
     name: string,
-    config: CollectionConfig<F>,
+    config: CollectionConfig<F, T>,
     options?: CallOptions,
-  ): Promise<Collection<F, P>> {
+  ): Promise<Collection<F, P, T>> {
     const parsed = collectionConfig.parse(config)
-    const { dimension, metric = 'l2', m, efConstruction, fields = {} } = parsed
-    const { quantization = 'auto' } = parsed
+    const { dimension, type = 'f32', m, efConstruction, fields = {} } = parsed
+    const { metric = type === 'bits' ? 'hamming' : 'l2', quantization = 'auto' } = parsed
     const collection = await call(options, token =>
       native.createCollection(
         this.#handle,
@@ -126,18 +131,21 @@ export class Database {
         efConstruction,
         Object.entries(fields).flat(),
         quantization,
+        type,
         token,
       ),
     )
-    return new Collection<F, P>(new OpenedCollection(this.#handle, collection))
+    return new Collection<F, P, T>(new OpenedCollection(this.#handle, collection))
   }
 
   /** By name or alias. @throws {VitrineError} `ERR_NOT_FOUND`. */
-  collection<F extends Fields = Fields, P extends Payload = PayloadOf<F>>(
-    name: string,
-  ): Collection<F, P> {
+  collection<
+    F extends Fields = Fields,
+    P extends Payload = PayloadOf<F>,
+    T extends VectorType = 'f32',
+  >(name: string): Collection<F, P, T> {
     const collection = native.openCollection(this.#handle, name)
-    return new Collection<F, P>(new OpenedCollection(this.#handle, collection))
+    return new Collection<F, P, T>(new OpenedCollection(this.#handle, collection))
   }
 
   /** All collections, by name. */

@@ -3,7 +3,7 @@ export const errorCodes = {
   ERR_ARGUMENT: 'An argument has the wrong type or shape.',
   ERR_OPTION: 'An option is unknown, misspelled or out of its range.',
   ERR_DIMENSION: 'An array of vectors has the wrong length.',
-  ERR_VECTOR: 'A component of a vector is not a finite number.',
+  ERR_VECTOR: 'A component of a vector is not a finite number of its type.',
   ERR_ID: 'An id is not of the kind that is expected.',
   ERR_EXISTS: 'What is to be added is there already.',
   ERR_NOT_FOUND: 'What is asked for is not there.',

@@ -12,9 +12,13 @@ import {
   text,
 } from './options.ts'
 import type { Ids, IdType } from './typed-arrays.ts'
+import type { VectorType } from './vector-types.ts'
 
-/** Lower is nearer for each: `l2` squared Euclidean, `cosine` 1 − cos, `ip` minus the inner product. */
-export type Metric = 'l2' | 'cosine' | 'ip'
+/**
+ * Lower is nearer for each: `l2` squared Euclidean, `cosine` 1 − cos, `ip` minus the inner product. Of bits: `hamming`, how many differ,
+ * and `jaccard`, 1 − |a ∧ b| / |a ∨ b|, which is 0 between two vectors without a bit.
+ */
+export type Metric = 'l2' | 'cosine' | 'ip' | 'hamming' | 'jaccard'
 
 /**
  * What a search compares before it computes the distances of its hits: whole vectors (`none`), eight bits a component (`sq8`), or four
@@ -22,13 +26,13 @@ export type Metric = 'l2' | 'cosine' | 'ip'
  */
 export type Quantization = 'none' | 'sq8' | 'rq4' | 'auto'
 
-export interface IndexOptions<I extends IdType = 'u32'> {
-  /** Components of a vector, 1 … 65,536. */
+export interface IndexOptions<I extends IdType = 'u32', T extends VectorType = 'f32'> {
+  /** Components of a vector, 1 … 65,536; of bits a multiple of 8. */
   readonly dimension: number
-  /** Default `'l2'`. */
+  /** Default `'l2'`, of bits `'hamming'`. */
   readonly metric?: Metric
-  /** Of the components: `'f32'`. */
-  readonly type?: 'f32'
+  /** Of the components, default `'f32'`: what vectors and queries come in, see {@link Vectors}. */
+  readonly type?: T
   /** `'u32'` (default): ids 0 … 2^32 − 1 in Uint32Arrays. `'u64'`: ids 0n … 2^64 − 1n in BigUint64Arrays. */
   readonly idType?: I
   /** Half of a node's links in the graph, 2 … 128, default 16. More finds more in hard data, and takes memory. */
@@ -39,7 +43,8 @@ export interface IndexOptions<I extends IdType = 'u32'> {
    * Searches and writes on codes are two to five times faster than on vectors. Those are kept too: distances of hits are exact, and memory
    * grows by an eighth of them (`rq4`, four bits a component) or a quarter (`sq8`, eight bits). Codes are made when there are a thousand
    * points. `'auto'` (default) then chooses: none up to 32 dimensions, `sq8` below 96 or where four bits would not tell neighbours apart,
-   * else `rq4`. `explain` tells which a search uses.
+   * else `rq4`. `explain` tells which a search uses. Vectors of bytes and bits are walked on as they are, exactly, unless those of bytes are
+   * asked for `rq4`; they take no `sq8`.
    */
   readonly quantization?: Quantization
   /** Points to make room for at once, default 0. The index grows beyond it. */
@@ -97,12 +102,18 @@ export interface SearchOptions<I extends IdType = 'u32'> {
   readonly timeoutMs?: number
 }
 
-export const indexOptions = new OptionParser<Required<IndexOptions<IdType>>, 'dimension'>(
+export const metricRule = oneOf('l2', 'cosine', 'ip', 'hamming', 'jaccard')
+export const typeRule = oneOf('f32', 'f16', 'bf16', 'i8', 'u8', 'bits')
+
+export const indexOptions = new OptionParser<
+  Required<IndexOptions<IdType, VectorType>>,
+  'dimension'
+>(
   'new Index',
   {
     dimension: integer(1, 65_536),
-    metric: oneOf('l2', 'cosine', 'ip'),
-    type: oneOf('f32'),
+    metric: metricRule,
+    type: typeRule,
     idType: oneOf('u32', 'u64'),
     m: integer(2, 128),
     efConstruction: integer(1, 16_384),

@@ -41,9 +41,12 @@ export function parseNpyHeader(text: string): NpyHeader | undefined {
   return { descr, fortranOrder: order === 'True', shape: axes.map(Number) }
 }
 
-/** The bytes before the data of an array of f32; as many for every number of rows. */
-export function npyHeaderOfFloats(rows: number, dimension: number): Buffer {
-  const text = `{'descr': '<f4', 'fortran_order': False, 'shape': (${rows}, ${dimension}), }`
+/**
+ * The bytes before the data of an array; as many for every number of rows.
+ * @param descr - Type of an element: '<f4'.
+ */
+export function npyHeader(descr: string, rows: number, columns: number): Buffer {
+  const text = `{'descr': '${descr}', 'fortran_order': False, 'shape': (${rows}, ${columns}), }`
   const header = Buffer.alloc(2 * alignment, ' ')
   header.write(`${magic}\x01\x00`, 'latin1')
   header.writeUInt16LE(header.length - 10, 8)

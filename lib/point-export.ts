@@ -1,7 +1,7 @@
 import { type CollectionHandle, type NativePoints, native } from './binding.ts'
 import { describe, VitrineError } from './errors.ts'
 import { FileReplacement } from './file-replacement.ts'
-import { npyHeaderOfFloats } from './npy-header.ts'
+import { npyHeader } from './npy-header.ts'
 import { formatPoint } from './point-lines.ts'
 import { formatOfPath } from './point-source.ts'
 import {
@@ -10,6 +10,7 @@ import {
   exportOptions,
   type PointFormat,
 } from './transfer-options.ts'
+import { elementsOf, numbersOf, type VectorArray, type VectorType } from './vector-types.ts'
 
 // What is turned into text at a time holds the event loop up for a millisecond or two.
 const batchComponents = 1 << 14
@@ -32,8 +33,10 @@ export async function exportPoints(
       details: { option: 'metadata' },
     })
   }
-  const { dimension, size } = native.collectionState(collection)
-  const count = Math.max(1, Math.min(mostBatchPoints, Math.floor(batchComponents / dimension)))
+  const { dimension, type: typeName, size } = native.collectionState(collection)
+  const type = typeName as VectorType
+  const columns = elementsOf(type, dimension)
+  const count = Math.max(1, Math.min(mostBatchPoints, Math.floor(batchComponents / columns)))
   const encode = encoders[kind]
   const withPayloads = kind === 'jsonl' || metadata !== undefined
 
@@ -48,19 +51,19 @@ export async function exportPoints(
     const beside = metadata === undefined ? undefined : await create(metadata)
     const file = await create(path)
     let points = 0
-    if (kind === 'npy') await file.append(npyHeaderOfFloats(0, dimension))
+    if (kind === 'npy') await file.append(npyHeader(npyTypes[type], 0, columns))
     for (;;) {
       if (signal?.aborted) throw signal.reason
       const batch = native.readScan(scan, count, withPayloads, true)
       if (batch.keys.length > 0) {
-        await file.append(encode(batch, dimension))
-        await beside?.append(Buffer.from(linesOf(batch, undefined)))
+        await file.append(encode(batch, type, columns))
+        await beside?.append(Buffer.from(linesOf(batch, type, undefined)))
         points += batch.keys.length
         onProgress?.({ points, totalPoints: size, bytes: file.bytes, totalBytes: undefined })
       }
       if (batch.keys.length < count) break
     }
-    if (kind === 'npy') await file.overwrite(npyHeaderOfFloats(points, dimension), 0)
+    if (kind === 'npy') await file.overwrite(npyHeader(npyTypes[type], points, columns), 0)
     const { bytes } = file
     for (const whole of files) await whole.commit()
     return { points, bytes }
@@ -70,37 +73,52 @@ export async function exportPoints(
   }
 }
 
-type Encode = (points: NativePoints, dimension: number) => Uint8Array
+type Encode = (points: NativePoints, type: VectorType, columns: number) => Uint8Array
+
+/** What elements are in a NumPy file, which knows no bf16. */
+const npyTypes: Record<VectorType, string> = {
+  f32: '<f4',
+  f16: '<f2',
+  bf16: '<f4',
+  i8: '|i1',
+  u8: '|u1',
+  bits: '|u1',
+}
 
 const encoders: Record<PointFormat, Encode> = {
-  jsonl: (points, dimension) => Buffer.from(linesOf(points, dimension)),
-  npy: ({ vectors }) => bytesOf(vectors ?? new Float32Array()),
-  fvecs: (points, dimension) =>
-    records(points, dimension, 4, (row, bytes, at) => {
+  jsonl: (points, type, columns) => Buffer.from(linesOf(points, type, columns)),
+  npy: ({ vectors = new Float32Array() }, type) =>
+    bytesOf(type === 'bf16' ? numbersOf(vectors, type) : vectors),
+  fvecs: (points, type, columns) =>
+    records(points, type, columns, 4, (row, bytes, at) => {
       bytes.set(bytesOf(row), at)
     }),
-  bvecs: (points, dimension) =>
-    records(points, dimension, 1, (row, bytes, at) => {
+  bvecs: (points, type, columns) =>
+    records(points, type, columns, 1, (row, bytes, at) => {
       bytes.set(integers(row, 0, 255), at)
     }),
-  ivecs: (points, dimension) =>
-    records(points, dimension, 4, (row, bytes, at) => {
+  ivecs: (points, type, columns) =>
+    records(points, type, columns, 4, (row, bytes, at) => {
       bytes.set(bytesOf(Int32Array.from(integers(row, -(2 ** 31), 2 ** 31 - 1))), at)
     }),
 }
 
-function bytesOf({ buffer, byteOffset, byteLength }: Float32Array | Int32Array): Uint8Array {
+function bytesOf({ buffer, byteOffset, byteLength }: VectorArray | Int32Array): Uint8Array {
   return new Uint8Array(buffer, byteOffset, byteLength)
 }
 
-/** @param dimension - Of the vectors; undefined to leave them out. */
-function linesOf({ keys, payloads, vectors }: NativePoints, dimension: number | undefined): string {
+/** @param columns - Of the vectors; undefined to leave them out. */
+function linesOf(
+  { keys, payloads, vectors = new Float32Array() }: NativePoints,
+  type: VectorType,
+  columns: number | undefined,
+): string {
+  const numbers = columns === undefined ? undefined : numbersOf(vectors, type)
   let lines = ''
   for (const [i, key] of keys.entries()) {
     if (key === undefined) continue
-    const vector =
-      dimension === undefined ? undefined : vectors?.subarray(i * dimension, (i + 1) * dimension)
-    lines += formatPoint(key, vector, payloads?.[i])
+    const vector = columns && numbers?.subarray(i * columns, (i + 1) * columns)
+    lines += formatPoint(key, vector || undefined, payloads?.[i])
   }
   return lines
 }
@@ -108,16 +126,18 @@ function linesOf({ keys, payloads, vectors }: NativePoints, dimension: number | 
 /** Each row after its dimension. @param put - Writes a row's elements. */
 function records(
   { keys, vectors = new Float32Array() }: NativePoints,
-  dimension: number,
+  type: VectorType,
+  columns: number,
   elementBytes: number,
   put: (row: Float32Array, bytes: Uint8Array, at: number) => void,
 ): Uint8Array {
-  const rowBytes = 4 + dimension * elementBytes
+  const numbers = numbersOf(vectors, type)
+  const rowBytes = 4 + columns * elementBytes
   const bytes = Buffer.alloc(keys.length * rowBytes)
   for (const [i, key] of keys.entries()) {
-    bytes.writeInt32LE(dimension, i * rowBytes)
+    bytes.writeInt32LE(columns, i * rowBytes)
     try {
-      put(vectors.subarray(i * dimension, (i + 1) * dimension), bytes, i * rowBytes + 4)
+      put(numbers.subarray(i * columns, (i + 1) * columns), bytes, i * rowBytes + 4)
     } catch (error) {
       if (!VitrineError.is(error)) throw error
       throw new VitrineError(error.code, `point ${String(key)} has ${error.message}`, {

@@ -10,10 +10,17 @@ import {
   type TransferProgress,
 } from './transfer-options.ts'
 import { openVectorRows, type RowLayout, readRows, type VectorFormat } from './vector-rows.ts'
+import {
+  elementsOf,
+  newVectorArray,
+  type VectorArray,
+  type VectorShape,
+  type VectorType,
+} from './vector-types.ts'
 
 /** Where imported points go. */
 export interface ImportTarget {
-  readonly dimension: number
+  readonly shape: VectorShape
   /** Writes them all or none. */
   write(points: PreparedPoints, signal: AbortSignal | undefined): Promise<Ack>
 }
@@ -47,8 +54,8 @@ export async function importPoints(
   try {
     const batches =
       format === 'jsonl'
-        ? lineBatches(input, target.dimension, parsed)
-        : vectorBatches(input, format, target.dimension, parsed, writer)
+        ? lineBatches(input, target.shape, parsed)
+        : vectorBatches(input, format, target.shape, parsed, writer)
     for await (const batch of batches) await writer.put(batch)
     await writer.settle()
     return writer.result
@@ -128,16 +135,17 @@ class BatchWriter {
 
 async function* lineBatches(
   input: PointSource,
-  dimension: number,
+  shape: VectorShape,
   { batchSize = 1000, skip = 0 }: ImportOptions,
 ): AsyncGenerator<Batch, void, undefined> {
-  const lines = new LineReader(input, dimension)
+  const columns = elementsOf(shape.type, shape.dimension)
+  const lines = new LineReader(input, shape)
   for (let passed = 0; passed < skip; passed++) if (!(await lines.next())) return
-  const most = rowsOfBatch(batchSize, dimension)
+  const most = rowsOfBatch(batchSize, columns)
   for (let ended = false; !ended; ) {
     const keys: PointId[] = []
     const payloads: (string | undefined)[] = []
-    const read: Float32Array[] = []
+    const read: VectorArray[] = []
     let bytes = 0
     let line = 0
     while (keys.length < most && bytes < batchBytes) {
@@ -148,11 +156,11 @@ async function* lineBatches(
       keys.push(point.key)
       payloads.push(point.payload)
       read.push(point.vector)
-      bytes += 4 * dimension + (point.payload?.length ?? 0)
+      bytes += 4 * columns + (point.payload?.length ?? 0)
     }
     if (keys.length === 0) return
-    const vectors = new Float32Array(keys.length * dimension)
-    for (const [i, vector] of read.entries()) vectors.set(vector, i * dimension)
+    const vectors = newVectorArray(shape.type, keys.length * columns)
+    for (const [i, vector] of read.entries()) vectors.set(vector, i * columns)
     yield { keys, vectors, payloads, place: { line } }
   }
 }
@@ -160,26 +168,27 @@ async function* lineBatches(
 async function* vectorBatches(
   input: PointSource,
   format: VectorFormat,
-  dimension: number,
+  { dimension, type }: VectorShape,
   { batchSize = 1000, skip = 0, firstId = 0, metadata, signal }: ImportOptions,
   writer: BatchWriter,
 ): AsyncGenerator<Batch, void, undefined> {
-  const { layout, total } = await openVectorRows(input, format, dimension)
+  const columns = elementsOf(type, dimension)
+  const { layout, total } = await openVectorRows(input, format, columns)
   writer.totalPoints = total === undefined ? undefined : Math.max(0, total - skip)
   const beside = metadata === undefined ? undefined : await openSource(metadata, signal)
   try {
     const lines = beside && new LineReader(beside, undefined)
-    const reader = new RowReader(input, layout, dimension, total)
-    const most = rowsOfBatch(batchSize, dimension)
+    const reader = new RowReader(input, layout, { type, columns }, total)
+    const most = rowsOfBatch(batchSize, columns)
     while (reader.row < skip) {
-      const passed = (await reader.next(Math.min(most, skip - reader.row))).length / dimension
+      const passed = (await reader.next(Math.min(most, skip - reader.row))).length / columns
       if (passed === 0) return
       for (let i = 0; i < passed; i++) await lines?.next()
     }
     for (;;) {
       const { row } = reader
       const vectors = await reader.next(most)
-      const count = vectors.length / dimension
+      const count = vectors.length / columns
       if (count === 0) break
       yield {
         vectors,
@@ -226,25 +235,30 @@ function numbers(first: bigint, row: number, count: number): Names {
 class RowReader {
   readonly #input: PointSource
   readonly #layout: RowLayout
-  readonly #dimension: number
+  readonly #shape: { readonly type: VectorType; readonly columns: number }
   readonly #total: number | undefined
   /** The number of the next row. */
   row = 0
 
-  constructor(input: PointSource, layout: RowLayout, dimension: number, total: number | undefined) {
+  constructor(
+    input: PointSource,
+    layout: RowLayout,
+    shape: { readonly type: VectorType; readonly columns: number },
+    total: number | undefined,
+  ) {
     this.#input = input
     this.#layout = layout
-    this.#dimension = dimension
+    this.#shape = shape
     this.#total = total
   }
 
   /** Up to `most` rows; none at the end. */
-  async next(most: number): Promise<Float32Array> {
+  async next(most: number): Promise<VectorArray> {
     const wanted = Math.min(most, (this.#total ?? Number.POSITIVE_INFINITY) - this.row)
     // One more at the end, where nothing may be.
     const count = Math.max(wanted, 1)
-    const vectors = await readRows(this.#input, this.#layout, this.#dimension, this.row, count)
-    const rows = vectors.length / this.#dimension
+    const vectors = await readRows(this.#input, this.#layout, this.#shape, this.row, count)
+    const rows = vectors.length / this.#shape.columns
     if (wanted === 0 ? rows > 0 : this.#total !== undefined && rows < wanted) {
       throw new VitrineError('ERR_CORRUPT', `it does not have ${this.#total} rows, as it says`, {
         details: { row: this.row + rows },
@@ -255,6 +269,6 @@ class RowReader {
   }
 }
 
-function rowsOfBatch(batchSize: number, dimension: number): number {
-  return Math.max(1, Math.min(batchSize, Math.floor(batchBytes / (4 * dimension))))
+function rowsOfBatch(batchSize: number, columns: number): number {
+  return Math.max(1, Math.min(batchSize, Math.floor(batchBytes / (4 * columns))))
 }

@@ -1,12 +1,18 @@
 import { checked, describe, VitrineError } from './errors.ts'
 import type { PointSource } from './point-source.ts'
 import { type PointId, toKey, toPayload } from './points.ts'
-import { toVectors } from './typed-arrays.ts'
+import {
+  elementsOf,
+  numbersOf,
+  toVectors,
+  type VectorArray,
+  type VectorShape,
+} from './vector-types.ts'
 
 /** A line of JSONL as the binding takes it. */
 export interface LinePoint {
   readonly key: PointId
-  readonly vector: Float32Array | undefined
+  readonly vector: VectorArray | undefined
   /** JSON. */
   readonly payload: string | undefined
 }
@@ -20,13 +26,13 @@ const byteOrderMark = '\ufeff'
 /** Reads points line by line; lines that are blank count, and hold none. */
 export class LineReader {
   readonly #source: PointSource
-  readonly #dimension: number | undefined
+  readonly #shape: VectorShape | undefined
   #line = 0
 
-  /** @param dimension - Of the vector that each line must have; undefined where none may. */
-  constructor(source: PointSource, dimension: number | undefined) {
+  /** @param shape - Of the vector that each line must have; undefined where none may. */
+  constructor(source: PointSource, shape: VectorShape | undefined) {
     this.#source = source
-    this.#dimension = dimension
+    this.#shape = shape
   }
 
   /** Lines read so far: the number of the line that {@link next} gave last. */
@@ -42,7 +48,7 @@ export class LineReader {
         const bytes = await this.#source.reader.line(mostLineBytes)
         if (bytes === undefined) return undefined
         const text = this.#decoded(bytes)
-        if (text.trim() !== '') return parsePoint(text, this.#dimension)
+        if (text.trim() !== '') return parsePoint(text, this.#shape)
       } catch (error) {
         throw VitrineError.is(error) ? atLine(error, this.#line) : error
       }
@@ -60,7 +66,11 @@ export class LineReader {
   }
 }
 
-/** The line of a point, with its line feed. @param payload - JSON. */
+/**
+ * The line of a point, with its line feed.
+ * @param vector - Its components; of bits, bytes.
+ * @param payload - JSON.
+ */
 export function formatPoint(
   key: PointId,
   vector: Float32Array | undefined,
@@ -83,7 +93,7 @@ function atLine(error: VitrineError, line: number): VitrineError {
   })
 }
 
-function parsePoint(text: string, dimension: number | undefined): LinePoint {
+function parsePoint(text: string, shape: VectorShape | undefined): LinePoint {
   let parsed: unknown
   try {
     parsed = JSON.parse(text)
@@ -94,14 +104,14 @@ function parsePoint(text: string, dimension: number | undefined): LinePoint {
     throw new VitrineError('ERR_FORMAT', `it is ${describe(parsed)}, not a point`)
   }
   const { id, vector, payload, ...others } = parsed as Record<string, unknown>
-  const unknown = Object.keys(others)[0] ?? (dimension === undefined && vector && 'vector')
+  const unknown = Object.keys(others)[0] ?? (shape === undefined && vector && 'vector')
   if (unknown) {
-    const known = dimension === undefined ? 'id and payload' : 'id, vector and payload'
+    const known = shape === undefined ? 'id and payload' : 'id, vector and payload'
     throw new VitrineError('ERR_FORMAT', `it has ${describe(unknown)}; a point has ${known}`)
   }
   return {
     key: keyOf(id, text),
-    vector: dimension === undefined ? undefined : vectorOf(vector, dimension),
+    vector: shape === undefined ? undefined : vectorOf(vector, shape),
     payload: checked(() => toPayload(payload)),
   }
 }
@@ -127,18 +137,19 @@ function integerKey(id: number, text: string): PointId {
   )
 }
 
-function vectorOf(vector: unknown, dimension: number): Float32Array {
+function vectorOf(vector: unknown, { dimension, type }: VectorShape): VectorArray {
   if (!Array.isArray(vector)) {
     throw new VitrineError('ERR_ARGUMENT', `its vector must be an array, not ${describe(vector)}`)
   }
-  if (vector.length !== dimension) {
+  const elements = elementsOf(type, dimension)
+  if (vector.length !== elements) {
     throw new VitrineError(
       'ERR_DIMENSION',
-      `its vector has ${vector.length} components, not ${dimension}`,
+      `its vector has ${vector.length} components, not ${elements}`,
     )
   }
-  const components = toVectors(vector)
-  const wrong = components.findIndex(component => !Number.isFinite(component))
+  const components: VectorArray = toVectors(vector as unknown, type)
+  const wrong = numbersOf(components, type).findIndex(component => !Number.isFinite(component))
   if (wrong < 0) return components
-  throw new VitrineError('ERR_VECTOR', `component ${wrong} is beyond the range of f32`)
+  throw new VitrineError('ERR_VECTOR', `component ${wrong} is beyond the range of ${type}`)
 }

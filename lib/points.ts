@@ -3,7 +3,18 @@ import type { NativeAck, NativePoints } from './binding.ts'
 import { describe, VitrineError } from './errors.ts'
 import type { Fields } from './fields.ts'
 import type { CollectionSearchPlan, SearchCounters } from './search-plan.ts'
-import { allocate, lengthOf, toVectors, type Vectors } from './typed-arrays.ts'
+import { lengthOf } from './typed-arrays.ts'
+import {
+  arrayNameOf,
+  elementsOf,
+  isVectorArray,
+  newVectorArray,
+  toVectors,
+  type VectorArray,
+  type VectorShape,
+  type Vectors,
+  type VectorType,
+} from './vector-types.ts'
 
 /**
  * What a point is called: text of 1 … 1,024 bytes of UTF-8, or an integer from 0 to 2^64 − 1. 5 and 5n are one id, 5 and
@@ -15,29 +26,30 @@ export type PointId = string | number | bigint
 export type Payload = object
 
 /** A point as it is written. */
-export interface Point<P extends Payload = Payload> {
+export interface Point<P extends Payload = Payload, T extends VectorType = 'f32'> {
   readonly id: PointId
-  readonly vector: Vectors
+  readonly vector: Vectors<T>
   readonly payload?: P
 }
 
 /** Many points without an object for each. */
-export interface Columns<P extends Payload = Payload> {
+export interface Columns<P extends Payload = Payload, T extends VectorType = 'f32'> {
   readonly ids: readonly PointId[]
-  /** `[ids.length * dimension]`, row-major. */
-  readonly vectors: Vectors
+  /** `[ids.length * dimension]`, row-major; of bits `[ids.length * dimension / 8]`. */
+  readonly vectors: Vectors<T>
   readonly payloads?: readonly (P | undefined)[]
 }
 
 /** A point as it is read: with what was selected. */
-export interface StoredPoint<P extends Payload = Payload> {
+export interface StoredPoint<P extends Payload = Payload, T extends VectorType = 'f32'> {
   readonly id: PointId
   readonly payload?: P
-  readonly vector?: Float32Array
+  readonly vector?: VectorArray<T>
 }
 
 /** A point that a search found; lower distances are nearer. */
-export interface Hit<P extends Payload = Payload> extends StoredPoint<P> {
+export interface Hit<P extends Payload = Payload, T extends VectorType = 'f32'>
+  extends StoredPoint<P, T> {
   readonly distance: number
 }
 
@@ -50,15 +62,16 @@ export interface CollectionSearchProfile {
 }
 
 /** Hits, nearest first; with what the search did if it was asked for. */
-export interface Hits<P extends Payload = Payload> extends Array<Hit<P>> {
+export interface Hits<P extends Payload = Payload, T extends VectorType = 'f32'>
+  extends Array<Hit<P, T>> {
   /** Of a search with `profile: true`; not enumerable. */
   readonly profile?: CollectionSearchProfile
 }
 
 /** A search of a collection, with what it did and how long it took. */
-export interface CollectionSearchAnalysis<P extends Payload = Payload>
+export interface CollectionSearchAnalysis<P extends Payload = Payload, T extends VectorType = 'f32'>
   extends CollectionSearchProfile {
-  readonly hits: readonly Hit<P>[]
+  readonly hits: readonly Hit<P, T>[]
 }
 
 /** What a reader wants besides the id; the payload alone unless said otherwise, and of it perhaps only some properties. */
@@ -203,17 +216,17 @@ function fromPayload<P extends Payload>(text: string, fields: () => Fields): P {
 /** Points as the binding takes them. */
 export interface PreparedPoints {
   readonly keys: PointId[]
-  readonly vectors: Float32Array
+  readonly vectors: VectorArray
   readonly payloads: (string | undefined)[] | undefined
 }
 
 /** @throws {VitrineError} `ERR_ARGUMENT`, `ERR_ID`, `ERR_VECTOR`, `ERR_DIMENSION`. */
 export function preparePoints(
   points: unknown,
-  dimension: number,
+  shape: VectorShape,
   fields: () => Fields,
 ): PreparedPoints {
-  if (Array.isArray(points)) return fromArray(points, dimension, fields)
+  if (Array.isArray(points)) return fromArray(points, shape, fields)
   if (typeof points !== 'object' || points === null) {
     throw new VitrineError(
       'ERR_ARGUMENT',
@@ -226,19 +239,20 @@ export function preparePoints(
   }
   return {
     keys: toKeys(ids),
-    vectors: toVectors(vectors),
+    vectors: toVectors(vectors, shape.type),
     payloads: payloads && Array.from(payloads as readonly unknown[], one => toPayload(one, fields)),
   }
 }
 
 function fromArray(
   points: readonly unknown[],
-  dimension: number,
+  { dimension, type }: VectorShape,
   fields: () => Fields,
 ): PreparedPoints {
   const keys: PointId[] = []
   const payloads: (string | undefined)[] = []
-  const vectors = allocate(() => new Float32Array(points.length * dimension))
+  const elements = elementsOf(type, dimension)
+  const vectors = newVectorArray(type as VectorType, points.length * elements)
   for (let i = 0; i < points.length; i++) {
     const point = points[i]
     if (typeof point !== 'object' || point === null) {
@@ -246,20 +260,20 @@ function fromArray(
     }
     const { id, vector, payload } = point as Partial<Point>
     keys.push(toKey(id))
-    const components = toVectors(vector)
-    if (!(components instanceof Float32Array)) {
+    const components = toVectors(vector as unknown, type as VectorType)
+    if (!isVectorArray(components, type)) {
       throw new VitrineError(
         'ERR_ARGUMENT',
-        `the vector of point ${i} must be a Float32Array or an array, not ${describe(vector)}`,
+        `the vector of point ${i} must be ${arrayNameOf(type)} or an array, not ${describe(vector)}`,
       )
     }
-    if (lengthOf(components) !== dimension) {
+    if (lengthOf(components) !== elements) {
       throw new VitrineError(
         'ERR_DIMENSION',
-        `the vector of point ${i} has ${lengthOf(components)} components, not ${dimension}`,
+        `the vector of point ${i} has ${lengthOf(components)} components, not ${elements}`,
       )
     }
-    vectors.set(components, i * dimension)
+    vectors.set(components, i * elements)
     payloads.push(toPayload(payload, fields))
   }
   return { keys, vectors, payloads }
@@ -272,17 +286,18 @@ function pick<P extends Payload>(payload: P, properties: readonly string[]): P {
 }
 
 /** What the binding read, as points; nothing where there is none. */
-export function pointsOf<P extends Payload>(
+export function pointsOf<P extends Payload, T extends VectorType>(
   { keys, payloads, vectors }: NativePoints,
-  dimension: number,
+  { dimension, type }: VectorShape<T>,
   fields: () => Fields,
   properties?: readonly string[],
-): (StoredPoint<P> | undefined)[] {
+): (StoredPoint<P, T> | undefined)[] {
+  const elements = elementsOf(type, dimension)
   const read = (text: string) => {
     const payload = fromPayload<P>(text, fields)
     return properties === undefined ? payload : pick(payload, properties)
   }
-  const points: (StoredPoint<P> | undefined)[] = []
+  const points: (StoredPoint<P, T> | undefined)[] = []
   for (let i = 0; i < keys.length; i++) {
     const id = keys[i]
     const text = payloads?.[i]
@@ -293,7 +308,7 @@ export function pointsOf<P extends Payload>(
             id,
             ...(text !== undefined && { payload: read(text) }),
             ...(vectors !== undefined && {
-              vector: vectors.slice(i * dimension, (i + 1) * dimension),
+              vector: vectors.slice(i * elements, (i + 1) * elements) as VectorArray<T>,
             }),
           },
     )

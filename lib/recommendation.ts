@@ -2,12 +2,19 @@ import { type CollectionHandle, native } from './binding.ts'
 import { VitrineError } from './errors.ts'
 import type { Metric } from './index-options.ts'
 import type { PointId } from './points.ts'
+import {
+  encodeNumbers,
+  numbersOf,
+  type VectorArray,
+  type VectorShape,
+  type VectorType,
+} from './vector-types.ts'
 
 /** The vectors of some points, and what the points are called. */
 export interface Examples {
   readonly ids: readonly PointId[]
-  /** `[ids.length * dimension]` */
-  readonly vectors: Float32Array
+  /** One after the other. */
+  readonly vectors: VectorArray
 }
 
 /** @throws {VitrineError} `ERR_NOT_FOUND` names the first point that is not there. */
@@ -21,20 +28,24 @@ export function readExamples(collection: CollectionHandle, keys: readonly PointI
 }
 
 /**
- * What is near the positive examples and far from the negative ones: twice the mean of the former minus that of the latter.
- * Under cosine, where lengths mean nothing, each example counts with length 1.
- * @param positive - One at least.
+ * What is near the positive examples and far from the negative ones: twice the mean of the former minus that of the latter, or
+ * what comes nearest to it in the type of the collection. Under cosine, where lengths mean nothing, each example counts with length 1.
+ * @param examples - The positive ones first.
+ * @param positive - How many these are, one at least.
  */
-export function recommendedVector(
-  metric: Metric,
-  dimension: number,
-  positive: Float32Array,
-  negative: Float32Array,
-): Float32Array {
-  const liked = meanOf(positive, dimension, metric)
-  if (negative.length === 0) return Float32Array.from(liked)
-  const disliked = meanOf(negative, dimension, metric)
-  return Float32Array.from(liked, (x, i) => 2 * x - (disliked[i] ?? 0))
+export function recommendedVector<T extends VectorType>(
+  { dimension, type, metric }: VectorShape<T> & { readonly metric: Metric },
+  examples: VectorArray,
+  positive: number,
+): VectorArray<T> {
+  const numbers = type === 'bits' ? bitsOf(examples) : numbersOf(examples, type)
+  const split = positive * dimension
+  const wanted = meanOf(numbers.subarray(0, split), dimension, metric)
+  if (split < numbers.length) {
+    const disliked = meanOf(numbers.subarray(split), dimension, metric)
+    for (let i = 0; i < dimension; i++) wanted[i] = 2 * wanted[i]! - disliked[i]!
+  }
+  return fitted(wanted, type, metric)
 }
 
 const lengthOf = (vector: Float32Array) =>
@@ -49,4 +60,35 @@ function meanOf(vectors: Float32Array, dimension: number, metric: Metric): Float
     for (let i = 0; i < dimension; i++) mean[i]! += vector[i]! / length / count
   }
   return mean
+}
+
+/** Each bit as a component. */
+function bitsOf(bytes: VectorArray): Float32Array {
+  const bits = new Float32Array(bytes.length * 8)
+  for (let i = 0; i < bits.length; i++) bits[i] = (bytes[i >> 3]! >> (i & 7)) & 1
+  return bits
+}
+
+function fitted<T extends VectorType>(
+  vector: Float64Array,
+  type: T,
+  metric: Metric,
+): VectorArray<T> {
+  if (type === 'bits') {
+    const bytes = new Uint8Array(vector.length / 8)
+    for (const [i, share] of vector.entries()) if (share >= 0.5) bytes[i >> 3]! |= 1 << (i & 7)
+    return bytes as VectorArray<T>
+  }
+  if (type === 'i8' || type === 'u8') {
+    const [least, most] = type === 'i8' ? [-128, 127] : [0, 255]
+    // Only the direction counts under cosine: its integers are as large as they can be.
+    const largest = vector.reduce((max, x) => Math.max(max, type === 'i8' ? Math.abs(x) : x), 0)
+    const scale = metric === 'cosine' && largest > 0 ? most / largest : 1
+    for (let i = 0; i < vector.length; i++) {
+      vector[i] = Math.min(Math.max(Math.round(vector[i]! * scale), least), most)
+    }
+  }
+  return encodeNumbers(vector, type, place => {
+    throw new VitrineError('ERR_VECTOR', `component ${place} of the examples' mean has no ${type}`)
+  })
 }

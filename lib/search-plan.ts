@@ -38,7 +38,7 @@ export interface SearchPlan {
   readonly localShare: number | null
   /** Whether the walk also follows the edges that keep sparse filters connected. */
   readonly fillEdges: boolean
-  /** What the walk compares; `'none'` for whole vectors, and for scans. */
+  /** What the walk compares; `'none'` for vectors as they are, which bytes and bits are under `'auto'`, and for scans. */
   readonly quantization: 'none' | 'sq8' | 'rq4'
   /** How `ef` came of the `recall` that was asked for; null when none was. */
   readonly recall: RecallPlan | null

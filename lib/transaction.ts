@@ -14,6 +14,7 @@ import {
   preparePoints,
   toKeys,
 } from './points.ts'
+import type { VectorType } from './vector-types.ts'
 import { toRequiredFilter } from './where.ts'
 
 /** The points that `delete` removes, when they are not named by their ids. */
@@ -36,7 +37,11 @@ export function removePoints(
 }
 
 /** Gathers writes to one collection; nothing is done before the transaction's `build` has returned. */
-export class TransactionCollection<F extends Fields = Fields, P extends Payload = PayloadOf<F>> {
+export class TransactionCollection<
+  F extends Fields = Fields,
+  P extends Payload = PayloadOf<F>,
+  T extends VectorType = 'f32',
+> {
   readonly #transaction: TransactionHandle
   readonly #collection: CollectionHandle
 
@@ -47,12 +52,12 @@ export class TransactionCollection<F extends Fields = Fields, P extends Payload 
   }
 
   /** Adds points, or replaces those that are there. */
-  upsert(points: readonly Point<P>[] | Columns<P>): void {
+  upsert(points: readonly Point<P, T>[] | Columns<P, T>): void {
     this.#put(points, false)
   }
 
   /** Adds points; one that is there makes the whole transaction fail with `ERR_EXISTS`. */
-  insert(points: readonly Point<P>[] | Columns<P>): void {
+  insert(points: readonly Point<P, T>[] | Columns<P, T>): void {
     this.#put(points, true)
   }
 
@@ -64,9 +69,10 @@ export class TransactionCollection<F extends Fields = Fields, P extends Payload 
     removePoints(this.#transaction, this.#collection, target)
   }
 
-  #put(points: readonly Point<P>[] | Columns<P>, insert: boolean): void {
-    const { dimension, fields } = native.collectionState(this.#collection)
-    const { keys, vectors, payloads } = preparePoints(points, dimension, () => fields)
+  #put(points: readonly Point<P, T>[] | Columns<P, T>, insert: boolean): void {
+    const { dimension, type, fields } = native.collectionState(this.#collection)
+    const shape = { dimension, type: type as VectorType }
+    const { keys, vectors, payloads } = preparePoints(points, shape, () => fields)
     native.putPoints(this.#transaction, this.#collection, keys, vectors, payloads, insert)
   }
 }
@@ -83,10 +89,12 @@ export class Transaction {
   }
 
   /** @throws {VitrineError} `ERR_NOT_FOUND`. */
-  collection<F extends Fields = Fields, P extends Payload = PayloadOf<F>>(
-    name: string,
-  ): TransactionCollection<F, P> {
+  collection<
+    F extends Fields = Fields,
+    P extends Payload = PayloadOf<F>,
+    T extends VectorType = 'f32',
+  >(name: string): TransactionCollection<F, P, T> {
     const collection = native.openCollection(this.#database, name)
-    return new TransactionCollection<F, P>(this.#transaction, collection)
+    return new TransactionCollection<F, P, T>(this.#transaction, collection)
   }
 }

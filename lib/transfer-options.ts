@@ -4,7 +4,7 @@ import type { Ack } from './points.ts'
 /**
  * How points are written outside a database. `'jsonl'`: one point a line, `{"id": …, "vector": […], "payload": {…}}`. The others
  * hold vectors alone: `'npy'` as NumPy saves them, `'fvecs'`, `'bvecs'` and `'ivecs'` as records of a dimension and that many
- * f32, u8 or i32.
+ * f32, u8 or i32. Numbers go into a collection as plain arrays do; of bits, they are bytes.
  */
 export type PointFormat = 'jsonl' | 'npy' | 'fvecs' | 'bvecs' | 'ivecs'
 

@@ -12,9 +12,6 @@ export type Id<I extends IdType = 'u32'> = I extends 'u64' ? number | bigint : n
 /** How ids go in: a plain array is accepted and slow. */
 export type Ids<I extends IdType = 'u32'> = IdArray<I> | readonly Id<I>[]
 
-/** One or many vectors, row-major `[n * dimension]`. A plain array is accepted and slow. */
-export type Vectors = Float32Array | readonly number[]
-
 const maxU32 = 2 ** 32 - 1
 const maxU64 = 2n ** 64n - 1n
 
@@ -43,12 +40,6 @@ export function newIdArray<I extends IdType>(idType: I, length: number): IdArray
   ) as IdArray<I>
 }
 
-/** A plain array becomes a Float32Array; the binding judges everything else. */
-export function toVectors(vectors: unknown): Float32Array {
-  if (vectors instanceof Float32Array || !Array.isArray(vectors)) return vectors as Float32Array
-  return convert(vectors, length => new Float32Array(length), componentOf)
-}
-
 /** A plain array becomes an array of the id type; the binding judges everything else. */
 export function toIds<I extends IdType>(ids: unknown, idType: I): IdArray<I> {
   if (ArrayBuffer.isView(ids) || !Array.isArray(ids)) return ids as IdArray<I>
@@ -60,7 +51,7 @@ export function toIds<I extends IdType>(ids: unknown, idType: I): IdArray<I> {
 }
 
 /** Reads each element once; the first before anything is allocated, for arrays of holes. */
-function convert<T, A extends { [index: number]: T }>(
+export function convert<T, A extends { [index: number]: T }>(
   from: readonly unknown[],
   make: (length: number) => A,
   check: (value: unknown, i: number) => T,
@@ -71,14 +62,6 @@ function convert<T, A extends { [index: number]: T }>(
   if (first !== undefined) to[0] = first
   for (let i = 1; i < length; i++) to[i] = check(from[i], i)
   return to
-}
-
-function componentOf(value: unknown, i: number): number {
-  if (typeof value === 'number') return value
-  throw new VitrineError(
-    'ERR_VECTOR',
-    `element ${i} of the vectors is ${describe(value)}, not a number`,
-  )
 }
 
 function narrowIdOf(value: unknown, i: number): number {

@@ -35,22 +35,28 @@ import {
   lengthOf,
   newIdArray,
   toIds,
-  toVectors,
-  type Vectors,
 } from './typed-arrays.ts'
+import {
+  elementsOf,
+  newVectorArray,
+  toVectors,
+  type VectorArray,
+  type Vectors,
+  type VectorType,
+} from './vector-types.ts'
 
 /** What an index tells of itself. */
-type Description<I extends IdType> = Required<
-  Pick<IndexOptions<I>, 'dimension' | 'metric' | 'type' | 'idType' | 'name'>
+type Description<I extends IdType, T extends VectorType> = Required<
+  Pick<IndexOptions<I, T>, 'dimension' | 'metric' | 'type' | 'idType' | 'name'>
 >
 
 /** What `load` hands to the constructor in place of options. */
 class LoadedIndex {
   readonly #ours = true
   readonly handle: IndexHandle
-  readonly description: Description<IdType>
+  readonly description: Description<IdType, VectorType>
 
-  constructor(handle: IndexHandle, description: Description<IdType>) {
+  constructor(handle: IndexHandle, description: Description<IdType, VectorType>) {
     this.handle = handle
     this.description = description
   }
@@ -70,21 +76,23 @@ class LoadedIndex {
  *
  * An index that is no longer referenced frees its memory some time later; `close` does so at once.
  */
-export class Index<I extends IdType = 'u32'> {
+export class Index<I extends IdType = 'u32', T extends VectorType = 'f32'> {
   readonly #handle: IndexHandle
-  readonly #options: Description<I>
+  readonly #options: Description<I, T>
   #closing: Promise<void> | undefined
 
   /** @throws {VitrineError} `ERR_OPTION`; `ERR_OUT_OF_MEMORY` when there is none for `capacity`. */
-  constructor(options: IndexOptions<I>) {
+  constructor(options: IndexOptions<I, T>) {
     if (LoadedIndex.is(options)) {
       this.#handle = options.handle
-      this.#options = options.description as Description<I>
+      this.#options = options.description as Description<I, T>
       return
     }
     try {
       const parsed = indexOptions.parse(options)
-      const { dimension, metric = 'l2', type = 'f32', name = 'index' } = parsed
+      const { dimension, name = 'index' } = parsed
+      const type = (parsed.type ?? 'f32') as T
+      const metric = parsed.metric ?? (type === 'bits' ? 'hamming' : 'l2')
       const idType = (parsed.idType ?? 'u32') as I
       const { m, efConstruction, capacity, seed, threads, quantization = 'auto' } = parsed
       this.#handle = native.createIndex(
@@ -97,6 +105,7 @@ export class Index<I extends IdType = 'u32'> {
         seed,
         threads,
         quantization,
+        type,
       )
       this.#options = { dimension, metric, type, idType, name }
     } catch (error) {
@@ -106,28 +115,29 @@ export class Index<I extends IdType = 'u32'> {
 
   /**
    * Opens what `save` wrote. Trusts no byte of the file.
-   * @returns An index with the ids, vectors, graph and options of the saved one. The type argument
-   *   is the id type that the file is known to have; `idType` tells which it has.
+   * @returns An index with the ids, vectors, graph and options of the saved one. The type arguments
+   *   are what the file is known to have; `idType` and `type` tell what it has.
    * @throws {VitrineError} `ERR_IO`; `ERR_CORRUPT` if the file is damaged; `ERR_FORMAT` if it is
    *   another kind of file or of a newer release; `ERR_OUT_OF_MEMORY`.
    */
-  static async load<I extends IdType = 'u32'>(
+  static async load<I extends IdType = 'u32', T extends VectorType = 'f32'>(
     path: string,
     options?: LoadOptions,
-  ): Promise<Index<I>> {
+  ): Promise<Index<I, T>> {
     const { threads, name = 'index', signal } = loadOptions.parse(options)
     const file = checked(() => absolute(path))
-    const { handle, dimension, metric, idType } = await cancellable(controlOf(signal), token =>
-      native.loadIndex(file, threads, token),
+    const { handle, dimension, metric, idType, type } = await cancellable(
+      controlOf(signal),
+      token => native.loadIndex(file, threads, token),
     )
-    const description: Description<IdType> = {
+    const description: Description<IdType, VectorType> = {
       dimension,
       metric: metric as Metric,
-      type: 'f32',
+      type: type as VectorType,
       idType: idType as IdType,
       name,
     }
-    return new Index<I>(new LoadedIndex(handle, description) as unknown as IndexOptions<I>)
+    return new Index<I, T>(new LoadedIndex(handle, description) as unknown as IndexOptions<I, T>)
   }
 
   /**
@@ -156,7 +166,8 @@ export class Index<I extends IdType = 'u32'> {
     return checked(() => this.#options.metric)
   }
 
-  get type(): 'f32' {
+  /** What its vectors, and queries, are made of. */
+  get type(): T {
     return checked(() => this.#options.type)
   }
 
@@ -177,18 +188,18 @@ export class Index<I extends IdType = 'u32'> {
    * Adds points. All or none, unless it is aborted or memory runs out: then the chunks of points
    * that were finished stay.
    * @param ids - One for each vector; `null` gives them out in sequence, after the highest so far.
-   * @param vectors - `[n * dimension]`, finite.
+   * @param vectors - `[n * dimension]`, finite; of bits `[n * dimension / 8]`.
    * @returns The ids, in a new array.
    * @throws {VitrineError} `ERR_EXISTS` if an id is there or comes twice; `ERR_VECTOR`, `ERR_ID`,
    *   `ERR_DIMENSION`.
    */
-  async add(ids: Ids<I> | null, vectors: Vectors, options?: WriteOptions): Promise<IdArray<I>> {
+  async add(ids: Ids<I> | null, vectors: Vectors<T>, options?: WriteOptions): Promise<IdArray<I>> {
     const control = writeOptions.parse(options)
     const write = checked(() => {
-      const { dimension, idType } = this.#options
-      const rows = toVectors(vectors)
+      const { dimension, idType, type } = this.#options
+      const rows = toVectors(vectors, type)
       const given = ids === null ? null : toIds(ids, idType)
-      const out = newIdArray(idType, Math.floor(lengthOf(rows) / dimension))
+      const out = newIdArray(idType, Math.floor(lengthOf(rows) / elementsOf(type, dimension)))
       return { handle: this.#handle, given, rows, out }
     })
     await cancellable(control, (token, onProgress) =>
@@ -202,12 +213,12 @@ export class Index<I extends IdType = 'u32'> {
    * counts.
    * @throws {VitrineError} `ERR_VECTOR`, `ERR_ID`, `ERR_DIMENSION`; then nothing has changed.
    */
-  async upsert(ids: Ids<I>, vectors: Vectors, options?: WriteOptions): Promise<void> {
+  async upsert(ids: Ids<I>, vectors: Vectors<T>, options?: WriteOptions): Promise<void> {
     const control = writeOptions.parse(options)
     const write = checked(() => ({
       handle: this.#handle,
       ids: toIds(ids, this.#options.idType),
-      rows: toVectors(vectors),
+      rows: toVectors(vectors, this.#options.type),
     }))
     await cancellable(control, (token, onProgress) =>
       native.upsertPoints(write.handle, write.ids, write.rows, token, onProgress),
@@ -235,14 +246,14 @@ export class Index<I extends IdType = 'u32'> {
   }
 
   /**
-   * The vectors of points as they were put, bit for bit: `[n * dimension]`.
+   * The vectors of points as they were put, bit for bit: `[n * dimension]`, of bits `[n * dimension / 8]`.
    * @throws {VitrineError} `ERR_NOT_FOUND` names the first id that is not there.
    */
-  get(ids: Ids<I>): Float32Array {
+  get(ids: Ids<I>): VectorArray<T> {
     return checked(() => {
-      const { dimension, idType } = this.#options
+      const { dimension, idType, type } = this.#options
       const wanted = toIds(ids, idType)
-      const out = allocate(() => new Float32Array(lengthOf(wanted) * dimension))
+      const out = newVectorArray(type, lengthOf(wanted) * elementsOf(type, dimension))
       native.getVectors(this.#handle, wanted, out)
       return out
     })
@@ -276,7 +287,7 @@ export class Index<I extends IdType = 'u32'> {
    * @param query - One vector, `[dimension]`; under cosine it need not be normalised.
    * @throws {VitrineError} `ERR_DIMENSION`, `ERR_VECTOR`, `ERR_OPTION`, `ERR_TIMEOUT`, `ERR_CLOSED`.
    */
-  searchSync(query: Vectors, options: SearchOptions<I>): SearchResult<I> {
+  searchSync(query: Vectors<T>, options: SearchOptions<I>): SearchResult<I> {
     const search = searchOptions.parse(options)
     const { k, exact, filter, signal, timeoutMs } = search
     if (signal?.aborted) throw signal.reason
@@ -284,7 +295,7 @@ export class Index<I extends IdType = 'u32'> {
       const { ids, distances } = scratchOf(this.#options.idType, k)
       const count = native.searchInto(
         this.#handle,
-        toVectors(query),
+        toVectors(query, this.#options.type),
         ids,
         distances,
         k,
@@ -300,7 +311,7 @@ export class Index<I extends IdType = 'u32'> {
   }
 
   /** As `searchSync`, off the event loop. `query` is copied first. */
-  async search(query: Vectors, options: SearchOptions<I>): Promise<SearchResult<I>> {
+  async search(query: Vectors<T>, options: SearchOptions<I>): Promise<SearchResult<I>> {
     const search = checked(() => this.#search(query, options))
     const { ids, distances } = search
     const count = await cancellable(search.control, token =>
@@ -325,7 +336,7 @@ export class Index<I extends IdType = 'u32'> {
    * unless `options` has a smaller one.
    * @returns How many hits were written; elements beyond stay as they are.
    */
-  searchInto(query: Vectors, out: SearchResult<I>, options?: Partial<SearchOptions<I>>): number {
+  searchInto(query: Vectors<T>, out: SearchResult<I>, options?: Partial<SearchOptions<I>>): number {
     const search = searchIntoOptions.parse(options)
     const { k, exact, filter, signal, timeoutMs } = search
     if (signal?.aborted) throw signal.reason
@@ -336,7 +347,7 @@ export class Index<I extends IdType = 'u32'> {
       const { ids, distances } = out
       return native.searchInto(
         this.#handle,
-        toVectors(query),
+        toVectors(query, this.#options.type),
         ids,
         distances,
         k,
@@ -354,14 +365,14 @@ export class Index<I extends IdType = 'u32'> {
    * Many searches, on all threads of the pool.
    * @param queries - `[n * dimension]`, copied first.
    */
-  async searchBatch(queries: Vectors, options: SearchOptions<I>): Promise<BatchResult<I>> {
+  async searchBatch(queries: Vectors<T>, options: SearchOptions<I>): Promise<BatchResult<I>> {
     const search = searchOptions.parse(options)
     const { k, exact, filter, signal, timeoutMs } = search
     const beam = beamOf(search)
     const batch = checked(() => {
-      const { dimension, idType } = this.#options
-      const rows = toVectors(queries)
-      const count = Math.floor(lengthOf(rows) / dimension)
+      const { dimension, idType, type } = this.#options
+      const rows = toVectors(queries, type)
+      const count = Math.floor(lengthOf(rows) / elementsOf(type, dimension))
       return {
         handle: this.#handle,
         rows,
@@ -403,13 +414,13 @@ export class Index<I extends IdType = 'u32'> {
   }
 
   /** How a search would go about its work, without running it. */
-  explain(query: Vectors, options: SearchOptions<I>): SearchPlan {
+  explain(query: Vectors<T>, options: SearchOptions<I>): SearchPlan {
     const search = searchOptions.parse(options)
     const { k, exact, filter, timeoutMs } = search
     return checked(() =>
       native.explain(
         this.#handle,
-        toVectors(query),
+        toVectors(query, this.#options.type),
         k,
         beamOf(search),
         exact ?? false,
@@ -420,7 +431,7 @@ export class Index<I extends IdType = 'u32'> {
   }
 
   /** As `search`, with the plan, what the search did and how long it took. */
-  async analyze(query: Vectors, options: SearchOptions<I>): Promise<SearchAnalysis<I>> {
+  async analyze(query: Vectors<T>, options: SearchOptions<I>): Promise<SearchAnalysis<I>> {
     const search = checked(() => this.#search(query, options))
     const { ids, distances } = search
     const { count, plan, counters, nanoseconds } = await cancellable(search.control, token =>
@@ -460,12 +471,12 @@ export class Index<I extends IdType = 'u32'> {
     await this.close()
   }
 
-  #search(query: Vectors, options: SearchOptions<I>) {
+  #search(query: Vectors<T>, options: SearchOptions<I>) {
     const search = searchOptions.parse(options)
     const { k, exact, filter, signal, timeoutMs } = search
     return {
       handle: this.#handle,
-      query: toVectors(query),
+      query: toVectors(query, this.#options.type),
       ids: newIdArray(this.#options.idType, k),
       distances: allocate(() => new Float32Array(k)),
       k,

@@ -3,17 +3,26 @@ import { npyLayout, npyStartBytes, parseNpyHeader } from './npy-header.ts'
 import type { PointSource } from './point-source.ts'
 import type { PointFormat } from './transfer-options.ts'
 import { allocate } from './typed-arrays.ts'
+import {
+  encodeNumbers,
+  isVectorArray,
+  numbersOf,
+  type VectorArray,
+  type VectorType,
+} from './vector-types.ts'
 
 /** The formats that hold vectors alone. */
 export type VectorFormat = Exclude<PointFormat, 'jsonl'>
 
-type Elements = Float32Array | Float64Array | Int8Array | Uint8Array | Int32Array | Uint32Array
+type Elements = VectorArray | Float64Array | Int32Array | Uint32Array
 
 /** How rows lie in a file: bytes that repeat the dimension, then the elements. */
 export interface RowLayout {
   readonly prefixBytes: number
   readonly elementBytes: number
   readonly elements: (bytes: ArrayBuffer) => Elements
+  /** Whether elements are the bits of f16. */
+  readonly halves?: boolean
 }
 
 /** A file of vectors, opened and at its first row. */
@@ -31,6 +40,10 @@ const recordLayouts: Record<Exclude<VectorFormat, 'npy'>, RowLayout> = {
 }
 const npyLayouts = new Map<string, RowLayout>([
   ['<f4', { prefixBytes: 0, elementBytes: 4, elements: floats }],
+  [
+    '<f2',
+    { prefixBytes: 0, elementBytes: 2, elements: bytes => new Uint16Array(bytes), halves: true },
+  ],
   ['<f8', { prefixBytes: 0, elementBytes: 8, elements: bytes => new Float64Array(bytes) }],
   ['|u1', { prefixBytes: 0, elementBytes: 1, elements: bytes => new Uint8Array(bytes) }],
   ['|i1', { prefixBytes: 0, elementBytes: 1, elements: bytes => new Int8Array(bytes) }],
@@ -42,16 +55,17 @@ const mostHeaderBytes = 1 << 16
 
 /**
  * Reads what stands before the first row, and holds the file's length, where it is known, against it.
+ * @param columns - Elements that a row must have.
  * @throws {VitrineError} `ERR_FORMAT`, `ERR_DIMENSION`, `ERR_CORRUPT`.
  */
 export async function openVectorRows(
   source: PointSource,
   format: VectorFormat,
-  dimension: number,
+  columns: number,
 ): Promise<VectorRows> {
-  if (format === 'npy') return openNpy(source, dimension)
+  if (format === 'npy') return openNpy(source, columns)
   const layout = recordLayouts[format]
-  const rowBytes = bytesOfRow(layout, dimension)
+  const rowBytes = bytesOfRow(layout, columns)
   const { length } = source
   // A first row of another dimension says more than a length that does not fit.
   if (length === undefined || length % rowBytes !== 0) return { layout, total: undefined }
@@ -59,23 +73,23 @@ export async function openVectorRows(
 }
 
 /**
- * Up to `count` rows as f32, fewer only at the end: `[n * dimension]`. Other types are rounded.
+ * Up to `count` rows as vectors of a type, fewer only at the end: `[n * columns]`. Floats are rounded.
  * @param first - The number of the first of them, for messages.
  * @throws {VitrineError} `ERR_CORRUPT` at a torn row, `ERR_DIMENSION`, `ERR_VECTOR`, with `details.row`.
  */
 export async function readRows(
   source: PointSource,
   layout: RowLayout,
-  dimension: number,
+  { type, columns }: { readonly type: VectorType; readonly columns: number },
   first: number,
   count: number,
-): Promise<Float32Array> {
-  const rowBytes = bytesOfRow(layout, dimension)
+): Promise<VectorArray> {
+  const rowBytes = bytesOfRow(layout, columns)
   const bytes = allocate(() => new Uint8Array(count * rowBytes))
   const filled = await source.reader.fill(bytes)
   const rows = Math.floor(filled / rowBytes)
   const packed = layout.prefixBytes === 0 ? bytes : new Uint8Array(rows * (rowBytes - 4))
-  if (layout.prefixBytes > 0) unframe(bytes.subarray(0, filled), packed, dimension, rowBytes, first)
+  if (layout.prefixBytes > 0) unframe(bytes.subarray(0, filled), packed, columns, rowBytes, first)
   if (filled % rowBytes !== 0) {
     throw rowError(
       'ERR_CORRUPT',
@@ -83,40 +97,54 @@ export async function readRows(
       `is torn: ${filled % rowBytes} of ${rowBytes} bytes`,
     )
   }
-  const read = layout.elements(packed.buffer).subarray(0, rows * dimension)
-  const vectors = read instanceof Float32Array ? read : Float32Array.from(read)
-  for (let i = 0; i < vectors.length; i++) {
-    if (Number.isFinite(vectors[i])) continue
-    const row = first + Math.floor(i / dimension)
-    throw rowError('ERR_VECTOR', row, `has ${read[i]} as component ${i % dimension}`)
+  const read = layout.elements(packed.buffer).subarray(0, rows * columns)
+  const refuse = (place: number, why: string): never => {
+    const row = first + Math.floor(place / columns)
+    throw rowError('ERR_VECTOR', row, `has ${read[place]} as component ${place % columns}${why}`)
+  }
+  const vectors = asVectors(read, layout, type, refuse)
+  if (type === 'f32' || type === 'f16' || type === 'bf16') {
+    const infinite = numbersOf(vectors, type).findIndex(value => !Number.isFinite(value))
+    if (infinite >= 0) refuse(infinite, '')
   }
   return vectors
 }
 
-function bytesOfRow({ prefixBytes, elementBytes }: RowLayout, dimension: number): number {
-  return prefixBytes + dimension * elementBytes
+function asVectors(
+  read: Elements,
+  { halves = false }: RowLayout,
+  type: VectorType,
+  refuse: (place: number, why: string) => never,
+): VectorArray {
+  if (halves === (type === 'f16') && type !== 'bf16' && isVectorArray(read, type)) return read
+  const numbers = halves ? numbersOf(read as Uint16Array, 'f16') : read
+  return encodeNumbers(numbers, type, (place, accepted) => refuse(place, `, not ${accepted}`))
+}
+
+function bytesOfRow({ prefixBytes, elementBytes }: RowLayout, columns: number): number {
+  return prefixBytes + columns * elementBytes
 }
 
 /** Copies the elements of records, whole or not, without the dimensions before them. */
 function unframe(
   records: Uint8Array,
   packed: Uint8Array,
-  dimension: number,
+  columns: number,
   rowBytes: number,
   first: number,
 ): void {
   const view = new DataView(records.buffer)
   for (let at = 0, row = 0; at + 4 <= records.length; at += rowBytes, row++) {
     const found = view.getInt32(at, true)
-    if (found !== dimension) {
-      throw rowError('ERR_DIMENSION', first + row, `has dimension ${found}, not ${dimension}`)
+    if (found !== columns) {
+      throw rowError('ERR_DIMENSION', first + row, `has dimension ${found}, not ${columns}`)
     }
     if (at + rowBytes > records.length) return
     packed.set(records.subarray(at + 4, at + rowBytes), row * (rowBytes - 4))
   }
 }
 
-async function openNpy(source: PointSource, dimension: number): Promise<VectorRows> {
+async function openNpy(source: PointSource, columns: number): Promise<VectorRows> {
   const start = new Uint8Array(npyStartBytes)
   await source.reader.fill(start)
   const place = npyLayout(start)
@@ -143,10 +171,10 @@ async function openNpy(source: PointSource, dimension: number): Promise<VectorRo
   if (header.shape.length < 1 || header.shape.length > 2) {
     throw new VitrineError('ERR_FORMAT', `it has ${header.shape.length} axes, not one or two`)
   }
-  if (found !== dimension) {
-    throw new VitrineError('ERR_DIMENSION', `its rows have ${found} components, not ${dimension}`)
+  if (found !== columns) {
+    throw new VitrineError('ERR_DIMENSION', `its rows have ${found} components, not ${columns}`)
   }
-  const expected = place.data + total * bytesOfRow(layout, dimension)
+  const expected = place.data + total * bytesOfRow(layout, columns)
   if (source.length !== undefined && source.length !== expected) {
     throw new VitrineError('ERR_CORRUPT', `it has ${source.length} bytes, not ${expected}`)
   }

@@ -67,8 +67,9 @@ export type {
   PointFormat,
   TransferProgress,
 } from './transfer-options.ts'
-export type { Id, IdArray, Ids, IdType, Vectors } from './typed-arrays.ts'
+export type { Id, IdArray, Ids, IdType } from './typed-arrays.ts'
 export { Index } from './vector-index.ts'
+export type { VectorArray, Vectors, VectorType } from './vector-types.ts'
 export type { AnyWhere, Comparand, Condition, Where } from './where.ts'
 
 /** What runs in this process. */

@@ -16,7 +16,9 @@ import {
   indexes,
   lostKey,
   pointsOf,
+  typedConfigs,
   vectorsOf,
+  vectorsOfType,
 } from '../test/golden/contents.mjs'
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
@@ -26,7 +28,7 @@ const folder = mkdtempSync(join(tmpdir(), 'vitrine-golden-'))
 async function saveIndexes() {
   for (const { name, ids, removed, ...options } of indexes) {
     const index = new Index(options)
-    await index.add(ids, vectorsOf(ids.length, options.dimension))
+    await index.add(ids, vectorsOfType(options.type ?? 'f32', ids.length, options.dimension))
     await index.remove(removed)
     await index.save(join(folder, `${name}.vitrine`))
     await index.close()
@@ -62,6 +64,17 @@ async function saveDatabases() {
   await saved.collection(first).delete([lostKey])
   await saved.collection(second).update(pointsOf(1)[0].id, pointsOf(1)[0].payload)
   await saved.close()
+  // Vectors of every other type, half of the points in a checkpoint and half of them in the log.
+  const typed = await Database.open(join(folder, 'typed'))
+  for (const [name, config] of Object.entries(typedConfigs)) {
+    const collection = await typed.createCollection(name, config)
+    await collection.upsert(pointsOf(config.dimension, config.type).slice(0, 4))
+  }
+  await typed.checkpoint()
+  for (const [name, { dimension, type }] of Object.entries(typedConfigs)) {
+    await typed.collection(name).upsert(pointsOf(dimension, type).slice(4))
+  }
+  await typed.close()
   // As a backup has it, and as it is when nothing is in it.
   const copied = await Database.open(join(folder, 'saved'))
   await copied.backup(join(folder, 'backup'))

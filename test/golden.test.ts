@@ -12,7 +12,15 @@ import { dirname, join } from 'node:path'
 import { brotliDecompressSync } from 'node:zlib'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Collection, Database, Index, type StoredPoint } from '../lib/vitrine.ts'
-import { collectionConfigs, indexes, lostKey, pointsOf, vectorsOf } from './golden/contents.mjs'
+import {
+  collectionConfigs,
+  indexes,
+  lostKey,
+  pointsOf,
+  typedConfigs,
+  vectorsOf,
+  vectorsOfType,
+} from './golden/contents.mjs'
 import { root } from './layers.ts'
 
 // Files that versions of vitrine have written (scripts/make-golden.mjs) hold what they held.
@@ -71,19 +79,26 @@ describe.each(formats)('%s', format => {
         'empty',
         'logged',
         'saved',
+        'typed',
       ].sort(),
     )
   })
 
   it.each(indexes)('holds the index $name', async ({ name, ids, removed, ...options }) => {
     const index = await Index.load(join(folder, format, `${name}.vitrine`))
-    const vectors = vectorsOf(ids.length, options.dimension)
+    const type = 'type' in options ? options.type : 'f32'
+    const vectors = vectorsOfType(type, ids.length, options.dimension)
+    const elements = vectors.length / Math.max(ids.length, 1)
     const kept = (ids as (number | bigint)[]).filter(id => !(removed as unknown[]).includes(id))
     expect(Array.from<number | bigint>(index.ids())).toEqual(kept)
-    expect([index.dimension, index.metric]).toEqual([options.dimension, options.metric])
+    expect([index.dimension, index.metric, index.type]).toEqual([
+      options.dimension,
+      options.metric,
+      type,
+    ])
     for (const id of kept) {
-      const at = (ids as (number | bigint)[]).indexOf(id) * options.dimension
-      const vector = vectors.subarray(at, at + options.dimension)
+      const at = (ids as (number | bigint)[]).indexOf(id) * elements
+      const vector = vectors.subarray(at, at + elements)
       expect(index.get([id as number])).toEqual(vector)
       const query = { k: kept.length, ef: 200 }
       const walked = index.searchSync(vector, query)
@@ -107,6 +122,20 @@ describe.each(formats)('%s', format => {
     const reopened = await Database.open(copy, { readOnly: true })
     await expectWhole(reopened)
     await reopened.close()
+  })
+
+  it('holds a database of every other type of vectors', async () => {
+    const copy = join(folder, `${format}-typed`)
+    cpSync(join(folder, format, 'typed'), copy, { recursive: true })
+    const db = await Database.open(copy)
+    for (const [name, config] of Object.entries(typedConfigs)) {
+      const collection = db.collection(name)
+      expect(collection.info()).toMatchObject(config)
+      const points = pointsOf(config.dimension, config.type)
+      expect(await contents(collection)).toEqual(new Map(points.map(point => [point.id, point])))
+    }
+    expect(await db.verify()).toEqual([])
+    await db.close()
   })
 
   it('holds a database without anything in it', async () => {

@@ -241,7 +241,7 @@ describe('hostile values in several arguments', () => {
 
 describe('a hostile value in one argument of the addon itself', () => {
   const newHandle = () =>
-    native.createIndex(dimension, 'l2', 'u32', 4, 8, undefined, undefined, undefined, 'none')
+    native.createIndex(dimension, 'l2', 'u32', 4, 8, undefined, undefined, undefined, 'none', 'f32')
   type Name = Exclude<keyof NativeBinding, 'initialize'>
   const handle = newHandle()
   const floats = () => new Float32Array(4)
@@ -268,6 +268,7 @@ describe('a hostile value in one argument of the addon itself', () => {
       8,
       fields,
       'none',
+      'f32',
       undefined,
     )
     scan = await native.openScan(collection, where, undefined)
@@ -280,7 +281,7 @@ describe('a hostile value in one argument of the addon itself', () => {
   const functions: Record<Name, () => Arguments> = {
     engineInfo: () => [],
     errorCodes: () => [],
-    createIndex: () => [dimension, 'l2', 'u32', 4, 8, 1, 1, 1, 'auto'],
+    createIndex: () => [dimension, 'l2', 'u32', 4, 8, 1, 1, 1, 'auto', 'f32'],
     closeIndex: () => [newHandle()],
     indexSize: () => [handle],
     indexIds: () => [handle, ids()],
@@ -308,7 +309,7 @@ describe('a hostile value in one argument of the addon itself', () => {
     databaseUsage: () => [database],
     listCollections: () => [database],
     listAliases: () => [database],
-    createCollection: () => [database, 'c', dimension, 'l2', 4, 8, fields, 'none', token()],
+    createCollection: () => [database, 'c', dimension, 'l2', 4, 8, fields, 'none', 'f32', token()],
     openCollection: () => [database, 'c'],
     dropCollection: () => [database, 'none', token()],
     addField: () => [collection, 'added', 'date', token()],

@@ -320,7 +320,8 @@ describe('an import', () => {
     const cases: [Uint8Array, string][] = [
       [new Uint8Array(0), 'ERR_FORMAT'],
       [long, 'ERR_FORMAT'],
-      [npy('<f2', '(2, 2)', data), 'ERR_FORMAT'],
+      [npy('<c8', '(2, 2)', data), 'ERR_FORMAT'],
+      [npy('<f2', '(2, 2)', data), 'ERR_CORRUPT'],
       [npy('<f4', '(2, 2, 1)', data), 'ERR_FORMAT'],
       [npy('<f4', '()', data), 'ERR_FORMAT'],
       [npy('<f4', '(-2, 2)', data), 'ERR_FORMAT'],

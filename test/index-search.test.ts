@@ -265,6 +265,7 @@ describe('explain and analyze', () => {
       localShare: null,
       fillEdges: false,
       quantization: 'none',
+      recall: null,
     })
     expect(index.explain(query, { k, exact: true })).toMatchObject({
       kind: 'scan',
@@ -296,7 +297,7 @@ describe('an index made with wrong options', () => {
     { dimension: '2' },
     { dimension: 2, metric: 'euclidean' },
     { dimension: 2, metric: 'hamming' },
-    { dimension: 2, type: 'f16' },
+    { dimension: 2, type: 'f64' },
     { dimension: 2, idType: 'u16' },
     { dimension: 2, m: 1 },
     { dimension: 2, m: 129 },
@@ -318,11 +319,15 @@ describe('an index made with wrong options', () => {
   it('says what is accepted', () => {
     // biome-ignore lint/suspicious/noExplicitAny: the types forbid what is tested
     const make = (options: any) => () => new Index({ dimension: 2, ...options })
-    expect(make({ type: 'f16' })).toThrow("type must be 'f32', not 'f16'")
+    expect(make({ type: 'f64' })).toThrow(
+      "type must be 'f32' or 'f16' or 'bf16' or 'i8' or 'u8' or 'bits', not 'f64'",
+    )
     expect(make({ quantization: 'pq' })).toThrow(
       "quantization must be 'none' or 'sq8' or 'rq4' or 'auto', not 'pq'",
     )
-    expect(make({ metric: 'L2' })).toThrow("metric must be 'l2' or 'cosine' or 'ip', not 'L2'")
+    expect(make({ metric: 'L2' })).toThrow(
+      "metric must be 'l2' or 'cosine' or 'ip' or 'hamming' or 'jaccard', not 'L2'",
+    )
     expect(make({ m: 1 })).toThrow('m must be an integer from 2 to 128, not 1')
   })
 })

@@ -60,6 +60,7 @@ const verbs = {
       seed: Number(fields.seed),
       threads: Number(fields.threads),
       quantization: fields.quantization,
+      type: fields.type,
       replacing: fields.replacing === '1',
       baseFile: fields.base,
       baseRows: statSync(fields.base).size / (4 * Number(fields.dimension)),

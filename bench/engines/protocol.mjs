@@ -6,7 +6,7 @@
  * | verb | arguments | reply |
  * |---|---|---|
  * | describe | | version, kernels, modes (of search, the first is one query a call), can, settings |
- * | create | dimension metric capacity m efConstruction seed threads replacing base queries | |
+ * | create | dimension metric capacity m efConstruction seed quantization type threads replacing base queries | |
  * | add | rows: base rows, whose numbers are their ids | cpu wall |
  * | finish | of engines that `can` it: after everything was added | cpu wall |
  * | insert | rows: query numbers, added one a call under ids after the base's; out: f64 seconds of each | cpu wall |

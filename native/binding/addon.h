@@ -71,7 +71,7 @@ class Addon {
   napi_value MakeError(const Status& status);
 
   // For synchronous searches: the query's copy and its hits.
-  std::vector<float>& query_buffer() { return query_buffer_; }
+  std::vector<std::byte>& query_buffer() { return query_buffer_; }
   std::vector<Hit>& hit_buffer() { return hit_buffer_; }
 
  private:
@@ -111,7 +111,7 @@ class Addon {
   // When it is looked again at what databases take.
   std::chrono::steady_clock::time_point look_at_databases_;
   bool ended_ = false;
-  std::vector<float> query_buffer_;
+  std::vector<std::byte> query_buffer_;
   std::vector<Hit> hit_buffer_;
 };
 

@@ -96,7 +96,8 @@ Result<napi_value> MakeFields(napi_env env, const Fields& fields) {
 
 // createCollection(database: DatabaseHandle, name: string, dimension: number, metric: string,
 //   m: number | undefined, efConstruction: number | undefined, fields: readonly string[],
-//   quantization: string, token: CancelToken | undefined): Promise<CollectionHandle>
+//   quantization: string, type: string, token: CancelToken | undefined):
+//   Promise<CollectionHandle>
 //
 // `fields` are names, each followed by its type.
 Result<napi_value> CreateCollection(Call& call) {
@@ -123,8 +124,11 @@ Result<napi_value> CreateCollection(Call& call) {
       ReadWord(call.env, call[7], "quantization", kQuantizationNames);
   if (!quantization.ok()) return quantization.status();
   config.quantization = static_cast<Quantization>(*quantization);
+  const Result<VectorType> type = ReadVectorType(call.env, call[8]);
+  if (!type.ok()) return type.status();
+  config.type = *type;
   StartOptions options;
-  VITRINE_RETURN_IF_ERROR(ReadToken(call, 8, options));
+  VITRINE_RETURN_IF_ERROR(ReadToken(call, 9, options));
   return StartWrite(
       call, *owner, Database::CreateChange(*name, config),
       [owner = *owner, name = *name](napi_env env, const WriteResult&) {

@@ -94,7 +94,8 @@ Status ReadWhere(Call& call, size_t argument, const Collection& collection,
 }
 
 // collectionState(collection: CollectionHandle): { name: string, metric: string,
-//   quantization: string, dimension: number, m: number, efConstruction: number, size: number,
+//   quantization: string, type: string, dimension: number, m: number, efConstruction: number,
+//   size: number,
 //   fields: Record<string, FieldType> }
 Result<napi_value> CollectionState(Call& call) {
   const auto handle = ReadOpenCollection(call, 0);
@@ -115,6 +116,9 @@ Result<napi_value> CollectionState(Call& call) {
   if (!quantization.ok()) return quantization.status();
   VITRINE_RETURN_IF_JS_ERROR(
       napi_set_named_property(call.env, state, "quantization", *quantization));
+  const Result<napi_value> type = MakeString(call.env, NameOf(config.type));
+  if (!type.ok()) return type.status();
+  VITRINE_RETURN_IF_JS_ERROR(napi_set_named_property(call.env, state, "type", *type));
   VITRINE_RETURN_IF_ERROR(
       SetNumbers(call.env, state,
                  {{"dimension", static_cast<double>(config.dimension)},
@@ -154,7 +158,7 @@ Result<napi_value> HasPoint(Call& call) {
 
 // getPoints(collection: CollectionHandle, keys: readonly (string | number | bigint)[],
 //   payload: boolean, vector: boolean): { keys: (string | number | bigint)[], lsns: bigint[],
-//   payloads?: (string | undefined)[], vectors?: Float32Array }
+//   payloads?: (string | undefined)[], vectors?: VectorArray }
 //
 // All of one moment; where there is no point, `keys` has a hole.
 Result<napi_value> GetPoints(Call& call) {
@@ -181,7 +185,7 @@ Result<napi_value> GetPoints(Call& call) {
   }
   const Collection& collection = *(*handle)->collection;
   const auto points = collection.GetMany(keys, *select);
-  PointArrays arrays(call.env, *select, collection.dimension());
+  PointArrays arrays(call.env, *select, collection.dimension(), collection.type());
   VITRINE_RETURN_IF_ERROR(arrays.Create(count));
   for (uint32_t i = 0; i < count; ++i) {
     if (!points[i]) continue;
@@ -215,14 +219,15 @@ Result<napi_value> ReadScan(Call& call) {
   if (!most.ok()) return most.status();
   const Result<Select> select = ReadSelect(call, 2);
   if (!select.ok()) return select.status();
-  const size_t dimension = scan.collection->dimension();
+  const Collection& collection = *scan.collection;
   const size_t count = std::min<size_t>(*most, scan.points.size() - scan.next);
-  PointArrays arrays(call.env, *select, dimension);
+  PointArrays arrays(call.env, *select, collection.dimension(), collection.type());
   VITRINE_RETURN_IF_ERROR(arrays.Create(count));
   for (uint32_t i = 0; i < count; ++i) {
     const uint32_t point = scan.points[scan.next + i];
     VITRINE_RETURN_IF_ERROR(
-        arrays.Set(i, scan.image->Record(point), {scan.image->Vector(point), dimension}));
+        arrays.Set(i, scan.image->Record(point),
+                   {scan.image->Vector(point), collection.table().vector_bytes()}));
   }
   scan.next += count;
   return arrays.object();

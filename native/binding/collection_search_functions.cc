@@ -27,18 +27,14 @@ struct CollectionRequest {
   }
 };
 
-// Arguments from the second on: query: Float32Array, k: number, beam: number | undefined,
+// Arguments from the second on: query: VectorArray, k: number, beam: number | undefined,
 //   exact: boolean, payload: boolean, vector: boolean, timeoutMs: number | undefined,
 //   where: string | undefined
 Status ReadRequest(Call& call, const Collection& collection, CollectionRequest& request) {
-  const Result<TypedArray> query = ReadFloats(call.env, call[1], "query");
+  const Result<TypedArray> query =
+      ReadQueryArray(call.env, call[1], collection.type(), collection.dimension());
   if (!query.ok()) return query.status();
-  const size_t dimension = collection.dimension();
-  if (query->length != dimension) {
-    return {ErrorCode::kDimension, "the query has " + std::to_string(query->length) +
-                                       " components, not " + std::to_string(dimension)};
-  }
-  request.vector = VectorCopy(*query);
+  request.vector = VectorCopy(*query, collection.type());
   const Result<uint64_t> k = ReadInteger(call.env, call[2], kK);
   if (!k.ok()) return k.status();
   request.parameters.k = *k;
@@ -66,12 +62,13 @@ class CollectionSearch : public Operation {
         database_(handle.owner->database),
         collection_(handle.collection),
         request_(std::move(request)),
-        dimension_(collection_->dimension()) {
+        dimension_(collection_->dimension()),
+        type_(collection_->type()) {
     request_.parameters.control.cancelled = &cancelled();
   }
 
   Result<napi_value> Resolve(napi_env env, std::span<const napi_value>) override {
-    PointArrays points(env, request_.select, dimension_);
+    PointArrays points(env, request_.select, dimension_, type_);
     VITRINE_RETURN_IF_ERROR(points.Create(hits_.size()));
     napi_value distances;
     VITRINE_RETURN_IF_JS_ERROR(napi_create_array_with_length(env, hits_.size(), &distances));
@@ -112,6 +109,7 @@ class CollectionSearch : public Operation {
   std::shared_ptr<Collection> collection_;
   CollectionRequest request_;
   const size_t dimension_;
+  const VectorType type_;
   std::vector<CollectionHit> hits_;
 };
 
@@ -165,7 +163,7 @@ Result<napi_value> StartCollectionSearch(Call& call) {
 
 }  // namespace
 
-// searchCollection(collection: CollectionHandle, query: Float32Array, k: number,
+// searchCollection(collection: CollectionHandle, query: VectorArray, k: number,
 //   beam: number | undefined, exact: boolean, payload: boolean, vector: boolean,
 //   timeoutMs: number | undefined, where: string | undefined, token: CancelToken | undefined):
 //   Promise<{ keys, lsns, payloads?, vectors?, distances: number[] }>

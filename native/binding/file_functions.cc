@@ -60,6 +60,9 @@ class LoadOperation final : public Operation {
         MakeString(env, options.id_type == IdType::kU64 ? "u64" : "u32");
     if (!id_type.ok()) return id_type.status();
     VITRINE_RETURN_IF_JS_ERROR(napi_set_named_property(env, loaded, "idType", *id_type));
+    const Result<napi_value> type = MakeString(env, NameOf(options.type));
+    if (!type.ok()) return type.status();
+    VITRINE_RETURN_IF_JS_ERROR(napi_set_named_property(env, loaded, "type", *type));
     VITRINE_RETURN_IF_ERROR(
         SetNumbers(env, loaded, {{"dimension", static_cast<double>(options.dimension)}}));
     if (Addon* const addon = Addon::Of(env)) addon->ReportMemory(*index);

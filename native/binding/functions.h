@@ -101,6 +101,8 @@ Result<napi_value> ExplainCollection(Call& call);
 
 // The index behind an argument, which is open; ERR_CLOSED when it is not.
 Result<const std::shared_ptr<IndexHandle>*> ReadOpenIndex(Call& call, size_t argument);
+// The name of a type of vectors.
+Result<VectorType> ReadVectorType(napi_env env, napi_value value);
 // The cancel token and progress callback of an asynchronous call, both optional.
 Status ReadToken(Call& call, size_t argument, StartOptions& options);
 Status ReadProgress(Call& call, size_t argument, StartOptions& options);

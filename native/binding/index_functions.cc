@@ -24,7 +24,8 @@ Result<Metric> ReadMetric(napi_env env, napi_value value) {
       if (*name == kMetricNames[i]) return static_cast<Metric>(i);
     }
   }
-  return Status(ErrorCode::kOption, "metric must be 'l2', 'cosine' or 'ip'");
+  return Status(ErrorCode::kOption,
+                "metric must be 'l2', 'cosine' or 'ip', or of bits 'hamming' or 'jaccard'");
 }
 
 Result<IdType> ReadIdType(napi_env env, napi_value value) {
@@ -46,6 +47,16 @@ Result<Quantization> ReadQuantization(napi_env env, napi_value value) {
 
 }  // namespace
 
+Result<VectorType> ReadVectorType(napi_env env, napi_value value) {
+  const Result<std::string> name = ReadString(env, value, "type");
+  if (name.ok()) {
+    for (size_t i = 0; i < std::size(kVectorTypeNames); ++i) {
+      if (*name == kVectorTypeNames[i]) return static_cast<VectorType>(i);
+    }
+  }
+  return Status(ErrorCode::kOption, "type must be 'f32', 'f16', 'bf16', 'i8', 'u8' or 'bits'");
+}
+
 Result<const std::shared_ptr<IndexHandle>*> ReadOpenIndex(Call& call, size_t argument) {
   auto index = ReadHandle<IndexHandle>(call.env, call[argument]);
   if (index.ok() && (**index)->closing()) {
@@ -56,7 +67,7 @@ Result<const std::shared_ptr<IndexHandle>*> ReadOpenIndex(Call& call, size_t arg
 
 // createIndex(dimension: number, metric: Metric, idType: IdType, m: number | undefined,
 //   efConstruction: number | undefined, capacity: number | undefined, seed: number | undefined,
-//   threads: number | undefined, quantization: Quantization): IndexHandle
+//   threads: number | undefined, quantization: Quantization, type: VectorType): IndexHandle
 Result<napi_value> CreateIndex(Call& call) {
   TableOptions options;
   const Result<uint64_t> dimension = ReadInteger(call.env, call[0], kDimension);
@@ -87,6 +98,9 @@ Result<napi_value> CreateIndex(Call& call) {
   const Result<Quantization> quantization = ReadQuantization(call.env, call[8]);
   if (!quantization.ok()) return quantization.status();
   options.quantization = *quantization;
+  const Result<VectorType> type = ReadVectorType(call.env, call[9]);
+  if (!type.ok()) return type.status();
+  options.type = *type;
 
   Result<std::unique_ptr<Table>> table =
       Table::Create(options, call.addon.kernels(), &call.addon.pool());
@@ -135,20 +149,20 @@ Result<napi_value> HasId(Call& call) {
   return value;
 }
 
-// getVectors(index: IndexHandle, ids: IdArray, out: Float32Array): void
+// getVectors(index: IndexHandle, ids: IdArray, out: VectorArray): void
 Result<napi_value> GetVectors(Call& call) {
   const auto index = ReadOpenIndex(call, 0);
   if (!index.ok()) return index.status();
   const Result<std::vector<PointId>> ids = CopyIds(call.env, call[1], (**index)->id_type());
   if (!ids.ok()) return ids.status();
-  const Result<TypedArray> out = ReadFloats(call.env, call[2], "out");
+  const Result<TypedArray> out = ReadVectorArray(call.env, call[2], (**index)->type(), "out");
   if (!out.ok()) return out.status();
-  if (out->length != ids->size() * (**index)->dimension()) {
+  if (out->length != ids->size() * (**index)->elements()) {
     return Status(ErrorCode::kDimension, "out must have room for a vector of each id");
   }
   if (ids->empty()) return Undefined();
-  const std::span<float> floats(reinterpret_cast<float*>(out->data), out->length);
-  VITRINE_RETURN_IF_ERROR((**index)->table()->Get(*ids, floats));
+  const size_t bytes = out->length * ElementBytes((**index)->type());
+  VITRINE_RETURN_IF_ERROR((**index)->table()->Get(*ids, std::span(out->data, bytes)));
   return Undefined();
 }
 

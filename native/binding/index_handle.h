@@ -22,13 +22,19 @@ class IndexHandle {
   static constexpr std::string_view kTypeName = "an index handle";
 
   explicit IndexHandle(std::shared_ptr<Table> table)
-      : id_type_(table->id_type()), dimension_(table->dimension()), table_(std::move(table)) {}
+      : id_type_(table->id_type()),
+        dimension_(table->dimension()),
+        type_(table->type()),
+        table_(std::move(table)) {}
 
   bool closing() const { return closing_; }
   // REQUIRES: !closing(). An operation takes a share of its own.
   const std::shared_ptr<Table>& table() const { return table_; }
   IdType id_type() const { return id_type_; }
   size_t dimension() const { return dimension_; }
+  VectorType type() const { return type_; }
+  // Of an array, for one vector.
+  size_t elements() const { return ElementsOf(type_, dimension_); }
   const std::shared_ptr<WriteQueue>& writes() const { return writes_; }
   // Operations that have not been settled, and how many of them are writes.
   size_t pending() const { return pending_; }
@@ -46,6 +52,7 @@ class IndexHandle {
 
   const IdType id_type_;
   const size_t dimension_;
+  const VectorType type_;
   std::shared_ptr<Table> table_;
   const std::shared_ptr<WriteQueue> writes_ = std::make_shared<WriteQueue>();
   size_t pending_ = 0;

@@ -40,6 +40,11 @@ Status WrongArray(std::string_view name, napi_typedarray_type expected, std::str
                                     ", not " + std::string(found)};
 }
 
+// So many components, or bytes of bits.
+std::string Amount(VectorType type, size_t elements) {
+  return std::to_string(elements) + (type == VectorType::kBits ? " bytes of bits" : " components");
+}
+
 Result<TypedArray> ReadArrayOf(napi_env env, napi_value value, napi_typedarray_type expected,
                                std::string_view name) {
   TypedArray array;
@@ -164,6 +169,47 @@ Result<PointId> ReadId(napi_env env, napi_value value, IdType type) {
   VITRINE_RETURN_IF_JS_ERROR(napi_get_value_bigint_uint64(env, value, &id, &lossless));
   if (!lossless) return Status(ErrorCode::kId, "an id must be from 0n to 2n ** 64n - 1n");
   return id;
+}
+
+napi_typedarray_type ArrayTypeOf(VectorType type) {
+  switch (type) {
+    case VectorType::kF16:
+    case VectorType::kBf16:
+      return napi_uint16_array;
+    case VectorType::kI8:
+      return napi_int8_array;
+    case VectorType::kU8:
+    case VectorType::kBits:
+      return napi_uint8_array;
+    case VectorType::kF32:
+      break;
+  }
+  return napi_float32_array;
+}
+
+Result<TypedArray> ReadVectorArray(napi_env env, napi_value value, VectorType type,
+                                   std::string_view name) {
+  const std::string suffix =
+      type == VectorType::kF32 ? "" : " of type " + std::string(NameOf(type));
+  return ReadArrayOf(env, value, ArrayTypeOf(type), std::string(name) + suffix);
+}
+
+Result<TypedArray> ReadQueryArray(napi_env env, napi_value value, VectorType type,
+                                  size_t dimension) {
+  Result<TypedArray> array = ReadVectorArray(env, value, type, "query");
+  const size_t elements = ElementsOf(type, dimension);
+  if (!array.ok() || array->length == elements) return array;
+  return Status(ErrorCode::kDimension, "the query has " + Amount(type, array->length) + ", not " +
+                                           std::to_string(elements));
+}
+
+Result<TypedArray> ReadVectorArrays(napi_env env, napi_value value, VectorType type,
+                                    size_t dimension, std::string_view what) {
+  Result<TypedArray> array = ReadVectorArray(env, value, type, what);
+  const size_t elements = ElementsOf(type, dimension);
+  if (!array.ok() || array->length % elements == 0) return array;
+  return Status(ErrorCode::kDimension, Amount(type, array->length) + " are no whole number of " +
+                                           std::string(what) + " of " + std::to_string(elements));
 }
 
 Result<TypedArray> ReadFloats(napi_env env, napi_value value, std::string_view name) {

@@ -61,6 +61,16 @@ struct TypedArray {
 // How long an array is.
 Result<uint32_t> ReadArrayLength(napi_env env, napi_value array, std::string_view name);
 
+// What vectors of a type come in: elements as ElementsOf has it.
+napi_typedarray_type ArrayTypeOf(VectorType type);
+Result<TypedArray> ReadVectorArray(napi_env env, napi_value value, VectorType type,
+                                   std::string_view name);
+// The same where there must be one vector, kDimension otherwise.
+Result<TypedArray> ReadQueryArray(napi_env env, napi_value value, VectorType type,
+                                  size_t dimension);
+// The same where there may be any number of them; `what` they are, for the message.
+Result<TypedArray> ReadVectorArrays(napi_env env, napi_value value, VectorType type,
+                                    size_t dimension, std::string_view what);
 // A Float32Array.
 Result<TypedArray> ReadFloats(napi_env env, napi_value value, std::string_view name);
 // A Uint32Array, or a BigUint64Array for kU64.

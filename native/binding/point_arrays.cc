@@ -40,18 +40,18 @@ Status PointArrays::Create(size_t count) {
   if (!select_.vector) return {};
   void* data = nullptr;
   napi_value buffer;
-  const size_t components = count * dimension_;
+  const size_t elements = count * elements_;
   VITRINE_RETURN_IF_JS_ERROR(
-      napi_create_arraybuffer(env_, components * sizeof(float), &data, &buffer));
+      napi_create_arraybuffer(env_, elements * ElementBytes(type_), &data, &buffer));
   napi_value vectors;
   VITRINE_RETURN_IF_JS_ERROR(
-      napi_create_typedarray(env_, napi_float32_array, components, buffer, 0, &vectors));
+      napi_create_typedarray(env_, ArrayTypeOf(type_), elements, buffer, 0, &vectors));
   VITRINE_RETURN_IF_JS_ERROR(napi_set_named_property(env_, object_, "vectors", vectors));
-  vectors_ = static_cast<float*>(data);
+  vectors_ = static_cast<std::byte*>(data);
   return {};
 }
 
-Status PointArrays::Set(uint32_t i, const PointRecord& record, std::span<const float> vector) {
+Status PointArrays::Set(uint32_t i, const PointRecord& record, std::span<const std::byte> vector) {
   const Result<napi_value> key = MakeKey(env_, record.key());
   if (!key.ok()) return key.status();
   VITRINE_RETURN_IF_JS_ERROR(napi_set_element(env_, keys_, i, *key));
@@ -64,7 +64,7 @@ Status PointArrays::Set(uint32_t i, const PointRecord& record, std::span<const f
     VITRINE_RETURN_IF_JS_ERROR(napi_set_element(env_, payloads_, i, *payload));
   }
   if (select_.vector && !vector.empty()) {
-    std::memcpy(vectors_ + i * dimension_, vector.data(), dimension_ * sizeof(float));
+    std::memcpy(vectors_ + i * vector.size(), vector.data(), vector.size());
   }
   return {};
 }

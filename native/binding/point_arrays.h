@@ -15,25 +15,27 @@ namespace vitrine {
 // Points as lib/ takes them: parallel arrays, of which those that nobody asked for are missing.
 class PointArrays {
  public:
-  PointArrays(napi_env env, Select select, size_t dimension)
-      : env_(env), select_(select), dimension_(dimension) {}
+  // `dimension` and `type` are those of the collection.
+  PointArrays(napi_env env, Select select, size_t dimension, VectorType type)
+      : env_(env), select_(select), elements_(ElementsOf(type, dimension)), type_(type) {}
 
   // Comes first: makes arrays with room for `count` points, all of them holes.
   Status Create(size_t count);
-  //   vector  [dimension], or empty
-  Status Set(uint32_t i, const PointRecord& record, std::span<const float> vector);
+  //   vector  its bytes, or empty
+  Status Set(uint32_t i, const PointRecord& record, std::span<const std::byte> vector);
 
   napi_value object() const { return object_; }
 
  private:
   napi_env env_;
   const Select select_;
-  const size_t dimension_;
+  const size_t elements_;  // of a vector
+  const VectorType type_;
   napi_value object_ = nullptr;
   napi_value keys_ = nullptr;
   napi_value lsns_ = nullptr;
   napi_value payloads_ = nullptr;
-  float* vectors_ = nullptr;
+  std::byte* vectors_ = nullptr;
 };
 
 // Arguments from `first` on: payload: boolean, vector: boolean

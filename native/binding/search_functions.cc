@@ -68,10 +68,7 @@ Status ReadSearch(Call& call, size_t first, const IndexHandle& index, SearchRequ
 }
 
 Result<TypedArray> ReadQuery(Call& call, size_t argument, const IndexHandle& index) {
-  Result<TypedArray> array = ReadFloats(call.env, call[argument], "query");
-  if (!array.ok() || array->length == index.dimension()) return array;
-  return Status(ErrorCode::kDimension, "the query has " + std::to_string(array->length) +
-                                           " components, not " + std::to_string(index.dimension()));
+  return ReadQueryArray(call.env, call[argument], index.type(), index.dimension());
 }
 
 // Where hits go: arrays of at least `count` elements.
@@ -203,12 +200,12 @@ class BatchSearch final : public SearchOperation {
  private:
   Status Execute() override {
     VITRINE_RETURN_IF_ERROR(CheckDeadline(parameters().control));
-    const size_t count = queries().size() / table().dimension();
+    const size_t count = queries().size_bytes() / table().vector_bytes();
     const size_t k = parameters().k;
     std::vector<Hit> hits(count * k);
     counts_.resize(count);
     VITRINE_RETURN_IF_ERROR(
-        table().SearchBatch(queries().span(), count, parameters(), hits, counts_));
+        table().SearchBatch(queries().view(), count, parameters(), hits, counts_));
     // Laid out as the arrays of JavaScript here, so that its thread only copies.
     const IdType type = index()->id_type();
     distances_.resize(hits.size());
@@ -278,13 +275,14 @@ Result<napi_value> StartSearch(Call& call) {
   if (!out.ok()) return out.status();
   StartOptions options{.outputs = {call[2], call[3]}};
   VITRINE_RETURN_IF_ERROR(ReadToken(call, 9, options));
-  return call.addon.Start(std::make_shared<Search>(**index, std::move(request), VectorCopy(*query)),
-                          options);
+  return call.addon.Start(
+      std::make_shared<Search>(**index, std::move(request), VectorCopy(*query, (**index)->type())),
+      options);
 }
 
 }  // namespace
 
-// searchInto(index: IndexHandle, query: Float32Array, ids: IdArray, distances: Float32Array,
+// searchInto(index: IndexHandle, query: VectorArray, ids: IdArray, distances: Float32Array,
 //   k: number | undefined, beam: number | undefined, exact: boolean,
 //   filter: IdSetHandle | IdArray | undefined, timeoutMs: number | undefined): number
 //
@@ -311,9 +309,8 @@ Result<napi_value> SearchInto(Call& call) {
   VITRINE_RETURN_IF_ERROR(ReadSearchOptions(call, 5, ***index, request));
 
   // No JavaScript runs from here on: the buffers have one user at a time.
-  std::vector<float>& copy = call.addon.query_buffer();
-  copy.resize(query->length);
-  std::memcpy(copy.data(), query->data, query->length * sizeof(float));
+  std::vector<std::byte>& copy = call.addon.query_buffer();
+  copy.assign(query->data, query->data + (**index)->table()->vector_bytes());
   std::vector<Hit>& hits = call.addon.hit_buffer();
   if (hits.size() < k) hits.resize(k);
   const Result<size_t> found = (**index)->table()->Search(copy.data(), request.parameters, hits);
@@ -324,7 +321,7 @@ Result<napi_value> SearchInto(Call& call) {
   return count;
 }
 
-// search(index: IndexHandle, query: Float32Array, ids: IdArray, distances: Float32Array, k: number,
+// search(index: IndexHandle, query: VectorArray, ids: IdArray, distances: Float32Array, k: number,
 //   beam: number | undefined, exact: boolean, filter: IdSetHandle | IdArray | undefined,
 //   timeoutMs: number | undefined, token: CancelToken | undefined): Promise<number>
 Result<napi_value> Search(Call& call) { return StartSearch<OneSearch>(call); }
@@ -333,24 +330,20 @@ Result<napi_value> Search(Call& call) { return StartSearch<OneSearch>(call); }
 //   nanoseconds: number }>
 Result<napi_value> Analyze(Call& call) { return StartSearch<AnalyzedSearch>(call); }
 
-// searchBatch(index: IndexHandle, queries: Float32Array, ids: IdArray, distances: Float32Array,
+// searchBatch(index: IndexHandle, queries: VectorArray, ids: IdArray, distances: Float32Array,
 //   counts: Uint32Array, k: number, beam: number | undefined, exact: boolean,
 //   filter: IdSetHandle | IdArray | undefined, timeoutMs: number | undefined,
 //   token: CancelToken | undefined): Promise<void>
 Result<napi_value> SearchBatch(Call& call) {
   const auto index = ReadOpenIndex(call, 0);
   if (!index.ok()) return index.status();
-  const size_t dimension = (**index)->dimension();
-  const Result<TypedArray> queries = ReadFloats(call.env, call[1], "queries");
+  const VectorType type = (**index)->type();
+  const Result<TypedArray> queries =
+      ReadVectorArrays(call.env, call[1], type, (**index)->dimension(), "queries");
   if (!queries.ok()) return queries.status();
-  if (queries->length % dimension != 0) {
-    return Status(ErrorCode::kDimension, std::to_string(queries->length) +
-                                             " components are no whole number of queries of " +
-                                             std::to_string(dimension));
-  }
   SearchRequest request;
   VITRINE_RETURN_IF_ERROR(ReadSearch(call, 5, ***index, request));
-  const size_t count = queries->length / dimension;
+  const size_t count = queries->length / (**index)->elements();
   const Result<HitArrays> out =
       ReadHitArrays(call.env, call[2], call[3], (**index)->id_type(), count * request.parameters.k);
   if (!out.ok()) return out.status();
@@ -362,10 +355,11 @@ Result<napi_value> SearchBatch(Call& call) {
   StartOptions options{.outputs = {call[2], call[3], call[4]}};
   VITRINE_RETURN_IF_ERROR(ReadToken(call, 10, options));
   return call.addon.Start(
-      std::make_shared<BatchSearch>(**index, std::move(request), VectorCopy(*queries)), options);
+      std::make_shared<BatchSearch>(**index, std::move(request), VectorCopy(*queries, type)),
+      options);
 }
 
-// explain(index: IndexHandle, query: Float32Array, k: number, beam: number | undefined,
+// explain(index: IndexHandle, query: VectorArray, k: number, beam: number | undefined,
 //   exact: boolean, filter: IdSetHandle | IdArray | undefined, timeoutMs: number | undefined):
 //   SearchPlan
 Result<napi_value> Explain(Call& call) {
@@ -375,7 +369,7 @@ Result<napi_value> Explain(Call& call) {
   if (!query.ok()) return query.status();
   SearchRequest request;
   VITRINE_RETURN_IF_ERROR(ReadSearch(call, 2, ***index, request));
-  const VectorCopy copy(*query);
+  const VectorCopy copy(*query, (**index)->type());
   const Result<SearchPlan> plan = (**index)->table()->Explain(copy.data(), request.parameters);
   if (!plan.ok()) return plan.status();
   return MakePlan(call.env, *plan);

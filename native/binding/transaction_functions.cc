@@ -147,6 +147,7 @@ struct Target {
   std::shared_ptr<CollectionHandle> collection;
 
   size_t dimension() const { return collection->collection->dimension(); }
+  VectorType vector_type() const { return collection->collection->type(); }
   PointWrite Write(OperationType type) const {
     PointWrite write;
     write.collection = collection->collection->id();
@@ -204,10 +205,10 @@ Result<napi_value> CreateTransaction(Call& call) {
 }
 
 // putPoints(transaction: TransactionHandle, collection: CollectionHandle,
-//   keys: readonly (string | number | bigint)[], vectors: Float32Array,
+//   keys: readonly (string | number | bigint)[], vectors: VectorArray,
 //   payloads: readonly (string | undefined)[] | undefined, insert: boolean): void
 //
-// `vectors` is [keys.length * dimension]. A transaction of which a call failed must not be
+// `vectors` are as many as there are keys. A transaction of which a call failed must not be
 // committed: it may have a part of the points.
 Result<napi_value> PutPoints(Call& call) {
   const auto target = ReadTarget(call);
@@ -225,13 +226,16 @@ Result<napi_value> PutPoints(Call& call) {
   }
   const Result<bool> insert = ReadBool(call.env, call[5], "insert");
   if (!insert.ok()) return insert.status();
-  const size_t dimension = target->dimension();
-  const Result<TypedArray> all = ReadFloats(call.env, call[3], "vectors");
+  const VectorType type = target->vector_type();
+  const size_t elements = ElementsOf(type, target->dimension());
+  const size_t bytes = VectorBytes(type, target->dimension());
+  const Result<TypedArray> all = ReadVectorArray(call.env, call[3], type, "vectors");
   if (!all.ok()) return all.status();
-  if (all->length == *count * dimension) {
-    target->transaction->transaction->Reserve(*count, all->length * sizeof(float));
+  if (all->length == *count * elements) {
+    target->transaction->transaction->Reserve(*count, *count * bytes);
   }
   PointWrite write = target->Write(OperationType::kPut);
+  write.vector_type = type;
   write.condition = *insert ? Condition::kAbsent : Condition::kNone;
   std::string text;
   std::string payload;
@@ -252,15 +256,14 @@ Result<napi_value> PutPoints(Call& call) {
       }
     }
     // Read anew each time: an array that is not plain may have run code that detached it.
-    const Result<TypedArray> vectors = ReadFloats(call.env, call[3], "vectors");
+    const Result<TypedArray> vectors = ReadVectorArray(call.env, call[3], type, "vectors");
     if (!vectors.ok()) return vectors.status();
-    if (vectors->length != *count * dimension) {
+    if (vectors->length != *count * elements) {
       return Status(ErrorCode::kDimension, std::to_string(vectors->length) + " components for " +
                                                std::to_string(*count) + " vectors of " +
-                                               std::to_string(dimension));
+                                               std::to_string(elements));
     }
-    write.vector = {reinterpret_cast<const float*>(vectors->data) + i * dimension,  // NOLINT
-                    dimension};
+    write.vector = {vectors->data + i * bytes, bytes};
     VITRINE_RETURN_IF_ERROR(target->Add(write));
   }
   return Undefined();

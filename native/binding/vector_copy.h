@@ -3,42 +3,41 @@
 #include <cstddef>
 #include <cstring>
 #include <memory>
-#include <span>
 
 #include "base/pages.h"
 #include "binding/js_value.h"
+#include "index/vector_type.h"
 
 namespace vitrine {
 
-// A copy of a Float32Array that outlives the call: what JavaScript does to its array meanwhile
+// A copy of an array of vectors that outlives the call: what JavaScript does to its array meanwhile
 // (detach it, shrink it, write to it from another thread) no longer matters.
 class VectorCopy {
  public:
   VectorCopy() = default;
+  //   array  as ReadVectorArray reads it
   // May throw std::bad_alloc.
-  explicit VectorCopy(const TypedArray& array) : size_(array.length) {
-    const size_t bytes = size_ * sizeof(float);
+  VectorCopy(const TypedArray& array, VectorType type) : bytes_(array.length * ElementBytes(type)) {
     // Given back to the system when it is freed, which allocators do not do with blocks that come
     // and go.
-    if (bytes >= kOwnPages) pages_ = PageBlock::Allocate(bytes);
-    if (pages_.data() == nullptr) floats_ = std::make_unique_for_overwrite<float[]>(size_);
-    float* const to =
-        floats_ != nullptr ? floats_.get() : reinterpret_cast<float*>(pages_.data());  // NOLINT
-    if (size_ > 0) std::memcpy(to, array.data, bytes);
+    if (bytes_ >= kOwnPages) pages_ = PageBlock::Allocate(bytes_);
+    if (pages_.data() == nullptr) block_ = std::make_unique_for_overwrite<std::byte[]>(bytes_);
+    std::byte* const to = block_ != nullptr ? block_.get() : pages_.data();
+    if (bytes_ > 0) std::memcpy(to, array.data, bytes_);
     data_ = to;
   }
 
-  const float* data() const { return data_; }
-  size_t size() const { return size_; }
-  std::span<const float> span() const { return {data(), size_}; }
+  const std::byte* data() const { return data_; }
+  size_t size_bytes() const { return bytes_; }
+  VectorView view() const { return {data_, bytes_}; }
 
  private:
   static constexpr size_t kOwnPages = size_t{1} << 20;
 
-  std::unique_ptr<float[]> floats_;  // one of these two
+  std::unique_ptr<std::byte[]> block_;  // one of these two
   PageBlock pages_;
-  const float* data_ = nullptr;
-  size_t size_ = 0;
+  const std::byte* data_ = nullptr;
+  size_t bytes_ = 0;
 };
 
 }  // namespace vitrine

@@ -54,9 +54,9 @@ class AddOperation final : public WriteOperation {
 
  private:
   Status Execute() override {
-    if (!numbered_) return table().Add(ids_, vectors_.span(), Control());
-    const size_t count = vectors_.size() / table().dimension();
-    return table().AddNumbered(count, vectors_.span(), ids_, Control());
+    if (!numbered_) return table().Add(ids_, vectors_.view(), Control());
+    const size_t count = vectors_.size_bytes() / table().vector_bytes();
+    return table().AddNumbered(count, vectors_.view(), ids_, Control());
   }
   void ReleaseInputs() override {
     WriteOperation::ReleaseInputs();
@@ -75,7 +75,7 @@ class UpsertOperation final : public WriteOperation {
       : WriteOperation(index), ids_(std::move(ids)), vectors_(std::move(vectors)) {}
 
  private:
-  Status Execute() override { return table().Upsert(ids_, vectors_.span(), Control()); }
+  Status Execute() override { return table().Upsert(ids_, vectors_.view(), Control()); }
   void ReleaseInputs() override {
     WriteOperation::ReleaseInputs();
     ids_ = {};
@@ -111,20 +111,10 @@ class RemoveOperation final : public WriteOperation {
   size_t removed_ = 0;
 };
 
-// A Float32Array of whole vectors: [count * dimension].
-Result<TypedArray> ReadVectors(Call& call, size_t argument, const IndexHandle& index) {
-  Result<TypedArray> array = ReadFloats(call.env, call[argument], "vectors");
-  if (!array.ok()) return array.status();
-  if (array->length % index.dimension() == 0) return array;
-  return Status(ErrorCode::kDimension, std::to_string(array->length) +
-                                           " components are no whole number of vectors of " +
-                                           std::to_string(index.dimension()));
-}
-
 Status CheckCount(size_t ids, const TypedArray& vectors, const IndexHandle& index) {
-  if (vectors.length == ids * index.dimension()) return {};
+  if (vectors.length == ids * index.elements()) return {};
   return {ErrorCode::kDimension, std::to_string(ids) + " ids for " +
-                                     std::to_string(vectors.length / index.dimension()) +
+                                     std::to_string(vectors.length / index.elements()) +
                                      " vectors"};
 }
 
@@ -150,14 +140,15 @@ Status ReadProgress(Call& call, size_t argument, StartOptions& options) {
   return {};
 }
 
-// addPoints(index: IndexHandle, ids: IdArray | null, vectors: Float32Array, out: IdArray,
+// addPoints(index: IndexHandle, ids: IdArray | null, vectors: VectorArray, out: IdArray,
 //   token: CancelToken | undefined, onProgress: Progress | undefined): Promise<void>
 Result<napi_value> AddPoints(Call& call) {
   const auto index = ReadOpenIndex(call, 0);
   if (!index.ok()) return index.status();
-  const Result<TypedArray> vectors = ReadVectors(call, 2, ***index);
+  const Result<TypedArray> vectors =
+      ReadVectorArrays(call.env, call[2], (**index)->type(), (**index)->dimension(), "vectors");
   if (!vectors.ok()) return vectors.status();
-  const size_t count = vectors->length / (**index)->dimension();
+  const size_t count = vectors->length / (**index)->elements();
 
   napi_valuetype ids_type;
   VITRINE_RETURN_IF_JS_ERROR(napi_typeof(call.env, call[1], &ids_type));
@@ -177,26 +168,28 @@ Result<napi_value> AddPoints(Call& call) {
   StartOptions options{.outputs = {call[3]}};
   VITRINE_RETURN_IF_ERROR(ReadToken(call, 4, options));
   VITRINE_RETURN_IF_ERROR(ReadProgress(call, 5, options));
-  return call.addon.Start(
-      std::make_shared<AddOperation>(**index, numbered, std::move(ids), VectorCopy(*vectors)),
-      options);
+  return call.addon.Start(std::make_shared<AddOperation>(**index, numbered, std::move(ids),
+                                                         VectorCopy(*vectors, (**index)->type())),
+                          options);
 }
 
-// upsertPoints(index: IndexHandle, ids: IdArray, vectors: Float32Array,
+// upsertPoints(index: IndexHandle, ids: IdArray, vectors: VectorArray,
 //   token: CancelToken | undefined, onProgress: Progress | undefined): Promise<void>
 Result<napi_value> UpsertPoints(Call& call) {
   const auto index = ReadOpenIndex(call, 0);
   if (!index.ok()) return index.status();
   Result<std::vector<PointId>> ids = CopyIds(call.env, call[1], (**index)->id_type());
   if (!ids.ok()) return ids.status();
-  const Result<TypedArray> vectors = ReadVectors(call, 2, ***index);
+  const Result<TypedArray> vectors =
+      ReadVectorArrays(call.env, call[2], (**index)->type(), (**index)->dimension(), "vectors");
   if (!vectors.ok()) return vectors.status();
   VITRINE_RETURN_IF_ERROR(CheckCount(ids->size(), *vectors, ***index));
   StartOptions options;
   VITRINE_RETURN_IF_ERROR(ReadToken(call, 3, options));
   VITRINE_RETURN_IF_ERROR(ReadProgress(call, 4, options));
-  return call.addon.Start(
-      std::make_shared<UpsertOperation>(**index, std::move(*ids), VectorCopy(*vectors)), options);
+  return call.addon.Start(std::make_shared<UpsertOperation>(
+                              **index, std::move(*ids), VectorCopy(*vectors, (**index)->type())),
+                          options);
 }
 
 // removePoints(index: IndexHandle, ids: IdArray, token: CancelToken | undefined,

@@ -101,8 +101,8 @@ void CalibrationRun::ScanBlock() {
     }
     if (count == 0) continue;
     for (Query& query : sample_) {
-      const F32Scorer scorer = table_.vectors_.ScorerFor(query.slot);
-      const float* refs[kScanRows + 3];
+      const VectorScorer scorer = table_.vectors_.ScorerFor(query.slot);
+      RowRef refs[kScanRows + 3];
       float distances[kScanRows + 3];
       for (size_t i = 0; i < count; ++i) refs[i] = scorer.Ref(slots[i]);
       scorer.Score(refs, slots, count, distances);

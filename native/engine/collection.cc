@@ -98,7 +98,7 @@ std::vector<std::optional<StoredPoint>> Collection::GetMany(std::span<const Poin
     if (entry == kNoEntry) continue;
     points[i] = Copy(entry, select);
     if (!select.vector) continue;
-    points[i]->vector.resize(dimension());
+    points[i]->vector.resize(table_->vector_bytes());
     const PointId id = entry;
     // It is there: nothing is published while the lock is held.
     (void)table_->Get({&id, 1}, points[i]->vector).ok();
@@ -211,7 +211,7 @@ Result<std::vector<CollectionHit>> Collection::Search(const CollectionQuery& que
   for (size_t i = 0; i < *found; ++i) {
     result.push_back({hits[i].distance, Copy(static_cast<EntryId>(hits[i].id), query.select)});
     if (!query.select.vector) continue;
-    result.back().point.vector.resize(dimension());
+    result.back().point.vector.resize(table_->vector_bytes());
     (void)table_->Get({&hits[i].id, 1}, result.back().point.vector).ok();
   }
   return result;

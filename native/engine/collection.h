@@ -33,14 +33,14 @@ struct Select {
 // A point as a reader gets it.
 struct StoredPoint {
   std::vector<std::byte> record;  // without payload when none was asked for
-  std::vector<float> vector;      // empty when none was asked for
+  std::vector<std::byte> vector;  // of the collection's type; empty when none was asked for
 
   PointRecord view() const { return PointRecord(record.data()); }
 };
 
 struct CollectionQuery {
-  const float* vector = nullptr;  // [dimension], finite
-  SearchParameters parameters;    // without a filter
+  const void* vector = nullptr;  // of the collection's type
+  SearchParameters parameters;   // without a filter
   Select select;
   const Filter* filter = nullptr;  // admits the points that count; null: all
 };
@@ -90,6 +90,7 @@ class Collection final : private KeyMap::Keys {
   CollectionConfig config() const;
   Fields fields() const { return columns_.fields(); }
   size_t dimension() const { return table_->dimension(); }
+  VectorType type() const { return table_->type(); }
   size_t size() const { return table_->size(); }
   // Whether searches walk a graph; false while a lost one is built anew.
   bool linked() const { return table_->linked(); }
@@ -138,7 +139,8 @@ class Collection final : private KeyMap::Keys {
     bool Admits(size_t point) const {
       return !admitted_ || admitted_->Test(static_cast<EntryId>(table_->id(point)));
     }
-    const float* Vector(size_t point) const { return table_->Vector(point); }
+    // Its bytes.
+    const std::byte* Vector(size_t point) const { return table_->Vector(point); }
     // Of the newest write that is in it; 0 for none.
     uint64_t last_lsn() const { return last_lsn_; }
     TableImage& table() { return *table_; }

@@ -21,7 +21,9 @@ constexpr size_t kConfigBytes = 64;
 // What one read brings in, about.
 constexpr size_t kPartReadBytes = size_t{4} << 20;
 
-size_t VectorBytes(size_t dimension) { return RoundUp(dimension * sizeof(float), 64); }
+size_t RowBytes(const CollectionConfig& config) {
+  return RoundUp(VectorBytes(config.type, config.dimension), 64);
+}
 
 // What points look like in files does not depend on fields: when one is added the files still hold.
 CollectionConfig WithoutFields(CollectionConfig config) {
@@ -60,12 +62,12 @@ Status WritePoints(ContainerWriter& writer, const Collection& collection,
   }
   VITRINE_RETURN_IF_ERROR(writer.EndSection());
 
-  const size_t dimension = collection.dimension();
-  const size_t row_bytes = VectorBytes(dimension);
-  const std::vector<std::byte> padding(row_bytes - dimension * sizeof(float));
+  const size_t row_bytes = RowBytes(collection.config());
+  const size_t vector_bytes = collection.table().vector_bytes();
+  const std::vector<std::byte> padding(row_bytes - vector_bytes);
   writer.BeginSection(SectionType::kVectors, static_cast<uint32_t>(row_bytes));
   for (size_t i = 0; i < image.size(); ++i) {
-    VITRINE_RETURN_IF_ERROR(writer.Append(std::as_bytes(std::span(image.Vector(i), dimension))));
+    VITRINE_RETURN_IF_ERROR(writer.Append(std::span(image.Vector(i), vector_bytes)));
     VITRINE_RETURN_IF_ERROR(writer.Append(padding));
   }
   return writer.EndSection();
@@ -258,8 +260,8 @@ Status CollectionLoader::ReadRecords() {
 }
 
 Status CollectionLoader::ReadVectors() {
-  const size_t dimension = source_.config.dimension;
-  const size_t row_bytes = VectorBytes(dimension);
+  const auto [type, dimension] = std::pair(source_.config.type, source_.config.dimension);
+  const size_t row_bytes = RowBytes(source_.config);
   const auto section = Require(reader_, SectionType::kVectors, row_bytes, count_);
   if (!section.ok()) return section.status();
   std::vector<std::byte> buffer;
@@ -270,13 +272,11 @@ Status CollectionLoader::ReadVectors() {
     if (!bytes.ok()) return bytes.status();
     for (uint64_t i = 0; i < count; ++i) {
       const auto row = bytes->subspan(i * row_bytes, row_bytes);
-      // Buffers begin where operator new puts them, rows at multiples of 64 from there.
-      const float* const vector = reinterpret_cast<const float*>(row.data());  // NOLINT
-      if (!std::all_of(vector, vector + dimension, [](float x) { return std::isfinite(x); }) ||
-          !AreZero(row.subspan(dimension * sizeof(float)))) {
+      if (FindNonFinite(type, row.data(), dimension) != dimension ||
+          !AreZero(row.subspan(VectorBytes(type, dimension)))) {
         return Corrupt(reader_, SectionType::kVectors, "a vector is not finite, or not padded");
       }
-      table_->PutVector(static_cast<uint32_t>(first + i), vector);
+      table_->PutVector(static_cast<uint32_t>(first + i), row.data());
     }
   }
   return {};
@@ -344,7 +344,8 @@ Status CollectionLoader::ReadCodes(const ContainerReader& graph, uint32_t kind) 
   const Quantization asked = source_.config.quantization;
   if (made == Quantization::kNone) return {};
   if (kind > static_cast<uint32_t>(Quantization::kRq4) ||
-      (asked != Quantization::kAuto && asked != made)) {
+      (asked != Quantization::kAuto && asked != made) ||
+      !QuantizationFits(source_.config.type, made)) {
     return Corrupt(graph, SectionType::kConfig, "the codes are not those that were asked for");
   }
   const auto section =

@@ -42,7 +42,7 @@ std::vector<std::byte> EncodeCollectionConfig(const CollectionConfig& config) {
   ByteWriter out(bytes);
   out.Put(static_cast<uint32_t>(config.dimension));
   out.Put(static_cast<uint32_t>(config.metric));
-  out.Put(uint32_t{0});  // scalar type: f32
+  out.Put(static_cast<uint32_t>(config.type));
   out.Put(static_cast<uint32_t>(config.quantization));
   out.Put(static_cast<uint32_t>(config.m));
   out.Put(static_cast<uint32_t>(config.ef_construction));
@@ -72,14 +72,17 @@ Result<CollectionConfig> DecodeCollectionConfig(std::span<const std::byte> bytes
   if (in.failed() || in.left() != 0) {
     return Status(ErrorCode::kCorrupt, where + ": the configuration has the wrong length");
   }
-  if (metric >= std::size(kMetricNames) || scalar_type != 0 ||
+  if (metric >= std::size(kMetricNames) || scalar_type >= std::size(kVectorTypeNames) ||
       quantization >= std::size(kQuantizationNames) || reserved != 0 || !knows_types) {
     return Status(ErrorCode::kFormat,
                   where + ": the configuration asks for what this version does not know");
   }
   config.metric = static_cast<Metric>(metric);
+  config.type = static_cast<VectorType>(scalar_type);
   config.quantization = static_cast<Quantization>(quantization);
-  if (config.dimension < 1 || config.dimension > kMaxDimension || config.m < 2 || config.m > 128 ||
+  if (!MetricFits(config.type, config.metric) || !DimensionFits(config.type, config.dimension) ||
+      !QuantizationFits(config.type, config.quantization) || config.dimension < 1 ||
+      config.dimension > kMaxDimension || config.m < 2 || config.m > 128 ||
       config.ef_construction < 1 || config.ef_construction > kMaxEf ||
       !AreArranged(config.fields)) {
     return Status(ErrorCode::kCorrupt, where + ": the configuration is out of range");

@@ -15,6 +15,7 @@ namespace vitrine {
 // What a collection is made of; does not change as long as it lives, but for fields that are added.
 struct CollectionConfig {
   size_t dimension = 0;  // 1 ... kMaxDimension
+  VectorType type = VectorType::kF32;
   Metric metric = Metric::kL2;
   size_t m = 16;
   size_t ef_construction = 200;
@@ -25,6 +26,7 @@ struct CollectionConfig {
 
   TableOptions table_options(size_t threads) const {
     return {.dimension = dimension,
+            .type = type,
             .metric = metric,
             .id_type = IdType::kU32,
             .graph = {.m = m, .ef_construction = ef_construction},

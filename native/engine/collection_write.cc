@@ -1,7 +1,6 @@
 #include "engine/collection_write.h"
 
 #include <algorithm>
-#include <cmath>
 #include <utility>
 
 #include "base/seeded_defect.h"
@@ -9,10 +8,6 @@
 
 namespace vitrine {
 namespace {
-
-bool IsFinite(std::span<const float> vector) {
-  return std::all_of(vector.begin(), vector.end(), [](float x) { return std::isfinite(x); });
-}
 
 template <typename T>
 void ReserveMore(std::vector<T>& list, size_t count) {
@@ -55,12 +50,19 @@ Status CollectionWrite::Check(const PointWrite& operation, const Change* change,
   }
   if (operation.type != OperationType::kPut) return {};
   const size_t dimension = collection_.dimension();
-  if (operation.vector.size() != dimension) {
-    return {ErrorCode::kDimension, "the vector of " + NameOf(operation.key) + " has " +
-                                       std::to_string(operation.vector.size()) +
-                                       " components instead of " + std::to_string(dimension) + in};
+  const VectorType type = collection_.type();
+  if (operation.vector_type != type) {
+    return {ErrorCode::kVector, "the vector of " + NameOf(operation.key) + " is of " +
+                                    std::string(NameOf(operation.vector_type)) + " instead of " +
+                                    std::string(NameOf(type)) + in};
   }
-  if (!IsFinite(operation.vector)) {
+  if (operation.vector.size_bytes() != VectorBytes(type, dimension)) {
+    const size_t components = ComponentsIn(type, operation.vector.size_bytes());
+    return {ErrorCode::kDimension, "the vector of " + NameOf(operation.key) + " has " +
+                                       std::to_string(components) + " components instead of " +
+                                       std::to_string(dimension) + in};
+  }
+  if (FindNonFinite(type, operation.vector.data(), dimension) != dimension) {
     return {ErrorCode::kVector,
             "the vector of " + NameOf(operation.key) + " has a component that is not finite" + in};
   }
@@ -70,8 +72,8 @@ Status CollectionWrite::Check(const PointWrite& operation, const Change* change,
 size_t CollectionWrite::PointBytes(size_t payload) const {
   const Table& table = collection_.table();
   // Vector, links, stamps, maps and the record.
-  return collection_.dimension() * sizeof(float) + 2 * table.options().graph.m * sizeof(uint32_t) +
-         payload + 96 + (table.quantization_used() == Quantization::kNone ? 0 : CodeBytes());
+  return table.vector_bytes() + 2 * table.options().graph.m * sizeof(uint32_t) + payload + 96 +
+         (table.quantization_used() == Quantization::kNone ? 0 : CodeBytes());
 }
 
 // A byte a component, and factors.
@@ -117,7 +119,7 @@ Result<size_t> CollectionWrite::Add(const PointWrite& operation, size_t transact
     if (change != nullptr) {
       next.vector = change->vector;
     } else {
-      copied_vectors_.emplace_back(collection_.dimension());
+      copied_vectors_.emplace_back(collection_.table().vector_bytes());
       const PointId id = entry;
       VITRINE_RETURN_IF_ERROR(collection_.table().Get({&id, 1}, copied_vectors_.back()));
       next.vector = copied_vectors_.back().data();

@@ -57,7 +57,7 @@ class CollectionWrite {
     EntryId before = kNoEntry;
     bool present = false;
     size_t transaction = 0;
-    const float* vector = nullptr;
+    const std::byte* vector = nullptr;
     PointRecord::Payload payload;
     PointKey key;
   };
@@ -75,7 +75,7 @@ class CollectionWrite {
   Collection& collection_;
   Changes changes_;
   std::vector<std::pair<std::string, std::optional<Change>>> undo_;
-  std::list<std::vector<float>> copied_vectors_;
+  std::list<std::vector<std::byte>> copied_vectors_;
   std::vector<Added> added_;
   std::vector<EntryId> removed_;
   std::optional<TableTransaction> table_write_;

@@ -12,20 +12,20 @@ namespace vitrine {
 class QueryScorers {
  public:
   // `codes` may be null; `query` and `scratch` outlive the object.
-  QueryScorers(const VectorStore& vectors, const CodeStore* codes, const float* query,
+  QueryScorers(const VectorStore& vectors, const CodeStore* codes, const void* query,
                Scratch& scratch)
       : exact_(vectors.ScorerFor(query)) {
     if (codes == nullptr) return;
-    codes->Prepare(query, scratch.code_query);
+    codes->Prepare(vectors.AsFloats(query, scratch.float_query), scratch.code_query);
     codes_.emplace(codes->ScorerFor(scratch.code_query));
   }
 
-  const F32Scorer& exact() const { return exact_; }
+  const VectorScorer& exact() const { return exact_; }
   // Null where rows are walked.
   const CodeScorer* codes() const { return codes_ ? &*codes_ : nullptr; }
 
  private:
-  F32Scorer exact_;
+  VectorScorer exact_;
   std::optional<CodeScorer> codes_;
 };
 

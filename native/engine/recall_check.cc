@@ -12,19 +12,20 @@ constexpr size_t kCheckRows = 64;
 
 }  // namespace
 
-RecallCheck::RecallCheck(const Table& table, const float* query, size_t k,
-                         std::span<const Hit> hits, uint64_t snapshot)
+RecallCheck::RecallCheck(const Table& table, const void* query, size_t k, std::span<const Hit> hits,
+                         uint64_t snapshot)
     : table_(table),
       lease_(table.readers_.Acquire()),
       valid_(lease_.snapshot() == snapshot),
       k_(k),
-      query_(query, query + table.dimension()) {
+      query_(static_cast<const std::byte*>(query),
+             static_cast<const std::byte*>(query) + table.vector_bytes()) {
   found_.reserve(hits.size());
   for (const Hit& hit : hits) found_.push_back(hit.distance);
 }
 
 bool RecallCheck::Step() {
-  const F32Scorer scorer = table_.vectors_.ScorerFor(query_.data());
+  const VectorScorer scorer = table_.vectors_.ScorerFor(query_.data());
   const SnapshotVisible visible = table_.VisibleAt(lease_.snapshot());
   const size_t limit = table_.SlotLimit();
   size_t left = std::max(kCheckWork / table_.dimension(), kCheckRows);
@@ -39,7 +40,7 @@ bool RecallCheck::Step() {
   };
   for (; left > 0 && next_word_ * 64 < limit; ++next_word_, left -= std::min(left, kCheckRows)) {
     Slot slots[kCheckRows];
-    const float* refs[kCheckRows + 3];
+    RowRef refs[kCheckRows + 3];
     float distances[kCheckRows + 3];
     size_t count = 0;
     for (uint64_t rows = table_.occupied_.Word(next_word_); rows != 0; rows &= rows - 1) {

@@ -14,7 +14,7 @@ namespace vitrine {
 class RecallCheck {
  public:
   // `hits` are what a search for `k` found when the table was at `snapshot`.
-  RecallCheck(const Table& table, const float* query, size_t k, std::span<const Hit> hits,
+  RecallCheck(const Table& table, const void* query, size_t k, std::span<const Hit> hits,
               uint64_t snapshot);
   // Whether the table is still as it was for the search: else nothing can be said.
   bool valid() const { return valid_; }
@@ -30,7 +30,7 @@ class RecallCheck {
   const ReaderPool::Lease lease_;
   const bool valid_;
   const size_t k_;
-  std::vector<float> query_;
+  std::vector<std::byte> query_;
   std::vector<float> found_;    // ascending
   std::vector<float> nearest_;  // a heap of up to k distances
   size_t next_word_ = 0;

@@ -86,7 +86,7 @@ void RecallGuide::Spend(Clock::duration time) {
   credit_ -= time;
 }
 
-void RecallGuide::Observe(const float* query, size_t k, size_t ef, std::span<const Hit> hits,
+void RecallGuide::Observe(const void* query, size_t k, size_t ef, std::span<const Hit> hits,
                           uint64_t snapshot) {
   if (asked_.fetch_add(1, std::memory_order_relaxed) % kOfferedEvery != 0) return;
   if (steps_.busy() || !TakeCredit()) return;

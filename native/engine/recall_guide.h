@@ -33,7 +33,7 @@ class RecallGuide {
   StopReason CalibrateNow(const SearchControl& control);
   // Lets the guide check a search: what was found for `query` at beam width `ef` by a walk over all
   // points of the version `snapshot`. Costs nothing most of the time.
-  void Observe(const float* query, size_t k, size_t ef, std::span<const Hit> hits,
+  void Observe(const void* query, size_t k, size_t ef, std::span<const Hit> hits,
                uint64_t snapshot);
 
   // For files.

@@ -25,7 +25,7 @@ enum class PlanReason : uint8_t {
   kDefault,      // nothing speaks against a walk
   kExactAsked,   // `exact: true`
   kEmpty,        // there are no rows, or the filter allows none
-  kZeroQuery,    // a zero vector under cosine is equally far from everything
+  kZeroQuery,    // a zero vector, under cosine or jaccard, is in no graph
   kFewAllowed,   // a scan of so few rows is cheaper than a walk
   kFarFilter,    // almost none of the rows near the query are allowed: walks get lost
   kSomeAllowed,  // some of the rows near the query are allowed: follow them by two hops

@@ -1,7 +1,6 @@
 #include "engine/table.h"
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
 #include <cstring>
 
@@ -9,6 +8,28 @@ namespace vitrine {
 namespace {
 
 std::string Number(uint64_t value) { return std::to_string(value); }
+
+// Whether type, dimension, metric and codes go together.
+Status CheckVectorOptions(const TableOptions& options) {
+  const std::string type(NameOf(options.type));
+  if (!DimensionFits(options.type, options.dimension)) {
+    return {ErrorCode::kOption,
+            "the dimension of bits must be a multiple of 8, not " + Number(options.dimension)};
+  }
+  if (!MetricFits(options.type, options.metric)) {
+    return {ErrorCode::kOption,
+            "the metric of " + type + " must be " +
+                (options.type == VectorType::kBits ? "'hamming' or 'jaccard'"
+                                                   : "'l2', 'cosine' or 'ip'") +
+                ", not '" + std::string(kMetricNames[static_cast<size_t>(options.metric)]) + "'"};
+  }
+  if (!QuantizationFits(options.type, options.quantization)) {
+    return {ErrorCode::kOption, "vectors of " + type + " are walked on as they are: quantization " +
+                                    "must be 'none' or 'auto'" +
+                                    (options.type == VectorType::kBits ? "" : ", or 'rq4'")};
+  }
+  return {};
+}
 
 }  // namespace
 
@@ -18,6 +39,7 @@ Result<std::unique_ptr<Table>> Table::Create(const TableOptions& options,
     return Status(ErrorCode::kOption, "dimension must be 1 to " + Number(kMaxDimension) + ", not " +
                                           Number(options.dimension));
   }
+  VITRINE_RETURN_IF_ERROR(CheckVectorOptions(options));
   if (options.graph.m < 2 || options.graph.m > 128) {
     return Status(ErrorCode::kOption, "m must be 2 to 128, not " + Number(options.graph.m));
   }
@@ -35,7 +57,7 @@ Table::Table(const TableOptions& options, const KernelTable& kernels, ThreadPool
       pool_(pool),
       walks_(WalksFor(kernels.set)),
       kernels_(kernels),
-      vectors_(options.dimension, options.metric, kernels),
+      vectors_(options.dimension, options.metric, kernels, options.type),
       graph_(vectors_, options.graph),
       owner_ids_(options.id_type == IdType::kU64 ? sizeof(uint64_t) : sizeof(uint32_t)),
       ids_(*this),
@@ -66,22 +88,16 @@ void Table::SetOwnerId(Slot slot, PointId id) {
   }
 }
 
-Status Table::CheckFinite(std::span<const float> vectors) const {
-  const size_t dimension = vectors_.dimension();
-  for (size_t i = 0; i < vectors.size(); i += dimension) {
-    // An exponent of all ones carries into the sign. Bits, because sums of floats keep their order
-    // and would be computed one by one.
-    uint32_t carries = 0;
-    for (size_t j = i; j < i + dimension; ++j) {
-      carries |= (std::bit_cast<uint32_t>(vectors[j]) & 0x7f800000u) + 0x00800000u;
-    }
-    if (carries < 0x80000000u) continue;
-    for (size_t j = i; j < i + dimension; ++j) {
-      if (std::isfinite(vectors[j])) continue;
-      return {ErrorCode::kVector,
-              "component " + Number(j - i) + " of vector " + Number(i / dimension) + " is " +
-                  (std::isnan(vectors[j]) ? "NaN" : "infinite") + "; components must be finite"};
-    }
+Status Table::CheckVectors(VectorView vectors) const {
+  const size_t bytes = vector_bytes();
+  for (size_t i = 0; i * bytes < vectors.size_bytes(); ++i) {
+    const std::byte* const vector = vectors.data() + i * bytes;
+    const size_t component = FindNonFinite(type(), vector, dimension());
+    if (component == dimension()) continue;
+    return {ErrorCode::kVector, "component " + Number(component) + " of vector " + Number(i) +
+                                    " is " +
+                                    (IsNaN(type(), vector, component) ? "NaN" : "infinite") +
+                                    "; components must be finite"};
   }
   return {};
 }
@@ -106,8 +122,8 @@ bool Table::Has(PointId id) const {
   return ids_.Find(id).present();
 }
 
-Status Table::Get(std::span<const PointId> ids, std::span<float> out) const {
-  const size_t dimension = vectors_.dimension();
+Status Table::Get(std::span<const PointId> ids, std::span<std::byte> out) const {
+  const size_t bytes = vector_bytes();
   // Rows cannot be reused while the lock is held: their points would have to leave the map first.
   const std::shared_lock lock(id_mutex_);
   for (size_t i = 0; i < ids.size(); ++i) {
@@ -115,7 +131,7 @@ Status Table::Get(std::span<const PointId> ids, std::span<float> out) const {
     if (!ref.present()) {
       return {ErrorCode::kNotFound, "there is no point with id " + Number(ids[i])};
     }
-    std::memcpy(out.data() + i * dimension, vectors_.Row(ref.slot()), dimension * sizeof(float));
+    std::memcpy(out.data() + i * bytes, vectors_.Row(ref.slot()), bytes);
   }
   return {};
 }

@@ -27,12 +27,12 @@
 #include "index/graph.h"
 #include "index/sketch_store.h"
 #include "index/vector_store.h"
+#include "index/vector_type.h"
 
 namespace vitrine {
 
 class QueryScorers;
 
-inline constexpr size_t kMaxDimension = 65'536;
 inline constexpr size_t kMaxK = 10'000;
 inline constexpr size_t kMaxEf = 16'384;
 
@@ -40,6 +40,7 @@ enum class IdType : uint8_t { kU32 = 0, kU64 = 1 };
 
 struct TableOptions {
   size_t dimension = 0;  // 1 ... kMaxDimension
+  VectorType type = VectorType::kF32;
   Metric metric = Metric::kL2;
   IdType id_type = IdType::kU32;
   GraphOptions graph;
@@ -93,21 +94,19 @@ class Table final : private IdMap::OwnerIds {
   Table(const Table&) = delete;
   Table& operator=(const Table&) = delete;
 
-  // Writes. `vectors` is [ids.size() * dimension] f32, row-major.
+  // Writes. `vectors` are of the table's type: as many as there are ids.
   //
   // Each fails as a whole, with nothing changed, on kVector (a component that is not finite), kId,
   // kExists or kTooLarge. On kCancelled and kOutOfMemory the chunks that were finished stay.
 
   // New points; kExists names an id that is there or comes twice.
-  Status Add(std::span<const PointId> ids, std::span<const float> vectors,
-             const WriteControl& control = {});
+  Status Add(std::span<const PointId> ids, VectorView vectors, const WriteControl& control = {});
   // New points whose ids follow the highest id so far; `ids` receives them.
-  Status AddNumbered(size_t count, std::span<const float> vectors, std::vector<PointId>& ids,
+  Status AddNumbered(size_t count, VectorView vectors, std::vector<PointId>& ids,
                      const WriteControl& control = {});
   // New points, or new vectors for points that are there; of an id that comes twice the last
   // counts.
-  Status Upsert(std::span<const PointId> ids, std::span<const float> vectors,
-                const WriteControl& control = {});
+  Status Upsert(std::span<const PointId> ids, VectorView vectors, const WriteControl& control = {});
   // Removes those that are there; returns how many.
   Result<size_t> Remove(std::span<const PointId> ids, const WriteControl& control = {});
   // Makes room for `count` points in all.
@@ -117,28 +116,27 @@ class Table final : private IdMap::OwnerIds {
   Status Sweep();
 
   // The points nearest to a query.
-  //   query    [dimension] f32, finite
+  //   query    a vector of the table's type
   //   hits     [k] or more, written nearest first
   //   returns  how many were written: k, or fewer when fewer match
   // Fails with kVector, kOption, kCancelled or kTimeout. `counters` and `plan` may be null.
-  Result<size_t> Search(const float* query, const SearchParameters& parameters, std::span<Hit> hits,
+  Result<size_t> Search(const void* query, const SearchParameters& parameters, std::span<Hit> hits,
                         SearchCounters* counters = nullptr, SearchPlan* plan = nullptr) const;
   // The same on a snapshot that is held already, so that a filter can be made of what it shows.
   ReaderPool::Lease Read() const { return readers_.Acquire(); }
-  Result<size_t> Search(const ReaderPool::Lease& lease, const float* query,
+  Result<size_t> Search(const ReaderPool::Lease& lease, const void* query,
                         const SearchParameters& parameters, std::span<Hit> hits,
                         SearchCounters* counters = nullptr, SearchPlan* plan = nullptr) const;
   // `count` searches on the threads of the pool.
   //   hits    [count * k]; query i writes from i * k on
   //   counts  [count]
-  Status SearchBatch(std::span<const float> queries, size_t count,
-                     const SearchParameters& parameters, std::span<Hit> hits,
-                     std::span<uint32_t> counts) const;
+  Status SearchBatch(VectorView queries, size_t count, const SearchParameters& parameters,
+                     std::span<Hit> hits, std::span<uint32_t> counts) const;
   // What `Search` would do.
-  Result<SearchPlan> Explain(const float* query, const SearchParameters& parameters) const {
+  Result<SearchPlan> Explain(const void* query, const SearchParameters& parameters) const {
     return Explain(Read(), query, parameters);
   }
-  Result<SearchPlan> Explain(const ReaderPool::Lease& lease, const float* query,
+  Result<SearchPlan> Explain(const ReaderPool::Lease& lease, const void* query,
                              const SearchParameters& parameters) const;
 
   // What walks score now: `kNone` until there are vectors enough to make codes of.
@@ -174,14 +172,20 @@ class Table final : private IdMap::OwnerIds {
   uint64_t version() const { return readers_.published(); }
 
   bool Has(PointId id) const;
-  // Copies the vectors of `ids` to `out` [ids.size() * dimension]; kNotFound names the first id
+  // Copies the vectors of `ids` to `out` [ids.size() * vector_bytes]; kNotFound names the first id
   // that is not there.
-  Status Get(std::span<const PointId> ids, std::span<float> out) const;
+  Status Get(std::span<const PointId> ids, std::span<std::byte> out) const;
+  template <typename T>
+  Status Get(std::span<const PointId> ids, std::vector<T>& out) const {
+    return Get(ids, std::as_writable_bytes(std::span(out)));
+  }
   // All ids, ascending.
   std::vector<PointId> Ids() const;
 
   size_t size() const { return size_.load(std::memory_order_acquire); }
   size_t dimension() const { return vectors_.dimension(); }
+  VectorType type() const { return vectors_.type(); }
+  size_t vector_bytes() const { return vectors_.vector_bytes(); }
   Metric metric() const { return vectors_.metric(); }
   IdType id_type() const { return options_.id_type; }
   const TableOptions& options() const { return options_; }
@@ -202,7 +206,7 @@ class Table final : private IdMap::OwnerIds {
 
   struct ChunkPoint {
     PointId id;
-    const float* vector;
+    const void* vector;
     Slot slot;     // the row that was allocated, until it turned out that one is shared
     PointRef ref;  // where the point is in the end
   };
@@ -212,13 +216,14 @@ class Table final : private IdMap::OwnerIds {
   PointId OwnerId(Slot slot) const override;
   void SetOwnerId(Slot slot, PointId id);
 
-  Status CheckFinite(std::span<const float> vectors) const;
+  // Whether `bytes` are whole vectors, and those finite.
+  Status CheckVectors(VectorView vectors) const;
   Status CheckIds(std::span<const PointId> ids) const;
-  Status CheckSearch(const float* query, const SearchParameters& parameters) const;
+  Status CheckSearch(const void* query, const SearchParameters& parameters) const;
 
   // The parts of a write; `write_mutex_` is held.
-  Status WriteAll(std::span<const PointId> ids, std::span<const float> vectors,
-                  std::span<const size_t> order, const WriteControl& control);
+  Status WriteAll(std::span<const PointId> ids, VectorView vectors, std::span<const size_t> order,
+                  const WriteControl& control);
   Status WriteChunk(std::span<ChunkPoint> points);
   void RelinkOldest(size_t linked);
   // May throw std::bad_alloc, as may the next.
@@ -273,7 +278,7 @@ class Table final : private IdMap::OwnerIds {
                            Visitor visit) const;
   float SketchThreshold(const SketchStore& sketches, const SketchQuery& query,
                         const PointFilter& filter, uint64_t snapshot, size_t kept) const;
-  Result<size_t> SearchSketches(const QueryScorers& scorers, const float* query,
+  Result<size_t> SearchSketches(const QueryScorers& scorers, const void* query,
                                 const SearchParameters& parameters, const ReaderPool::Lease& lease,
                                 std::span<Hit> hits, SearchCounters* counters) const;
   // The hits among scratch.ranked, which are ascending by what scorers tell first.
@@ -288,18 +293,17 @@ class Table final : private IdMap::OwnerIds {
   }
   // The same search by the beam width that reaches its recall.
   SearchParameters ByBeamWidth(const SearchParameters& parameters, RecallChoice& choice) const;
-  Result<size_t> SearchByRecall(const ReaderPool::Lease& lease, const float* query,
+  Result<size_t> SearchByRecall(const ReaderPool::Lease& lease, const void* query,
                                 const SearchParameters& parameters, std::span<Hit> hits,
                                 SearchCounters* counters, SearchPlan* plan) const;
-  Result<SearchPlan> ExplainByRecall(const ReaderPool::Lease& lease, const float* query,
+  Result<SearchPlan> ExplainByRecall(const ReaderPool::Lease& lease, const void* query,
                                      const SearchParameters& parameters) const;
-  Status SearchBatchByRecall(std::span<const float> queries, size_t count,
-                             const SearchParameters& parameters, std::span<Hit> hits,
-                             std::span<uint32_t> counts) const;
+  Status SearchBatchByRecall(VectorView queries, size_t count, const SearchParameters& parameters,
+                             std::span<Hit> hits, std::span<uint32_t> counts) const;
   SearchPlan ChoosePlan(const QueryScorers& scorers, const SearchParameters& parameters,
                         Scratch& scratch, SearchCounters* counters) const;
   class BatchWalks;
-  Result<size_t> SearchScan(const F32Scorer& scorer, const SearchParameters& parameters,
+  Result<size_t> SearchScan(const VectorScorer& scorer, const SearchParameters& parameters,
                             uint64_t snapshot, std::span<Hit> hits, SearchCounters* counters) const;
   size_t TakeHits(const QueryScorers& scorers, const SearchParameters& parameters,
                   uint64_t snapshot, Scratch& scratch, std::span<Hit> hits) const;
@@ -337,7 +341,7 @@ class Table final : private IdMap::OwnerIds {
   SlotBitmap occupied_;   // rows in use, from allocation until they are free again
   SlotBitmap unsettled_;  // rows that some reader may not see: look at the stamps
   SlotBitmap shared_;     // rows with guests in shared_rows_
-  SlotBitmap zero_;       // zero vectors under cosine: not in the graph
+  SlotBitmap zero_;       // zero vectors under cosine and jaccard: not in the graph
   SharedRows shared_rows_;
   std::atomic<size_t> unsettled_count_{0};
   std::atomic<size_t> zero_count_{0};
@@ -368,6 +372,7 @@ class Table final : private IdMap::OwnerIds {
   std::vector<Deferred> deferred_;
   size_t inserted_since_reconnect_ = 0;
   std::unique_ptr<CodeStore> code_store_;
+  std::vector<float> code_input_;  // a vector as f32, on its way into a code or a sketch
   std::unique_ptr<SketchStore> sketch_store_;  // complete once sketches_ points to it
   size_t sketch_next_ = 0;                     // until then: the next row to be sketched
   bool codes_decided_ = false;                 // whether there will be codes, and which

@@ -21,7 +21,7 @@ constexpr size_t kBatchBlock = 32;
 // The unfiltered walks of one block of a batch.
 class Table::BatchWalks final : public WalkSource {
  public:
-  BatchWalks(const Table& table, std::span<const float> queries, const SearchParameters& parameters,
+  BatchWalks(const Table& table, VectorView queries, const SearchParameters& parameters,
              std::span<Hit> hits, std::span<uint32_t> counts)
       : table_(table),
         queries_(queries),
@@ -48,7 +48,7 @@ class Table::BatchWalks final : public WalkSource {
   const WalkRequest* Next(size_t lane) override {
     while (status_.ok() && next_ < counts_.size()) {
       const size_t i = next_++;
-      const float* query = queries_.data() + i * table_.dimension();
+      const std::byte* query = queries_.data() + i * table_.vector_bytes();
       Scratch& scratch = leases_[lane].scratch();
       const QueryScorers& scorers = scorers_[lane].emplace(table_.vectors_, codes_, query, scratch);
       if (scorers.exact().IsZeroQuery()) {
@@ -90,7 +90,7 @@ class Table::BatchWalks final : public WalkSource {
  private:
   void SearchAlone(size_t i) {
     const Result<size_t> found =
-        table_.Search(queries_.data() + i * table_.dimension(), parameters_,
+        table_.Search(queries_.data() + i * table_.vector_bytes(), parameters_,
                       hits_.subspan(i * parameters_.k, parameters_.k));
     if (found.ok()) {
       counts_[i] = static_cast<uint32_t>(*found);
@@ -102,7 +102,7 @@ class Table::BatchWalks final : public WalkSource {
   const Table& table_;
   // The same for all: codes may come while a batch is under way.
   const CodeStore* const codes_ = table_.codes_.load(std::memory_order_acquire);
-  const std::span<const float> queries_;
+  const VectorView queries_;
   const SearchParameters& parameters_;
   const std::span<Hit> hits_;
   const std::span<uint32_t> counts_;
@@ -116,16 +116,15 @@ class Table::BatchWalks final : public WalkSource {
   Status status_;
 };
 
-Status Table::SearchBatch(std::span<const float> queries, size_t count,
-                          const SearchParameters& parameters, std::span<Hit> hits,
-                          std::span<uint32_t> counts) const {
+Status Table::SearchBatch(VectorView queries, size_t count, const SearchParameters& parameters,
+                          std::span<Hit> hits, std::span<uint32_t> counts) const {
   if (count == 0) return {};
   VITRINE_RETURN_IF_ERROR(CheckSearch(queries.data(), parameters));
-  VITRINE_RETURN_IF_ERROR(CheckFinite(queries));
+  VITRINE_RETURN_IF_ERROR(CheckVectors(queries));
   if (AsksForRecall(parameters)) {
     return SearchBatchByRecall(queries, count, parameters, hits, counts);
   }
-  const size_t dimension = vectors_.dimension();
+  const size_t bytes = vector_bytes();
   const size_t k = parameters.k;
   const bool walk =
       !parameters.exact && parameters.filter == nullptr && graph_.size() > 0 && linked();
@@ -140,13 +139,13 @@ Status Table::SearchBatch(std::span<const float> queries, size_t count,
         if (stopped != StopReason::kExhausted) {
           status = StopStatus(stopped);
         } else if (walk) {
-          status = BatchWalks(*this, queries.subspan(first * dimension, n * dimension), parameters,
-                              hits.subspan(first * k, n * k), counts.subspan(first, n))
+          status = BatchWalks(*this, VectorView(queries.data() + first * bytes, n * bytes),
+                              parameters, hits.subspan(first * k, n * k), counts.subspan(first, n))
                        .Run();
         } else {
           for (size_t i = first; i < first + n && status.ok(); ++i) {
             const auto found =
-                Search(queries.data() + i * dimension, parameters, hits.subspan(i * k, k));
+                Search(queries.data() + i * bytes, parameters, hits.subspan(i * k, k));
             if (found.ok()) {
               counts[i] = static_cast<uint32_t>(*found);
             } else {

@@ -46,7 +46,7 @@ void Table::MakeCodes() {
   });
   std::vector<float> rows(sample.size() * dimension());
   for (size_t i = 0; i < sample.size(); ++i) {
-    std::copy_n(vectors_.Row(sample[i]), dimension(), rows.data() + i * dimension());
+    ToFloats(type(), vectors_.Row(sample[i]), dimension(), rows.data() + i * dimension());
   }
   const std::vector<float> centre = CodeCentreOf(rows, dimension(), metric());
 
@@ -68,7 +68,9 @@ bool Table::MakeCodesAround(std::span<const float> centre, Quantization kind) {
   };
   auto store = std::make_unique<CodeStore>(options, SelectCodeKernels(kernels_.set).codes);
   if (!store->Grow(SlotLimit())) return false;
-  ForEachRow([&](Slot slot) { store->Put(slot, vectors_.Row(slot)); });
+  code_input_.resize(dimension());
+  ForEachRow(
+      [&](Slot slot) { store->Put(slot, vectors_.AsFloats(vectors_.Row(slot), code_input_)); });
   code_store_ = std::move(store);
   codes_decided_ = true;
   graph_.UseCodes(*code_store_);
@@ -81,31 +83,35 @@ bool Table::MakeCodesAround(std::span<const float> centre, Quantization kind) {
 Quantization Table::ChooseQuantization(std::span<const Slot> sample,
                                        std::span<const float> centre) const {
   if (options_.quantization != Quantization::kAuto) return options_.quantization;
-  if (dimension() <= kMaxRowsWalked) return Quantization::kNone;
+  // Bytes are a code already, an exact one.
+  if (dimension() <= kMaxRowsWalked || ElementBytes(type()) == 1) return Quantization::kNone;
   if (dimension() < kMinRotated) return Quantization::kSq8;
   const CodeStore::Options options{
       .dimension = dimension(), .metric = metric(), .kind = CodeKind::kRq4, .centre = centre};
   CodeStore codes(options, SelectCodeKernels(kernels_.set).codes);
+  std::vector<float> work;
   // Rows by their place in the sample.
   if (!codes.Grow(sample.size())) return Quantization::kSq8;
   for (size_t i = 0; i < sample.size(); ++i) {
-    codes.Put(static_cast<Slot>(i), vectors_.Row(sample[i]));
+    codes.Put(static_cast<Slot>(i), vectors_.AsFloats(vectors_.Row(sample[i]), work));
   }
   CodeQuery query;
-  std::vector<float> distances(sample.size());
+  std::vector<RowRef> refs(sample.size() + 3);
+  std::vector<float> distances(sample.size() + 3);
   std::vector<Slot> order(sample.size());
   double deviations = 0;
   double gaps = 0;
   for (size_t i = 0; i < sample.size(); i += std::max<size_t>(1, sample.size() / kQueries)) {
-    const F32Scorer exact = vectors_.ScorerFor(sample[i]);
-    for (size_t j = 0; j < sample.size(); ++j) distances[j] = exact.ScoreOne(sample[j]);
+    const VectorScorer exact = vectors_.ScorerFor(sample[i]);
+    for (size_t j = 0; j < sample.size(); ++j) refs[j] = exact.Ref(sample[j]);
+    exact.Score(refs.data(), sample.data(), sample.size(), distances.data());
     std::iota(order.begin(), order.end(), Slot{0});
     const size_t far = std::min<size_t>(100, sample.size() - 1);
     const size_t near = std::min<size_t>(10, far);
     std::partial_sort(order.begin(), order.begin() + static_cast<ptrdiff_t>(far) + 1, order.end(),
                       [&](Slot a, Slot b) { return distances[a] < distances[b]; });
     gaps += double{distances[order[far]]} - distances[order[near]];
-    codes.Prepare(vectors_.Row(sample[i]), query);
+    codes.Prepare(vectors_.AsFloats(vectors_.Row(sample[i]), work), query);
     const CodeScorer scorer = codes.ScorerFor(query);
     double sum = 0;
     // The nearest is the query itself.

@@ -7,6 +7,7 @@
 
 #include "base/slot.h"
 #include "base/status.h"
+#include "index/vector_type.h"
 #include "storage/container_format.h"
 
 namespace vitrine {
@@ -36,7 +37,11 @@ struct IndexConfig {
 
   size_t id_bytes() const { return id_type == 0 ? sizeof(uint32_t) : sizeof(uint64_t); }
   // Rows of the file start on cache lines, so that they can be used in place one day.
-  size_t vector_bytes() const { return RoundUp(uint64_t{dimension} * sizeof(float), 64); }
+  // REQUIRES: a known scalar type, and a dimension that fits it
+  size_t vector_bytes() const { return RoundUp(used_vector_bytes(), 64); }
+  size_t used_vector_bytes() const {
+    return VectorBytes(static_cast<VectorType>(scalar_type), dimension);
+  }
   size_t link_bytes() const { return link_width * sizeof(uint32_t); }
 };
 

@@ -22,8 +22,10 @@ class TableImage {
 
   size_t size() const { return points_.size(); }
   PointId id(size_t point) const { return points_[point].id; }
-  // [dimension]; valid as long as the image.
-  const float* Vector(size_t point) const { return table_.vectors_.Row(points_[point].ref.slot()); }
+  // Its bytes; valid as long as the image.
+  const std::byte* Vector(size_t point) const {
+    return table_.vectors_.Row(points_[point].ref.slot());
+  }
 
   // The graph, in numbers of points instead of rows.
   struct Entries {

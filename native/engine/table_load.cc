@@ -19,15 +19,6 @@ namespace {
 constexpr size_t kReadBytes = size_t{4} << 20;
 constexpr size_t kSerialElements = 65'536;
 
-// Whether all floats are finite: an exponent of all ones is infinite or not a number.
-bool AllFinite(std::span<const std::byte> floats) {
-  uint32_t largest = 0;
-  for (size_t i = 0; i < floats.size(); i += sizeof(uint32_t)) {
-    largest = std::max(largest, LoadLittleEndian<uint32_t>(floats.data() + i) & 0x7fffffffu);
-  }
-  return largest < 0x7f800000u;
-}
-
 }  // namespace
 
 class TableLoader {
@@ -157,7 +148,9 @@ Status TableLoader::CheckConfig() const {
                            std::to_string(value));
   };
   if (config_.metric >= std::size(kMetricNames)) return unknown("metric", config_.metric);
-  if (config_.scalar_type != 0) return unknown("scalar type", config_.scalar_type);
+  if (config_.scalar_type >= std::size(kVectorTypeNames)) {
+    return unknown("scalar type", config_.scalar_type);
+  }
   if (config_.id_type > 1) return unknown("id type", config_.id_type);
   if (config_.quantization >= std::size(kQuantizationNames)) {
     return unknown("quantization", config_.quantization);
@@ -178,6 +171,12 @@ Status TableLoader::CheckConfig() const {
   }
   if (config_.dimension < 1 || config_.dimension > kMaxDimension) {
     return corrupt("the dimension is out of range");
+  }
+  const auto type = static_cast<VectorType>(config_.scalar_type);
+  if (!DimensionFits(type, config_.dimension) ||
+      !MetricFits(type, static_cast<Metric>(config_.metric)) || !QuantizationFits(type, asked) ||
+      !QuantizationFits(type, made)) {
+    return corrupt("the scalar type does not go with dimension, metric or codes");
   }
   if (config_.m < 2 || config_.m > 128) return corrupt("m is out of range");
   if (config_.ef_construction < 1 || config_.ef_construction > kMaxEf) {
@@ -235,6 +234,7 @@ Status TableLoader::CheckSizes() const {
 Status TableLoader::CreateTable() {
   const TableOptions options{
       .dimension = config_.dimension,
+      .type = static_cast<VectorType>(config_.scalar_type),
       .metric = static_cast<Metric>(config_.metric),
       .id_type = static_cast<IdType>(config_.id_type),
       .graph = {.m = config_.m, .ef_construction = config_.ef_construction, .seed = config_.seed},
@@ -384,19 +384,21 @@ Status TableLoader::CheckPoints() const {
 
 Status TableLoader::ReadVectors() {
   const SectionEntry& section = Section(SectionType::kVectors);
-  const size_t used = config_.dimension * sizeof(float);
+  const auto type = static_cast<VectorType>(config_.scalar_type);
+  const size_t used = config_.used_vector_bytes();
   return ForEachParallel(section, [&](const Elements& elements) {
     for (uint64_t i = 0; i < elements.count; ++i) {
       const Slot slot = static_cast<Slot>(elements.first + i);
       const auto row = elements.bytes.subspan(i * section.element_bytes, section.element_bytes);
-      if (!AllFinite(row.first(used))) return Corrupt(section, slot, "a component is not finite");
+      if (FindNonFinite(type, row.data(), config_.dimension) != config_.dimension) {
+        return Corrupt(section, slot, "a component is not finite");
+      }
       const auto padding = row.subspan(used);
       if (std::any_of(padding.begin(), padding.end(),
                       [](std::byte b) { return b != std::byte{}; })) {
         return Corrupt(section, slot, "padding is not zero");
       }
-      // Buffers begin where operator new puts them, rows at multiples of 64 from there.
-      table_->vectors_.Put(slot, reinterpret_cast<const float*>(row.data()));  // NOLINT
+      table_->vectors_.Put(slot, row.data());
       if (table_->vectors_.IsZero(slot)) {
         table_->zero_.Set(slot);
         table_->zero_count_.fetch_add(1, std::memory_order_release);
@@ -473,7 +475,9 @@ Status TableLoader::MakeCodes() {
   std::vector<std::byte> buffer;
   const auto bytes = reader_.Read(*centre_, 0, centre_->count, buffer);
   if (!bytes.ok()) return bytes.status();
-  if (!AllFinite(*bytes)) return Corrupt(*centre_, 0, "it is not finite");
+  if (FindNonFinite(VectorType::kF32, bytes->data(), config_.dimension) != config_.dimension) {
+    return Corrupt(*centre_, 0, "it is not finite");
+  }
   std::vector<float> centre(config_.dimension);
   std::memcpy(centre.data(), bytes->data(), bytes->size());
   const auto kind = static_cast<Quantization>(config_.codes);

@@ -31,7 +31,7 @@ SearchParameters Table::ByBeamWidth(const SearchParameters& parameters,
   return resolved;
 }
 
-Result<size_t> Table::SearchByRecall(const ReaderPool::Lease& lease, const float* query,
+Result<size_t> Table::SearchByRecall(const ReaderPool::Lease& lease, const void* query,
                                      const SearchParameters& parameters, std::span<Hit> hits,
                                      SearchCounters* counters, SearchPlan* plan_out) const {
   RecallChoice choice;
@@ -49,7 +49,7 @@ Result<size_t> Table::SearchByRecall(const ReaderPool::Lease& lease, const float
   return found;
 }
 
-Result<SearchPlan> Table::ExplainByRecall(const ReaderPool::Lease& lease, const float* query,
+Result<SearchPlan> Table::ExplainByRecall(const ReaderPool::Lease& lease, const void* query,
                                           const SearchParameters& parameters) const {
   RecallChoice choice;
   const SearchParameters resolved = ByBeamWidth(parameters, choice);
@@ -58,7 +58,7 @@ Result<SearchPlan> Table::ExplainByRecall(const ReaderPool::Lease& lease, const 
   return plan;
 }
 
-Status Table::SearchBatchByRecall(std::span<const float> queries, size_t count,
+Status Table::SearchBatchByRecall(VectorView queries, size_t count,
                                   const SearchParameters& parameters, std::span<Hit> hits,
                                   std::span<uint32_t> counts) const {
   if (count >= kBatchWorthCalibrating) {
@@ -72,7 +72,7 @@ Status Table::SearchBatchByRecall(std::span<const float> queries, size_t count,
   if (parameters.filter != nullptr || resolved.exact) return {};
   const size_t ef = EfOf(resolved, codes_.load(std::memory_order_acquire) != nullptr);
   for (size_t i = 0; i < count; i += std::max<size_t>(1, count / kOfferedOfBatch)) {
-    recall_guide_->Observe(queries.data() + i * dimension(), parameters.k, ef,
+    recall_guide_->Observe(queries.data() + i * vector_bytes(), parameters.k, ef,
                            hits.subspan(i * parameters.k, counts[i]), snapshot);
   }
   return {};

@@ -22,7 +22,7 @@ Result<TableRestorer> TableRestorer::Create(const TableOptions& options, const K
   return TableRestorer(std::move(*table), count);
 }
 
-void TableRestorer::PutVector(uint32_t point, const float* vector) {
+void TableRestorer::PutVector(uint32_t point, const void* vector) {
   table_->vectors_.Put(point, vector);
 }
 
@@ -30,7 +30,7 @@ std::string TableRestorer::CheckHosts(const GraphData& graph) const {
   if (graph.hosts.size() != count_ || graph.links.size() != count_ * width()) {
     return "it is of another number of points";
   }
-  const size_t bytes = table_->dimension() * sizeof(float);
+  const size_t bytes = table_->vector_bytes();
   for (size_t i = 0; i < count_; ++i) {
     const uint32_t host = graph.hosts[i];
     if (host == i) continue;

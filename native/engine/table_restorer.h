@@ -21,8 +21,8 @@ class TableRestorer {
   static Result<TableRestorer> Create(const TableOptions& options, const KernelTable& kernels,
                                       ThreadPool* pool, size_t count);
 
-  //   vector  [dimension], finite, any alignment, not retained
-  void PutVector(uint32_t point, const float* vector);
+  //   vector  of the table's type, finite, any alignment, not retained
+  void PutVector(uint32_t point, const void* vector);
 
   struct GraphData {
     std::span<const uint32_t> hosts;  // [count]

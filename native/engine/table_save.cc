@@ -119,6 +119,7 @@ TableWriter::TableWriter(const Table& table)
   const TableOptions& options = table_.options();
   config_.dimension = static_cast<uint32_t>(options.dimension);
   config_.metric = static_cast<uint32_t>(options.metric);
+  config_.scalar_type = static_cast<uint32_t>(options.type);
   config_.id_type = static_cast<uint32_t>(options.id_type);
   config_.m = static_cast<uint32_t>(options.graph.m);
   config_.ef_construction = static_cast<uint32_t>(options.graph.ef_construction);
@@ -230,12 +231,11 @@ Status TableWriter::WriteGuests(ContainerWriter& writer) const {
 }
 
 Status TableWriter::WriteVectors(ContainerWriter& writer) const {
-  const size_t used = table_.dimension() * sizeof(float);
+  const size_t used = table_.vector_bytes();
   const std::vector<std::byte> padding(config_.vector_bytes() - used);
   writer.BeginSection(SectionType::kVectors, static_cast<uint32_t>(config_.vector_bytes()));
   VITRINE_RETURN_IF_ERROR(rows_->ForEach([&](Slot slot) {
-    VITRINE_RETURN_IF_ERROR(
-        writer.Append(std::as_bytes(std::span(table_.vectors_.Row(slot), table_.dimension()))));
+    VITRINE_RETURN_IF_ERROR(writer.Append(std::span(table_.vectors_.Row(slot), used)));
     return writer.Append(padding);
   }));
   return writer.EndSection();

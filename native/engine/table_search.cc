@@ -17,8 +17,10 @@ constexpr size_t kDefaultEf = 64;
 
 // Rows whose scan costs about as much as a filtered walk: a fixed part, and what memory delivers
 // while the walk waits for scattered rows. Measured: about 1,300 rows at 784 dimensions, 3,700 at
-// 128 (f32).
-size_t FilterScanRows(size_t row_bytes) { return 800 + (size_t{3} << 19) / row_bytes; }
+// 128 (f32). A row is fetched by whole lines.
+size_t FilterScanRows(size_t row_bytes) {
+  return 800 + (size_t{3} << 19) / std::max<size_t>(row_bytes, 64);
+}
 // The same where there are sketches: up to so many rows a look at all of them is sooner done than
 // the preparation of a sketch, and up to so many their sketches are than a filtered walk.
 size_t ExactScanRows(size_t row_bytes) { return 450'000 / row_bytes; }
@@ -64,7 +66,7 @@ size_t Table::EfOf(const SearchParameters& parameters, bool on_codes) {
   return std::max(least, parameters.ef == 0 ? kDefaultEf : parameters.ef);
 }
 
-Status Table::CheckSearch(const float* query, const SearchParameters& parameters) const {
+Status Table::CheckSearch(const void* query, const SearchParameters& parameters) const {
   if (parameters.k < 1 || parameters.k > kMaxK) {
     return {ErrorCode::kOption,
             "k must be 1 to " + std::to_string(kMaxK) + ", not " + std::to_string(parameters.k)};
@@ -80,7 +82,7 @@ Status Table::CheckSearch(const float* query, const SearchParameters& parameters
   if (parameters.recall > 0 && parameters.exact) {
     return {ErrorCode::kOption, "recall and exact exclude each other"};
   }
-  return CheckFinite({query, vectors_.dimension()});
+  return CheckVectors({static_cast<const std::byte*>(query), vector_bytes()});
 }
 
 SnapshotVisible Table::VisibleAt(uint64_t snapshot) const {
@@ -136,13 +138,13 @@ void Table::AllowVisibleRows(const ReaderPool::Lease& lease, PointFilter& filter
   });
 }
 
-Result<size_t> Table::SearchScan(const F32Scorer& scorer, const SearchParameters& parameters,
+Result<size_t> Table::SearchScan(const VectorScorer& scorer, const SearchParameters& parameters,
                                  uint64_t snapshot, std::span<Hit> hits,
                                  SearchCounters* counters) const {
   HeapHits best(hits, parameters.k);
   StopReason stopped = StopReason::kExhausted;
   Slot slots[64];
-  const float* rows[64 + 4];
+  RowRef rows[64 + 4];
   float distances[64 + 4];
   size_t count = 0;
   size_t scanned = 0;
@@ -309,7 +311,8 @@ size_t Table::TakeRanked(const QueryScorers& scorers, const SearchParameters& pa
   return best.count();
 }
 
-// Zero vectors under cosine are at distance 1 from everything and stand outside the graph.
+// Zero vectors, under cosine and jaccard, are at distance 1 from everything else and stand outside
+// the graph.
 size_t Table::MergeZeroRows(const SearchParameters& parameters, uint64_t snapshot,
                             std::span<Hit> hits, size_t count) const {
   SortedHits best(hits, parameters.k, count);
@@ -386,13 +389,13 @@ Result<size_t> Table::SearchWalk(const SearchPlan& plan, const QueryScorers& sco
   return TakeHits(scorers, parameters, lease.snapshot(), scratch, hits);
 }
 
-Result<size_t> Table::Search(const float* query, const SearchParameters& parameters,
+Result<size_t> Table::Search(const void* query, const SearchParameters& parameters,
                              std::span<Hit> hits, SearchCounters* counters,
                              SearchPlan* plan) const {
   return Search(Read(), query, parameters, hits, counters, plan);
 }
 
-Result<size_t> Table::Search(const ReaderPool::Lease& lease, const float* query,
+Result<size_t> Table::Search(const ReaderPool::Lease& lease, const void* query,
                              const SearchParameters& parameters, std::span<Hit> hits,
                              SearchCounters* counters, SearchPlan* plan_out) const {
   VITRINE_RETURN_IF_ERROR(CheckSearch(query, parameters));
@@ -433,7 +436,7 @@ Result<size_t> Table::Search(const ReaderPool::Lease& lease, const float* query,
   return count;
 }
 
-Result<SearchPlan> Table::Explain(const ReaderPool::Lease& lease, const float* query,
+Result<SearchPlan> Table::Explain(const ReaderPool::Lease& lease, const void* query,
                                   const SearchParameters& parameters) const {
   VITRINE_RETURN_IF_ERROR(CheckSearch(query, parameters));
   if (AsksForRecall(parameters)) return ExplainByRecall(lease, query, parameters);

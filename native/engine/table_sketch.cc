@@ -43,7 +43,9 @@ constexpr size_t kBlocksBetween = 64;
 }  // namespace
 
 bool Table::IsWorthSketching() const {
-  return size() >= kLeastSketched && dimension() >= kLeastSketchedDimension && linked();
+  // Bits are as short as their sketches would be.
+  return size() >= kLeastSketched && dimension() >= kLeastSketchedDimension && linked() &&
+         type() != VectorType::kBits;
 }
 
 const SketchStore* Table::SketchesOrBegin() const {
@@ -70,7 +72,7 @@ bool Table::SketchSome() {
   for (; sketch_next_ < end; ++sketch_next_) {
     const auto slot = static_cast<Slot>(sketch_next_);
     if ((occupied_.Word(slot / 64) >> (slot % 64) & 1) != 0) {
-      sketch_store_->Put(slot, vectors_.Row(slot));
+      sketch_store_->Put(slot, vectors_.AsFloats(vectors_.Row(slot), code_input_));
     }
   }
   if (sketch_next_ < SlotLimit()) return true;
@@ -85,9 +87,10 @@ bool Table::CreateSketches() {
     centre.assign(code_store_->centre().begin(), code_store_->centre().end());
   } else {
     std::vector<float> rows;
+    std::vector<float> work;
     for (size_t slot = 0; slot < SlotLimit() && rows.size() < kCentreSample * dimension(); ++slot) {
       if ((occupied_.Word(slot / 64) >> (slot % 64) & 1) == 0) continue;
-      const float* const row = vectors_.Row(static_cast<Slot>(slot));
+      const float* const row = vectors_.AsFloats(vectors_.Row(static_cast<Slot>(slot)), work);
       rows.insert(rows.end(), row, row + dimension());
     }
     centre = CodeCentreOf(rows, dimension(), metric());
@@ -95,6 +98,7 @@ bool Table::CreateSketches() {
   auto store = std::make_unique<SketchStore>(dimension(), metric(), centre,
                                              SelectCodeKernels(kernels_.set).codes);
   if (!store->Grow(SlotLimit())) return false;
+  code_input_.resize(dimension());
   sketch_store_ = std::move(store);
   sketch_next_ = 0;
   return true;
@@ -162,7 +166,7 @@ float Table::SketchThreshold(const SketchStore& sketches, const SketchQuery& que
   return *at;
 }
 
-Result<size_t> Table::SearchSketches(const QueryScorers& scorers, const float* query,
+Result<size_t> Table::SearchSketches(const QueryScorers& scorers, const void* query,
                                      const SearchParameters& parameters,
                                      const ReaderPool::Lease& lease, std::span<Hit> hits,
                                      SearchCounters* counters) const {
@@ -170,7 +174,7 @@ Result<size_t> Table::SearchSketches(const QueryScorers& scorers, const float* q
   Scratch& scratch = lease.scratch();
   const uint64_t snapshot = lease.snapshot();
   const PointFilter& filter = *parameters.filter;
-  sketches.Prepare(query, scratch.sketch_query);
+  sketches.Prepare(vectors_.AsFloats(query, scratch.float_query), scratch.sketch_query);
   size_t scanned = 0;
   for (size_t kept = std::max(kKept, 4 * parameters.k);; kept *= 8) {
     float threshold = SketchThreshold(sketches, scratch.sketch_query, filter, snapshot, kept);

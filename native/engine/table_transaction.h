@@ -23,7 +23,7 @@ class TableTransaction {
  public:
   struct Point {
     PointId id;
-    const float* vector;  // [dimension], finite; read by Prepare only
+    const void* vector;  // of the table's type, finite; read by Prepare only
   };
 
   // `table` outlives the object.

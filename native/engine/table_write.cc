@@ -25,10 +25,9 @@ bool IsCancelled(const WriteControl& control) {
 
 }  // namespace
 
-Status Table::Add(std::span<const PointId> ids, std::span<const float> vectors,
-                  const WriteControl& control) {
+Status Table::Add(std::span<const PointId> ids, VectorView vectors, const WriteControl& control) {
   VITRINE_RETURN_IF_ERROR(CheckIds(ids));
-  VITRINE_RETURN_IF_ERROR(CheckFinite(vectors));
+  VITRINE_RETURN_IF_ERROR(CheckVectors(vectors));
   const std::lock_guard write(write_mutex_);
   {
     const std::shared_lock lock(id_mutex_);
@@ -46,9 +45,9 @@ Status Table::Add(std::span<const PointId> ids, std::span<const float> vectors,
   return WriteAll(ids, vectors, {}, control);
 }
 
-Status Table::AddNumbered(size_t count, std::span<const float> vectors, std::vector<PointId>& ids,
+Status Table::AddNumbered(size_t count, VectorView vectors, std::vector<PointId>& ids,
                           const WriteControl& control) {
-  VITRINE_RETURN_IF_ERROR(CheckFinite(vectors));
+  VITRINE_RETURN_IF_ERROR(CheckVectors(vectors));
   const std::lock_guard write(write_mutex_);
   const PointId last = options_.id_type == IdType::kU64 ? UINT64_MAX - 1 : UINT32_MAX;
   if (count > 0 && (next_id_ > last || count - 1 > last - next_id_)) {
@@ -60,10 +59,10 @@ Status Table::AddNumbered(size_t count, std::span<const float> vectors, std::vec
   return WriteAll(ids, vectors, {}, control);
 }
 
-Status Table::Upsert(std::span<const PointId> ids, std::span<const float> vectors,
+Status Table::Upsert(std::span<const PointId> ids, VectorView vectors,
                      const WriteControl& control) {
   VITRINE_RETURN_IF_ERROR(CheckIds(ids));
-  VITRINE_RETURN_IF_ERROR(CheckFinite(vectors));
+  VITRINE_RETURN_IF_ERROR(CheckVectors(vectors));
   // Of an id that comes twice the last counts.
   std::vector<size_t> order;
   std::unordered_set<PointId> seen;
@@ -75,7 +74,7 @@ Status Table::Upsert(std::span<const PointId> ids, std::span<const float> vector
   return WriteAll(ids, vectors, order, control);
 }
 
-Status Table::WriteAll(std::span<const PointId> ids, std::span<const float> vectors,
+Status Table::WriteAll(std::span<const PointId> ids, VectorView vectors,
                        std::span<const size_t> order, const WriteControl& control) {
   const size_t total = order.empty() ? ids.size() : order.size();
   std::vector<ChunkPoint> chunk;
@@ -85,7 +84,7 @@ Status Table::WriteAll(std::span<const PointId> ids, std::span<const float> vect
     chunk.clear();
     for (size_t i = done; i < done + count; ++i) {
       const size_t from = order.empty() ? i : order[i];
-      chunk.push_back({ids[from], vectors.data() + from * vectors_.dimension(), kNoSlot, {}});
+      chunk.push_back({ids[from], vectors.data() + from * vector_bytes(), kNoSlot, {}});
     }
     VITRINE_RETURN_IF_ERROR(WriteChunk(chunk));
     done += count;
@@ -196,8 +195,11 @@ void Table::AllocateSlots(std::span<ChunkPoint> points) {
     }
     point.ref = PointRef::Owner(point.slot);
     vectors_.Put(point.slot, point.vector);
-    if (code_store_ != nullptr) code_store_->Put(point.slot, point.vector);
-    if (sketch_store_ != nullptr) sketch_store_->Put(point.slot, point.vector);
+    if (code_store_ != nullptr || sketch_store_ != nullptr) {
+      const float* const floats = vectors_.AsFloats(point.vector, code_input_);
+      if (code_store_ != nullptr) code_store_->Put(point.slot, floats);
+      if (sketch_store_ != nullptr) sketch_store_->Put(point.slot, floats);
+    }
     SetOwnerId(point.slot, point.id);
     stamps_[point.slot].birth.store(kNever, std::memory_order_relaxed);
     stamps_[point.slot].death.store(kNever, std::memory_order_relaxed);

@@ -42,8 +42,8 @@ Status Transaction::Add(const PointWrite& operation) {
   if (operations_ == kMaxTransactionPoints) {
     return TooLarge("a transaction has too many points", kMaxTransactionPoints);
   }
-  const size_t size = kOperationBytes + Padded(key) +
-                      Padded(operation.vector.size() * sizeof(float)) + Padded(payload);
+  const size_t size =
+      kOperationBytes + Padded(key) + Padded(operation.vector.size_bytes()) + Padded(payload);
   if (bytes_.size() + size > kMaxTransactionBytes) {
     return TooLarge("a transaction has too many bytes", kMaxTransactionBytes);
   }
@@ -56,9 +56,10 @@ Status Transaction::Add(const PointWrite& operation) {
   out.Put(static_cast<uint8_t>(operation.condition));
   out.Put(static_cast<uint8_t>((operation.key.is_text ? kTextFlag : 0) |
                                (operation.payload ? kPayloadFlag : 0)));
-  out.Put(uint8_t{0});
+  out.Put(static_cast<uint8_t>(operation.vector_type));
   out.Put(static_cast<uint32_t>(key));
-  out.Put(static_cast<uint32_t>(operation.vector.size()));
+  out.Put(
+      static_cast<uint32_t>(ComponentsIn(operation.vector_type, operation.vector.size_bytes())));
   out.Put(static_cast<uint32_t>(payload));
   out.Put(uint32_t{0});
   out.Put(operation.expected_lsn);
@@ -68,7 +69,7 @@ Status Transaction::Add(const PointWrite& operation) {
     out.Put(operation.key.number);
   }
   out.Pad(8);
-  out.Append(std::as_bytes(operation.vector));
+  out.Append(operation.vector.bytes());
   out.Pad(8);
   if (operation.payload) out.Append(*operation.payload);
   out.Pad(8);
@@ -111,18 +112,19 @@ std::optional<PointWrite> TransactionReader::Next() {
   const uint8_t type = in_.Get<uint8_t>();
   const uint8_t condition = in_.Get<uint8_t>();
   const uint8_t flags = in_.Get<uint8_t>();
-  const uint8_t reserved = in_.Get<uint8_t>();
+  const uint8_t vector_type = in_.Get<uint8_t>();
   const uint32_t key_bytes = in_.Get<uint32_t>();
   const uint32_t components = in_.Get<uint32_t>();
   const uint32_t payload_bytes = in_.Get<uint32_t>();
-  const uint32_t also_reserved = in_.Get<uint32_t>();
+  const uint32_t reserved = in_.Get<uint32_t>();
   operation.expected_lsn = in_.Get<uint64_t>();
   operation.type = static_cast<OperationType>(type);
   operation.condition = static_cast<Condition>(condition);
+  operation.vector_type = static_cast<VectorType>(vector_type);
   const bool has_payload = (flags & kPayloadFlag) != 0;
   if (type < 1 || type > 3 || condition > 3 || flags > (kTextFlag | kPayloadFlag) ||
-      reserved != 0 || also_reserved != 0 || payload_bytes > kMaxPayloadOfPoint ||
-      (!has_payload && payload_bytes != 0)) {
+      vector_type >= std::size(kVectorTypeNames) || reserved != 0 ||
+      payload_bytes > kMaxPayloadOfPoint || (!has_payload && payload_bytes != 0)) {
     in_.Fail();
   }
   if ((flags & kTextFlag) != 0) {
@@ -133,9 +135,9 @@ std::optional<PointWrite> TransactionReader::Next() {
     operation.key = PointKey::Number(in_.Get<uint64_t>());
   }
   in_.SkipPadding(8);
-  const std::span<const std::byte> vector = in_.Take(uint64_t{components} * sizeof(float));
-  operation.vector = {reinterpret_cast<const float*>(vector.data()),  // NOLINT
-                      vector.size() / sizeof(float)};
+  // More than any vector has makes no sense, and would overflow where size_t is small.
+  if (components > kMaxDimension || !DimensionFits(operation.vector_type, components)) in_.Fail();
+  operation.vector = in_.Take(in_.failed() ? 0 : VectorBytes(operation.vector_type, components));
   in_.SkipPadding(8);
   const std::span<const std::byte> payload = in_.Take(payload_bytes);
   if (has_payload) operation.payload = payload;

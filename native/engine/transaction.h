@@ -11,6 +11,7 @@
 #include "base/status.h"
 #include "engine/filter.h"
 #include "engine/point_record.h"
+#include "index/vector_type.h"
 #include "storage/byte_stream.h"
 
 namespace vitrine {
@@ -40,8 +41,9 @@ struct PointWrite {
   Condition condition = Condition::kNone;
   uint64_t expected_lsn = 0;  // of kUnchanged
   PointKey key;
-  std::span<const float> vector;  // of kPut
-  PointRecord::Payload payload;   // of kPut and kSetPayload
+  VectorType vector_type = VectorType::kF32;
+  VectorView vector;             // of kPut
+  PointRecord::Payload payload;  // of kPut and kSetPayload
 };
 
 // Writes to any number of collections that are done whole or not at all: the payload of one record

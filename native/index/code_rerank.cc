@@ -15,7 +15,7 @@ constexpr size_t kSurplus = 2;
 
 class Reranking {
  public:
-  Reranking(std::span<RankedSlot> candidates, size_t k, const F32Scorer& exact)
+  Reranking(std::span<RankedSlot> candidates, size_t k, const VectorScorer& exact)
       : candidates_(candidates), wanted_(std::min(k, candidates.size())), exact_(exact) {}
 
   bool IsFull() const { return best_ == wanted_; }
@@ -25,7 +25,7 @@ class Reranking {
   // Scores up to kGroup rows exactly and keeps the best of all so far at the front. As many as
   // have been scored have been read, so nothing that is still to be read is written over.
   void Score(const Slot* slots, size_t count) {
-    F32Scorer::RowRef refs[kGroup + 3];
+    VectorScorer::RowRef refs[kGroup + 3];
     for (size_t i = 0; i < count; ++i) {
       refs[i] = exact_.Ref(slots[i]);
       Prefetch(refs[i]);
@@ -54,14 +54,14 @@ class Reranking {
 
   const std::span<RankedSlot> candidates_;
   const size_t wanted_;
-  const F32Scorer& exact_;
+  const VectorScorer& exact_;
   size_t best_ = 0;
 };
 
 }  // namespace
 
 size_t Rerank(std::span<RankedSlot> candidates, size_t k, const CodeScorer& codes,
-              const F32Scorer& exact) {
+              const VectorScorer& exact) {
   if (k == 0) return 0;
   Reranking reranking(candidates, k, exact);
   size_t scored = 0;

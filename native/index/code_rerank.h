@@ -23,6 +23,6 @@ struct RankedSlot {
 //   exact       of the same query
 //   returns     exact distances computed
 size_t Rerank(std::span<RankedSlot> candidates, size_t k, const CodeScorer& codes,
-              const F32Scorer& exact);
+              const VectorScorer& exact);
 
 }  // namespace vitrine

@@ -203,6 +203,9 @@ void CodeStore::Put(Slot slot, const float* vector) {
       factors.add = ToFloat(squared_centre_ - Dot(vector, centre_.data(), dimension_));
       DoubtAt(slot).squared_length = ToFloat(squared_length);
       break;
+    case Metric::kHamming:
+    case Metric::kJaccard:
+      break;  // bits have no codes
   }
   if (centred.is_zero) factors = {std::numeric_limits<float>::infinity(), 0};
   factors_[slot] = factors;
@@ -252,6 +255,9 @@ void CodeStore::Prepare(const float* query, CodeQuery& prepared) const {
     case Metric::kIp:
       prepared.formula_.base = ToFloat(-dot_centre);
       break;
+    case Metric::kHamming:
+    case Metric::kJaccard:
+      break;  // bits have no codes
   }
 }
 
@@ -304,6 +310,9 @@ double CodeStore::SquaredLength(Slot slot) const {
       return 2 * double{factors_[slot].add};
     case Metric::kIp:
       return DoubtAt(slot).squared_length;
+    case Metric::kHamming:
+    case Metric::kJaccard:
+      break;  // bits have no codes
   }
   return 0;
 }

@@ -79,7 +79,7 @@ class CodeStore {
  public:
   struct Options {
     size_t dimension;  // 1 to 65,536
-    Metric metric;
+    Metric metric;     // of numbers, not of bits
     CodeKind kind;
     std::span<const float> centre;  // [dimension], as CodeCentreOf gives it; not retained
     uint64_t seed = kCodeSeed;

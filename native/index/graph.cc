@@ -186,7 +186,7 @@ void Graph::AddNode(Slot slot) {
 PairDistances::Source Graph::FindCandidates(Slot slot, std::span<const Slot> seeds, size_t ef,
                                             LinkScratch& scratch) const {
   const AliveOnly alive{&dead_};
-  const F32Scorer scorer = vectors_.ScorerFor(slot);
+  const VectorScorer scorer = vectors_.ScorerFor(slot);
   CodeQuery& query = scratch.search.code_query;
   if (codes_ != nullptr) codes_->Prepare(slot, query);
   const std::optional<CodeScorer> code_scorer =
@@ -230,7 +230,7 @@ std::optional<Slot> Graph::FindEqual(Slot slot, PairDistances::Source source,
                      0
                : MayBeEqual(candidate.distance, self_distance);
   };
-  const size_t bytes = vectors_.dimension() * sizeof(float);
+  const size_t bytes = vectors_.vector_bytes();
   for (const Candidate& candidate : candidates) {
     if (candidate.slot != slot && may_be_equal(candidate) &&
         std::memcmp(vectors_.Row(slot), vectors_.Row(candidate.slot), bytes) == 0) {

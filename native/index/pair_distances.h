@@ -52,7 +52,7 @@ class PairDistances {
   const VectorStore& vectors_;
   const CodeStore* codes_ = nullptr;
   CodeQuery query_;
-  std::vector<const float*> rows_;
+  std::vector<const std::byte*> rows_;
   std::vector<const uint8_t*> code_rows_;
 };
 

@@ -84,17 +84,19 @@ class Scratch {
   alignas(64) Slot step_slots[kStep + 16];
   alignas(64) float step_distances[kStep + 16];
   union {
-    alignas(64) const float* step_rows[kStep + 16];
+    alignas(64) const std::byte* step_rows[kStep + 16];
     alignas(64) const uint8_t* step_codes[kStep + 16];
   };
   size_t step_count = 0;
 
   // The places of the step's rows, for a scorer whose rows are of the argument's type.
-  const float** StepRefs(const float*) { return step_rows; }
+  const std::byte** StepRefs(const std::byte*) { return step_rows; }
   const uint8_t** StepRefs(const uint8_t*) { return step_codes; }
 
-  // A search on codes: its query, and its candidates while they are reranked.
+  // A search on codes: its query, also as f32 where it is of another type, and its candidates while
+  // they are reranked.
   CodeQuery code_query;
+  std::vector<float> float_query;
   std::vector<RankedSlot> ranked;
   // A scan of sketches: its query, and the rows that it found.
   SketchQuery sketch_query;

@@ -99,6 +99,9 @@ void SketchStore::Put(Slot slot, const float* vector) {
     case Metric::kIp:
       factors.add = Clipped(squared_centre_ - InnerProduct(vector, centre_.data(), dimension_));
       break;
+    case Metric::kHamming:
+    case Metric::kJaccard:
+      break;  // bits have no sketches
   }
   std::memcpy(row + bit_bytes_, &factors, sizeof(factors));
 }
@@ -144,6 +147,9 @@ void SketchStore::Prepare(const float* query, SketchQuery& prepared) const {
     case Metric::kIp:
       prepared.formula_.base = Clipped(-dot_centre);
       break;
+    case Metric::kHamming:
+    case Metric::kJaccard:
+      break;  // bits have no sketches
   }
 }
 

@@ -50,7 +50,7 @@ struct FilterWalk {
 // One walk over the graph: from `seeds` to the `ef` nearest nodes.
 struct WalkRequest {
   const Links* links = nullptr;
-  F32Scorer scorer;
+  VectorScorer scorer;
   // Walks on codes where there are some: the pool then holds estimates, to be reranked.
   const CodeScorer* codes = nullptr;
   std::span<const Slot> seeds = {};

@@ -301,7 +301,9 @@ StopReason Walk(const WalkRequest& request, Scratch& scratch) {
   return RunScored<Isa>(request, scratch, request.scorer);
 }
 
-const F32Scorer& ScorerOf(const WalkRequest& request, const F32Scorer*) { return request.scorer; }
+const VectorScorer& ScorerOf(const WalkRequest& request, const VectorScorer*) {
+  return request.scorer;
+}
 const CodeScorer& ScorerOf(const WalkRequest& request, const CodeScorer*) { return *request.codes; }
 
 // Rotating batch: a lane scores its step, picks its next node and asks for that node's links; two
@@ -375,6 +377,6 @@ void WalkInterleaved(WalkSource& source, bool on_codes, const SnapshotVisible* s
   if (on_codes) {
     WalkInterleavedScored<Isa, CodeScorer>(source, snapshot, scratches);
   } else {
-    WalkInterleavedScored<Isa, F32Scorer>(source, snapshot, scratches);
+    WalkInterleavedScored<Isa, VectorScorer>(source, snapshot, scratches);
   }
 }

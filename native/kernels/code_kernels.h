@@ -32,10 +32,12 @@ struct CodeFormula {
 //   dim               1 to 65,536: up to there no sum leaves its type, whatever the components are
 // Pure functions: any number of threads at once.
 struct CodeKernels {
-  // Squared Euclidean distance, sum (a[i] - b[i])^2. It is also that of i8 vectors whose sign bits
-  // have been flipped.
+  // Squared Euclidean distance, sum (a[i] - b[i])^2.
   uint32_t (*l2_u8)(const uint8_t* a, const uint8_t* b, size_t dim) noexcept;
   void (*l2_u8_rows4)(const uint8_t* query, const uint8_t* const* rows, const uint8_t* const* next,
+                      size_t dim, uint32_t* out) noexcept;
+  uint32_t (*l2_i8)(const int8_t* a, const int8_t* b, size_t dim) noexcept;
+  void (*l2_i8_rows4)(const int8_t* query, const int8_t* const* rows, const int8_t* const* next,
                       size_t dim, uint32_t* out) noexcept;
   // Inner product, sum a[i] * b[i].
   uint32_t (*dot_u8)(const uint8_t* a, const uint8_t* b, size_t dim) noexcept;

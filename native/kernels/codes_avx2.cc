@@ -56,6 +56,7 @@ struct Avx2Codes {
     return _mm256_add_epi32(sum, _mm256_madd_epi16(x, y));
   }
   using L2U8 = WidenedTerm<Avx2Codes, uint8_t, uint8_t, true>;
+  using L2I8 = WidenedTerm<Avx2Codes, int8_t, int8_t, true>;
   using DotU8 = WidenedTerm<Avx2Codes, uint8_t, uint8_t, false>;
   using DotI8 = WidenedTerm<Avx2Codes, int8_t, int8_t, false>;
   using DotI8U8 = WidenedTerm<Avx2Codes, int8_t, uint8_t, false>;

@@ -23,6 +23,7 @@ struct Avx512Codes : Avx512Integers, Avx512Hadamard {
     return Add(sum, _mm512_madd_epi16(x, y));
   }
   using L2U8 = WidenedTerm<Avx512Codes, uint8_t, uint8_t, true>;
+  using L2I8 = WidenedTerm<Avx512Codes, int8_t, int8_t, true>;
   using DotU8 = WidenedTerm<Avx512Codes, uint8_t, uint8_t, false>;
   using DotI8 = WidenedTerm<Avx512Codes, int8_t, int8_t, false>;
   using DotI8U8 = WidenedTerm<Avx512Codes, int8_t, uint8_t, false>;

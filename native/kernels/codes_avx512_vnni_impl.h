@@ -65,6 +65,7 @@ struct Avx512VnniCodes : Avx512Integers, Avx512Hadamard {
   };
 
   using L2U8 = WidenedTerm<Avx512VnniCodes, uint8_t, uint8_t, true>;
+  using L2I8 = WidenedTerm<Avx512VnniCodes, int8_t, int8_t, true>;
 
   // High digits are multiplied where they stand, times 16: no shift a row, but one at the end,
   // which loses nothing. |sum| <= 16 * 15 * 128 * 32,768 < 2^31.

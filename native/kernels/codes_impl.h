@@ -7,7 +7,7 @@
 //   Sum32                       a vector of 32-bit partial sums, which wrap like unsigned ones
 //   Sum32 Zero();  Sum32 Add(Sum32, Sum32);  uint32_t Total(Sum32)
 //   void Total4(Sum32 a, Sum32 b, Sum32 c, Sum32 d, uint32_t* out)   the total of each
-//   L2U8, DotU8, DotI8, DotI8U8  one kernel each on bytes; WidenedTerm gives those of sets
+//   L2U8, L2I8, DotU8, DotI8, DotI8U8  one kernel each on bytes; WidenedTerm gives those of sets
 //                               without a dot product of bytes. In each:
 //     kStep                     components taken at once
 //     Query Load(p), LoadFirst(p, n)   of the query, 0 < n < kStep; then zeros, reads no further
@@ -312,6 +312,8 @@ struct CodeForms {
   static constexpr CodeKernels kTable = {
       .l2_u8 = Score<typename Isa::L2U8, uint32_t, uint8_t, uint8_t>,
       .l2_u8_rows4 = ScoreRows4<typename Isa::L2U8, uint32_t, uint8_t, uint8_t>,
+      .l2_i8 = Score<typename Isa::L2I8, uint32_t, int8_t, int8_t>,
+      .l2_i8_rows4 = ScoreRows4<typename Isa::L2I8, uint32_t, int8_t, int8_t>,
       .dot_u8 = Score<typename Isa::DotU8, uint32_t, uint8_t, uint8_t>,
       .dot_u8_rows4 = ScoreRows4<typename Isa::DotU8, uint32_t, uint8_t, uint8_t>,
       .dot_i8 = Score<typename Isa::DotI8, int32_t, int8_t, int8_t>,

@@ -39,6 +39,7 @@ struct NeonCodes : NeonCommon {
     return vreinterpretq_u32_s32(vmlal_high_s16(sum_i32x4, x, y));
   }
   using L2U8 = WidenedTerm<NeonCodes, uint8_t, uint8_t, true>;
+  using L2I8 = WidenedTerm<NeonCodes, int8_t, int8_t, true>;
   using DotU8 = WidenedTerm<NeonCodes, uint8_t, uint8_t, false>;
   using DotI8 = WidenedTerm<NeonCodes, int8_t, int8_t, false>;
   using DotI8U8 = WidenedTerm<NeonCodes, int8_t, uint8_t, false>;

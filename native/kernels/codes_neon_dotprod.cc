@@ -49,6 +49,14 @@ struct NeonDotprodCodes : NeonCommon {
       return vdotq_u32(sum, difference, difference);
     }
   };
+  struct L2I8 : ByteTerm<L2I8> {
+    static VITRINE_ALWAYS_INLINE Sum32 AddTerms(Sum32 sum, Bytes query, Bytes row) {
+      // Differences of 128 and more wrap, to the right unsigned byte.
+      const Bytes difference =
+          vreinterpretq_u8_s8(vabdq_s8(vreinterpretq_s8_u8(query), vreinterpretq_s8_u8(row)));
+      return vdotq_u32(sum, difference, difference);
+    }
+  };
   struct DotU8 : ByteTerm<DotU8> {
     static VITRINE_ALWAYS_INLINE Sum32 AddTerms(Sum32 sum, Bytes query, Bytes row) {
       return vdotq_u32(sum, query, row);

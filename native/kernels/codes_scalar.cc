@@ -123,6 +123,8 @@ constinit const CodeKernelTable kScalarCodes = {
         {
             .l2_u8 = Score<L2Term, uint32_t, uint8_t, uint8_t>,
             .l2_u8_rows4 = ScoreRows4<L2Term, uint32_t, uint8_t, uint8_t>,
+            .l2_i8 = Score<L2Term, uint32_t, int8_t, int8_t>,
+            .l2_i8_rows4 = ScoreRows4<L2Term, uint32_t, int8_t, int8_t>,
             .dot_u8 = Score<DotTerm, uint32_t, uint8_t, uint8_t>,
             .dot_u8_rows4 = ScoreRows4<DotTerm, uint32_t, uint8_t, uint8_t>,
             .dot_i8 = Score<DotTerm, int32_t, int8_t, int8_t>,

@@ -54,7 +54,7 @@ void Put(Database& database, const Collection& collection, std::mt19937& random)
     write.type = random() % 5 == 0 ? OperationType::kDelete : OperationType::kPut;
     write.key = PointKey::Number(random() % 12);
     if (write.type == OperationType::kPut) {
-      write.vector = vector;
+      write.vector = std::span(vector);
       write.payload = std::as_bytes(std::span(payload));
     }
     Require(transaction.Add(write).ok(), "add");
@@ -106,7 +106,7 @@ std::map<std::string, Bytes> Contents(const Database& database) {
     const size_t dimension = collection->config().dimension;
     for (size_t i = 0; i < image.size(); ++i) {
       const std::span<const std::byte> record = image.Record(i).bytes();
-      const auto vector = std::as_bytes(std::span(image.Vector(i), dimension));
+      const std::span vector(image.Vector(i), collection->table().vector_bytes());
       Bytes& point = contents[collection->name() + NameOf(image.Record(i).key())];
       Require(point.empty(), "a point is there once");
       point.assign(record.begin(), record.end());

@@ -29,7 +29,10 @@ std::vector<std::byte> MakeTransaction(std::mt19937& random) {
     write.condition = static_cast<Condition>(random() % 4);
     write.expected_lsn = write.condition == Condition::kUnchanged ? random() : 0;
     write.key = random() % 2 == 0 ? PointKey::Number(random()) : PointKey::Text(text);
-    if (write.type == OperationType::kPut) write.vector = vector;
+    if (write.type == OperationType::kPut) {
+      write.vector_type = static_cast<VectorType>(random() % std::size(kVectorTypeNames));
+      write.vector = vector;
+    }
     if (write.type == OperationType::kSetPayload ||
         (write.type == OperationType::kPut && random() % 2 == 0)) {
       write.payload = std::as_bytes(std::span(payload));

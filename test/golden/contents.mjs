@@ -8,6 +8,24 @@ export function vectorsOf(count, dimension) {
   return Float32Array.from({ length: count * dimension }, (_, i) => ((i * 7919) % 257) / 16 - 8)
 }
 
+const elements = {
+  f16: { array: Uint16Array, of: i => 0x3c00 + ((i * 7919) % 1024) },
+  bf16: { array: Uint16Array, of: i => 0x3f80 + ((i * 7919) % 128) },
+  i8: { array: Int8Array, of: i => ((i * 7919) % 256) - 128 },
+  u8: { array: Uint8Array, of: i => (i * 7919) % 256 },
+  bits: { array: Uint8Array, of: i => (i * 7919) % 256 },
+}
+
+/** The types of vectors other than f32. */
+export const otherTypes = Object.keys(elements)
+
+/** Vectors of any type, one after the other. */
+export function vectorsOfType(type, count, dimension) {
+  if (type === 'f32') return vectorsOf(count, dimension)
+  const { array, of } = elements[type]
+  return array.from({ length: (count * dimension) / (type === 'bits' ? 8 : 1) }, (_, i) => of(i))
+}
+
 const idsFrom = (first, count) => Array.from({ length: count }, (_, i) => first + i)
 
 /** Options of an index, the ids that were added, and those that were removed again. */
@@ -33,6 +51,15 @@ export const indexes = [
     removed: [0],
   },
   { name: 'nothing', dimension: 2, metric: 'l2', m: 4, ids: [], removed: [] },
+  ...otherTypes.map(type => ({
+    name: type,
+    dimension: 16,
+    metric: type === 'bits' ? 'jaccard' : 'cosine',
+    type,
+    m: 4,
+    ids: idsFrom(0, 30),
+    removed: [3],
+  })),
 ]
 
 export const collectionConfigs = {
@@ -40,6 +67,20 @@ export const collectionConfigs = {
   second: { dimension: 1, metric: 'cosine', m: 4, efConstruction: 20 },
   third: { dimension: 2, metric: 'ip', m: 8, efConstruction: 40 },
 }
+
+/** Collections of a database of their own: one of each type of vectors other than f32. */
+export const typedConfigs = Object.fromEntries(
+  otherTypes.map(type => [
+    type,
+    {
+      dimension: 8,
+      metric: type === 'bits' ? 'hamming' : 'l2',
+      type,
+      m: 4,
+      efConstruction: 20,
+    },
+  ]),
+)
 
 /** A point that was there once, and is gone. */
 export const lostKey = 'gone'
@@ -53,11 +94,12 @@ const payloads = [
 const ids = ['a', 5, '5', 2n ** 64n - 1n, 'text \u{1f600}', 0, 'x'.repeat(1024)]
 
 /** The points of a collection. */
-export function pointsOf(dimension) {
-  const vectors = vectorsOf(ids.length, dimension)
+export function pointsOf(dimension, type = 'f32') {
+  const vectors = vectorsOfType(type, ids.length, dimension)
+  const length = vectors.length / ids.length
   return ids.map((id, i) => ({
     id,
-    vector: vectors.slice(i * dimension, (i + 1) * dimension),
+    vector: vectors.slice(i * length, (i + 1) * length),
     ...(payloads[i % payloads.length] && { payload: payloads[i % payloads.length] }),
   }))
 }

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <cstring>
 #include <filesystem>
 #include <thread>
 
@@ -15,6 +16,12 @@ namespace vitrine::database_test {
 namespace {
 
 constexpr CollectionConfig kConfig{.dimension = 3, .m = 4, .ef_construction = 20};
+
+float FirstComponent(const std::byte* vector) {
+  float component;
+  std::memcpy(&component, vector, sizeof(component));
+  return component;
+}
 
 OwnKey Number(uint64_t number) { return {false, number, {}}; }
 OwnKey Text(std::string text) { return {true, 0, std::move(text)}; }
@@ -394,7 +401,7 @@ TEST_F(Databases, LeaveAReaderItsMoment) {
   ASSERT_EQ(image.size(), 50u);
   for (size_t i = 0; i < image.size(); ++i) {
     const PointRecord record = image.Record(i);
-    EXPECT_EQ(image.Vector(i)[0], static_cast<float>(record.key().number));
+    EXPECT_EQ(FirstComponent(image.Vector(i)), static_cast<float>(record.key().number));
     EXPECT_EQ(record.payload()->size(), 1u);
   }
   EXPECT_EQ(collection->size(), 25u);
@@ -471,7 +478,8 @@ TEST(DatabaseThreads, AgreeOnWhatThereIs) {
         ASSERT_TRUE(written.ok()) << written.status().message();
         const PointKey key = PointKey::Number(writer * 2);
         const auto mine = collection->GetMany({&key, 1}, {.payload = true, .vector = true});
-        ASSERT_TRUE(mine[0] && mine[0]->vector[0] == value) << "a write is there once it is done";
+        ASSERT_TRUE(mine[0] && FirstComponent(mine[0]->vector.data()) == value)
+            << "a write is there once it is done";
         acknowledged.fetch_add(1, std::memory_order_relaxed);
       }
     });
@@ -491,8 +499,9 @@ TEST(DatabaseThreads, AgreeOnWhatThereIs) {
           const auto payload = record.payload();
           ASSERT_TRUE(payload.has_value());
           const std::string text(reinterpret_cast<const char*>(payload->data()), payload->size());
-          ASSERT_EQ(text, std::to_string(static_cast<int>(hit.point.vector[0])));
-          seen[record.key().number] = hit.point.vector[0];
+          ASSERT_EQ(text,
+                    std::to_string(static_cast<int>(FirstComponent(hit.point.vector.data()))));
+          seen[record.key().number] = FirstComponent(hit.point.vector.data());
         }
         for (const auto& [key, value] : seen) {
           if (reader == 0) {

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "kernels/kernels.h"
+#include "typed_vectors.h"
 
 namespace vitrine {
 namespace {
@@ -14,8 +15,10 @@ std::span<const std::byte> BytesOf(const std::string& text) {
   return std::as_bytes(std::span(text));
 }
 
-DatabaseModel::Point PointOf(const PointRecord& record, std::vector<float> vector) {
-  DatabaseModel::Point point{std::move(vector), {}};
+DatabaseModel::Point PointOf(const Collection& collection, const PointRecord& record,
+                             std::span<const std::byte> bytes) {
+  const auto components = Components(collection.type(), bytes.data(), collection.dimension());
+  DatabaseModel::Point point{{components.begin(), components.end()}, {}};
   if (const PointRecord::Payload payload = record.payload()) {
     point.payload = std::string(reinterpret_cast<const char*>(payload->data()), payload->size());
   }
@@ -63,7 +66,9 @@ void AddPut(Transaction& transaction, const Collection& collection, const OwnKey
             Condition condition) {
   PointWrite operation = OperationOf(collection, key, OperationType::kPut);
   operation.condition = condition;
-  operation.vector = vector;
+  operation.vector_type = collection.type();
+  const std::vector<std::byte> bytes = Encoded(collection.type(), vector);
+  operation.vector = bytes;
   if (payload) operation.payload = BytesOf(*payload);
   AddWhole(transaction, operation);
 }
@@ -89,9 +94,9 @@ DatabaseModel ContentsOf(const Database& database) {
     EXPECT_EQ(image.size(), collection->size());
     std::vector<OwnKey> keys;
     for (size_t i = 0; i < image.size(); ++i) {
-      const float* const vector = image.Vector(i);
+      const std::span vector(image.Vector(i), collection->table().vector_bytes());
       keys.push_back(KeyOf(image.Record(i).key()));
-      part.points[keys.back()] = PointOf(image.Record(i), {vector, vector + part.config.dimension});
+      part.points[keys.back()] = PointOf(*collection, image.Record(i), vector);
     }
     EXPECT_EQ(part.points.size(), image.size()) << "a point is there twice";
     std::vector<PointKey> views;
@@ -103,10 +108,12 @@ DatabaseModel ContentsOf(const Database& database) {
     for (size_t i = 0; i < points.size(); ++i) {
       EXPECT_TRUE(points[i].has_value());
       if (!points[i]) continue;
-      EXPECT_TRUE(part.points[keys[i]] == PointOf(points[i]->view(), points[i]->vector));
+      EXPECT_TRUE(part.points[keys[i]] ==
+                  PointOf(*collection, points[i]->view(), points[i]->vector));
     }
     // Searches find all of it, nearest first, walked or scanned.
-    const std::vector<float> query(part.config.dimension, 0.25f);
+    const std::vector<std::byte> query =
+        Encoded(collection->type(), std::vector<float>(part.config.dimension, 1.25f));
     for (const bool exact : {true, false}) {
       const auto hits = collection->Search({.vector = query.data(),
                                             .parameters = {.k = 1000, .ef = 2000, .exact = exact},
@@ -116,7 +123,8 @@ DatabaseModel ContentsOf(const Database& database) {
       EXPECT_EQ(hits->size(), image.size());
       for (size_t i = 0; i < hits->size(); ++i) {
         const StoredPoint& point = (*hits)[i].point;
-        EXPECT_TRUE(part.points[KeyOf(point.view().key())] == PointOf(point.view(), point.vector));
+        EXPECT_TRUE(part.points[KeyOf(point.view().key())] ==
+                    PointOf(*collection, point.view(), point.vector));
         EXPECT_TRUE(i == 0 || (*hits)[i - 1].distance <= (*hits)[i].distance);
       }
     }
@@ -258,7 +266,10 @@ void DatabaseUser::ChangeSome(Database& database) {
   const std::string name = random_() % 3 == 0 ? "b" : "a";
   const auto found = after.collections.find(name);
   if (found == after.collections.end()) {
+    // One is of f32, the other of whatever type comes next.
+    const auto other = static_cast<VectorType>(1 + acknowledged_ % 4);
     const CollectionConfig config{.dimension = kDimension,
+                                  .type = name == "b" ? other : VectorType::kF32,
                                   .metric = name == "b" ? Metric::kCosine : Metric::kL2,
                                   .m = 4,
                                   .ef_construction = 20};

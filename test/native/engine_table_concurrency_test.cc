@@ -307,7 +307,7 @@ class ConcurrentRun {
     const PointId id = random() % (2 * setting_.pairs);
     const PointId pair[] = {id & ~PointId{1}, id | 1};
     const Known before = Before();
-    std::array<float, 2 * kDimension> vectors;
+    std::vector<float> vectors(2 * kDimension);
     if (!table_->Get(pair, vectors).ok()) return Fail("a pair is not there");
     bool known = false;
     for (uint32_t version = before.done[id]; version <= lives_[id].started.load(); ++version) {

@@ -187,9 +187,9 @@ class TableImages : public testing::TestWithParam<Metric> {
 };
 
 TEST_P(TableImages, StayAsTheyWereWhileWritesGoOn) {
-  std::vector<std::vector<float>> vectors;
+  std::vector<std::vector<std::byte>> vectors;
   for (size_t i = 0; i < image_->size(); ++i) {
-    vectors.emplace_back(image_->Vector(i), image_->Vector(i) + kDimension);
+    vectors.emplace_back(image_->Vector(i), image_->Vector(i) + kDimension * sizeof(float));
   }
   ASSERT_EQ(image_->size(), 650u);
   for (uint64_t round = 0; round < 5; ++round) {

@@ -140,7 +140,7 @@ class Comparison {
 
   void Compare(const float* query) {
     const size_t count = data_.count();
-    const F32Scorer exact_scorer = exact_.ScorerFor(query);
+    const VectorScorer exact_scorer = exact_.ScorerFor(query);
     codes_.Prepare(query, prepared_);
     const CodeScorer scorer = codes_.ScorerFor(prepared_);
     std::vector<float> exact(count), estimates(count), deviations(count);

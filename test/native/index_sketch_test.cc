@@ -30,7 +30,7 @@ std::vector<float> Gaussian(size_t count, size_t dimension, float offset) {
   return vectors;
 }
 
-std::vector<float> EstimatesOf(const SketchStore& store, const float* query, size_t count) {
+std::vector<float> EstimatesOf(const SketchStore& store, const void* query, size_t count) {
   SketchQuery prepared;
   store.Prepare(query, prepared);
   std::vector<float> estimates(count);
@@ -61,7 +61,7 @@ TEST(SketchStore, EstimatesWithoutBiasAndWithTheSpreadOfOneBit) {
       }
       const auto query = Gaussian(1, dimension, -0.2f);
       const auto estimates = EstimatesOf(store, query.data(), kCount);
-      const F32Scorer scorer = exact.ScorerFor(query.data());
+      const VectorScorer scorer = exact.ScorerFor(query.data());
       double sum = 0, squares = 0, lengths = 0, spread = 0;
       for (Slot i = 0; i < kCount; ++i) {
         const double error = double{estimates[i]} - scorer.ScoreOne(i);

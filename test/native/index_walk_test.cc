@@ -162,7 +162,7 @@ TEST(Walk, FindsWhatCanBeReachedAndTellsWhatIsHidden) {
   VITRINE_TRACE_SEED();
   RandomGraph graph(600, 16, 3, TestSeed());
   const std::vector<float> query = NormalVectors(1, 3, TestSeed() + 9);
-  const F32Scorer scorer = graph.vectors.ScorerFor(query.data());
+  const VectorScorer scorer = graph.vectors.ScorerFor(query.data());
   const std::vector<Slot> seeds = {5, 99};
   for (uint64_t version = kFirst + 1; version <= kFirst + 6; ++version) {
     const SnapshotVisible snapshot{&graph.unsettled, &graph.shared, &graph.stamps, version};
@@ -347,7 +347,7 @@ struct Line {
 };
 
 // What a stable insertion of (distance, slot) pairs that keeps the `ef` first gives.
-std::vector<std::pair<float, Slot>> StableInsertion(const Line& line, const F32Scorer& scorer,
+std::vector<std::pair<float, Slot>> StableInsertion(const Line& line, const VectorScorer& scorer,
                                                     const std::vector<Slot>& order, size_t ef) {
   std::vector<std::pair<float, Slot>> pool;
   for (const Slot slot : order) {
@@ -364,7 +364,7 @@ std::vector<std::pair<float, Slot>> StableInsertion(const Line& line, const F32S
 void ExpectInsertion(const Line& line, const std::vector<Slot>& order, size_t ef,
                      Scratch& scratch) {
   const float query = -1;  // the distance is then the place itself
-  const F32Scorer scorer = line.vectors.ScorerFor(&query);
+  const VectorScorer scorer = line.vectors.ScorerFor(&query);
   const auto expected = StableInsertion(line, scorer, order, ef);
   for (const WalkTable* const form : Forms()) {
     scratch.Prepare(ef, order.size() + 1);

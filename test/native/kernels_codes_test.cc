@@ -80,7 +80,7 @@ Scores ScoresOf(const CodeKernels& codes, const uint8_t* query, const uint8_t* c
                 size_t dim) {
   const int8_t* const signed_rows[] = {Signed(rows[0]), Signed(rows[1]), Signed(rows[2]),
                                        Signed(rows[3])};
-  Scores s{std::vector<uint32_t>(24, kUnsignedMark), std::vector<int32_t>(12, kSignedMark)};
+  Scores s{std::vector<uint32_t>(30, kUnsignedMark), std::vector<int32_t>(12, kSignedMark)};
   s.unsigned_scores[0] = codes.l2_u8(query, rows[0], dim);
   codes.l2_u8_rows4(query, rows, rows, dim, &s.unsigned_scores[1]);
   s.unsigned_scores[6] = codes.dot_u8(query, rows[0], dim);
@@ -89,6 +89,8 @@ Scores ScoresOf(const CodeKernels& codes, const uint8_t* query, const uint8_t* c
   codes.hamming_rows4(query, rows, rows, dim, &s.unsigned_scores[13]);
   s.unsigned_scores[18] = codes.intersection(query, rows[0], dim);
   codes.intersection_rows4(query, rows, rows, dim, &s.unsigned_scores[19]);
+  s.unsigned_scores[24] = codes.l2_i8(Signed(query), signed_rows[0], dim);
+  codes.l2_i8_rows4(Signed(query), signed_rows, signed_rows, dim, &s.unsigned_scores[25]);
   s.signed_scores[0] = codes.dot_i8(Signed(query), signed_rows[0], dim);
   codes.dot_i8_rows4(Signed(query), signed_rows, signed_rows, dim, &s.signed_scores[1]);
   s.signed_scores[6] = codes.dot_i8_u8(Signed(query), rows[0], dim);
@@ -237,6 +239,9 @@ TEST_P(KernelsCodes, IsExactForExtremesOfTheLargestDimension) {
   const Scores low = ScoresOf(codes(), lowest.data(), all(lowest.data()).data(), kLargestDim);
   EXPECT_EQ(low.signed_scores[0], n * 128 * 128);
   EXPECT_EQ(low.signed_scores[4], n * 128 * 128);
+  const Scores apart = ScoresOf(codes(), lowest.data(), all(highest.data()).data(), kLargestDim);
+  EXPECT_EQ(apart.unsigned_scores[24], n * 255 * 255);
+  EXPECT_EQ(apart.unsigned_scores[28], n * 255 * 255);
   for (const auto* query : {&lowest, &highest}) {
     const int64_t component = query == &lowest ? -128 : 127;
     const Scores s = ScoresOf(codes(), query->data(), all(ones.data()).data(), kLargestDim);

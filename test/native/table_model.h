@@ -34,7 +34,7 @@ inline void ExpectFails(const Status& status, ErrorCode code) {
   EXPECT_EQ(ErrorCodeName(status.code()), ErrorCodeName(code)) << status.message();
 }
 
-inline std::vector<Hit> SearchHits(const Table& table, const float* query,
+inline std::vector<Hit> SearchHits(const Table& table, const void* query,
                                    const SearchParameters& parameters) {
   std::vector<Hit> hits(parameters.k);
   const Result<size_t> found = table.Search(query, parameters, hits);
