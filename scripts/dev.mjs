@@ -87,7 +87,7 @@ function watchFiles() {
     console.log(`\n${new Date().toLocaleTimeString()}  ${paths.join(', ')}`)
     await rerun(paths)
     running = false
-    start()
+    await start()
   }
   for (const folder of watched) {
     watch(join(root, folder), { recursive: true }, (_event, name) => {
