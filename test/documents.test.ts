@@ -70,6 +70,7 @@ const programs = pages.flatMap(page => {
 describe('a program in a document', () => {
   it.for(programs)(
     '$name: prints what its comments say',
+    { timeout: 120_000 },
     async ({ code }) => {
       const folder = mkdtempSync(join(tmpdir(), 'vitrine-documents-'))
       try {
@@ -82,7 +83,6 @@ describe('a program in a document', () => {
         rmSync(folder, { recursive: true })
       }
     },
-    120_000,
   )
 })
 
