@@ -4,6 +4,8 @@
 #include <mutex>
 #include <utility>
 
+#include "base/await.h"
+
 namespace vitrine {
 
 // Outlives the object while a task of it waits in the pool.
@@ -71,7 +73,7 @@ BackgroundSteps::~BackgroundSteps() {
   std::function<bool()> dropped;
   std::unique_lock lock(state_->mutex);
   state_->closed = true;
-  state_->idle.wait(lock, [this] { return !state_->running; });
+  Await(state_->idle, lock, [this] { return !state_->running; });
   dropped.swap(state_->step);
 }
 

@@ -175,7 +175,7 @@ RecallChoice ChooseEf(const RecallCalibration& calibration, size_t k, double tar
   const double of_sample = ratio * nearest.DeviationAt(wide);
   const double of_ratio =
       choice.checks == 0 ? 0 : miss * std::sqrt(3 / (kPriorMisses + nearest.live.missed));
-  const double deviation = std::hypot(of_sample, of_ratio);
+  const double deviation = std::sqrt(of_sample * of_sample + of_ratio * of_ratio);
   choice.expected = 1 - miss;
   choice.low = std::clamp(choice.expected - 1.96 * deviation, 0.0, 1.0);
   choice.high = std::clamp(choice.expected + 1.96 * deviation, 0.0, 1.0);

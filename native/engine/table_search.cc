@@ -256,6 +256,9 @@ SearchPlan Table::ChoosePlan(const QueryScorers& scorers, const SearchParameters
   plan.reason = PlanReason::kSomeAllowed;
   const float share = static_cast<float>(plan.allowed_rows) / static_cast<float>(plan.rows);
   plan.fill_edges = share < kSparseShare;
+  // Less than a quarter as dense here as elsewhere: most of what is near the query is somewhat far.
+  if (parameters.recall > 0 && plan.local_share < share / 4)
+    plan.ef = std::min(kMaxEf, 4 * plan.ef);
   return plan;
 }
 

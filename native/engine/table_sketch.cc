@@ -22,8 +22,8 @@ constexpr size_t kSketchedInStep = 2'000;
 constexpr size_t kCentreSample = 1'000;
 
 // Rows whose estimates are kept, and how many when those turn out to be too few.
-constexpr size_t kKept = 1'000;
-constexpr size_t kKeptAtMost = 8'000;
+constexpr size_t kKept = 4'000;
+constexpr size_t kKeptAtMost = 32'000;
 // Estimates that tell where the threshold lies, and how much above it is safe.
 constexpr size_t kThresholdSample = 1'024;
 constexpr double kThresholdSlack = 1.5;
