@@ -25,13 +25,39 @@ struct ByDistance {
   }
 };
 
+struct IsBelow {
+  float pivot;
+  bool operator()(const RankedSlot& row) const { return row.distance < pivot; }
+};
+
+// A distance that somewhat more than `wanted` of the rows are likely to be below, so that one pass
+// leaves little to be selected from.
+float PivotFor(std::span<const RankedSlot> rows, size_t wanted) {
+  constexpr size_t kSampledRows = 128;
+  float sample[kSampledRows];
+  for (size_t i = 0; i < kSampledRows; ++i)
+    sample[i] = rows[i * rows.size() / kSampledRows].distance;
+  const size_t place =
+      std::min(kSampledRows - 1, 2 + wanted * kSampledRows * 3 / (2 * rows.size()));
+  std::nth_element(sample, sample + place, sample + kSampledRows);
+  return sample[place];
+}
+
 // Brings the least of what is left to its front, in order, and returns where they end. Mostly the
 // first part is all that is looked at.
 size_t OrderMore(std::span<RankedSlot> rows, size_t from) {
   const size_t end = std::min(rows.size(), std::max(kFirstOrdered, 2 * from));
   const auto first = rows.begin() + static_cast<std::ptrdiff_t>(from);
   const auto last = rows.begin() + static_cast<std::ptrdiff_t>(end);
-  if (end < rows.size()) std::nth_element(first, last, rows.end(), ByDistance{});
+  if (end < rows.size()) {
+    const auto near =
+        std::partition(first, rows.end(), IsBelow{PivotFor(rows.subspan(from), end - from)});
+    if (near > last) {
+      std::nth_element(first, last, near, ByDistance{});
+    } else if (near < last) {
+      std::nth_element(near, last, rows.end(), ByDistance{});
+    }
+  }
   std::sort(first, last, ByDistance{});
   return end;
 }
@@ -89,10 +115,6 @@ void LeastEstimates::Shrink() {
   std::nth_element(rows_.begin(), last, rows_.end(), ByDistance{});
   threshold_ = last->distance;
   rows_.resize(wanted_);
-}
-
-void LeastEstimates::Finish() {
-  if (rows_.size() > wanted_) Shrink();
 }
 
 bool LookCloser(std::span<RankedSlot> found, size_t k, const QueryScorers& scorers,

@@ -21,8 +21,6 @@ class LeastEstimates {
     rows_.push_back({estimate, slot});
     if (rows_.size() >= room_) Shrink();
   }
-  // Leaves at most `wanted` rows, in no order.
-  void Finish();
 
  private:
   void Shrink();

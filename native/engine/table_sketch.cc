@@ -27,16 +27,6 @@ constexpr size_t kKeptAtMost = 32'000;
 // Estimates that tell where the threshold lies, and how much above it is safe.
 constexpr size_t kThresholdSample = 1'024;
 constexpr double kThresholdSlack = 1.5;
-// Whether less than a quarter of the rows is allowed, judged by some groups of them.
-bool IsSparse(const SlotBitmap& allowed, size_t limit) {
-  size_t set = 0, seen = 0;
-  for (size_t word = 0; word * 64 < limit; word += 1 + limit / 2'048) {
-    set += static_cast<size_t>(std::popcount(allowed.Word(word)));
-    seen += 64;
-  }
-  return 4 * set < seen;
-}
-
 // Blocks of rows between two looks at the cancel flag.
 constexpr size_t kBlocksBetween = 64;
 
@@ -115,8 +105,6 @@ void Table::ForEachAllowedBlock(const SlotBitmap& allowed, uint64_t snapshot, si
   size_t count = 0;
   const size_t limit = std::min(SlotLimit(), allowed.capacity());
   // A sample takes an eighth of a group: neighbours in the table may be neighbours in space.
-  // Rows close together come into the cache by themselves.
-  const bool is_sparse = stride < 2 && IsSparse(allowed, limit);
   const uint64_t part = stride < 2 ? ~uint64_t{0} : 0x0101010101010101u;
   const size_t step = std::max<size_t>(1, stride / 8);
   for (size_t word = 0; word * 64 < limit; word += step) {
@@ -130,8 +118,8 @@ void Table::ForEachAllowedBlock(const SlotBitmap& allowed, uint64_t snapshot, si
     }
     for (; rows != 0; rows &= rows - 1) {
       slots[count] = static_cast<Slot>(word * 64 + static_cast<size_t>(std::countr_zero(rows)));
-      if (is_sparse) sketches.PrefetchRow(slots[count]);
-      ++count;
+      // Also where rows lie close together: without it a row took six times as long.
+      sketches.PrefetchRow(slots[count++]);
     }
     if (count < kMost) continue;
     if (!visit(slots, kMost)) return;
@@ -194,7 +182,6 @@ Result<size_t> Table::SearchSketches(const QueryScorers& scorers, const void* qu
       });
       if (stopped != StopReason::kExhausted) return StopStatus(stopped);
       scanned += seen;
-      least.Finish();
       // A threshold that was too low, by a sample that told too little.
       if (scratch.sketched.size() >= std::min(kept / 2, seen)) break;
       threshold = std::numeric_limits<float>::max();
