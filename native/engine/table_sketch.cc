@@ -118,7 +118,8 @@ void Table::ForEachAllowedBlock(const SlotBitmap& allowed, uint64_t snapshot, si
     }
     for (; rows != 0; rows &= rows - 1) {
       slots[count] = static_cast<Slot>(word * 64 + static_cast<size_t>(std::countr_zero(rows)));
-      // Also where rows lie close together: without it a row took six times as long.
+      // Also where rows lie close together: without it a scan of half of 60,000 took half as long
+      // again.
       sketches.PrefetchRow(slots[count++]);
     }
     if (count < kMost) continue;
