@@ -94,8 +94,8 @@ describe('options', () => {
 
   it('refuses what it does not know', () => {
     expect(() => parseOptions([], defaults)).toThrow(/--data names no folder/)
-    expect(() => parseOptions(['--data', 'a', '--peers', 'faiss'], defaults)).toThrow(
-      /faiss is not/,
+    expect(() => parseOptions(['--data', 'a', '--peers', 'annoy'], defaults)).toThrow(
+      /annoy is not/,
     )
     expect(() => parseOptions(['--data', 'a', '--only', 'serch'], defaults)).toThrow(/serch is not/)
     expect(() => parseOptions(['--data', 'a', '--limit', '1e3x'], defaults)).toThrow(/--limit 1e3x/)

@@ -36,7 +36,7 @@ describe('codes of a collection', () => {
   it('are those of its configuration, and stay over checkpoint and reopening', async () => {
     let db = await openDatabase(folder)
     const dimension = 40
-    const config = { dimension, quantization: 'sq8', m: 4, efConstruction: 20 } as const
+    const config = { dimension, quantization: 'sq8' } as const
     const c = await db.createCollection('coded', config)
     const plain = await db.createCollection('plain', { ...config, quantization: 'none' })
     await fill(c, 1500, dimension)
@@ -48,13 +48,13 @@ describe('codes of a collection', () => {
     expect(codes).toBeGreaterThan(1500 * dimension)
     expect(total).toBe(Object.values(rest).reduce((sum, bytes) => sum + bytes, codes))
     const exact = await c.search(query, { k: 10, exact: true })
-    expect(await c.search(query, { k: 10, ef: 400 })).toEqual(exact)
+    expect(await c.search(query, { k: 10, ef: 1000 })).toEqual(exact)
     await db.checkpoint()
     await db.close()
     db = await openDatabase(folder)
     expect(db.collection('coded').info().quantization).toBe('sq8')
     expect(db.collection('coded').explain(query, { k: 5 }).quantization).toBe('sq8')
-    expect(await db.collection('coded').search(query, { k: 10, ef: 400 })).toEqual(exact)
+    expect(await db.collection('coded').search(query, { k: 10, ef: 1000 })).toEqual(exact)
     await expect(db.createCollection('coded', { ...config, quantization: 'rq4' })).rejects.toEqual(
       code('ERR_EXISTS'),
     )
