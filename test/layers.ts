@@ -27,6 +27,8 @@ export const libLayers: readonly (readonly string[])[] = [
     'options',
     'channels',
     'typed-arrays',
+    'half-floats',
+    'vector-types',
     'search-plan',
     'byte-reader',
     'file-replacement',
