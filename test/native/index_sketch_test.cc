@@ -30,7 +30,7 @@ std::vector<float> Gaussian(size_t count, size_t dimension, float offset) {
   return vectors;
 }
 
-std::vector<float> EstimatesOf(const SketchStore& store, const void* query, size_t count) {
+std::vector<float> EstimatesOf(const SketchStore& store, const float* query, size_t count) {
   SketchQuery prepared;
   store.Prepare(query, prepared);
   std::vector<float> estimates(count);
