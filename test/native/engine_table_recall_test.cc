@@ -6,6 +6,7 @@
 #include <numeric>
 #include <random>
 #include <string>
+#include <tuple>
 
 #include "engine/table.h"
 #include "random_data.h"
@@ -217,12 +218,17 @@ INSTANTIATE_TEST_SUITE_P(
     });
 
 // Filters of every size, at random, near the query and far from it.
-class TableFilters : public testing::TestWithParam<Quantization> {};
+constexpr size_t kWalkedRows = 4'900;
+constexpr size_t kSketchedRows = 10'000;
+
+// Tables of fewer rows have no sketches, and walk where those of more look at sketches.
+class TableFilters : public testing::TestWithParam<std::tuple<Quantization, size_t>> {};
 
 TEST_P(TableFilters, AreExactEnoughAndNeverLeftWhereverTheyLie) {
   VITRINE_TRACE_SEED();
-  const size_t count = Scaled(10'000, 2000);
-  const Sample sample(Metric::kL2, count, GetParam());
+  const auto [quantization, rows] = GetParam();
+  const size_t count = Scaled(rows, 2000);
+  const Sample sample(Metric::kL2, count, quantization);
   ThreadPool pool(2);
   const auto table = sample.Make(&pool);
   ExpectOk(table->Add(IdsFrom(0, count), sample.Rows(0, count)));
@@ -276,19 +282,26 @@ TEST_P(TableFilters, AreExactEnoughAndNeverLeftWhereverTheyLie) {
       EXPECT_GE(recall, Scaled(99, 75) / 100.0) << where << " filter of " << allowed << " rows";
     }
   }
-  for (const PlanKind kind : {PlanKind::kNothing, PlanKind::kFilterScan, PlanKind::kFilterPass}) {
-    EXPECT_GT(plans[kind], 0u) << kPlanKindNames[static_cast<size_t>(kind)];
+  std::vector<PlanKind> expected = {PlanKind::kNothing, PlanKind::kFilterScan};
+  if (count == kSketchedRows) {
+    expected.push_back(PlanKind::kSketch);
+  } else {
+    expected.push_back(PlanKind::kFilterPass);
+    if (count == kWalkedRows) expected.push_back(PlanKind::kFilterWalk);
   }
-  if (count == 10'000) {
-    EXPECT_GT(plans[PlanKind::kFilterWalk], 0u);
+  for (const PlanKind kind : expected) {
+    EXPECT_GT(plans[kind], 0u) << kPlanKindNames[static_cast<size_t>(kind)];
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Sample, TableFilters,
-                         testing::Values(Quantization::kNone, Quantization::kRq4),
-                         [](const auto& info) {
-                           return std::string(kQuantizationNames[static_cast<size_t>(info.param)]);
-                         });
+INSTANTIATE_TEST_SUITE_P(
+    Sample, TableFilters,
+    testing::Combine(testing::Values(Quantization::kNone, Quantization::kRq4),
+                     testing::Values(kWalkedRows, kSketchedRows)),
+    [](const auto& info) {
+      return std::string(kQuantizationNames[static_cast<size_t>(std::get<0>(info.param))]) + "_" +
+             std::to_string(std::get<1>(info.param));
+    });
 
 }  // namespace
 }  // namespace vitrine::engine_table_recall_test
