@@ -37,7 +37,7 @@ Result<size_t> Table::SearchByRecall(const ReaderPool::Lease& lease, const void*
   RecallChoice choice;
   const SearchParameters resolved = ByBeamWidth(parameters, choice);
   SearchPlan plan;
-  const Result<size_t> found = Search(lease, query, resolved, hits, counters, &plan);
+  Result<size_t> found = Search(lease, query, resolved, hits, counters, &plan);
   if (!found.ok()) return found;
   if (plan.kind == PlanKind::kWalk) {
     recall_guide_->Observe(query, parameters.k, plan.ef, hits.first(*found), lease.snapshot());
