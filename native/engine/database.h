@@ -279,7 +279,7 @@ class Database {
   Status ReadWholeLog(uint64_t durable_lsn) const;
   struct ScrubTarget;
   std::vector<ScrubTarget> ScrubTargets() const;
-  Status ScrubLog(FileSystem& files, uint64_t covered) const;
+  Status ScrubLog(FileSystem& files, const DatabaseId& database, uint64_t covered) const;
   Status ConfirmDamage(const ScrubTarget& target, std::vector<Damage>& damages);
   Result<std::vector<Damage>> ScrubPass(Pace& pace);
   void Tell(const Damage& damage);

@@ -57,17 +57,18 @@ std::vector<Database::ScrubTarget> Database::ScrubTargets() const {
     }
   }
   const uint64_t covered = generations.back()->covered_lsn;
-  targets.push_back({"", [this, covered](FileSystem& files) { return ScrubLog(files, covered); }});
+  targets.push_back({"", [this, database = manifest_.database, covered](FileSystem& files) {
+                       return ScrubLog(files, database, covered);
+                     }});
   return targets;
 }
 
 // Segments that are not written any more.
-Status Database::ScrubLog(FileSystem& files, uint64_t covered) const {
+Status Database::ScrubLog(FileSystem& files, const DatabaseId& database, uint64_t covered) const {
   if (Log() == nullptr) return {};
-  const auto reader = LogReader::Open(files, options_.folder,
-                                      {.database = manifest_.database,
-                                       .covered_lsn = covered,
-                                       .segments = LogReader::Segments::kClosed});
+  const auto reader = LogReader::Open(
+      files, options_.folder,
+      {.database = database, .covered_lsn = covered, .segments = LogReader::Segments::kClosed});
   if (!reader.ok()) return reader.status();
   for (;;) {
     const auto frame = (*reader)->Next();
@@ -86,7 +87,8 @@ Status Database::ConfirmDamage(const ScrubTarget& target, std::vector<Damage>& d
   PacedFiles files(*files_, pace);
   // A checkpoint that has ended since the pass began may have dropped segments it counted on.
   const auto& oldest = manifest_.previous ? *manifest_.previous : manifest_.newest;
-  Status status = target.name.empty() ? ScrubLog(files, oldest.covered_lsn) : target.check(files);
+  Status status = target.name.empty() ? ScrubLog(files, manifest_.database, oldest.covered_lsn)
+                                      : target.check(files);
   if (status.ok()) return {};
   if (!IsDamage(status)) return status;
   const std::string path = options_.folder + (target.name.empty() ? "" : "/" + target.name);
