@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import { defineConfig } from 'vitest/config'
 
 // Tests of the repository itself: they never load the addon under test, so the sanitizer lanes
@@ -8,6 +9,8 @@ const toolchain = ['test/build-parity.test.ts']
 
 export default defineConfig({
   test: {
+    // Most tests wait for processes and timers now and then. The default leaves one of two cores idle.
+    maxWorkers: availableParallelism(),
     projects: [
       {
         test: {

@@ -7,15 +7,26 @@
 #include <sys/mman.h>
 #endif
 
+#include <cstring>
+#include <new>
+
 namespace vitrine {
 namespace {
 constexpr size_t kHugePageThreshold = size_t{16} << 20;
 constexpr size_t kPage = 4096;
+constexpr std::align_val_t kCacheLine{64};
 }  // namespace
 
 PageBlock PageBlock::Allocate(size_t bytes) {
   PageBlock block;
   if (bytes == 0 || bytes > (size_t{1} << 47)) return block;
+  if (bytes < kOwnPages) {
+    void* const data = ::operator new(bytes, kCacheLine, std::nothrow);
+    if (data == nullptr) return block;
+    block.data_ = static_cast<std::byte*>(std::memset(data, 0, bytes));
+    block.bytes_ = bytes;
+    return block;
+  }
   bytes = (bytes + kPage - 1) & ~(kPage - 1);
 #ifdef _WIN32
   void* data = VirtualAlloc(nullptr, bytes, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE);
@@ -38,6 +49,10 @@ PageBlock PageBlock::Allocate(size_t bytes) {
 
 PageBlock::~PageBlock() {
   if (data_ == nullptr) return;
+  if (bytes_ < kOwnPages) {
+    ::operator delete(data_, kCacheLine);
+    return;
+  }
 #ifdef _WIN32
   VirtualFree(data_, 0, MEM_RELEASE);
 #else

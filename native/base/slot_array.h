@@ -25,9 +25,9 @@ namespace vitrine {
 // published count or the id map that led there).
 class SlotRows {
  public:
-  // Rows of `row_bytes` bytes. The first chunk takes about 64 KiB.
+  // Rows of `row_bytes` bytes. The first chunk takes about 8 KiB.
   explicit SlotRows(size_t row_bytes) : row_bytes_(row_bytes) {
-    while (shift_ < 12 && (row_bytes_ << shift_) < (size_t{64} << 10)) ++shift_;
+    while (shift_ < 12 && (row_bytes_ << shift_) < (size_t{8} << 10)) ++shift_;
   }
   SlotRows(const SlotRows&) = delete;
   SlotRows& operator=(const SlotRows&) = delete;

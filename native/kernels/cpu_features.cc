@@ -76,23 +76,31 @@ constexpr uint64_t kZmmState = 0xe6;                                   // and ma
 
 }  // namespace
 
+// Asked once: CPUID leaves a virtual machine for the host, which takes tens of microseconds, and
+// every table that is made chooses its kernels.
+
 bool Avx2Supported() noexcept {
-  return HasAll(Cpuid(1).ecx, kFma | kPopcnt | kOsxsave | kAvx | kF16c) &&
-         HasAll(EnabledState(), kYmmState) && HasAll(Cpuid(7).ebx, kBmi1 | kAvx2 | kBmi2) &&
-         HasAll(Cpuid(0x80000001).ecx, kLzcnt);
+  static const bool supported = HasAll(Cpuid(1).ecx, kFma | kPopcnt | kOsxsave | kAvx | kF16c) &&
+                                HasAll(EnabledState(), kYmmState) &&
+                                HasAll(Cpuid(7).ebx, kBmi1 | kAvx2 | kBmi2) &&
+                                HasAll(Cpuid(0x80000001).ecx, kLzcnt);
+  return supported;
 }
 
 bool Avx512Supported() noexcept {
-  return Avx2Supported() && HasAll(EnabledState(), kZmmState) &&
-         HasAll(Cpuid(7).ebx, kAvx512F | kAvx512Dq | kAvx512Bw | kAvx512Vl);
+  static const bool supported = Avx2Supported() && HasAll(EnabledState(), kZmmState) &&
+                                HasAll(Cpuid(7).ebx, kAvx512F | kAvx512Dq | kAvx512Bw | kAvx512Vl);
+  return supported;
 }
 
 bool Avx512VnniSupported() noexcept {
-  return Avx512Supported() && HasAll(Cpuid(7).ecx, kAvx512Vnni);
+  static const bool supported = Avx512Supported() && HasAll(Cpuid(7).ecx, kAvx512Vnni);
+  return supported;
 }
 
 bool Avx512VpopcntdqSupported() noexcept {
-  return Avx512VnniSupported() && HasAll(Cpuid(7).ecx, kAvx512Vpopcntdq);
+  static const bool supported = Avx512VnniSupported() && HasAll(Cpuid(7).ecx, kAvx512Vpopcntdq);
+  return supported;
 }
 
 #else
