@@ -23,12 +23,19 @@ set_source_files_properties(test/native/sample_vectors.cc PROPERTIES COMPILE_DEF
 # would take twice as long to compile. Linked last, so that these options win.
 add_library(vitrine_test_settings INTERFACE)
 target_compile_options(vitrine_test_settings INTERFACE -O1 -fno-sanitize=undefined)
-add_library(vitrine_test_support STATIC EXCLUDE_FROM_ALL ${support_sources})
-target_include_directories(vitrine_test_support PUBLIC test/native)
-target_link_libraries(vitrine_test_support
-  PUBLIC vitrine_engine GTest::gtest PRIVATE vitrine_test_settings)
-set_target_properties(vitrine_test_support PROPERTIES
-  UNITY_BUILD ${VITRINE_JOINED} UNITY_BUILD_BATCH_SIZE 0)
+if(VITRINE_ENGINE_FOLDERS)
+  # What the shared sources are about may not be built.
+  add_library(vitrine_test_support INTERFACE)
+  target_include_directories(vitrine_test_support INTERFACE test/native)
+  target_link_libraries(vitrine_test_support INTERFACE vitrine_engine GTest::gtest)
+else()
+  add_library(vitrine_test_support STATIC EXCLUDE_FROM_ALL ${support_sources})
+  target_include_directories(vitrine_test_support PUBLIC test/native)
+  target_link_libraries(vitrine_test_support
+    PUBLIC vitrine_engine GTest::gtest PRIVATE vitrine_test_settings)
+  set_target_properties(vitrine_test_support PROPERTIES
+    UNITY_BUILD ${VITRINE_JOINED} UNITY_BUILD_BATCH_SIZE 0)
+endif()
 
 set(areas)
 foreach(source IN LISTS test_sources)

@@ -118,10 +118,11 @@ export function selected(select: unknown): Selected {
   }
   for (const [name, wanted] of Object.entries(select)) {
     if (name === 'payload' && Array.isArray(wanted)) {
-      const names: unknown[] = Array.from(wanted)
-      if (!names.every(one => typeof one === 'string')) throw wrong()
       chosen.payload = true
-      chosen.properties = names
+      chosen.properties = Array.from(wanted as unknown[], one => {
+        if (typeof one !== 'string') throw wrong()
+        return one
+      })
       continue
     }
     if ((name !== 'payload' && name !== 'vector') || typeof wanted !== 'boolean') throw wrong()
@@ -237,8 +238,13 @@ export function preparePoints(
   if (payloads !== undefined && !Array.isArray(payloads)) {
     throw new VitrineError('ERR_ARGUMENT', `payloads must be an array, not ${describe(payloads)}`)
   }
+  const keys = toKeys(ids)
+  // Before they are read: an array may be long and hold nothing.
+  if (payloads !== undefined && payloads.length !== keys.length) {
+    throw new VitrineError('ERR_ARGUMENT', `${keys.length} ids for ${payloads.length} payloads`)
+  }
   return {
-    keys: toKeys(ids),
+    keys,
     vectors: toVectors(vectors, shape.type),
     payloads: payloads && Array.from(payloads as readonly unknown[], one => toPayload(one, fields)),
   }

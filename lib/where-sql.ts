@@ -195,11 +195,14 @@ class Parser {
     this.#demand('(')
     const values: unknown[] = []
     do {
-      const isParameter = this.#next.kind === 'parameter'
+      const { kind, position } = this.#next
       const value = this.#value()
       // One parameter may stand for all of a list.
-      if (isParameter && Array.isArray(value)) values.push(...Array.from(value as unknown[]))
-      else values.push(value)
+      const several: unknown[] = kind === 'parameter' && Array.isArray(value) ? value : [value]
+      for (const one of several) {
+        if (one === undefined) throw failure('a value is undefined', position)
+        values.push(one)
+      }
     } while (this.#symbol(','))
     this.#demand(')')
     return values
@@ -236,5 +239,5 @@ export function parseSql(sql: string, params: unknown = []): Tree {
   if (!Array.isArray(params)) {
     throw new VitrineError('ERR_FILTER', `params must be an array, not ${describe(params)}`)
   }
-  return new Parser(tokensOf(sql), Array.from(params as unknown[])).parse()
+  return new Parser(tokensOf(sql), params as unknown[]).parse()
 }

@@ -105,9 +105,9 @@ function whole(where: unknown, depth: number): Node {
   const parts = Object.entries(where).map(([key, value]): Node => {
     switch (key) {
       case '$and':
-        return ['and', ...list(key, value).map(part => whole(part, depth + 1))]
+        return ['and', ...list(key, value, part => whole(part, depth + 1))]
       case '$or':
-        return ['or', ...list(key, value).map(part => whole(part, depth + 1))]
+        return ['or', ...list(key, value, part => whole(part, depth + 1))]
       case '$not':
         return ['not', whole(value, depth + 1)]
       default:
@@ -118,8 +118,9 @@ function whole(where: unknown, depth: number): Node {
   return all(parts)
 }
 
-function list(operator: string, value: unknown): unknown[] {
-  if (Array.isArray(value)) return Array.from(value as unknown[])
+/** `each` refuses a hole: the first ends a long array that holds nothing. */
+function list<T>(operator: string, value: unknown, each: (element: unknown) => T): T[] {
+  if (Array.isArray(value)) return Array.from(value as unknown[], each)
   throw wrong(`${operator} must be an array, not ${describe(value)}`)
 }
 
@@ -196,7 +197,7 @@ function joinedRanges(parts: readonly Node[]): readonly Node[] {
 }
 
 function scalars(field: string, operator: string, value: unknown): Scalar[] {
-  return list(operator, value).map(element => scalar(field, element))
+  return list(operator, value, element => scalar(field, element))
 }
 
 function scalar(field: string, value: unknown): Scalar {

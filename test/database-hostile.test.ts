@@ -58,7 +58,7 @@ const methods: Record<string, readonly [() => object, string, () => unknown[]]> 
   'delete by SQL': [
     () => collection,
     'delete',
-    () => [{ where: 'lang = ? OR year IN (?)', params: ['none', [1]] }],
+    () => [{ where: 'lang = ? OR year IN (?)', params: ['none', [1, 2]] }],
   ],
   count: [() => collection, 'count', () => [{ where: where() }]],
   get: [() => collection, 'get', () => ['p', { select: select() }]],
@@ -149,7 +149,12 @@ describe('a hostile value', () => {
       for (const [value, hostile] of hostileValues()) {
         if (name !== 'count') break
         for (const field of Object.keys(fields)) {
-          const filters = [{ [field]: hostile }, { [field]: { $in: [hostile] } }]
+          const filters = [
+            { [field]: hostile },
+            { [field]: { $in: hostile } },
+            { [field]: { $in: [hostile] } },
+            { $or: hostile },
+          ]
           for (const filter of filters) {
             await attempt(name, [{ where: filter }], `${name}, ${field} = ${value}`)
           }

@@ -386,7 +386,8 @@ TEST(TableConcurrency, LinksInParallelAsWellAsInTurn) {
     EXPECT_EQ(table->CountUnreachable(), 0u);
   }
   EXPECT_GE(recall[0], 0.97);
-  EXPECT_GE(recall[1], recall[0] - 0.01);
+  // Over 24 seeds the difference was 0.0002 on average, 0.0085 at most.
+  EXPECT_GE(recall[1], recall[0] - 0.02);
   std::printf("recall %.4f in turn, %.4f in parallel\n", recall[0], recall[1]);
 }
 
