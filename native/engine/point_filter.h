@@ -26,14 +26,20 @@ class PointFilter {
 
   // Rows that stand for at least one point of the filter.
   const SlotBitmap& slots() const { return slots_; }
+  // At least as many as there are, and for a moment more while they change.
   size_t slot_count() const { return slot_count_.load(std::memory_order_relaxed); }
 
   [[nodiscard]] bool Grow(size_t slots) { return slots_.Grow(slots); }
   void SetSlot(Slot slot, bool allowed) {
-    // Relaxed: the count only guides the choice of a plan.
-    if (allowed ? slots_.Set(slot) : slots_.Clear(slot)) {
-      slot_count_.fetch_add(allowed ? 1 : size_t(-1), std::memory_order_relaxed);
+    if (!allowed) {
+      if (slots_.Clear(slot)) slot_count_.fetch_sub(1, std::memory_order_relaxed);
+      return;
     }
+    // Counted before it is set: two threads may set the same row, and the one that comes second must
+    // not find a row without a count, which would be a filter that allows nothing. Relaxed: Set
+    // releases and acquires.
+    slot_count_.fetch_add(1, std::memory_order_relaxed);
+    if (!slots_.Set(slot)) slot_count_.fetch_sub(1, std::memory_order_relaxed);
   }
 
  private:
