@@ -1,11 +1,12 @@
 // Runs lanes of tests, one after the other, and closes with a count that CI reads.
 //
-//   node scripts/test.mjs [node] [native] [tidy] [asan] [tsan] [fuzz] [-- arguments]
+//   node scripts/test.mjs [node] [native] [tidy] [arm64] [asan] [tsan] [fuzz] [-- arguments]
 //
 //   node     what needs only Node, a C++20 compiler, make and python3: build, types, lint, vitest
-//   native   googletest, 64-bit ARM under qemu, clang-format, parity of the two builds, clang-tidy
+//   native   googletest, kernels for 64-bit ARM under qemu, clang-format, parity of the two builds, clang-tidy
 //            of what is not committed
 //   tidy     clang-tidy over all of the engine and the binding
+//   arm64    the binary for 64-bit ARM, native tests and the addon under qemu
 //   asan     native tests, and the addon under Node, with AddressSanitizer and UBSan
 //   tsan     native tests with ThreadSanitizer
 //   fuzz     the fuzzers of test/fuzz, in VITRINE_FUZZ_SECONDS (60) for all
@@ -16,6 +17,7 @@
 
 import process from 'node:process'
 import { addressLane } from './testing/address-lane.mjs'
+import { arm64Lane } from './testing/arm64-lane.mjs'
 import { fuzzLane } from './testing/fuzz-lane.mjs'
 import { nativeLane } from './testing/native-lane.mjs'
 import { nodeLane } from './testing/node-lane.mjs'
@@ -27,6 +29,7 @@ const lanes = {
   node: nodeLane,
   native: nativeLane,
   tidy: tidyLane,
+  arm64: arm64Lane,
   asan: addressLane,
   tsan: threadLane,
   fuzz: fuzzLane,

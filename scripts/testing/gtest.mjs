@@ -8,6 +8,20 @@ const shards = 2 * jobs
 const mostSeconds = 900
 
 /**
+ * Tests that compute a lot and race little: what their threads do, the tests of concurrency do too.
+ * Where everything takes many times as long, they are left to the other lanes.
+ */
+export const heavyTests = [
+  ...['EveryBit', 'TableFileDamage', 'TableFileFaults', 'CandidatePool'],
+  ...['GivesTheSamePoolInEveryForm', 'TableRecall', 'TableChurn', 'TableFilters'],
+  ...['PointsCostLittle', 'AfterTheLastPointWasRemoved', 'MemoryRunsOut', 'TableCodes'],
+  ...['CodeErrors', 'LogDamage', 'LogCrash', 'EveryDimensionAndDegree'],
+]
+
+/** googletest's filter for all tests but those with one of `names` in theirs. */
+export const allBut = names => `-${names.map(name => `*${name}*`).join(':')}`
+
+/**
  * Runs the native test programs of a build folder, each in a few processes: one for each test, as
  * ctest has it, would spend its time starting. Shows failures only.
  * @param {string} folder - As built before.
@@ -30,8 +44,8 @@ export async function gtest(folder, { filter = '*', programs, env = {}, wrapper 
       const output = join(results, `${part.program}-${part.shard}.json`)
       const { ok } = await run(
         [
-          ...wrapper,
-          ...['timeout', '--kill-after=10', `${mostSeconds}`, join(root, folder, part.program)],
+          ...['timeout', '--kill-after=10', `${mostSeconds}`, ...wrapper],
+          join(root, folder, part.program),
           ...[`--gtest_filter=${filter}`, '--gtest_brief=1', `--gtest_output=json:${output}`],
         ],
         {

@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { build, cmakePackages, ctest } from './cmake.mjs'
-import { gtest } from './gtest.mjs'
+import { allBut, gtest, heavyTests } from './gtest.mjs'
 import { installMissing, stepWith } from './packages.mjs'
 import { root, which } from './run.mjs'
 
@@ -12,15 +12,6 @@ function areas() {
   const tests = readdirSync(join(root, 'test', 'native')).filter(name => name.endsWith('_test.cc'))
   return new Set(tests.map(name => name.split('_')[0]).filter(area => area !== 'kernels'))
 }
-
-// Tests that compute a lot and race little: what their threads do, the tests of concurrency do too.
-// They run, unless arguments pick tests, in the other lanes only.
-const slow = [
-  ...['EveryBit', 'TableFileDamage', 'TableFileFaults', 'CandidatePool'],
-  ...['GivesTheSamePoolInEveryForm', 'TableRecall', 'TableChurn', 'TableFilters'],
-  ...['PointsCostLittle', 'AfterTheLastPointWasRemoved', 'MemoryRunsOut', 'TableCodes'],
-  ...['CodeErrors', 'LogDamage', 'LogCrash', 'EveryDimensionAndDegree'],
-]
 
 /** Lane `tsan`: native tests with ThreadSanitizer. */
 export async function threadLane(report, args) {
@@ -39,7 +30,7 @@ export async function threadLane(report, args) {
   await report.step('native tests', () =>
     args.length > 0
       ? ctest(folder, { args, env, wrapper })
-      : gtest(folder, { filter: `-${slow.map(name => `*${name}*`).join(':')}`, env, wrapper }),
+      : gtest(folder, { filter: allBut(heavyTests), env, wrapper }),
   )
 }
 

@@ -1,0 +1,51 @@
+import { join } from 'node:path'
+import process from 'node:process'
+import { build, cmakePackages } from './cmake.mjs'
+import { allBut, gtest, heavyTests } from './gtest.mjs'
+import { installMissing, stepWith } from './packages.mjs'
+import { holds, root } from './run.mjs'
+
+/** What compiling for 64-bit ARM and running it here needs. */
+export const crossPackages = [...cmakePackages, 'g++-aarch64-linux-gnu', 'qemu-user']
+
+/** Starts a program for 64-bit ARM. */
+export const emulator = ['qemu-aarch64', '-L', '/usr/aarch64-linux-gnu']
+
+const left = [
+  ...heavyTests,
+  // Recall of types whose kernels are tested by themselves, by conversions that qemu takes long for.
+  'TableTypes',
+  // Reserve address space that nobody has: qemu keeps a table of every page of it.
+  'Refused',
+  // Write, cut and flip the same bytes on every processor.
+  ...['Crash', 'DamagedDatabase', 'Faults'],
+]
+
+/**
+ * Lane `arm64`: the binary that npm packs for it, the native tests linked with the objects of that
+ * binary, and the binary in the Node that npm packages for ARM, all emulated.
+ */
+export async function arm64Lane(report) {
+  await installMissing(crossPackages)
+  const script = (name, argument) =>
+    holds([process.execPath, join(root, 'scripts', name), argument])
+  if (!(await stepWith(report, crossPackages, 'prebuild', () => script('prebuild.mjs', 'arm64')))) {
+    return
+  }
+  const folder = 'build-cmake-arm64'
+  const objects = join(root, 'build-arm64', 'build', 'Release', 'obj.target', 'vitrine')
+  const built = await report.step('build', () =>
+    build(folder, [
+      'CMAKE_TOOLCHAIN_FILE=cmake/aarch64-linux-gnu.cmake',
+      `VITRINE_ENGINE_OBJECTS=${objects}`,
+      'VITRINE_ADDON=OFF',
+      'VITRINE_WERROR=ON',
+    ]),
+  )
+  if (built) {
+    await report.step('native tests', () =>
+      gtest(folder, { filter: allBut(left), wrapper: emulator }),
+    )
+  }
+  await report.step('addon under Node', () => script('test-runtimes.mjs', 'arm64'))
+}
