@@ -20,9 +20,17 @@ list(REMOVE_ITEM support_sources ${test_sources})
 set_source_files_properties(test/native/sample_vectors.cc PROPERTIES COMPILE_DEFINITIONS
   VITRINE_SAMPLE_FOLDER="${CMAKE_SOURCE_DIR}/examples/data/fashion-mnist-sample")
 # What is tested is optimised, and watched for undefined behaviour; its tests need neither, and
-# would take twice as long to compile. Linked last, so that these options win.
+# would take twice as long to compile. With a sanitizer it would be four times as long, and what runs
+# long is in the engine or in the shared sources. Linked last, so that these options win.
+set(test_optimisation -O1)
+if(VITRINE_SANITIZE)
+  set(test_optimisation -O0)
+endif()
 add_library(vitrine_test_settings INTERFACE)
-target_compile_options(vitrine_test_settings INTERFACE -O1 -fno-sanitize=undefined)
+target_compile_options(vitrine_test_settings INTERFACE
+  ${test_optimisation} -fno-sanitize=undefined)
+add_library(vitrine_test_support_settings INTERFACE)
+target_compile_options(vitrine_test_support_settings INTERFACE -O1 -fno-sanitize=undefined)
 if(VITRINE_ENGINE_FOLDERS)
   # What the shared sources are about may not be built.
   add_library(vitrine_test_support INTERFACE)
@@ -32,7 +40,7 @@ else()
   add_library(vitrine_test_support STATIC EXCLUDE_FROM_ALL ${support_sources})
   target_include_directories(vitrine_test_support PUBLIC test/native)
   target_link_libraries(vitrine_test_support
-    PUBLIC vitrine_engine GTest::gtest PRIVATE vitrine_test_settings)
+    PUBLIC vitrine_engine GTest::gtest PRIVATE vitrine_test_support_settings)
   set_target_properties(vitrine_test_support PROPERTIES
     UNITY_BUILD ${VITRINE_JOINED} UNITY_BUILD_BATCH_SIZE 0)
 endif()

@@ -43,6 +43,14 @@ void* operator new(size_t bytes, std::align_val_t alignment) {
 void* operator new[](size_t bytes, std::align_val_t alignment) {
   return vitrine::AllocateOrRefuse(bytes, static_cast<size_t>(alignment));
 }
+// Its default would call the one above; runtimes of sanitizers have one of their own.
+void* operator new(size_t bytes, std::align_val_t alignment, const std::nothrow_t&) noexcept {
+  try {
+    return vitrine::AllocateOrRefuse(bytes, static_cast<size_t>(alignment));
+  } catch (const std::bad_alloc&) {
+    return nullptr;
+  }
+}
 void operator delete(void* memory) noexcept { vitrine::Release(memory); }
 void operator delete[](void* memory) noexcept { vitrine::Release(memory); }
 void operator delete(void* memory, size_t) noexcept { vitrine::Release(memory); }
