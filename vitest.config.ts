@@ -1,9 +1,11 @@
 import { availableParallelism } from 'node:os'
 import { defineConfig } from 'vitest/config'
 
-// Tests of the repository itself: they never load the addon under test, so the sanitizer lanes
-// leave them out.
-const repository = ['test/layering.test.ts', 'test/packaging*.test.ts']
+// Tests of the repository itself, its documents, benchmark and packages: what they say of the addon
+// the others say as well, so the sanitizer lanes leave them out.
+const repository = ['bench-*', 'documents', 'layering', 'packaging*', 'readme', 'workflows'].map(
+  name => `test/${name}.test.ts`,
+)
 // Needs cmake as well: part of the native lane.
 const toolchain = ['test/build-parity.test.ts']
 

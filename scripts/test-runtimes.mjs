@@ -58,7 +58,7 @@ function run([command, ...args], cwd = root, env = {}) {
 /** Tests of the API: all of vitest's but those of the repository, its documents and its benchmark. */
 function apiTests() {
   const others =
-    /^(bench|docs|golden|layering|packaging|readme|build-parity|links|workflows|errors)/
+    /^(bench|documents|golden|layering|packaging|readme|build-parity|links|workflows|errors)/
   return readdirSync(join(root, 'test')).filter(
     name => name.endsWith('.test.ts') && !others.test(name),
   )

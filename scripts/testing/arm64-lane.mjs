@@ -13,12 +13,10 @@ export const emulator = ['qemu-aarch64', '-L', '/usr/aarch64-linux-gnu']
 
 const left = [
   ...heavyTests,
-  // Recall of types whose kernels are tested by themselves, by conversions that qemu takes long for.
-  'TableTypes',
   // Reserve address space that nobody has: qemu keeps a table of every page of it.
   'Refused',
   // Write, cut and flip the same bytes on every processor.
-  ...['Crash', 'DamagedDatabase', 'Faults'],
+  ...['Crash', 'Faults'],
 ]
 
 /**

@@ -16,6 +16,8 @@ export const heavyTests = [
   ...['GivesTheSamePoolInEveryForm', 'TableRecall', 'TableChurn', 'TableFilters'],
   ...['PointsCostLittle', 'AfterTheLastPointWasRemoved', 'MemoryRunsOut', 'TableCodes'],
   ...['CodeErrors', 'LogDamage', 'LogCrash', 'EveryDimensionAndDegree'],
+  ...['TakesTheLongestPayload', 'AreMadeOfFloatsAndWhenAskedForOfBytes', 'TableTypes'],
+  ...['GrowWithoutMovingAndApart', 'APowerCut', 'DamagedDatabase', 'ContainerTest'],
 ]
 
 /** googletest's filter for all tests but those with one of `names` in theirs. */
