@@ -22,6 +22,7 @@ export const peerNames = [
   'zvec',
   'lancedb',
   'sqlite-vec',
+  'pglite',
 ]
 
 const needsNode22 = new Set(['usearch', 'vectorlite', 'sqlite-vec', 'zvec'])

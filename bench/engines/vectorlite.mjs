@@ -1,5 +1,6 @@
 import { DatabaseSync } from 'node:sqlite'
 import { peerRequire, peerVersion } from './peer-require.mjs'
+import { SqliteTable } from './sqlite-table.mjs'
 
 const { vectorlitePath } = peerRequire('vectorlite')
 
@@ -16,58 +17,17 @@ export function description() {
 }
 
 /** An SQLite extension. Queries are blobs, made outside the clock; ids come back as integer rows. */
-export class Engine {
-  #options
-  #database
-  #insert
+export class Engine extends SqliteTable {
   #statements = new Map()
 
   static async create(options) {
     return new Engine(options)
   }
 
-  constructor(options) {
-    this.#options = options
-    this.#database = new DatabaseSync(':memory:', { allowExtension: true })
-    this.#database.loadExtension(vectorlitePath())
-    const graph = [
-      `max_elements=${options.capacity}`,
-      `ef_construction=${options.efConstruction}`,
-      `M=${options.m}`,
-      `random_seed=${options.seed}`,
-    ]
-    this.#database.exec(
-      `create virtual table points using vectorlite(
-        vector float32[${options.dimension}] ${options.metric}, hnsw(${graph.join(', ')}))`,
-    )
-    this.#insert = this.#database.prepare('insert into points(rowid, vector) values (?, ?)')
-  }
-
-  query(vector) {
-    return Buffer.from(vector.buffer, vector.byteOffset, vector.byteLength)
-  }
-
-  add(ids, vectors) {
-    const rowBytes = this.#options.dimension * 4
-    this.#database.exec('begin')
-    for (let i = 0; i < ids.length; i++) {
-      this.#insert.run(
-        ids[i],
-        Buffer.from(vectors.buffer, vectors.byteOffset + i * rowBytes, rowBytes),
-      )
-    }
-    this.#database.exec('commit')
-  }
-
-  insert(vector, id) {
-    this.#insert.run(id, vector)
-  }
-
-  remove(ids) {
-    const statement = this.#database.prepare('delete from points where rowid = ?')
-    this.#database.exec('begin')
-    for (const id of ids) statement.run(id)
-    this.#database.exec('commit')
+  constructor({ dimension, metric, capacity, m, efConstruction, seed }) {
+    const graph = `max_elements=${capacity}, ef_construction=${efConstruction}, M=${m}, random_seed=${seed}`
+    const table = `vectorlite(vector float32[${dimension}] ${metric}, hnsw(${graph}))`
+    super(vectorlitePath(), table, dimension, id => id)
   }
 
   filter(ids) {
@@ -79,7 +39,7 @@ export class Engine {
     const key = `${k} ${ef} ${filtered}`
     if (!this.#statements.has(key)) {
       const allowed = filtered ? ' and rowid in (select value from json_each(?))' : ''
-      const statement = this.#database.prepare(
+      const statement = this.database.prepare(
         `select rowid from points where knn_search(vector, knn_param(?, ${k}, ${ef}))${allowed}`,
       )
       statement.setReturnArrays(true)

@@ -35,9 +35,9 @@ class PointFilter {
       if (slots_.Clear(slot)) slot_count_.fetch_sub(1, std::memory_order_relaxed);
       return;
     }
-    // Counted before it is set: two threads may set the same row, and the one that comes second must
-    // not find a row without a count, which would be a filter that allows nothing. Relaxed: Set
-    // releases and acquires.
+    // Counted before it is set: two threads may set the same row, and the one that comes second
+    // must not find a row without a count, which would be a filter that allows nothing. Relaxed:
+    // Set releases and acquires.
     slot_count_.fetch_add(1, std::memory_order_relaxed);
     if (!slots_.Set(slot)) slot_count_.fetch_sub(1, std::memory_order_relaxed);
   }
