@@ -1,28 +1,12 @@
 import { channel } from 'node:diagnostics_channel'
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { type Collection, type DamageEvent, Database } from '../lib/vitrine.ts'
+import { databaseFolders } from './databases.ts'
 import { randomVectors } from './vectors.ts'
 
-let folder: string
-let open: Database[] = []
-
-beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'vitrine-care-'))
-})
-afterEach(async () => {
-  await Promise.all(open.map(db => db.close()))
-  open = []
-  rmSync(folder, { recursive: true, force: true })
-})
-
-async function openDatabase(...args: Parameters<typeof Database.open>) {
-  const db = await Database.open(...args)
-  open.push(db)
-  return db
-}
+const { folder, openDatabase } = databaseFolders('care')
 
 const code = (code: string) => expect.objectContaining({ name: 'VitrineError', code })
 const range = (count: number, first = 0) => Array.from({ length: count }, (_, i) => first + i)
@@ -34,7 +18,7 @@ async function fill(collection: Collection, count: number, dimension: number) {
 
 describe('codes of a collection', () => {
   it('are those of its configuration, and stay over checkpoint and reopening', async () => {
-    let db = await openDatabase(folder)
+    let db = await openDatabase(folder())
     const dimension = 40
     const config = { dimension, quantization: 'sq8' } as const
     const c = await db.createCollection('coded', config)
@@ -51,7 +35,7 @@ describe('codes of a collection', () => {
     expect(await c.search(query, { k: 10, ef: 1000 })).toEqual(exact)
     await db.checkpoint()
     await db.close()
-    db = await openDatabase(folder)
+    db = await openDatabase(folder())
     expect(db.collection('coded').info().quantization).toBe('sq8')
     expect(db.collection('coded').explain(query, { k: 5 }).quantization).toBe('sq8')
     expect(await db.collection('coded').search(query, { k: 10, ef: 1000 })).toEqual(exact)
@@ -116,7 +100,7 @@ describe('what a reader selects', () => {
 
 describe('a call that nobody waits for any more', () => {
   it('rejects with the reason of its signal, and does nothing', async () => {
-    const db = await openDatabase(folder)
+    const db = await openDatabase(folder())
     const c = await db.createCollection('c', { dimension: 2 })
     await c.upsert([{ id: 1, vector: [1, 2] }])
     const signal = AbortSignal.abort(new Error('enough'))
@@ -143,10 +127,10 @@ describe('a call that nobody waits for any more', () => {
       db.transaction(tx => tx.collection('c').delete([1]), { signal }),
       db.flush({ signal }),
       db.checkpoint({ signal }),
-      db.backup(join(folder, 'backup'), { signal }),
+      db.backup(join(folder(), 'backup'), { signal }),
       db.verify({ signal }),
       db.scrub({ signal }),
-      Database.restore(folder, join(folder, 'restored'), { signal }),
+      Database.restore(folder(), join(folder(), 'restored'), { signal }),
     ]
     for (const call of calls) await expect(call).rejects.toEqual(enough)
     expect(await c.get(1)).toEqual({ id: 1 })
@@ -157,7 +141,7 @@ describe('a call that nobody waits for any more', () => {
   })
 
   it('is not applied when its time was over before its turn came, and unknown afterwards', async () => {
-    const db = await openDatabase(folder)
+    const db = await openDatabase(folder())
     const dimension = 256
     const config = { dimension, quantization: 'none', m: 4, efConstruction: 20 } as const
     const c = await db.createCollection('c', config)
@@ -196,7 +180,7 @@ describe('a call that nobody waits for any more', () => {
 
 describe('scrubbing', () => {
   it('finds a bit that flipped in a file that nobody reads, and heals it', async () => {
-    const db = await openDatabase(folder, { name: 'scrubbed', scrubBytesPerSecond: 0 })
+    const db = await openDatabase(folder(), { name: 'scrubbed', scrubBytesPerSecond: 0 })
     const c = await db.createCollection('c', { dimension: 8 })
     for (let round = 0; round < 2; round++) {
       await fill(c, 200, 8)
@@ -207,15 +191,15 @@ describe('scrubbing', () => {
     const listen = (event: unknown) => events.push(event as DamageEvent)
     channel('vitrine:damage').subscribe(listen)
     try {
-      const name = readdirSync(folder).find(name => name.endsWith('.graph'))!
-      const path = join(folder, name)
+      const name = readdirSync(folder()).find(name => name.endsWith('.graph'))!
+      const path = join(folder(), name)
       const bytes = readFileSync(path)
       bytes[bytes.length >> 1]! ^= 4
       writeFileSync(path, bytes)
       const report = await db.scrub()
       expect(report).toEqual([{ path, what: expect.stringContaining(name) }])
       expect(db.degraded).toBe(false)
-      expect(readdirSync(folder)).toContain(`quarantined-${name}`)
+      expect(readdirSync(folder())).toContain(`quarantined-${name}`)
       expect(await db.verify()).toEqual([])
       while (events.length === 0) await new Promise(resolve => setImmediate(resolve))
       expect(events).toEqual([{ database: 'scrubbed', ...report[0] }])
@@ -228,7 +212,7 @@ describe('scrubbing', () => {
 
 describe('limits', () => {
   it('of memory refuse what would exceed them before it is logged, and nothing else', async () => {
-    const db = await openDatabase(folder, { maxMemoryBytes: 6e6 })
+    const db = await openDatabase(folder(), { maxMemoryBytes: 6e6 })
     const dimension = 128
     const c = await db.createCollection('c', { dimension, m: 4, efConstruction: 10 })
     let failure: unknown
@@ -254,7 +238,7 @@ describe('limits', () => {
 
   it('of disk refuse what would exceed them, and room can be made', async () => {
     const maxDiskBytes = 20e6
-    const db = await openDatabase(folder, { maxDiskBytes })
+    const db = await openDatabase(folder(), { maxDiskBytes })
     const c = await db.createCollection('c', { dimension: 2 })
     const payload = { text: 'x'.repeat(900_000) }
     let failure: unknown

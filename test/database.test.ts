@@ -1,43 +1,27 @@
 import { spawn } from 'node:child_process'
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { Worker } from 'node:worker_threads'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { Collection, Database, type Hit, type NoFields } from '../lib/vitrine.ts'
+import { databaseFolders } from './databases.ts'
 import { root } from './layers.ts'
 
-let folder: string
-let open: Database[] = []
-
-beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'vitrine-database-'))
-})
-afterEach(async () => {
-  await Promise.all(open.map(db => db.close()))
-  open = []
-  rmSync(folder, { recursive: true, force: true })
-})
-
-async function openDatabase(...args: Parameters<typeof Database.open>) {
-  const db = await Database.open(...args)
-  open.push(db)
-  return db
-}
+const { folder, openDatabase } = databaseFolders('database')
 
 const code = (code: string) => expect.objectContaining({ name: 'VitrineError', code })
 const idsOf = (hits: readonly Hit[]) => hits.map(hit => hit.id)
 
 describe('a collection', () => {
-  it('gives back what was put, now and after the folder is opened again', async () => {
+  it('gives back what was put, now and after the folder() is opened again', async () => {
     const payload = {
       text: 'Ünï \ud83d\ude00 "quoted" \\ \u0000 \ud800',
       list: [1, 1.5, -2e-9, null, true, { deep: [[]] }],
       __proto__x: 1,
       '': 'empty',
     }
-    let db = await openDatabase(folder)
+    let db = await openDatabase(folder())
     const written = await db.createCollection('c', { dimension: 3, metric: 'cosine' })
     const ack = await written.upsert([
       { id: 'a', vector: Float32Array.of(1, 0.1, -3), payload },
@@ -68,13 +52,13 @@ describe('a collection', () => {
       expect(hits[0]).toEqual({ id: 5, distance: 0, vector: Float32Array.of(0, 1, 0) })
       expect(hits).toHaveLength(2)
       await db.close()
-      db = await openDatabase(folder)
+      db = await openDatabase(folder())
       if (round === 0) await db.checkpoint()
     }
   })
 
   it('writes a batch whole or not at all', async () => {
-    const db = await openDatabase(folder)
+    const db = await openDatabase(folder())
     const c = await db.createCollection('c', { dimension: 2 })
     await c.insert([{ id: 1, vector: [1, 1] }])
     const failure = await c
@@ -145,7 +129,7 @@ describe('a collection', () => {
   })
 
   it('merges updates, also many at a time', async () => {
-    const db = await openDatabase(folder)
+    const db = await openDatabase(folder())
     const c = await db.createCollection<NoFields, Record<string, number>>('c', { dimension: 2 })
     await c.upsert([{ id: 'p', vector: [1, 2], payload: { a: 1, b: 2 } }])
     await c.update('p', { b: 3, c: 4 })
@@ -205,7 +189,7 @@ describe('a collection', () => {
 
 describe('a database', () => {
   it('does a transaction over several collections whole or not at all', async () => {
-    const db = await openDatabase(folder)
+    const db = await openDatabase(folder())
     const a = await db.createCollection('a', { dimension: 1 })
     const b = await db.createCollection('b', { dimension: 2 })
     await db.transaction(tx => {
@@ -235,7 +219,7 @@ describe('a database', () => {
   })
 
   it('does a write with an idempotency key once', async () => {
-    let db = await openDatabase(folder)
+    let db = await openDatabase(folder())
     const c = await db.createCollection('c', { dimension: 1 })
     const first = await c.upsert([{ id: 1, vector: [1], payload: { n: 1 } }], {
       idempotencyKey: 'k',
@@ -245,7 +229,7 @@ describe('a database', () => {
     })
     expect(again.lsn).toBe(first.lsn)
     await db.close()
-    db = await openDatabase(folder)
+    db = await openDatabase(folder())
     const later = await db.transaction(tx => tx.collection('c').delete([1]), {
       idempotencyKey: 'k',
     })
@@ -254,8 +238,8 @@ describe('a database', () => {
   })
 
   it('knows its collections by name and alias', async () => {
-    const db = await openDatabase(folder, { name: 'mine' })
-    expect([db.name, db.path, db.readOnly]).toEqual(['mine', folder, false])
+    const db = await openDatabase(folder(), { name: 'mine' })
+    expect([db.name, db.path, db.readOnly]).toEqual(['mine', folder(), false])
     await db.createCollection('c', { dimension: 2, m: 8 })
     await expect(db.createCollection('c', { dimension: 3 })).rejects.toEqual(code('ERR_EXISTS'))
     await expect(db.createCollection('../c', { dimension: 3 })).rejects.toEqual(code('ERR_OPTION'))
@@ -283,15 +267,17 @@ describe('a database', () => {
   })
 
   it('is open once for writing, and shared within a process', async () => {
-    const db = await openDatabase(folder)
-    const same = await openDatabase(folder)
+    const db = await openDatabase(folder())
+    const same = await openDatabase(folder())
     const c = await db.createCollection('c', { dimension: 1 })
     await same.collection('c').upsert([{ id: 1, vector: [1] }])
     expect(await c.count()).toBe(1)
-    await expect(Database.open(folder, { durability: 'none' })).rejects.toEqual(code('ERR_OPTION'))
+    await expect(Database.open(folder(), { durability: 'none' })).rejects.toEqual(
+      code('ERR_OPTION'),
+    )
     const worker = new Worker(
       `import('vitrine').then(async ({ Database }) => {
-         const db = await Database.open(${JSON.stringify(folder)})
+         const db = await Database.open(${JSON.stringify(folder())})
          await db.collection('c').upsert([{ id: 'worker', vector: [2] }])
          await db.close()
          require('node:worker_threads').parentPort.postMessage('done')
@@ -304,13 +290,13 @@ describe('a database', () => {
     await db.close()
     await same.collection('c').upsert([{ id: 2, vector: [1] }])
     expect(await same.collection('c').count()).toBe(3)
-    const reader = await openDatabase(folder, { readOnly: true })
+    const reader = await openDatabase(folder(), { readOnly: true })
     expect(await reader.collection('c').count()).toBe(3)
     await expect(reader.collection('c').delete([1])).rejects.toEqual(code('ERR_READ_ONLY'))
   })
 
   it('refuses everything once it is closed', async () => {
-    const db = await openDatabase(folder)
+    const db = await openDatabase(folder())
     const c = await db.createCollection('c', { dimension: 1 })
     const pending = c.upsert([{ id: 1, vector: [1] }])
     const closing = db.close()
@@ -326,7 +312,7 @@ describe('a database', () => {
   })
 
   it('shares a flush among those who write at a time', async () => {
-    const db = await openDatabase(folder)
+    const db = await openDatabase(folder())
     const c = await db.createCollection('c', { dimension: 1 })
     const acks = await Promise.all(
       Array.from({ length: 300 }, (_, id) => c.upsert([{ id, vector: [id] }])),
@@ -340,18 +326,18 @@ describe('a database', () => {
   })
 
   it('is copied, restored and verified', async () => {
-    const db = await openDatabase(join(folder, 'db'))
+    const db = await openDatabase(join(folder(), 'db'))
     const c = await db.createCollection('c', { dimension: 2 })
     await c.upsert([{ id: 1, vector: [1, 2], payload: { a: 1 } }])
     await db.checkpoint()
     await db.checkpoint()
     expect(await db.verify()).toEqual([])
-    await db.backup(join(folder, 'copy'))
-    await Database.restore(join(folder, 'copy'), join(folder, 'restored'))
-    await expect(Database.restore(join(folder, 'copy'), join(folder, 'restored'))).rejects.toEqual(
-      code('ERR_EXISTS'),
-    )
-    const restored = await openDatabase(join(folder, 'restored'))
+    await db.backup(join(folder(), 'copy'))
+    await Database.restore(join(folder(), 'copy'), join(folder(), 'restored'))
+    await expect(
+      Database.restore(join(folder(), 'copy'), join(folder(), 'restored')),
+    ).rejects.toEqual(code('ERR_EXISTS'))
+    const restored = await openDatabase(join(folder(), 'restored'))
     expect(await restored.collection('c').get(1)).toEqual({ id: 1, payload: { a: 1 } })
     // Damage is named, and costs nothing.
     const file = readdirSync(db.path).find(name => name.endsWith('.prim')) ?? ''
@@ -379,7 +365,7 @@ describe('a process that is killed', () => {
       written++
     }
     for (let round = 0; round < rounds; round++) {
-      const writer = spawn(process.execPath, [program, folder, `${round}`], {
+      const writer = spawn(process.execPath, [program, folder(), `${round}`], {
         cwd: root,
         stdio: ['ignore', 'pipe', 'inherit'],
       })
@@ -396,7 +382,7 @@ describe('a process that is killed', () => {
         if (++acknowledged === killAfter) writer.kill('SIGKILL')
       }
       expect(acknowledged).toBeGreaterThanOrEqual(killAfter)
-      const db = await openDatabase(folder)
+      const db = await openDatabase(folder())
       const found: Map<unknown, unknown>[] = []
       let next = 0
       for (const name of ['a', 'b']) {

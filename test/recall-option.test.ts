@@ -1,24 +1,20 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
-import { gunzipSync } from 'node:zlib'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { Database, Index, type Metric, type SearchPlan } from '../lib/vitrine.ts'
+import { readSample, recallByDistance, sampleDimension } from './sample.ts'
 
 // Searches that ask for a recall, on the real sample.
 
-const dimension = 784
-const sample = resolve(import.meta.dirname, '../examples/data/fashion-mnist-sample')
+const dimension = sampleDimension
 
 let base: Float32Array
 let queries: Float32Array
 let folder: string
 
 beforeAll(async () => {
-  const read = async (name: string) =>
-    Float32Array.from(gunzipSync(await readFile(join(sample, name))))
-  base = await read('base.u8.gz')
-  queries = await read('queries.u8.gz')
+  ;({ base, queries } = await readSample())
   folder = await mkdtemp(join(tmpdir(), 'vitrine-recall-option-'))
 })
 
@@ -31,12 +27,7 @@ const query = (i: number) => queries.subarray(i * dimension, (i + 1) * dimension
 async function recallOf(index: Index, k: number, recall: number): Promise<number> {
   const truth = await index.searchBatch(queries, { k, exact: true })
   const found = await index.searchBatch(queries, { k, recall })
-  let near = 0
-  for (let i = 0; i < found.ids.length; i++) {
-    const farthest = truth.distances[i - (i % k) + k - 1] as number
-    near += (found.distances[i] as number) <= farthest ? 1 : 0
-  }
-  return near / found.ids.length
+  return recallByDistance(found, truth, k)
 }
 
 /** Asks until the plan says what is waited for. */

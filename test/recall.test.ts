@@ -1,26 +1,24 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
-import { gunzipSync } from 'node:zlib'
+import { join } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { Index } from '../lib/vitrine.ts'
+import { readSample, recallByDistance, sampleDimension } from './sample.ts'
 
 // Recall floors on the real sample, after every kind of operation. Recall is by distance: what is
 // as far as the tenth counts. The floors leave room for another instruction set, not for a defect.
 
-const dimension = 784
+const dimension = sampleDimension
 const size = 6000
 const k = 10
-const sample = resolve(import.meta.dirname, '../examples/data/fashion-mnist-sample')
 
 let base: Float32Array
 let queries: Float32Array
 
 beforeAll(async () => {
-  const read = async (name: string) =>
-    Float32Array.from(gunzipSync(await readFile(join(sample, name))))
-  base = await read('base.u8.gz')
-  queries = (await read('queries.u8.gz')).subarray(0, 200 * dimension)
+  const sample = await readSample()
+  base = sample.base
+  queries = sample.queries.subarray(0, 200 * dimension)
 })
 
 const rows = (from: number, to: number) => base.subarray(from * dimension, to * dimension)
@@ -30,12 +28,7 @@ const numbers = (from: number, to: number) =>
 async function recall(index: Index, ef: number): Promise<number> {
   const truth = await index.searchBatch(queries, { k, exact: true })
   const found = await index.searchBatch(queries, { k, ef })
-  let near = 0
-  for (let i = 0; i < found.ids.length; i++) {
-    const farthest = truth.distances[i - (i % k) + k - 1] as number
-    near += (found.distances[i] as number) <= farthest ? 1 : 0
-  }
-  return near / found.ids.length
+  return recallByDistance(found, truth, k)
 }
 
 const floors: Record<'l2' | 'cosine' | 'ip', { ef: number; floor: number }> = {

@@ -1,23 +1,17 @@
-import { readFile } from 'node:fs/promises'
-import { join, resolve } from 'node:path'
-import { gunzipSync } from 'node:zlib'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { type IdSet, Index, type Metric, type Quantization } from '../lib/vitrine.ts'
+import { readSample, sampleDimension } from './sample.ts'
 
 // Filters that allow nothing near the query, on the real sample.
 
-const dimension = 784
+const dimension = sampleDimension
 const size = 6000
-const sample = resolve(import.meta.dirname, '../examples/data/fashion-mnist-sample')
 
 let base: Float32Array
 let queries: Float32Array
 
 beforeAll(async () => {
-  const read = async (name: string) =>
-    Float32Array.from(gunzipSync(await readFile(join(sample, name))))
-  base = await read('base.u8.gz')
-  queries = await read('queries.u8.gz')
+  ;({ base, queries } = await readSample())
 })
 
 const query = (i: number) => queries.subarray(i * dimension, (i + 1) * dimension)
