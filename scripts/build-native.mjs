@@ -53,10 +53,11 @@ export function compilerEnvironment(environment = process.env) {
   const found = (environment.PATH ?? '')
     .split(delimiter)
     .some(folder => folder && existsSync(join(folder, 'ccache')))
-  const flags = `${environment.CXXFLAGS ?? ''} -Werror`.trim()
+  // Once: make takes other flags for another command, and compiles everything again.
+  const flags = (environment.CXXFLAGS ?? '').split(' ').filter(flag => flag && flag !== '-Werror')
   return {
     ...environment,
-    ...(environment.VITRINE_WERROR === '1' ? { CXXFLAGS: flags } : {}),
+    ...(environment.VITRINE_WERROR === '1' ? { CXXFLAGS: [...flags, '-Werror'].join(' ') } : {}),
     ...(found && !environment.CC && !environment.CXX ? { CC: 'ccache cc', CXX: 'ccache c++' } : {}),
   }
 }
