@@ -152,7 +152,7 @@ class TableChurn : public testing::TestWithParam<std::tuple<Kind, bool>> {};
 TEST_P(TableChurn, OfTenTimesTheSizeKeepsRecallAndCost) {
   VITRINE_TRACE_SEED();
   const auto [kind, clustered] = GetParam();
-  const size_t live = Scaled(2000, 400);
+  const size_t live = Scaled(1200, 400);
   const Sample sample(kind.metric, 2 * live, kind.quantization);
   std::mt19937_64 random(TestSeed());
   ThreadPool pool(2);

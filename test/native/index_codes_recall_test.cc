@@ -36,7 +36,7 @@ struct DataSet {
 // Pictures; of unit length for inner product, because a few bright ones would otherwise be the
 // answer to everything.
 DataSet Fashion(Metric metric) {
-  DataSet data{"fashion-mnist", kSampleDimension, SampleVectors("base", Scaled(10000, 3000)),
+  DataSet data{"fashion-mnist", kSampleDimension, SampleVectors("base", Scaled(5000, 3000)),
                SampleVectors("queries", Scaled(100, 40))};
   if (metric != Metric::kIp) return data;
   for (std::vector<float>* vectors : {&data.base, &data.queries}) {
