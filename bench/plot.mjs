@@ -3,8 +3,11 @@
 const width = 860
 const height = 520
 const plot = { left: 74, right: 660, top: 64, bottom: 452 }
-/** Okabe and Ito's colours, which differ for every kind of sight; two shift a little on a dark page. */
-const hues = ['#d55e00', '#0072b2', '#009e73', '#cc79a7', '#a17700', '#56b4e9', '#7a7a7a']
+/** Okabe and Ito's colours, which differ for every kind of sight, and three of Tol's for when there are many. */
+const hues = [
+  ...['#d55e00', '#0072b2', '#009e73', '#cc79a7', '#a17700', '#56b4e9', '#7a7a7a'],
+  ...['#aa4499', '#999933', '#44aa99'],
+]
 const dashes = { batch: '7 4', sync: '2 3' }
 /** What is worse is left out; the axis begins at the last tick that no shown point is left of. */
 const leastRecall = 0.8
@@ -29,7 +32,8 @@ export function plotSearch({ name, vectors, dimension, metric, k, search }, mach
     dash: dashes[series.mode],
   })
   return [
-    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" font-family="system-ui, sans-serif" font-size="13">`,
+    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" font-family="system-ui, sans-serif" font-size="13" role="img">`,
+    `<title>${escaped(`Recall against queries a second on ${name}`)}</title>`,
     '<style>.page{fill:#fff}.ink{fill:#1f2328}.soft{fill:#59636e}.grid{stroke:#d1d9e0}.curve{fill:none;stroke-width:2.2;stroke-linejoin:round}' +
       '@media (prefers-color-scheme:dark){.page{fill:#0d1117}.ink{fill:#f0f6fc}.soft{fill:#9198a1}.grid{stroke:#30363d}}</style>',
     `<rect class="page" width="${width}" height="${height}"/>`,

@@ -9,7 +9,7 @@ import { readSample, recallByDistance, sampleDimension } from './sample.ts'
 // as far as the tenth counts. The floors leave room for another instruction set, not for a defect.
 
 const dimension = sampleDimension
-const size = 6000
+const size = 4000
 const k = 10
 
 let base: Float32Array

@@ -109,7 +109,7 @@ class TableRecall : public testing::TestWithParam<Kind> {};
 TEST_P(TableRecall, HoldsItsFloorAfterBuildInsertAndRemove) {
   const auto [metric, quantization] = GetParam();
   const bool on_codes = quantization != Quantization::kNone;
-  const size_t count = Scaled(metric == Metric::kL2 && !on_codes ? 10'000 : 5000, 1200);
+  const size_t count = Scaled(metric == Metric::kL2 && !on_codes ? 6000 : 4000, 1200);
   const Sample sample(metric, count, quantization);
   ThreadPool pool(2);
   const auto bulk = sample.Make(&pool);
