@@ -58,7 +58,7 @@ TEST_P(DatabaseCrash, APowerCutLeavesAPrefixWithEverythingDurable) {
 // And once more while it is being recovered, again and again.
 TEST_P(DatabaseCrash, RecoveryMayBeCutShort) {
   VITRINE_TRACE_SEED();
-  for (uint64_t run = 0; run < Scaled(200, 30); ++run) {
+  for (uint64_t run = 0; run < Scaled(400, 30); ++run) {
     ASSERT_NO_FATAL_FAILURE(loops_.CutRecovery(TestSeed() + 10'000 + run));
   }
 }
