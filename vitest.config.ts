@@ -6,6 +6,8 @@ import { defineConfig } from 'vitest/config'
 const repository = ['bench-*', 'documents', 'layering', 'packaging*', 'readme', 'workflows'].map(
   name => `test/${name}.test.ts`,
 )
+// Compute a lot, which is what sanitized native tests do as well.
+const heavy = process.env.VITRINE_SANITIZER === undefined ? [] : ['test/recall*.test.ts']
 // Needs cmake as well: part of the native lane.
 const toolchain = ['test/build-parity.test.ts']
 
@@ -18,7 +20,7 @@ export default defineConfig({
         test: {
           name: 'engine',
           include: ['test/**/*.test.ts'],
-          exclude: [...repository, ...toolchain],
+          exclude: [...repository, ...heavy, ...toolchain],
           // Sanitized code runs at a fraction of the speed.
           testTimeout: process.env.VITRINE_SANITIZER === undefined ? 30_000 : 300_000,
         },

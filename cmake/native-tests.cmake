@@ -22,11 +22,15 @@ set_source_files_properties(test/native/sample_vectors.cc PROPERTIES COMPILE_DEF
 # What is tested is optimised, and watched for undefined behaviour; its tests need neither, and
 # would take twice as long to compile. With a sanitizer it would be four times as long, and what runs
 # long is in the engine or in the shared sources. Linked last, so that these options win.
-set(test_optimisation -O1)
+set(test_optimisation -Og)
 if(VITRINE_SANITIZE)
   set(test_optimisation -O0)
 endif()
 add_library(vitrine_test_settings INTERFACE)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  # Compiling one unit takes less than a gigabyte: collecting garbage earlier takes longer.
+  target_compile_options(vitrine_test_settings INTERFACE "SHELL:--param ggc-min-heapsize=1000000")
+endif()
 target_compile_options(vitrine_test_settings INTERFACE
   ${test_optimisation} -fno-sanitize=undefined)
 add_library(vitrine_test_support_settings INTERFACE)

@@ -1,9 +1,17 @@
-import { readFileSync, rmSync } from 'node:fs'
+import { readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { jobs, root, run, which } from './run.mjs'
 
 /** What building and running native tests needs. */
 export const cmakePackages = ['cmake', 'ninja-build', 'libgtest-dev']
+
+/** The areas of test/native (cmake/native-tests.cmake) but one, as VITRINE_TEST_AREAS takes them. */
+export function areasBut(left) {
+  const tests = readdirSync(join(root, 'test', 'native')).filter(name => name.endsWith('_test.cc'))
+  const areas = new Set(tests.map(name => name.split('_')[0]))
+  areas.delete(left)
+  return [...areas].join(';')
+}
 
 /**
  * Configures; the output shows only on failure.

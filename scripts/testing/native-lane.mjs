@@ -43,7 +43,7 @@ export async function nativeLane(report, args) {
       'CMAKE_TOOLCHAIN_FILE=cmake/aarch64-linux-gnu.cmake',
       'VITRINE_ADDON=OFF',
       'VITRINE_WERROR=ON',
-      'VITRINE_ENGINE_FOLDERS=base;kernels',
+      'VITRINE_ENGINE_FOLDERS=kernels',
       'VITRINE_TEST_AREAS=kernels',
     ]),
   )

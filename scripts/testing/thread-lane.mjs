@@ -1,17 +1,10 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
-import { build, cmakePackages, ctest } from './cmake.mjs'
+import { existsSync, readFileSync } from 'node:fs'
+import { areasBut, build, cmakePackages, ctest } from './cmake.mjs'
 import { allBut, gtest, heavyTests } from './gtest.mjs'
 import { installMissing, stepWith } from './packages.mjs'
-import { root, which } from './run.mjs'
+import { which } from './run.mjs'
 
 const folder = 'build-cmake-tsan'
-
-// The areas of test/native (cmake/native-tests.cmake) but the kernels, which know nothing of threads.
-function areas() {
-  const tests = readdirSync(join(root, 'test', 'native')).filter(name => name.endsWith('_test.cc'))
-  return new Set(tests.map(name => name.split('_')[0]).filter(area => area !== 'kernels'))
-}
 
 /** Lane `tsan`: native tests with ThreadSanitizer. */
 export async function threadLane(report, args) {
@@ -21,7 +14,8 @@ export async function threadLane(report, args) {
       'CMAKE_BUILD_TYPE=Debug',
       'VITRINE_SANITIZE=thread',
       'VITRINE_ADDON=OFF',
-      `VITRINE_TEST_AREAS=${[...areas()].join(';')}`,
+      // Kernels know nothing of threads.
+      `VITRINE_TEST_AREAS=${areasBut('kernels')}`,
     ]),
   )
   if (!built) return

@@ -29,7 +29,7 @@ struct Setting {
   size_t writers;     // threads that write
   size_t threads;     // of the pool, for writes and batches
   bool equal_halves;  // the halves of a pair have one vector, and share a row
-  double seconds;     // with a sanitizer, half of it without
+  double seconds;     // with a sanitizer, a third of it without
   Quantization quantization = Quantization::kNone;
 };
 
@@ -73,7 +73,7 @@ class ConcurrentRun {
 
   void Run() {
     std::vector<std::thread> threads;
-    const auto end = Clock::now() + std::chrono::duration<double>(setting_.seconds / Scaled(2, 1));
+    const auto end = Clock::now() + std::chrono::duration<double>(setting_.seconds / Scaled(3, 1));
     const auto loop = [&](auto body, uint64_t seed) {
       threads.emplace_back([this, end, body, seed] {
         std::mt19937_64 random(seed);
