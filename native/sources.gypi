@@ -64,6 +64,7 @@
       "native/index/code_store.cc",
       "native/index/entry_table.cc",
       "native/index/graph.cc",
+      "native/index/graph_entries.cc",
       "native/index/graph_maintenance.cc",
       "native/index/neighbour_selection.cc",
       "native/index/pair_distances.cc",

@@ -8,7 +8,7 @@ namespace vitrine {
 namespace {
 
 // Entries that an image without any gets: as many as a table of entries has at least.
-constexpr size_t kFewEntries = EntryTable::kRoom / 2;
+constexpr size_t kFewEntries = EntryTable::kFirstLimit / 2;
 
 }  // namespace
 

@@ -159,7 +159,8 @@ void TableWriter::CollectEntries() {
   }
   if (!entries_.empty() || nodes_->size() == 0) return;
   // None of them is in the image: as many as a table of entries has at least, evenly spread.
-  const size_t stride = (nodes_->size() + EntryTable::kRoom / 2 - 1) / (EntryTable::kRoom / 2);
+  constexpr size_t kFew = EntryTable::kFirstLimit / 2;
+  const size_t stride = (nodes_->size() + kFew - 1) / kFew;
   (void)nodes_
       ->ForEach([&](Slot slot) {
         if (nodes_->NumberOf(slot) % stride == 0) entries_.push_back(rows_->NumberOf(slot));

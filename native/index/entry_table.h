@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstddef>
@@ -11,13 +12,15 @@ namespace vitrine {
 
 // Where walks begin: 33 to 64 nodes spread evenly over the order of insertion, in place of the
 // upper layers of an HNSW graph. Every stride-th node enters; when there would be 65, every second
-// one leaves and the stride doubles.
+// one leaves and the stride doubles. Data of more clusters than that needs more entries: the limit
+// can be doubled, up to 1,024.
 //
 // Readers copy the table without a lock and may see it half rewritten: an entry twice or none of
 // some, which a walk survives. Writers are serialised by the caller.
 class EntryTable {
  public:
-  static constexpr size_t kRoom = 64;
+  static constexpr size_t kRoom = 1024;
+  static constexpr size_t kFirstLimit = 64;
   using Snapshot = std::array<Slot, kRoom>;
 
   // Copies the entries into `out`; returns how many. Acquire: what an entry leads to was written
@@ -31,6 +34,15 @@ class EntryTable {
 
   // Counts a node that joined the graph and makes it an entry when its turn has come.
   void Offer(Slot slot);
+  // Whether there may be twice as many.
+  bool CanWiden() const { return limit_ < kRoom; }
+  // How many there are to be once there may be twice as many. REQUIRES: CanWiden()
+  size_t WideCount() const {
+    return std::max<size_t>(1, offered_ / std::max<uint64_t>(1, stride_ / 2));
+  }
+  // Doubles the limit, and begins anew with `slots`: about WideCount() of them, spread evenly.
+  // REQUIRES: CanWiden(); at least one slot, at most kRoom
+  void Widen(const Slot* slots, size_t count);
   // Puts `slot` in the place of entry `i`.
   void Replace(size_t i, Slot slot) { entries_[i].store(slot, std::memory_order_release); }
   // Drops entry `i`; the last one takes its place. With the last of all the order of insertion
@@ -45,6 +57,7 @@ class EntryTable {
  private:
   std::array<std::atomic<Slot>, kRoom> entries_ = {};
   std::atomic<size_t> count_{0};
+  size_t limit_ = kFirstLimit;  // a power of two
   uint64_t offered_ = 0;
   uint64_t stride_ = 1;
 };

@@ -26,6 +26,10 @@ const Candidate& NearOf(std::span<const Candidate> sorted) {
   return sorted[std::min<size_t>(2, sorted.size() - 1)];
 }
 
+// One of so many insertions looks for a node that is there; once one was missed, of fewer.
+constexpr uint64_t kProbeInterval = 32;
+constexpr uint64_t kProbeIntervalInDoubt = 4;
+
 // Nodes whose in-degree falls below this are handed over to another neighbour.
 constexpr unsigned kMinInDegree = 2;
 
@@ -155,8 +159,15 @@ std::optional<Slot> Graph::Insert(Slot slot, LinkScratch& scratch) {
   if (in_degree_[slot].load(std::memory_order_relaxed) == 0) {
     HandOver(slot, scratch.candidates);
   }
-  const std::lock_guard lock(entry_mutex_);
-  entries_.Offer(slot);
+  Slot probe;
+  {
+    const std::lock_guard lock(entry_mutex_);
+    entries_.Offer(slot);
+    const uint64_t interval = missed_probes_ > 0 ? kProbeIntervalInDoubt : kProbeInterval;
+    if (entries_.offered() % interval != 0 || !entries_.CanWiden()) return std::nullopt;
+    probe = RandomNode(slot);
+  }
+  CountProbe(EntriesLeadTo(probe, scratch));
   return std::nullopt;
 }
 

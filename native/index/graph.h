@@ -181,6 +181,14 @@ class Graph {
   Slot FirstAlive(std::span<const Slot> entries) const;
   // Gives entries that do not lead to `root` a link to it; returns how many those are.
   size_t LeadEntriesTo(Slot root, LinkScratch& scratch);
+  // Of 64 slots, which are alive nodes.
+  uint64_t AliveWord(size_t word) const;
+  // Any alive node up to `last`, or kNoSlot when none was met soon. REQUIRES: entry_mutex_ is held
+  Slot RandomNode(Slot last);
+  // Whether a narrow walk with the row of `slot` for a query finds that node, or only nearer ones.
+  bool EntriesLeadTo(Slot slot, LinkScratch& scratch) const;
+  // Where too many nodes are not found the table of entries gets twice as many.
+  void CountProbe(bool found);
   // Links to nodes that `root` does not lead to; returns how many those are.
   size_t LinkUnreached(Slot root, LinkScratch& scratch);
   template <typename Visitor>
@@ -206,6 +214,8 @@ class Graph {
 
   mutable std::mutex entry_mutex_;  // writers of entries_
   EntryTable entries_;
+  size_t probes_ = 0;         // since the last decision
+  size_t missed_probes_ = 0;  // of those, the nodes that were not found
   std::mt19937_64 random_;
   mutable RowLocks locks_;
 };

@@ -7,6 +7,7 @@
 #include <span>
 
 #include "index/code_store.h"
+#include "index/entry_table.h"
 #include "index/links.h"
 #include "index/scratch.h"
 #include "index/vector_store.h"

@@ -229,7 +229,7 @@ class Walker {
     float distance;
     Slot slot;
   };
-  static constexpr size_t kMaxDeferred = 64;
+  static constexpr size_t kMaxDeferred = EntryTable::kRoom;
 
   const WalkRequest& request_;
   Scratch& scratch_;

@@ -91,13 +91,43 @@ TEST(EntryTable, SpreadsEvenlyOverTheOrderOfInsertion) {
   for (Slot slot = 0; slot < 100'000; ++slot) {
     table.Offer(slot);
     const size_t count = table.Read(entries);
-    ASSERT_LE(count, EntryTable::kRoom);
-    ASSERT_GE(count, std::min<size_t>(slot + 1, EntryTable::kRoom / 2));
+    ASSERT_LE(count, EntryTable::kFirstLimit);
+    ASSERT_GE(count, std::min<size_t>(slot + 1, EntryTable::kFirstLimit / 2));
     if (slot % 1000 != 999) continue;
     for (size_t i = 0; i < count; ++i) ASSERT_EQ(entries[i], i * table.stride());
     ASSERT_LT(slot - entries[count - 1], table.stride());
     ASSERT_EQ(table.offered(), slot + 1);
   }
+}
+
+TEST(EntryTable, TakesTwiceAsManyOnDemand) {
+  EntryTable table;
+  EntryTable::Snapshot entries;
+  Slot next = 0;
+  for (size_t limit = EntryTable::kFirstLimit; limit < EntryTable::kRoom; limit *= 2) {
+    for (const Slot end = next + 7'001; next < end; ++next) table.Offer(next);
+    ASSERT_TRUE(table.CanWiden());
+    const size_t wide = table.WideCount();
+    EXPECT_GT(wide, limit);
+    EXPECT_LE(wide, 2 * limit);
+    std::vector<Slot> spread(wide);
+    for (size_t i = 0; i < wide; ++i) spread[i] = static_cast<Slot>(i * next / wide);
+    table.Widen(spread.data(), wide);
+    ASSERT_EQ(table.Read(entries), wide);
+    EXPECT_EQ(entries[1], spread[1]);
+    for (size_t i = 0; i < 20'000; ++i) {
+      table.Offer(next++);
+      ASSERT_LE(table.size(), 2 * limit);
+      ASSERT_GE(table.size(), limit);
+    }
+  }
+  EXPECT_FALSE(table.CanWiden());
+  // As many as were saved have room again.
+  EntryTable loaded;
+  const size_t count = table.Read(entries);
+  loaded.Restore(entries.data(), count, table.offered(), table.stride());
+  for (; loaded.offered() < 200'000; ++next) loaded.Offer(next);
+  EXPECT_GE(loaded.size(), EntryTable::kRoom / 2);
 }
 
 TEST(EntryTable, BeginsAnewWhenItsLastEntryIsDropped) {

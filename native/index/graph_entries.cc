@@ -1,0 +1,80 @@
+// Whether the entries lead everywhere: nodes that are in the graph are looked for now and then, and
+// where too many are not found there will be more entries.
+//
+// A walk with a narrow beam that begins among the wrong neighbours does not always get away from
+// them: the beam is full of points that are all as near as each other. Upper layers are what HNSW
+// has against that; where data falls into no more clusters than there are entries, or fills the
+// space between them, none are needed.
+
+#include <algorithm>
+#include <bit>
+
+#include "index/graph.h"
+
+namespace vitrine {
+namespace {
+
+// With data of the usual kinds a walk of this beam misses no more than one of two hundred nodes.
+constexpr size_t kProbeBeam = 16;
+constexpr size_t kProbes = 32;
+constexpr size_t kMissedProbes = 3;
+
+Slot SlotOf(size_t word, uint64_t bits) {
+  return static_cast<Slot>(word * 64 + static_cast<size_t>(std::countr_zero(bits)));
+}
+
+}  // namespace
+
+uint64_t Graph::AliveWord(size_t word) const { return nodes_.Word(word) & ~dead_.Word(word); }
+
+Slot Graph::RandomNode(Slot last) {
+  const size_t words = last / 64 + 1;
+  const size_t first = random_() % words;
+  for (size_t i = 0; i < std::min<size_t>(words, 64); ++i) {
+    const size_t word = (first + i) % words;
+    const uint64_t alive = AliveWord(word);
+    if (alive != 0) return SlotOf(word, alive);
+  }
+  return kNoSlot;
+}
+
+bool Graph::EntriesLeadTo(Slot slot, LinkScratch& scratch) const {
+  if (slot == kNoSlot) return true;
+  EntryTable::Snapshot entries;
+  const size_t entry_count = entries_.Read(entries);
+  const PairDistances::Source source =
+      FindCandidates(slot, {entries.data(), entry_count}, kProbeBeam, scratch);
+  const auto& met = scratch.candidates;
+  if (met.empty()) return false;
+  if (std::any_of(met.begin(), met.end(), [&](const Candidate& c) { return c.slot == slot; })) {
+    return true;
+  }
+  // Under inner product a row need not be the nearest to itself.
+  float own[4];
+  scratch.pairs.Score(source, slot, {&slot, 1}, own);
+  return met.size() == kProbeBeam && own[0] >= met.back().distance;
+}
+
+void Graph::CountProbe(bool found) {
+  const std::lock_guard lock(entry_mutex_);
+  ++probes_;
+  missed_probes_ += found ? 0 : 1;
+  if (missed_probes_ < kMissedProbes) {
+    if (probes_ == kProbes) probes_ = missed_probes_ = 0;
+    return;
+  }
+  probes_ = missed_probes_ = 0;
+  if (!entries_.CanWiden()) return;
+  const size_t step = std::max<size_t>(1, size() / entries_.WideCount());
+  EntryTable::Snapshot spread;
+  size_t count = 0, met = 0;
+  for (size_t word = 0; word * 64 < nodes_.capacity(); ++word) {
+    for (uint64_t alive = AliveWord(word); alive != 0; alive &= alive - 1) {
+      if (met++ % step != 0 || count == spread.size()) continue;
+      spread[count++] = SlotOf(word, alive);
+    }
+  }
+  if (count > 0) entries_.Widen(spread.data(), count);
+}
+
+}  // namespace vitrine
