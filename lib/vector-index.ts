@@ -124,11 +124,11 @@ export class Index<I extends IdType = 'u32', T extends VectorType = 'f32'> {
     path: string,
     options?: LoadOptions,
   ): Promise<Index<I, T>> {
-    const { threads, name = 'index', signal } = loadOptions.parse(options)
+    const { vectors = 'memory', threads, name = 'index', signal } = loadOptions.parse(options)
     const file = checked(() => absolute(path))
     const { handle, dimension, metric, idType, type } = await cancellable(
       controlOf(signal),
-      token => native.loadIndex(file, threads, token),
+      token => native.loadIndex(file, vectors === 'mmap', threads, token),
     )
     const description: Description<IdType, VectorType> = {
       dimension,
