@@ -163,7 +163,7 @@ Status TableLoader::MakeCodes() {
   std::vector<float> centre(config_.dimension);
   std::memcpy(centre.data(), bytes->data(), bytes->size());
   const auto kind = static_cast<Quantization>(config_.codes);
-  const Status no_memory(ErrorCode::kOutOfMemory, "no memory for the codes of the file");
+  Status no_memory(ErrorCode::kOutOfMemory, "no memory for the codes of the file");
   if (codes_ == nullptr) {
     VITRINE_RETURN_IF_ERROR(table_->vectors_.VerifyAll());
     return table_->MakeCodesAround(centre, kind) ? Status() : no_memory;

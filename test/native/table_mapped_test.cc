@@ -349,13 +349,14 @@ TEST(MappedTable, IsVerifiedByManyThreadsAtOnce) {
 // The operating system's files.
 class MappedFilesOfTheSystem : public testing::Test {
  protected:
-  MappedFilesOfTheSystem() : file_(kCoded) {
-    folder_ = std::filesystem::temp_directory_path() / "vitrine-mapped-test";
-    std::filesystem::create_directory(folder_);
+  void SetUp() override {
+    std::string name = (std::filesystem::temp_directory_path() / "vitrine-XXXXXX").string();
+    ASSERT_NE(mkdtemp(name.data()), nullptr);
+    folder_ = name;
     path_ = (folder_ / "index.vitrine").string();
     Write(file_.bytes);
   }
-  ~MappedFilesOfTheSystem() override { std::filesystem::remove_all(folder_); }
+  void TearDown() override { std::filesystem::remove_all(folder_); }
 
   void Write(const Bytes& bytes) const {
     std::ofstream(path_, std::ios::binary)
@@ -366,7 +367,7 @@ class MappedFilesOfTheSystem : public testing::Test {
     return LoadTable(path_, BestKernels(), nullptr, {.vectors = VectorPlace::kMapped});
   }
 
-  MappedFile file_;
+  MappedFile file_{kCoded};
   std::filesystem::path folder_;
   std::string path_;
 };
