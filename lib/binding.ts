@@ -183,6 +183,7 @@ export interface NativeBinding {
   ): Promise<void>
   loadIndex(
     path: string,
+    mapped: boolean,
     threads: number | undefined,
     token: CancelToken | undefined,
   ): Promise<{

@@ -17,7 +17,7 @@ export const errorCodes = {
   ERR_CORRUPT: "A file's bytes contradict themselves.",
   ERR_FORMAT: 'A file is of a kind or version that this release cannot read.',
   ERR_LOCKED: 'Somebody else has the database open for writing.',
-  ERR_READ_ONLY: 'A write to a database that was opened for reading only.',
+  ERR_READ_ONLY: 'A write to what was opened for reading only.',
   ERR_CONFLICT: 'A point that a write relied on was written meanwhile.',
   ERR_PAYLOAD: 'A payload does not have the type that a field declares.',
   ERR_FILTER: 'A filter makes no sense, or asks for a field that is not declared.',

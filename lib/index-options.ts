@@ -70,8 +70,13 @@ export interface SaveOptions {
 }
 
 export interface LoadOptions {
-  /** Where the vectors are kept: `'memory'`. */
-  readonly vectors?: 'memory'
+  /**
+   * Where the vectors are kept. `'memory'` (default): they are read. `'mmap'`: they stay in the file, and the index is for reading only. Ids,
+   * graph and codes are read, which are an eighth to a third of an index with codes. A search reads the vectors that it compares exactly, by
+   * blocks of 64 KiB, each of which is checked when it is first needed: `ERR_CORRUPT` or `ERR_IO` then. As long as the index is open the file
+   * may be replaced, as `save` does, or removed, but not changed or cut short in place.
+   */
+  readonly vectors?: 'memory' | 'mmap'
   /** Threads of the pool that loading and later one write or batch use at most, default all. */
   readonly threads?: number
   /** The label in metrics, default `'index'`. */
@@ -134,7 +139,7 @@ export const writeOptions = new OptionParser<Required<Omit<Control, 'timeoutMs'>
 export const saveOptions = new OptionParser<Required<SaveOptions>>('save', { signal: abortSignal })
 
 export const loadOptions = new OptionParser<Required<LoadOptions>>('Index.load', {
-  vectors: oneOf('memory'),
+  vectors: oneOf('memory', 'mmap'),
   threads: integer(1, 1024),
   name: text,
   signal: abortSignal,

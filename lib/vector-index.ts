@@ -114,7 +114,9 @@ export class Index<I extends IdType = 'u32', T extends VectorType = 'f32'> {
   }
 
   /**
-   * Opens what `save` wrote. Trusts no byte of the file.
+   * Opens what `save` wrote. Trusts no byte of the file. With `vectors: 'mmap'` the vectors stay there: the index answers the same, in a
+   * fraction of the memory, and is for reading only; a block of the file that a search, `get` or `save` needs and that is damaged is
+   * `ERR_CORRUPT` then, and others go on.
    * @returns An index with the ids, vectors, graph and options of the saved one. The type arguments
    *   are what the file is known to have; `idType` and `type` tell what it has.
    * @throws {VitrineError} `ERR_IO`; `ERR_CORRUPT` if the file is damaged; `ERR_FORMAT` if it is
@@ -124,11 +126,11 @@ export class Index<I extends IdType = 'u32', T extends VectorType = 'f32'> {
     path: string,
     options?: LoadOptions,
   ): Promise<Index<I, T>> {
-    const { threads, name = 'index', signal } = loadOptions.parse(options)
+    const { vectors = 'memory', threads, name = 'index', signal } = loadOptions.parse(options)
     const file = checked(() => absolute(path))
     const { handle, dimension, metric, idType, type } = await cancellable(
       controlOf(signal),
-      token => native.loadIndex(file, threads, token),
+      token => native.loadIndex(file, vectors === 'mmap', threads, token),
     )
     const description: Description<IdType, VectorType> = {
       dimension,
@@ -247,7 +249,7 @@ export class Index<I extends IdType = 'u32', T extends VectorType = 'f32'> {
 
   /**
    * The vectors of points as they were put, bit for bit: `[n * dimension]`, of bits `[n * dimension / 8]`.
-   * @throws {VitrineError} `ERR_NOT_FOUND` names the first id that is not there.
+   * @throws {VitrineError} `ERR_NOT_FOUND` names the first id that is not there; `ERR_CORRUPT`, `ERR_IO` where vectors are mapped.
    */
   get(ids: Ids<I>): VectorArray<T> {
     return checked(() => {
@@ -451,7 +453,7 @@ export class Index<I extends IdType = 'u32', T extends VectorType = 'f32'> {
     return { ...shortened(ids, distances, count), plan, counters, nanoseconds }
   }
 
-  /** Bytes of memory, by what they are for. */
+  /** Bytes of memory, by what they are for. Mapped vectors are the file's, and not among them. */
   memoryUsage(): MemoryUsage {
     return checked(() => native.memoryUsage(this.#handle))
   }

@@ -84,8 +84,13 @@ describe.each(formats)('%s', format => {
     )
   })
 
-  it.each(indexes)('holds the index $name', async ({ name, ids, removed, ...options }) => {
-    const index = await Index.load(join(folder, format, `${name}.vitrine`))
+  it.each(
+    indexes.flatMap(index => [
+      { ...index, place: 'memory' as const },
+      { ...index, place: 'mmap' as const },
+    ]),
+  )('holds the index $name, for $place', async ({ name, ids, removed, place, ...options }) => {
+    const index = await Index.load(join(folder, format, `${name}.vitrine`), { vectors: place })
     const type = 'type' in options ? options.type : 'f32'
     const vectors = vectorsOfType(type, ids.length, options.dimension)
     const elements = vectors.length / Math.max(ids.length, 1)

@@ -168,9 +168,9 @@ describe('load', () => {
     await index.close()
     // biome-ignore lint/suspicious/noExplicitAny: the types forbid what is tested
     const load = (options: any) => Index.load(path, options)
-    await expect(load({ vectors: 'mmap' })).rejects.toMatchObject({
+    await expect(load({ vectors: 'disk' })).rejects.toMatchObject({
       code: 'ERR_OPTION',
-      message: "vectors must be 'memory', not 'mmap'",
+      message: "vectors must be 'memory' or 'mmap', not 'disk'",
     })
     await expect(load({ metric: 'l2' })).rejects.toEqual(coded('ERR_OPTION'))
     await expect(load({ signal: AbortSignal.abort('x') })).rejects.toBe('x')

@@ -4,6 +4,14 @@ namespace vitrine {
 
 SlotRows::~SlotRows() = default;
 
+void SlotRows::Borrow(const std::byte* rows, size_t row_bytes, size_t count) {
+  row_bytes_ = row_bytes;
+  for (std::atomic<uintptr_t>& base : base_) {
+    base.store(reinterpret_cast<uintptr_t>(rows), std::memory_order_relaxed);
+  }
+  capacity_.store(count, std::memory_order_release);
+}
+
 bool SlotRows::Grow(size_t count) {
   if (count > kMaxSlots) return false;
   for (size_t capacity = capacity_.load(std::memory_order_relaxed); capacity < count;) {

@@ -36,6 +36,10 @@ class SlotRows {
   // Makes rows [0, count) addressable; false when memory is refused, and then nothing changed
   // that matters: rows that were there before stay.
   [[nodiscard]] bool Grow(size_t count);
+  // Makes rows [0, count) those at `rows`, which are `row_bytes` apart, outlive the object and are
+  // only read.
+  // REQUIRES: there are none yet, and Grow is not called for more
+  void Borrow(const std::byte* rows, size_t row_bytes, size_t count);
 
   VITRINE_ALWAYS_INLINE std::byte* Row(Slot slot) const {
     // base_[c] is the address that row 0 would have if chunk c reached down to it: unsigned
@@ -58,7 +62,7 @@ class SlotRows {
     return size_t{1} << (shift_ + (chunk == 0 ? 0 : chunk - 1));
   }
 
-  const size_t row_bytes_;
+  size_t row_bytes_;
   unsigned shift_ = 4;
   std::atomic<size_t> capacity_{0};
   // Relaxed loads and stores: ordering comes with the slot number (see above).

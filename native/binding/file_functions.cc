@@ -37,9 +37,10 @@ class SaveOperation final : public Operation {
 
 class LoadOperation final : public Operation {
  public:
-  LoadOperation(std::string path, size_t threads, Addon& addon)
+  LoadOperation(std::string path, VectorPlace vectors, size_t threads, Addon& addon)
       : Operation(Lane::kBulk, nullptr),
         path_(std::move(path)),
+        vectors_(vectors),
         threads_(threads),
         kernels_(addon.kernels()),
         pool_(&addon.pool()) {}
@@ -72,7 +73,8 @@ class LoadOperation final : public Operation {
  private:
   Status Execute() override {
     Result<std::unique_ptr<Table>> table =
-        LoadTable(path_, kernels_, pool_, {.threads = threads_, .cancelled = &cancelled()});
+        LoadTable(path_, kernels_, pool_,
+                  {.vectors = vectors_, .threads = threads_, .cancelled = &cancelled()});
     if (!table.ok()) return table.status();
     table_ = std::move(*table);
     return {};
@@ -80,6 +82,7 @@ class LoadOperation final : public Operation {
   void ReleaseInputs() override {}
 
   const std::string path_;
+  const VectorPlace vectors_;
   const size_t threads_;
   const KernelTable& kernels_;
   ThreadPool* const pool_;  // it runs there
@@ -114,17 +117,23 @@ Result<napi_value> SaveIndex(Call& call) {
       std::make_shared<SaveOperation>(**index, std::move(*path), std::move(*creator)), options);
 }
 
-// loadIndex(path: string, threads: number | undefined, token: CancelToken | undefined):
+// loadIndex(path: string, mapped: boolean, threads: number | undefined,
+//   token: CancelToken | undefined):
 //   Promise<{ handle: IndexHandle, dimension: number, metric: Metric, idType: IdType }>
+//
+// `mapped`: vectors stay in the file.
 Result<napi_value> LoadIndex(Call& call) {
   Result<std::string> path = ReadPath(call.env, call[0]);
   if (!path.ok()) return path.status();
-  const Result<uint64_t> threads = ReadIntegerOr(call.env, call[1], kThreads, ProcessPoolThreads());
+  const Result<bool> mapped = ReadBool(call.env, call[1], "mapped");
+  if (!mapped.ok()) return mapped.status();
+  const Result<uint64_t> threads = ReadIntegerOr(call.env, call[2], kThreads, ProcessPoolThreads());
   if (!threads.ok()) return threads.status();
   StartOptions options;
-  VITRINE_RETURN_IF_ERROR(ReadToken(call, 2, options));
-  return call.addon.Start(std::make_shared<LoadOperation>(std::move(*path), *threads, call.addon),
-                          options);
+  VITRINE_RETURN_IF_ERROR(ReadToken(call, 3, options));
+  const VectorPlace vectors = *mapped ? VectorPlace::kMapped : VectorPlace::kMemory;
+  return call.addon.Start(
+      std::make_shared<LoadOperation>(std::move(*path), vectors, *threads, call.addon), options);
 }
 
 }  // namespace vitrine

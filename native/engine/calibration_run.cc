@@ -60,7 +60,7 @@ void CalibrationRun::DrawSample() {
   for (size_t tries = 0; tries < 64 * kSampledPoints && sample_.size() < kSampledPoints; ++tries) {
     const auto slot = static_cast<Slot>(NextRandom(state) % limit);
     if (drawn[slot] || !table_.graph_.IsAlive(slot) ||
-        !table_.RowVisible(slot, lease_.snapshot())) {
+        !table_.RowVisible(slot, lease_.snapshot()) || !table_.vectors_.Verify(slot).ok()) {
       continue;
     }
     drawn[slot] = true;
@@ -70,7 +70,7 @@ void CalibrationRun::DrawSample() {
 }
 
 bool CalibrationRun::Step() {
-  if (sample_.empty() || result_.curves.empty()) {
+  if (sample_.empty() || result_.curves.empty() || failed()) {
     result_.curves.clear();
     return false;
   }
@@ -101,7 +101,7 @@ void CalibrationRun::ScanBlock() {
     }
     if (count == 0) continue;
     for (Query& query : sample_) {
-      const VectorScorer scorer = table_.vectors_.ScorerFor(query.slot);
+      const VectorScorer scorer = table_.vectors_.ScorerFor(query.slot, &lease_.scratch().failure);
       RowRef refs[kScanRows + 3];
       float distances[kScanRows + 3];
       for (size_t i = 0; i < count; ++i) refs[i] = scorer.Ref(slots[i]);

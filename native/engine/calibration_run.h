@@ -21,7 +21,9 @@ class CalibrationRun {
   explicit CalibrationRun(const Table& table);
   // Goes on; false when all is measured.
   bool Step();
-  // REQUIRES: Step() returned false. Empty when there were too few points.
+  // Whether a row could not be read that stays in a file: then nothing can be measured.
+  bool failed() const { return !lease_.scratch().failure.ok(); }
+  // REQUIRES: Step() returned false. Empty when there were too few points, or it failed.
   RecallCalibration Take() { return std::move(result_); }
 
   // Tables of fewer rows are not measured: whatever beam is used sees much of them.

@@ -14,7 +14,7 @@ class QueryScorers {
   // `codes` may be null; `query` and `scratch` outlive the object.
   QueryScorers(const VectorStore& vectors, const CodeStore* codes, const void* query,
                Scratch& scratch)
-      : exact_(vectors.ScorerFor(query)) {
+      : exact_(vectors.ScorerFor(query, &scratch.failure)) {
     if (codes == nullptr) return;
     codes->Prepare(vectors.AsFloats(query, scratch.float_query), scratch.code_query);
     codes_.emplace(codes->ScorerFor(scratch.code_query));

@@ -18,6 +18,7 @@ ReaderPool::Lease ReaderPool::Acquire() {
       free_.pop_back();
     }
   }
+  scratch->failure = {};
   scratch->pin.store(published_.load(std::memory_order_seq_cst), std::memory_order_seq_cst);
   return {*this, *scratch, published_.load(std::memory_order_seq_cst)};
 }

@@ -25,7 +25,7 @@ RecallCheck::RecallCheck(const Table& table, const void* query, size_t k, std::s
 }
 
 bool RecallCheck::Step() {
-  const VectorScorer scorer = table_.vectors_.ScorerFor(query_.data());
+  const VectorScorer scorer = table_.vectors_.ScorerFor(query_.data(), &lease_.scratch().failure);
   const SnapshotVisible visible = table_.VisibleAt(lease_.snapshot());
   const size_t limit = table_.SlotLimit();
   size_t left = std::max(kCheckWork / table_.dimension(), kCheckRows);

@@ -16,8 +16,9 @@ class RecallCheck {
   // `hits` are what a search for `k` found when the table was at `snapshot`.
   RecallCheck(const Table& table, const void* query, size_t k, std::span<const Hit> hits,
               uint64_t snapshot);
-  // Whether the table is still as it was for the search: else nothing can be said.
-  bool valid() const { return valid_; }
+  // Whether the table is still as it was for the search, and every row could be read: else nothing
+  // can be said.
+  bool valid() const { return valid_ && lease_.scratch().failure.ok(); }
   // Goes on; false when all rows have been looked at.
   bool Step();
   // Of the k, or of as many points as there are, how many were not found.

@@ -26,7 +26,8 @@ RecallGuide::RecallGuide(const Table& table, ThreadPool* pool)
 
 bool RecallGuide::IsStale() const {
   const uint64_t rows = table_.graph_rows();
-  if (rows < CalibrationRun::kLeastRows) return false;
+  if (rows < CalibrationRun::kLeastRows || unreadable_.load(std::memory_order_relaxed))
+    return false;
   if (calibration_.empty()) return true;
   return rows >= kGrowth * calibration_.rows || calibration_.rows >= kGrowth * rows ||
          table_.ended_points() - calibration_.ended > calibration_.rows / kChangedPart;
@@ -53,9 +54,17 @@ void RecallGuide::StartCalibration() {
       return true;
     }
     if (run->Step()) return true;
-    Restore(run->Take());
+    Finish(*run);
     return false;
   });
+}
+
+void RecallGuide::Finish(CalibrationRun& run) {
+  if (run.failed()) {
+    unreadable_.store(true, std::memory_order_relaxed);
+  } else {
+    Restore(run.Take());
+  }
 }
 
 StopReason RecallGuide::CalibrateNow(const SearchControl& control) {
@@ -68,7 +77,7 @@ StopReason RecallGuide::CalibrateNow(const SearchControl& control) {
     const StopReason stopped = control.Check(0);
     if (stopped != StopReason::kExhausted) return stopped;
   }
-  Restore(run.Take());
+  Finish(run);
   return StopReason::kExhausted;
 }
 
@@ -98,7 +107,7 @@ void RecallGuide::Observe(const void* query, size_t k, size_t ef, std::span<cons
     Spend(Clock::now() - start);
     if (more) return true;
     const std::lock_guard lock(mutex_);
-    if (calibration_.empty()) return false;
+    if (calibration_.empty() || !check->valid()) return false;
     const double foretold = calibration_.ForetoldMisses(check->k(), static_cast<double>(ef));
     calibration_.Nearest(check->k()).live.Add(static_cast<double>(check->missed()), foretold);
     return false;

@@ -14,6 +14,7 @@
 
 namespace vitrine {
 
+class CalibrationRun;
 class Table;
 
 // Finds the beam width for the recall that searches ask for: from a calibration, which is made in
@@ -46,6 +47,8 @@ class RecallGuide {
   // Whether the calibration says too little about the table as it is. REQUIRES: mutex_ is held
   bool IsStale() const;
   void StartCalibration();
+  // Takes what a run measured that has ended.
+  void Finish(CalibrationRun& run);
   bool TakeCredit();
   void Spend(Clock::duration time);
 
@@ -55,8 +58,9 @@ class RecallGuide {
   // What checks may still cost, and when it was last reckoned.
   Clock::duration credit_;
   Clock::time_point reckoned_ = Clock::now();
-  std::atomic<uint32_t> asked_{0};  // relaxed: every so many searches is offered to be checked
-  BackgroundSteps steps_;           // last: no step runs once the rest goes
+  std::atomic<bool> unreadable_{false};  // relaxed: a calibration failed, and so would others
+  std::atomic<uint32_t> asked_{0};       // relaxed: every so many searches is offered to be checked
+  BackgroundSteps steps_;                // last: no step runs once the rest goes
 };
 
 }  // namespace vitrine

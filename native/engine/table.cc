@@ -88,6 +88,13 @@ void Table::SetOwnerId(Slot slot, PointId id) {
   }
 }
 
+Status Table::CheckWritable() const {
+  if (!read_only_) return {};
+  return {ErrorCode::kReadOnly,
+          "an index whose vectors are mapped is for reading only; load it with "
+          "{ vectors: 'memory' } to change it"};
+}
+
 Status Table::CheckVectors(VectorView vectors) const {
   const size_t bytes = vector_bytes();
   for (size_t i = 0; i * bytes < vectors.size_bytes(); ++i) {
@@ -131,6 +138,7 @@ Status Table::Get(std::span<const PointId> ids, std::span<std::byte> out) const 
     if (!ref.present()) {
       return {ErrorCode::kNotFound, "there is no point with id " + Number(ids[i])};
     }
+    VITRINE_RETURN_IF_ERROR(vectors_.Verify(ref.slot()));
     std::memcpy(out.data() + i * bytes, vectors_.Row(ref.slot()), bytes);
   }
   return {};
@@ -186,7 +194,7 @@ Status Table::FollowLocked(const std::shared_ptr<PointFilter>& filter) const {
 TableMemory Table::memory() const {
   const size_t slots = SlotLimit();
   TableMemory memory;
-  memory.vectors = slots * (vectors_.row_bytes() + vectors_.side_bytes());
+  memory.vectors = vectors_.memory_bytes(slots);
   memory.graph = slots * graph_.row_bytes() + graph_.fixed_bytes();
   if (const CodeStore* const codes = codes_.load(std::memory_order_acquire)) {
     memory.codes = slots * (codes->row_bytes() + codes->side_bytes());

@@ -97,7 +97,8 @@ class Table final : private IdMap::OwnerIds {
   // Writes. `vectors` are of the table's type: as many as there are ids.
   //
   // Each fails as a whole, with nothing changed, on kVector (a component that is not finite), kId,
-  // kExists or kTooLarge. On kCancelled and kOutOfMemory the chunks that were finished stay.
+  // kExists, kTooLarge, or kReadOnly when vectors are mapped. On kCancelled and kOutOfMemory the
+  // chunks that were finished stay.
 
   // New points; kExists names an id that is there or comes twice.
   Status Add(std::span<const PointId> ids, VectorView vectors, const WriteControl& control = {});
@@ -119,7 +120,8 @@ class Table final : private IdMap::OwnerIds {
   //   query    a vector of the table's type
   //   hits     [k] or more, written nearest first
   //   returns  how many were written: k, or fewer when fewer match
-  // Fails with kVector, kOption, kCancelled or kTimeout. `counters` and `plan` may be null.
+  // Fails with kVector, kOption, kCancelled or kTimeout; kCorrupt or kIo for a mapped vector that
+  // it needs. `counters` and `plan` may be null.
   Result<size_t> Search(const void* query, const SearchParameters& parameters, std::span<Hit> hits,
                         SearchCounters* counters = nullptr, SearchPlan* plan = nullptr) const;
   // The same on a snapshot that is held already, so that a filter can be made of what it shows.
@@ -173,7 +175,7 @@ class Table final : private IdMap::OwnerIds {
 
   bool Has(PointId id) const;
   // Copies the vectors of `ids` to `out` [ids.size() * vector_bytes]; kNotFound names the first id
-  // that is not there.
+  // that is not there. kCorrupt or kIo for a mapped vector.
   Status Get(std::span<const PointId> ids, std::span<std::byte> out) const;
   template <typename T>
   Status Get(std::span<const PointId> ids, std::vector<T>& out) const {
@@ -216,6 +218,8 @@ class Table final : private IdMap::OwnerIds {
   PointId OwnerId(Slot slot) const override;
   void SetOwnerId(Slot slot, PointId id);
 
+  // kReadOnly where vectors are mapped.
+  Status CheckWritable() const;
   // Whether `bytes` are whole vectors, and those finite.
   Status CheckVectors(VectorView vectors) const;
   Status CheckIds(std::span<const PointId> ids) const;
@@ -232,6 +236,12 @@ class Table final : private IdMap::OwnerIds {
   // Codes of every row; false, and nothing changed, when memory is refused.
   //   kind  kSq8 or kRq4
   bool MakeCodesAround(std::span<const float> centre, Quantization kind);
+  bool CodesAreDue() const;
+  bool IsWorthCoding() const;
+  // Codes with room for every row; null when memory is refused.
+  std::unique_ptr<CodeStore> NewCodes(std::span<const float> centre, Quantization kind) const;
+  // REQUIRES: every row has its code
+  void UseCodes(std::unique_ptr<CodeStore> store);
   // All rows that hold a vector.
   template <typename Visitor>
   void ForEachRow(Visitor visit) const;
@@ -296,6 +306,16 @@ class Table final : private IdMap::OwnerIds {
   Result<size_t> SearchByRecall(const ReaderPool::Lease& lease, const void* query,
                                 const SearchParameters& parameters, std::span<Hit> hits,
                                 SearchCounters* counters, SearchPlan* plan) const;
+  // What was found, unless a row could not be read on the way.
+  template <typename T>
+  static Result<T> UnlessFailed(const ReaderPool::Lease& lease, Result<T> found) {
+    const Status& failure = lease.scratch().failure;
+    return failure.ok() || !found.ok() ? std::move(found) : Result<T>(failure);
+  }
+  // A search by its plan, with its parameters checked and its beam width known.
+  Result<size_t> SearchPlanned(const ReaderPool::Lease& lease, const void* query,
+                               const SearchParameters& parameters, std::span<Hit> hits,
+                               SearchCounters* counters, SearchPlan* plan_out) const;
   Result<SearchPlan> ExplainByRecall(const ReaderPool::Lease& lease, const void* query,
                                      const SearchParameters& parameters) const;
   Status SearchBatchByRecall(VectorView queries, size_t count, const SearchParameters& parameters,
@@ -375,6 +395,7 @@ class Table final : private IdMap::OwnerIds {
   std::vector<float> code_input_;  // a vector as f32, on its way into a code or a sketch
   std::unique_ptr<SketchStore> sketch_store_;  // complete once sketches_ points to it
   size_t sketch_next_ = 0;                     // until then: the next row to be sketched
+  bool read_only_ = false;                     // set before anybody else uses the table
   bool codes_decided_ = false;                 // whether there will be codes, and which
   size_t relink_next_ = 0;                     // the row whose turn it is, see RelinkOldest
   size_t relink_due_ = 0;                      // new rows that have not been made up for

@@ -42,6 +42,9 @@ class Table::BatchWalks final : public WalkSource {
                                             &leases_[2].scratch(), &leases_[3].scratch()};
     table_.walks_.walk_interleaved(*this, codes_ != nullptr,
                                    table_.AllSettled() ? nullptr : &visible, scratches);
+    for (const ReaderPool::Lease& lease : leases_) {
+      if (status_.ok()) status_ = lease.scratch().failure;
+    }
     return status_;
   }
 

@@ -13,7 +13,6 @@ namespace {
 
 // Vectors from which a centre is known well enough.
 constexpr size_t kSample = kCodesFrom;
-// Rows of so few dimensions are as fast as codes.
 constexpr size_t kMaxRowsWalked = 32;
 // Rotation makes components alike, and the error known, from so many dimensions on.
 constexpr size_t kMinRotated = 96;
@@ -33,9 +32,20 @@ void Table::ForEachRow(Visitor visit) const {
   }
 }
 
+bool Table::CodesAreDue() const {
+  if (options_.quantization == Quantization::kNone || codes_decided_ || size() < kSample) {
+    return false;
+  }
+  return options_.quantization != Quantization::kAuto || IsWorthCoding();
+}
+
+// Rows of few dimensions are as fast as codes; bytes are a code already, an exact one.
+bool Table::IsWorthCoding() const {
+  return dimension() > kMaxRowsWalked && ElementBytes(type()) > 1;
+}
+
 void Table::MakeCodesWhenDue() {
-  if (options_.quantization == Quantization::kNone || codes_decided_ || size() < kSample) return;
-  MakeCodes();
+  if (CodesAreDue()) MakeCodes();
 }
 
 void Table::MakeCodes() {
@@ -59,7 +69,7 @@ void Table::MakeCodes() {
   }
 }
 
-bool Table::MakeCodesAround(std::span<const float> centre, Quantization kind) {
+std::unique_ptr<CodeStore> Table::NewCodes(std::span<const float> centre, Quantization kind) const {
   const CodeStore::Options options{
       .dimension = dimension(),
       .metric = metric(),
@@ -67,24 +77,33 @@ bool Table::MakeCodesAround(std::span<const float> centre, Quantization kind) {
       .centre = centre,
   };
   auto store = std::make_unique<CodeStore>(options, SelectCodeKernels(kernels_.set).codes);
-  if (!store->Grow(SlotLimit())) return false;
+  return store->Grow(SlotLimit()) ? std::move(store) : nullptr;
+}
+
+bool Table::MakeCodesAround(std::span<const float> centre, Quantization kind) {
+  std::unique_ptr<CodeStore> store = NewCodes(centre, kind);
+  if (store == nullptr) return false;
   code_input_.resize(dimension());
   ForEachRow(
       [&](Slot slot) { store->Put(slot, vectors_.AsFloats(vectors_.Row(slot), code_input_)); });
+  UseCodes(std::move(store));
+  return true;
+}
+
+void Table::UseCodes(std::unique_ptr<CodeStore> store) {
+  code_input_.resize(dimension());
   code_store_ = std::move(store);
   codes_decided_ = true;
   graph_.UseCodes(*code_store_);
   // Release; partner: the acquire in searches, which then find a code in every row.
   codes_.store(code_store_.get(), std::memory_order_release);
-  return true;
 }
 
 // The measured rule of docs/decisions/0004-codes.md.
 Quantization Table::ChooseQuantization(std::span<const Slot> sample,
                                        std::span<const float> centre) const {
   if (options_.quantization != Quantization::kAuto) return options_.quantization;
-  // Bytes are a code already, an exact one.
-  if (dimension() <= kMaxRowsWalked || ElementBytes(type()) == 1) return Quantization::kNone;
+  if (!IsWorthCoding()) return Quantization::kNone;
   if (dimension() < kMinRotated) return Quantization::kSq8;
   const CodeStore::Options options{
       .dimension = dimension(), .metric = metric(), .kind = CodeKind::kRq4, .centre = centre};

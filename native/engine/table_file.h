@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string>
 
@@ -23,7 +24,14 @@ struct SaveOptions {
   FileSystem* files = nullptr;
 };
 
+// Where the vectors of a table are that was loaded.
+//   kMemory  they are read
+//   kMapped  they stay in the file, of which a block is read and checked when a search first needs
+//            it; the table is for reading only
+enum class VectorPlace : uint8_t { kMemory, kMapped };
+
 struct LoadOptions {
+  VectorPlace vectors = VectorPlace::kMemory;
   // Threads of the pool that take part in loading, and in later writes and batches.
   size_t threads = 1;
   // Looked at once in about 4 MiB; null: never.
@@ -46,6 +54,12 @@ Status SaveTable(const Table& table, const std::string& path, const SaveOptions&
 // links is kept. Two things may differ, both for the better: rows that were removed but not swept
 // away are gone, and rows that no walk could reach are linked.
 //   kernels, pool   as in Table::Create; `pool` may be null
+//
+// With mapped vectors ids, links and codes are read as ever, and vectors only when there is no
+// other way: of a file that has no codes or factors though the table needs them, or whose graph has
+// to be mended. The file may be replaced or removed meanwhile; one that is changed in place, or cut
+// short after a block was checked, may give wrong answers or end the process.
+//
 // Trusts no byte of the file: kFormat, kCorrupt, kIo, kCancelled, kArgument, kOutOfMemory.
 Result<std::unique_ptr<Table>> LoadTable(const std::string& path, const KernelTable& kernels,
                                          ThreadPool* pool, const LoadOptions& options = {});

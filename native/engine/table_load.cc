@@ -1,89 +1,14 @@
-// The reading half of engine/table_file.h: every value is checked after its checksum and before it
-// is used (docs/formats/index-file.md, "Rules of reading").
+// The reading half of engine/table_file.h.
 
 #include <algorithm>
 #include <bit>
-#include <cstring>
+#include <utility>
 
 #include "base/byte_order.h"
-#include "base/first_failure.h"
 #include "engine/recall_file.h"
-#include "engine/table_file.h"
-#include "engine/table_file_format.h"
-#include "storage/container_reader.h"
+#include "engine/table_loader.h"
 
 namespace vitrine {
-namespace {
-
-// What one read brings in, about.
-constexpr size_t kReadBytes = size_t{4} << 20;
-constexpr size_t kSerialElements = 65'536;
-
-}  // namespace
-
-class TableLoader {
- public:
-  TableLoader(const ContainerReader& reader, const KernelTable& kernels, ThreadPool* pool,
-              size_t threads)
-      : reader_(reader), kernels_(kernels), pool_(pool), threads_(threads) {}
-
-  Result<std::unique_ptr<Table>> Load();
-
- private:
-  // Elements of a section as they pass by: their bytes, and the number of the first.
-  struct Elements {
-    uint64_t first;
-    uint64_t count;
-    std::span<const std::byte> bytes;
-  };
-
-  Status FindSections();
-  Status ReadConfig();
-  Status CheckConfig() const;
-  Status CheckSizes() const;
-  Status CreateTable();
-  Status ReadOwners();
-  Status ReadGuests();
-  Status CheckPoints() const;
-  Status ReadVectors();
-  Status ReadLinks();
-  Status ReadEntries();
-  Status MakeCodes();
-
-  // Calls visit(elements) -> Status with all elements of a section, in order.
-  template <typename Visitor>
-  Status ForEach(const SectionEntry& section, Visitor visit) const;
-  // The same on several threads, in any order; parts begin at multiples of 64.
-  template <typename Visitor>
-  Status ForEachParallel(const SectionEntry& section, Visitor visit) const;
-
-  Status AddPoint(PointId id, PointRef ref, const SectionEntry& section, uint64_t element);
-  Status CheckWords(uint32_t row, std::span<const uint32_t> words) const;
-  const SectionEntry& Section(SectionType type) const {
-    return *sections_[static_cast<size_t>(type)];
-  }
-  Status Corrupt(SectionType type, uint64_t element, std::string_view what) const {
-    return Corrupt(Section(type), element, what);
-  }
-  Status Corrupt(const SectionEntry& section, uint64_t element, std::string_view what) const {
-    return reader_.Corrupt(SectionName(section.type),
-                           section.offset + element * section.element_bytes, what);
-  }
-  PointId LastId() const { return table_->id_type() == IdType::kU64 ? UINT64_MAX : UINT32_MAX; }
-
-  static constexpr size_t kTypes = static_cast<size_t>(SectionType::kEntries) + 1;
-
-  const ContainerReader& reader_;
-  const KernelTable& kernels_;
-  ThreadPool* const pool_;
-  const size_t threads_;
-  std::array<const SectionEntry*, kTypes> sections_{};
-  const SectionEntry* centre_ = nullptr;  // where there are codes
-  const SectionEntry* calibration_ = nullptr;
-  IndexConfig config_;
-  std::unique_ptr<Table> table_;
-  PointId highest_id_ = 0;
-};
 
 Result<std::unique_ptr<Table>> TableLoader::Load() {
   VITRINE_RETURN_IF_ERROR(FindSections());
@@ -94,11 +19,13 @@ Result<std::unique_ptr<Table>> TableLoader::Load() {
   VITRINE_RETURN_IF_ERROR(ReadOwners());
   VITRINE_RETURN_IF_ERROR(ReadGuests());
   VITRINE_RETURN_IF_ERROR(CheckPoints());
-  VITRINE_RETURN_IF_ERROR(ReadVectors());
+  if (!is_mapped()) VITRINE_RETURN_IF_ERROR(ReadVectors());
+  VITRINE_RETURN_IF_ERROR(ReadFactors());
   VITRINE_RETURN_IF_ERROR(ReadLinks());
   VITRINE_RETURN_IF_ERROR(ReadEntries());
-  table_->graph_.FinishRestore(table_->WriterScratch(0));
+  VITRINE_RETURN_IF_ERROR(FinishGraph());
   VITRINE_RETURN_IF_ERROR(MakeCodes());
+  table_->read_only_ = is_mapped();
   if (calibration_ == nullptr) return std::move(table_);
   Result<StoredCalibration> stored = ReadCalibration(reader_, *calibration_);
   if (!stored.ok()) return stored.status();
@@ -106,14 +33,30 @@ Result<std::unique_ptr<Table>> TableLoader::Load() {
   return std::move(table_);
 }
 
+// Where the entry of a section goes that need not be there; null for an unknown one.
+const SectionEntry** TableLoader::PlaceOf(uint32_t type) {
+  switch (static_cast<SectionType>(type)) {
+    case SectionType::kFactors:
+      return &factors_;
+    case SectionType::kCodeCentre:
+      return &centre_;
+    case SectionType::kCalibration:
+      return &calibration_;
+    case SectionType::kCodes:
+      return &codes_;
+    case SectionType::kCodeFactors:
+      return &code_factors_;
+    default:
+      return nullptr;
+  }
+}
+
 Status TableLoader::FindSections() {
   for (const SectionEntry& section : reader_.sections()) {
     if (section.type > 0 && section.type < kTypes) {
       sections_[section.type] = &section;
-    } else if (section.type == static_cast<uint32_t>(SectionType::kCodeCentre)) {
-      centre_ = &section;
-    } else if (section.type == static_cast<uint32_t>(SectionType::kCalibration)) {
-      calibration_ = &section;
+    } else if (const SectionEntry** const place = PlaceOf(section.type)) {
+      *place = &section;
     } else if ((section.flags & SectionEntry::kMayBeIgnored) == 0) {
       return reader_.Unknown("needs what this version does not know: " + SectionName(section.type));
     }
@@ -169,6 +112,10 @@ Status TableLoader::CheckConfig() const {
   if ((made != Quantization::kNone) != (centre_ != nullptr)) {
     return corrupt("codes have a centre, and nothing else has");
   }
+  if ((codes_ != nullptr) != (code_factors_ != nullptr) ||
+      (codes_ != nullptr && centre_ == nullptr)) {
+    return corrupt("codes come with their factors and a centre");
+  }
   if (config_.dimension < 1 || config_.dimension > kMaxDimension) {
     return corrupt("the dimension is out of range");
   }
@@ -221,6 +168,10 @@ Status TableLoader::CheckSizes() const {
       return Corrupt(section, 0, "it does not have the size that the config asks for");
     }
   }
+  if (factors_ != nullptr &&
+      (factors_->count != config_.rows || factors_->element_bytes != sizeof(float))) {
+    return Corrupt(*factors_, 0, "it does not have the size that the config asks for");
+  }
   if (Section(SectionType::kEntries).count > EntryTable::kRoom) {
     return Corrupt(SectionType::kEntries, EntryTable::kRoom, "there are too many entries");
   }
@@ -239,7 +190,7 @@ Status TableLoader::CreateTable() {
       .id_type = static_cast<IdType>(config_.id_type),
       .graph = {.m = config_.m, .ef_construction = config_.ef_construction, .seed = config_.seed},
       .quantization = static_cast<Quantization>(config_.quantization),
-      .threads = threads_,
+      .threads = options_.threads,
       .capacity = static_cast<size_t>(std::min<uint64_t>(config_.capacity, SIZE_MAX)),
   };
   // Not Table::Create, which would make room for as many points as the file says it once did.
@@ -247,6 +198,7 @@ Status TableLoader::CreateTable() {
   if (table_->graph_.width() != config_.link_width) {
     return Corrupt(SectionType::kConfig, 0, "the width of links does not follow from m");
   }
+  if (is_mapped() && config_.rows > 0) VITRINE_RETURN_IF_ERROR(MapVectors());
   if (!table_->GrowTo(config_.rows)) {
     return {ErrorCode::kOutOfMemory, "no memory for the rows of the file"};
   }
@@ -255,36 +207,6 @@ Status TableLoader::CreateTable() {
   table_->next_id_ = config_.next_id;
   if (reader_.covered_version() > 1) table_->readers_.Publish(reader_.covered_version());
   return {};
-}
-
-template <typename Visitor>
-Status TableLoader::ForEach(const SectionEntry& section, Visitor visit) const {
-  std::vector<std::byte> buffer;
-  for (uint64_t first = 0; first < section.count; first += kSerialElements) {
-    const uint64_t count = std::min<uint64_t>(kSerialElements, section.count - first);
-    const auto bytes = reader_.Read(section, first, count, buffer);
-    if (!bytes.ok()) return bytes.status();
-    VITRINE_RETURN_IF_ERROR(visit(Elements{first, count, *bytes}));
-  }
-  return {};
-}
-
-template <typename Visitor>
-Status TableLoader::ForEachParallel(const SectionEntry& section, Visitor visit) const {
-  // Whole words of the bitmaps, so that threads rarely meet.
-  const uint64_t step = RoundUp(std::max<uint64_t>(kReadBytes / section.element_bytes, 1), 64);
-  const size_t steps = static_cast<size_t>((section.count + step - 1) / step);
-  const size_t parallelism = table_->Parallelism();
-  std::vector<std::vector<std::byte>> buffers(parallelism);
-  FirstFailure failure;
-  ParallelFor(pool_, parallelism, steps, [&](size_t worker, size_t i) {
-    if (failure.failed()) return;
-    const uint64_t first = i * step;
-    const uint64_t count = std::min(step, section.count - first);
-    const auto bytes = reader_.Read(section, first, count, buffers[worker]);
-    failure.Note(bytes.ok() ? visit(Elements{first, count, *bytes}) : bytes.status());
-  });
-  return failure.Take();
 }
 
 Status TableLoader::AddPoint(PointId id, PointRef ref, const SectionEntry& section,
@@ -382,109 +304,6 @@ Status TableLoader::CheckPoints() const {
   return {};
 }
 
-Status TableLoader::ReadVectors() {
-  const SectionEntry& section = Section(SectionType::kVectors);
-  const auto type = static_cast<VectorType>(config_.scalar_type);
-  const size_t used = config_.used_vector_bytes();
-  return ForEachParallel(section, [&](const Elements& elements) {
-    for (uint64_t i = 0; i < elements.count; ++i) {
-      const Slot slot = static_cast<Slot>(elements.first + i);
-      const auto row = elements.bytes.subspan(i * section.element_bytes, section.element_bytes);
-      if (FindNonFinite(type, row.data(), config_.dimension) != config_.dimension) {
-        return Corrupt(section, slot, "a component is not finite");
-      }
-      const auto padding = row.subspan(used);
-      if (std::any_of(padding.begin(), padding.end(),
-                      [](std::byte b) { return b != std::byte{}; })) {
-        return Corrupt(section, slot, "padding is not zero");
-      }
-      table_->vectors_.Put(slot, row.data());
-      if (table_->vectors_.IsZero(slot)) {
-        table_->zero_.Set(slot);
-        table_->zero_count_.fetch_add(1, std::memory_order_release);
-      }
-    }
-    return Status();
-  });
-}
-
-Status TableLoader::ReadLinks() {
-  const SectionEntry& section = Section(SectionType::kLinks);
-  return ForEachParallel(section, [&](const Elements& elements) {
-    std::vector<uint32_t> words(config_.link_width);
-    for (uint64_t i = 0; i < elements.count; ++i) {
-      const Slot slot = static_cast<Slot>(elements.first + i);
-      std::memcpy(words.data(), elements.bytes.data() + i * section.element_bytes,
-                  section.element_bytes);
-      VITRINE_RETURN_IF_ERROR(CheckWords(slot, words));
-      if (!table_->zero_.Test(slot)) table_->graph_.RestoreNode(slot, words);
-    }
-    return Status();
-  });
-}
-
-Status TableLoader::CheckWords(uint32_t row, std::span<const uint32_t> words) const {
-  const auto corrupt = [&](std::string_view what) {
-    return Corrupt(SectionType::kLinks, row, what);
-  };
-  const bool any_zero = table_->zero_count_.load(std::memory_order_relaxed) != 0;
-  const bool is_zero = any_zero && table_->zero_.Test(row);
-  size_t links = 0;
-  for (size_t i = 0; i < words.size(); ++i) {
-    if (words[i] == kNoSlot) continue;
-    const Slot target = Links::Target(words[i]);
-    if (target >= config_.rows) return corrupt("a link leads to a row that is not there");
-    if (target == row) return corrupt("a row links to itself");
-    if (is_zero) return corrupt("a zero vector has links");
-    if (any_zero && table_->zero_.Test(target)) return corrupt("a link leads to a zero vector");
-    if (Links::IsFill(words[i])) continue;
-    if (++links > 2 * size_t{config_.m}) return corrupt("a row has too many links");
-    if (HasLink(words.first(i), target)) return corrupt("a row has a link twice");
-  }
-  return {};
-}
-
-Status TableLoader::ReadEntries() {
-  const SectionEntry& section = Section(SectionType::kEntries);
-  std::vector<Slot> entries;
-  VITRINE_RETURN_IF_ERROR(ForEach(section, [&](const Elements& elements) {
-    for (uint64_t i = 0; i < elements.count; ++i) {
-      const Slot slot = LoadLittleEndian<uint32_t>(elements.bytes.data() + 4 * i);
-      if (slot >= config_.rows) return Corrupt(section, i, "an entry is a row that is not there");
-      if (table_->zero_.Test(slot)) return Corrupt(section, i, "an entry is a zero vector");
-      if (std::find(entries.begin(), entries.end(), slot) != entries.end()) {
-        return Corrupt(section, i, "an entry comes twice");
-      }
-      entries.push_back(slot);
-    }
-    return Status();
-  }));
-  if (entries.empty() && table_->graph_.size() > 0) {
-    return Corrupt(section, 0, "there is no entry");
-  }
-  table_->graph_.RestoreEntries(entries, config_.entries_offered, config_.entries_stride);
-  return {};
-}
-
-// The same codes as before, and thus the same searches.
-Status TableLoader::MakeCodes() {
-  if (centre_ == nullptr) {
-    table_->MakeCodesWhenDue();
-    return {};
-  }
-  std::vector<std::byte> buffer;
-  const auto bytes = reader_.Read(*centre_, 0, centre_->count, buffer);
-  if (!bytes.ok()) return bytes.status();
-  if (FindNonFinite(VectorType::kF32, bytes->data(), config_.dimension) != config_.dimension) {
-    return Corrupt(*centre_, 0, "it is not finite");
-  }
-  std::vector<float> centre(config_.dimension);
-  std::memcpy(centre.data(), bytes->data(), bytes->size());
-  const auto kind = static_cast<Quantization>(config_.codes);
-  if (table_->MakeCodesAround(centre, kind)) return {};
-  return {ErrorCode::kOutOfMemory, "no memory for the codes of the file"};
-}
-
 Result<std::unique_ptr<Table>> LoadTable(const std::string& path, const KernelTable& kernels,
                                          ThreadPool* pool, const LoadOptions& options) {
   VITRINE_RETURN_IF_ERROR(CheckFilePath(path));
@@ -497,7 +316,11 @@ Result<std::unique_ptr<Table>> LoadTable(const std::string& path, const KernelTa
   Result<std::unique_ptr<ContainerReader>> reader =
       ContainerReader::Open(std::move(*file), path, FileKind::kIndex, options.cancelled);
   if (!reader.ok()) return reader.status();
-  return TableLoader(**reader, kernels, pool, options.threads).Load();
+  const std::shared_ptr<ContainerReader> shared = std::move(*reader);
+  Result<std::unique_ptr<Table>> table = TableLoader(shared, kernels, pool, options).Load();
+  // Mapped vectors go on reading when the flag is gone.
+  shared->ForgetCancellation();
+  return table;
 }
 
 }  // namespace vitrine

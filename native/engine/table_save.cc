@@ -91,7 +91,10 @@ class TableWriter {
   Status WriteVectors(ContainerWriter& writer) const;
   Status WriteLinks(ContainerWriter& writer) const;
   Status WriteEntries(ContainerWriter& writer) const;
+  Status WriteFactors(ContainerWriter& writer) const;
   Status WriteCentre(ContainerWriter& writer) const;
+  Status WriteCodes(ContainerWriter& writer) const;
+  Status WriteCodeFactors(ContainerWriter& writer) const;
 
   const Table& table_;
   const CodeStore* const codes_;  // null if there are none
@@ -177,7 +180,12 @@ Result<Digest128> TableWriter::Write(ContainerWriter& writer) const {
   VITRINE_RETURN_IF_ERROR(WriteVectors(writer));
   VITRINE_RETURN_IF_ERROR(WriteLinks(writer));
   VITRINE_RETURN_IF_ERROR(WriteEntries(writer));
-  if (codes_ != nullptr) VITRINE_RETURN_IF_ERROR(WriteCentre(writer));
+  if (table_.vectors_.has_factors()) VITRINE_RETURN_IF_ERROR(WriteFactors(writer));
+  if (codes_ != nullptr) {
+    VITRINE_RETURN_IF_ERROR(WriteCentre(writer));
+    VITRINE_RETURN_IF_ERROR(WriteCodes(writer));
+    VITRINE_RETURN_IF_ERROR(WriteCodeFactors(writer));
+  }
   VITRINE_RETURN_IF_ERROR(WriteCalibration(writer, calibration_, table_.ended_points()));
   return writer.Finish(lease_->snapshot());
 }
@@ -236,6 +244,7 @@ Status TableWriter::WriteVectors(ContainerWriter& writer) const {
   const std::vector<std::byte> padding(config_.vector_bytes() - used);
   writer.BeginSection(SectionType::kVectors, static_cast<uint32_t>(config_.vector_bytes()));
   VITRINE_RETURN_IF_ERROR(rows_->ForEach([&](Slot slot) {
+    VITRINE_RETURN_IF_ERROR(table_.vectors_.Verify(slot));
     VITRINE_RETURN_IF_ERROR(writer.Append(std::span(table_.vectors_.Row(slot), used)));
     return writer.Append(padding);
   }));
@@ -280,6 +289,36 @@ Status TableWriter::WriteEntries(ContainerWriter& writer) const {
 Status TableWriter::WriteCentre(ContainerWriter& writer) const {
   writer.BeginSection(SectionType::kCodeCentre, sizeof(float));
   VITRINE_RETURN_IF_ERROR(writer.Append(std::as_bytes(codes_->centre())));
+  return writer.EndSection();
+}
+
+// These follow from the vectors: who has them need not read every vector.
+Status TableWriter::WriteFactors(ContainerWriter& writer) const {
+  writer.BeginSection(SectionType::kFactors, sizeof(float), SectionEntry::kMayBeIgnored);
+  VITRINE_RETURN_IF_ERROR(rows_->ForEach([&](Slot slot) {
+    const float factor = table_.vectors_.factor(slot);
+    return writer.Append(std::as_bytes(std::span(&factor, 1)));
+  }));
+  return writer.EndSection();
+}
+
+Status TableWriter::WriteCodes(ContainerWriter& writer) const {
+  const size_t size = codes_->row_bytes();
+  writer.BeginSection(SectionType::kCodes, static_cast<uint32_t>(size),
+                      SectionEntry::kMayBeIgnored);
+  VITRINE_RETURN_IF_ERROR(rows_->ForEach(
+      [&](Slot slot) { return writer.Append(std::as_bytes(std::span(codes_->Row(slot), size))); }));
+  return writer.EndSection();
+}
+
+Status TableWriter::WriteCodeFactors(ContainerWriter& writer) const {
+  std::vector<std::byte> side(codes_->side_bytes());
+  writer.BeginSection(SectionType::kCodeFactors, static_cast<uint32_t>(side.size()),
+                      SectionEntry::kMayBeIgnored);
+  VITRINE_RETURN_IF_ERROR(rows_->ForEach([&](Slot slot) {
+    codes_->CopySide(slot, side.data());
+    return writer.Append(side);
+  }));
   return writer.EndSection();
 }
 

@@ -18,12 +18,12 @@ constexpr size_t kDefaultEf = 64;
 // Rows whose scan costs about as much as a filtered walk: a fixed part, and what memory delivers
 // while the walk waits for scattered rows. Measured: about 1,300 rows at 784 dimensions, 3,700 at
 // 128 (f32). A row is fetched by whole lines.
-size_t FilterScanRows(size_t row_bytes) {
-  return 800 + (size_t{3} << 19) / std::max<size_t>(row_bytes, 64);
+size_t FilterScanRows(size_t vector_bytes) {
+  return 800 + (size_t{3} << 19) / std::max<size_t>(vector_bytes, 64);
 }
 // The same where there are sketches: up to so many rows a look at all of them is sooner done than
 // the preparation of a sketch, and up to so many their sketches are than a filtered walk.
-size_t ExactScanRows(size_t row_bytes) { return 450'000 / row_bytes; }
+size_t ExactScanRows(size_t vector_bytes) { return 450'000 / vector_bytes; }
 size_t SketchScanRows(size_t row_bytes) { return 4'000 + (size_t{1} << 20) / row_bytes; }
 // A walk ends, and a scan of sketches begins, when it has read the links of so many nodes: it has
 // cost about as much by then.
@@ -236,11 +236,11 @@ SearchPlan Table::ChoosePlan(const QueryScorers& scorers, const SearchParameters
 
   const SketchStore* const sketches = SketchesOrBegin();
   const PlanKind look = sketches == nullptr ? scan : PlanKind::kSketch;
-  if (sketches != nullptr && plan.allowed_rows > ExactScanRows(vectors_.row_bytes()) &&
+  if (sketches != nullptr && plan.allowed_rows > ExactScanRows(vector_bytes()) &&
       plan.allowed_rows <= SketchScanRows(sketches->row_bytes())) {
     return plan.kind = look, plan.reason = PlanReason::kFewAllowed, plan.ef = 0, plan;
   }
-  if (plan.allowed_rows <= FilterScanRows(vectors_.row_bytes())) {
+  if (plan.allowed_rows <= FilterScanRows(vector_bytes())) {
     return plan.kind = scan, plan.reason = PlanReason::kFewAllowed, plan.ef = 0,
            plan.quantization = Quantization::kNone, plan;
   }
@@ -405,6 +405,12 @@ Result<size_t> Table::Search(const ReaderPool::Lease& lease, const void* query,
   if (AsksForRecall(parameters)) {
     return SearchByRecall(lease, query, parameters, hits, counters, plan_out);
   }
+  return UnlessFailed(lease, SearchPlanned(lease, query, parameters, hits, counters, plan_out));
+}
+
+Result<size_t> Table::SearchPlanned(const ReaderPool::Lease& lease, const void* query,
+                                    const SearchParameters& parameters, std::span<Hit> hits,
+                                    SearchCounters* counters, SearchPlan* plan_out) const {
   const QueryScorers scorers(vectors_, codes_.load(std::memory_order_acquire), query,
                              lease.scratch());
   const SearchPlan plan = ChoosePlan(scorers, parameters, lease.scratch(), counters);
@@ -445,7 +451,7 @@ Result<SearchPlan> Table::Explain(const ReaderPool::Lease& lease, const void* qu
   if (AsksForRecall(parameters)) return ExplainByRecall(lease, query, parameters);
   const QueryScorers scorers(vectors_, codes_.load(std::memory_order_acquire), query,
                              lease.scratch());
-  return ChoosePlan(scorers, parameters, lease.scratch(), nullptr);
+  return UnlessFailed<SearchPlan>(lease, ChoosePlan(scorers, parameters, lease.scratch(), nullptr));
 }
 
 }  // namespace vitrine

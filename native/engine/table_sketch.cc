@@ -52,8 +52,8 @@ const SketchStore* Table::SketchesOrBegin() const {
   return sketches_.load(std::memory_order_acquire);
 }
 
-// Sketches some rows; false when all are, or when a writer is at work: the next search that needs
-// them goes on then.
+// Sketches some rows; false when all are, when a writer is at work, or when a mapped row cannot be
+// read: the next search that needs them goes on then.
 bool Table::SketchSome() {
   const std::unique_lock write(write_mutex_, std::try_to_lock);
   if (!write.owns_lock() || sketches_.load(std::memory_order_relaxed) != nullptr) return false;
@@ -62,6 +62,7 @@ bool Table::SketchSome() {
   for (; sketch_next_ < end; ++sketch_next_) {
     const auto slot = static_cast<Slot>(sketch_next_);
     if ((occupied_.Word(slot / 64) >> (slot % 64) & 1) != 0) {
+      if (!vectors_.Verify(slot).ok()) return false;
       sketch_store_->Put(slot, vectors_.AsFloats(vectors_.Row(slot), code_input_));
     }
   }
@@ -80,6 +81,7 @@ bool Table::CreateSketches() {
     std::vector<float> work;
     for (size_t slot = 0; slot < SlotLimit() && rows.size() < kCentreSample * dimension(); ++slot) {
       if ((occupied_.Word(slot / 64) >> (slot % 64) & 1) == 0) continue;
+      if (!vectors_.Verify(static_cast<Slot>(slot)).ok()) return false;
       const float* const row = vectors_.AsFloats(vectors_.Row(static_cast<Slot>(slot)), work);
       rows.insert(rows.end(), row, row + dimension());
     }

@@ -26,6 +26,7 @@ bool IsCancelled(const WriteControl& control) {
 }  // namespace
 
 Status Table::Add(std::span<const PointId> ids, VectorView vectors, const WriteControl& control) {
+  VITRINE_RETURN_IF_ERROR(CheckWritable());
   VITRINE_RETURN_IF_ERROR(CheckIds(ids));
   VITRINE_RETURN_IF_ERROR(CheckVectors(vectors));
   const std::lock_guard write(write_mutex_);
@@ -47,6 +48,7 @@ Status Table::Add(std::span<const PointId> ids, VectorView vectors, const WriteC
 
 Status Table::AddNumbered(size_t count, VectorView vectors, std::vector<PointId>& ids,
                           const WriteControl& control) {
+  VITRINE_RETURN_IF_ERROR(CheckWritable());
   VITRINE_RETURN_IF_ERROR(CheckVectors(vectors));
   const std::lock_guard write(write_mutex_);
   const PointId last = options_.id_type == IdType::kU64 ? UINT64_MAX - 1 : UINT32_MAX;
@@ -61,6 +63,7 @@ Status Table::AddNumbered(size_t count, VectorView vectors, std::vector<PointId>
 
 Status Table::Upsert(std::span<const PointId> ids, VectorView vectors,
                      const WriteControl& control) {
+  VITRINE_RETURN_IF_ERROR(CheckWritable());
   VITRINE_RETURN_IF_ERROR(CheckIds(ids));
   VITRINE_RETURN_IF_ERROR(CheckVectors(vectors));
   // Of an id that comes twice the last counts.
@@ -312,6 +315,7 @@ void Table::EndLife(PointId id, PointRef ref, uint64_t version) {
 }
 
 Result<size_t> Table::Remove(std::span<const PointId> ids, const WriteControl& control) {
+  VITRINE_RETURN_IF_ERROR(CheckWritable());
   VITRINE_RETURN_IF_ERROR(CheckIds(ids));
   const std::lock_guard write(write_mutex_);
   size_t removed = 0;
@@ -350,6 +354,7 @@ Result<size_t> Table::Remove(std::span<const PointId> ids, const WriteControl& c
 }
 
 Status Table::Reserve(size_t count) {
+  VITRINE_RETURN_IF_ERROR(CheckWritable());
   const std::lock_guard write(write_mutex_);
   if (count > kMaxSlots) {
     return {ErrorCode::kTooLarge, "an index holds at most " + std::to_string(kMaxSlots) + " rows"};

@@ -212,6 +212,30 @@ void CodeStore::Put(Slot slot, const float* vector) {
   DoubtAt(slot).square = ToFloat(doubt);
 }
 
+void CodeStore::RestoreRow(Slot slot, const std::byte* code) {
+  std::memcpy(rows_.Row(slot), code, row_bytes());
+}
+
+void CodeStore::CopySide(Slot slot, std::byte* out) const {
+  std::memcpy(out, &factors_[slot], sizeof(CodeFactors));
+  std::memcpy(out + sizeof(CodeFactors), doubts_.Row(slot), doubts_.row_bytes());
+}
+
+bool CodeStore::RestoreSide(Slot slot, const std::byte* side) {
+  float values[4];
+  const size_t count = side_bytes() / sizeof(float);
+  std::memcpy(values, side, side_bytes());
+  // Infinite is only the `add` of a vector without a direction.
+  const size_t first = metric_ == Metric::kCosine && values[0] > FLT_MAX ? 1 : 0;
+  if (!std::all_of(values + first, values + count, [](float v) { return std::isfinite(v); }) ||
+      std::any_of(values + 2, values + count, [](float doubt) { return doubt < 0; })) {
+    return false;
+  }
+  std::memcpy(&factors_[slot], side, sizeof(CodeFactors));
+  std::memcpy(doubts_.Row(slot), side + sizeof(CodeFactors), doubts_.row_bytes());
+  return true;
+}
+
 void CodeStore::MakeRoom(CodeQuery& prepared) const {
   prepared.work_.resize(rotation_.padded());
   prepared.lines_.resize((kernel_dimension() + 63) / 64);

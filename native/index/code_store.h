@@ -92,6 +92,12 @@ class CodeStore {
   //   vector  [dimension] f32, finite, any alignment, not retained
   void Put(Slot slot, const float* vector);
 
+  // For files: the code of a row [row_bytes()], and what stands beside it [side_bytes()], which
+  // RestoreSide refuses when it is what no row has.
+  void RestoreRow(Slot slot, const std::byte* code);
+  void CopySide(Slot slot, std::byte* out) const;
+  [[nodiscard]] bool RestoreSide(Slot slot, const std::byte* side);
+
   // Lets `prepared` hold any query: Prepare allocates nothing then. May throw std::bad_alloc.
   void MakeRoom(CodeQuery& prepared) const;
   // Prepares a query that is not in the store. May throw std::bad_alloc.

@@ -105,6 +105,9 @@ class Graph {
   size_t Reconnect(LinkScratch& scratch);
   // How many live nodes cannot be reached from an entry, for the entry that leads to fewest.
   size_t CountUnreachable() const;
+  // Whether Reconnect would find nothing to do, by a look at links alone. May say no where there is
+  // a long way from an entry to another.
+  bool IsConnected() const;
 
   // What a walk needs besides its own query.
   const Links& links() const { return links_; }
@@ -178,6 +181,7 @@ class Graph {
   void Reach(std::vector<Slot>& queue, std::vector<bool>& reached) const;
   std::vector<bool> ReachFrom(Slot slot) const;
   // The first entry that has not been removed, or just the first.
+  bool AllLeadTo(Slot root, std::span<const Slot> entries) const;
   Slot FirstAlive(std::span<const Slot> entries) const;
   // Gives entries that do not lead to `root` a link to it; returns how many those are.
   size_t LeadEntriesTo(Slot root, LinkScratch& scratch);

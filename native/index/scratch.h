@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/slot.h"
+#include "base/status.h"
 #include "index/code_rerank.h"
 #include "index/code_store.h"
 #include "index/sketch_store.h"
@@ -101,6 +102,10 @@ class Scratch {
   // A scan of sketches: its query, and the rows that it found.
   SketchQuery sketch_query;
   std::vector<RankedSlot> sketched;
+
+  // Why a row could not be read that the search came upon, if there was one: then what it found
+  // means nothing. Reset when the scratch is lent.
+  Status failure;
 
   // The version that a reader holds, kUnpinned outside of searches. Sequentially consistent on
   // both sides; partner: ReaderPool::OldestPin in engine/reader_pool.h.

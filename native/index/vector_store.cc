@@ -1,8 +1,10 @@
 #include "index/vector_store.h"
 
+#include <cassert>
 #include <cfloat>
 #include <cmath>
 #include <cstring>
+#include <utility>
 
 namespace vitrine {
 namespace {
@@ -29,6 +31,25 @@ bool VectorStore::Grow(size_t count) {
   return rows_.Grow(count) && (!has_factors() || factors_.Grow(count));
 }
 
+void VectorStore::UseMapped(std::unique_ptr<const MappedRows> rows) {
+  mapped_ = std::move(rows);
+  const MappedRows::Layout& layout = mapped_->layout();
+  rows_.Borrow(layout.data, layout.row_bytes, layout.count);
+}
+
+const std::byte* VectorStore::VerifiedRow(Slot slot, Status* failure) const {
+  Status status = mapped_->Verify(slot);
+  if (status.ok()) return rows_.Row(slot);
+  assert(failure != nullptr);
+  *failure = std::move(status);
+  return mapped_->zeros();
+}
+
+size_t VectorStore::memory_bytes(size_t slots) const {
+  const size_t beside = has_factors() ? slots * sizeof(float) : 0;
+  return beside + (mapped_ == nullptr ? slots * row_bytes() : mapped_->memory_bytes());
+}
+
 void VectorStore::Put(Slot slot, const void* vector) {
   std::memcpy(rows_.Row(slot), vector, vector_bytes());
   if (has_factors()) factors_[slot] = FactorOf(rows_.Row(slot));
@@ -46,13 +67,13 @@ float VectorStore::FactorOf(const std::byte* vector) const {
   return inverse > FLT_MAX ? FLT_MAX : static_cast<float>(inverse);
 }
 
-VectorScorer VectorStore::ScorerFor(const void* query) const {
+VectorScorer VectorStore::ScorerFor(const void* query, Status* failure) const {
   const auto* const vector = static_cast<const std::byte*>(query);
-  return {this, {vector, has_zeros() ? FactorOf(vector) : 0}};
+  return {this, {vector, has_zeros() ? FactorOf(vector) : 0}, failure};
 }
 
-VectorScorer VectorStore::ScorerFor(Slot slot) const {
-  return {this, {Row(slot), has_factors() ? factors_[slot] : 0}};
+VectorScorer VectorStore::ScorerFor(Slot slot, Status* failure) const {
+  return {this, {Row(slot), has_factors() ? factors_[slot] : 0}, failure};
 }
 
 const float* VectorStore::AsFloats(const void* vector, std::vector<float>& work) const {

@@ -2,9 +2,12 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "base/slot_array.h"
+#include "base/status.h"
+#include "index/mapped_rows.h"
 #include "index/metric.h"
 #include "index/vector_scoring.h"
 #include "index/vector_type.h"
@@ -14,9 +17,9 @@ namespace vitrine {
 
 class VectorScorer;
 
-// The vectors of a table, one row a slot, exactly as they were given, and what their metric needs
-// beside them: under cosine the inverse norm, under inner product the norm, under jaccard how many
-// bits are set.
+// The vectors of a table, one row a slot, exactly as they were given, in memory or in a file that
+// is mapped, and what their metric needs beside them: under cosine the inverse norm, under inner
+// product the norm, under jaccard how many bits are set.
 class VectorStore {
  public:
   // REQUIRES: 1 <= dimension <= 65,536; DimensionFits and MetricFits; kernels outlives the store
@@ -24,11 +27,23 @@ class VectorStore {
               VectorType type = VectorType::kF32);
 
   [[nodiscard]] bool Grow(size_t count);
+  // Rows that stay in a file. Vectors are not put then; what their metric needs is restored.
+  // REQUIRES: there are no rows yet, and there will be no others
+  void UseMapped(std::unique_ptr<const MappedRows> rows);
+  // What stands beside a row. REQUIRES: has_factors()
+  float factor(Slot slot) const { return factors_[slot]; }
+  void RestoreFactor(Slot slot, float factor) { factors_[slot] = factor; }
+  // The same from the vector. REQUIRES: as Row
+  void ComputeFactor(Slot slot) { factors_[slot] = FactorOf(rows_.Row(slot)); }
   // Copies `vector` into row `slot`.
   //   vector  of the store's type, finite, any alignment, not retained
   void Put(Slot slot, const void* vector);
 
+  // REQUIRES: the row has been verified, if rows are mapped
   const std::byte* Row(Slot slot) const { return rows_.Row(slot); }
+  // Has a mapped row verified: kCorrupt or kIo. Nothing else fails.
+  Status Verify(Slot slot) const { return IsVerified(slot) ? Status() : mapped_->Verify(slot); }
+  Status VerifyAll() const { return mapped_ == nullptr ? Status() : mapped_->VerifyAll(); }
   // 1 / |vector|, 0 for a zero vector; only under cosine.
   float InverseNorm(Slot slot) const { return factors_[slot]; }
   // |vector|, at most the largest finite f32; only under inner product.
@@ -38,9 +53,11 @@ class VectorStore {
   bool IsZero(Slot slot) const { return has_zeros() && factors_[slot] == 0; }
 
   // A scorer for a query of the store's type that is not in the store; `query` must outlive it.
-  VectorScorer ScorerFor(const void* query) const;
-  // A scorer for the vector in row `slot`.
-  VectorScorer ScorerFor(Slot slot) const;
+  //   failure  becomes why a row could not be read, which is scored as zeros then; outlives the
+  //            scorer. Null where rows are not mapped, or all verified
+  VectorScorer ScorerFor(const void* query, Status* failure = nullptr) const;
+  // A scorer for the vector in row `slot`. REQUIRES: as Row
+  VectorScorer ScorerFor(Slot slot, Status* failure = nullptr) const;
 
   // A vector of the store's type as f32: in `work`, unless it is f32 itself.
   const float* AsFloats(const void* vector, std::vector<float>& work) const;
@@ -50,16 +67,19 @@ class VectorStore {
   // Of a vector; rows may be longer.
   size_t vector_bytes() const { return VectorBytes(type_, dimension_); }
   size_t row_bytes() const { return rows_.row_bytes(); }
-  // Bytes beside each row.
-  size_t side_bytes() const { return has_factors() ? sizeof(float) : 0; }
+  // Whether there is a factor beside each row.
+  bool has_factors() const { return metric_ != Metric::kL2 && metric_ != Metric::kHamming; }
+  // Bytes of memory that `slots` rows take: mapped ones are the file's.
+  size_t memory_bytes(size_t slots) const;
   Metric metric() const { return metric_; }
   const KernelTable& kernels() const { return kernels_; }
 
  private:
   friend class VectorScorer;
 
-  // Inner product needs its factors for choosing links only.
-  bool has_factors() const { return metric_ != Metric::kL2 && metric_ != Metric::kHamming; }
+  bool IsVerified(Slot slot) const { return mapped_ == nullptr || mapped_->IsVerified(slot); }
+  // The row once it has been verified; zeros, and why, when it cannot be.
+  const std::byte* VerifiedRow(Slot slot, Status* failure) const;
   bool has_zeros() const { return metric_ == Metric::kCosine || metric_ == Metric::kJaccard; }
   // What the metric needs beside a vector.
   float FactorOf(const std::byte* vector) const;
@@ -70,7 +90,8 @@ class VectorStore {
   const KernelTable& kernels_;
   const VectorScoring scoring_;
   SlotRows rows_;
-  SlotArray<float> factors_;
+  std::unique_ptr<const MappedRows> mapped_;  // null: rows are in memory
+  SlotArray<float> factors_;                  // inner product needs them for choosing links only
 };
 
 // Distances from one query to rows of a store: the scorer of the search loop for whole vectors.
@@ -79,7 +100,11 @@ class VectorScorer {
  public:
   using RowRef = vitrine::RowRef;
 
-  RowRef Ref(Slot slot) const { return store_->Row(slot); }
+  RowRef Ref(Slot slot) const {
+    if (store_->IsVerified(slot)) [[likely]]
+      return store_->Row(slot);
+    return store_->VerifiedRow(slot, failure_);
+  }
   // Distances to `count` rows.
   //   refs, slots   [count]; refs[i] == Ref(slots[i]). refs needs 3 writable places more
   //   distances     [count rounded up to 4], written
@@ -95,10 +120,12 @@ class VectorScorer {
 
  private:
   friend class VectorStore;
-  VectorScorer(const VectorStore* store, ScoredQuery query) : store_(store), query_(query) {}
+  VectorScorer(const VectorStore* store, ScoredQuery query, Status* failure)
+      : store_(store), query_(query), failure_(failure) {}
 
   const VectorStore* store_;
   ScoredQuery query_;
+  Status* failure_;
 };
 
 }  // namespace vitrine

@@ -94,7 +94,10 @@ std::string SectionName(uint32_t type) {
                                                 "guests", "vectors", "links", "entries"};
   if (type > 0 && type < std::size(kNames)) return std::string(kNames[type]);
   if (type == static_cast<uint32_t>(SectionType::kHosts)) return "hosts";
+  if (type == static_cast<uint32_t>(SectionType::kFactors)) return "factors";
   if (type == static_cast<uint32_t>(SectionType::kCodeCentre)) return "centre of codes";
+  if (type == static_cast<uint32_t>(SectionType::kCodes)) return "codes";
+  if (type == static_cast<uint32_t>(SectionType::kCodeFactors)) return "factors of codes";
   if (type == static_cast<uint32_t>(SectionType::kCalibration)) return "calibration";
   if (type == static_cast<uint32_t>(SectionType::kRecordEnds)) return "record ends";
   if (type == static_cast<uint32_t>(SectionType::kRecords)) return "records";

@@ -37,8 +37,11 @@ enum class SectionType : uint32_t {
   kLinks = 6,
   kEntries = 7,
   kHosts = 8,
+  kFactors = 9,
   kCodeCentre = 16,  // to 31: of codes
   kCalibration = 17,
+  kCodes = 18,
+  kCodeFactors = 19,
   kRecordEnds = 32,
   kRecords = 33,
   kIdempotency = 48,

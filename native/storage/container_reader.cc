@@ -235,6 +235,13 @@ Result<std::span<const std::byte>> ContainerReader::Read(const SectionEntry& sec
       static_cast<size_t>(begin - first_block * kBlockBytes), static_cast<size_t>(end - begin));
 }
 
+Result<std::span<const std::byte>> ContainerReader::ReadBlock(
+    const SectionEntry& section, uint64_t block, std::vector<std::byte>& buffer) const {
+  VITRINE_RETURN_IF_ERROR(ReadBlocks(section, block, block + 1, buffer));
+  const uint64_t bytes = std::min<uint64_t>(kBlockBytes, section.length - block * kBlockBytes);
+  return std::span<const std::byte>(buffer).first(static_cast<size_t>(bytes));
+}
+
 Status ContainerReader::VerifyAll() const {
   std::vector<std::byte> buffer;
   for (const SectionEntry& section : sections_) {

@@ -42,6 +42,17 @@ class ContainerReader {
   // REQUIRES: first + count <= section.count
   Result<std::span<const std::byte>> Read(const SectionEntry& section, uint64_t first,
                                           uint64_t count, std::vector<std::byte>& buffer) const;
+  // Block `block` of a section, verified, as Read gives elements; the last one without its padding.
+  // REQUIRES: block < section.block_count()
+  Result<std::span<const std::byte>> ReadBlock(const SectionEntry& section, uint64_t block,
+                                               std::vector<std::byte>& buffer) const;
+  // The file as memory, up to the end of a section. Nothing in it has been verified.
+  Result<std::unique_ptr<FileMapping>> Map(const SectionEntry& section) const {
+    return file_->Map(section.offset + section.length);
+  }
+  // Lets the reader live on when the flag goes.
+  // REQUIRES: nobody reads now
+  void ForgetCancellation() { cancelled_ = nullptr; }
   // Reads every section from end to end.
   Status VerifyAll() const;
 
@@ -69,7 +80,7 @@ class ContainerReader {
 
   const std::unique_ptr<File> file_;
   const std::string path_;
-  const std::atomic<bool>* const cancelled_;
+  const std::atomic<bool>* cancelled_;
   HeaderPage header_;
   FooterPage footer_;
   std::vector<SectionEntry> sections_;

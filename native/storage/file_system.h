@@ -11,6 +11,20 @@
 
 namespace vitrine {
 
+// The bytes of a file as memory, for reading. They stay those of this file whatever takes its name.
+//
+// Memory has no way to fail: who reads what the file no longer has, or what the device cannot give,
+// is ended by the operating system. So ReadAt comes first, which fails as it should.
+class FileMapping {
+ public:
+  FileMapping() = default;
+  FileMapping(const FileMapping&) = delete;
+  FileMapping& operator=(const FileMapping&) = delete;
+  virtual ~FileMapping() = default;
+
+  virtual const std::byte* data() const = 0;
+};
+
 // An open file. Reads and writes name their place, so that there is no position to share.
 //
 // Failures are kIo, with what the operating system said and the path; reading beyond the end is
@@ -32,6 +46,10 @@ class File {
   // length, has changed since it was flushed.
   virtual Status SyncData() = 0;
   virtual Result<uint64_t> Size() const = 0;
+  // The first `bytes` of the file as memory that is read here and there; may outlive the file.
+  // kOutOfMemory where there is no room for the addresses.
+  // REQUIRES: bytes > 0, and the file is that long
+  virtual Result<std::unique_ptr<FileMapping>> Map(uint64_t bytes) const = 0;
   // REQUIRES: called at most once, and nothing else afterwards
   virtual Status Close() = 0;
 };

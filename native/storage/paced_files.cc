@@ -32,6 +32,10 @@ class PacedFile final : public File {
   Status Sync() override { return OnlyReading(path_); }
   Status SyncData() override { return OnlyReading(path_); }
   Result<uint64_t> Size() const override { return file_->Size(); }
+  // Nobody could pace what is read there.
+  Result<std::unique_ptr<FileMapping>> Map(uint64_t) const override {
+    return Status(ErrorCode::kIo, path_ + " is read at a pace, and cannot be mapped");
+  }
   Status Close() override { return file_->Close(); }
 
  private:

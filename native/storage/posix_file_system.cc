@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -35,6 +36,18 @@ auto Uninterrupted(Call call) {
     if (result >= 0 || errno != EINTR) return result;
   }
 }
+
+class PosixMapping final : public FileMapping {
+ public:
+  PosixMapping(void* data, size_t bytes) : data_(data), bytes_(bytes) {}
+  ~PosixMapping() override { (void)munmap(data_, bytes_); }
+
+  const std::byte* data() const override { return static_cast<const std::byte*>(data_); }
+
+ private:
+  void* const data_;
+  const size_t bytes_;
+};
 
 class PosixFile final : public File {
  public:
@@ -110,6 +123,21 @@ class PosixFile final : public File {
     struct stat status = {};
     if (fstat(descriptor_, &status) != 0) return IoError("cannot look at", path_, errno);
     return static_cast<uint64_t>(status.st_size);
+  }
+
+  Result<std::unique_ptr<FileMapping>> Map(uint64_t bytes) const override {
+    if (bytes > SIZE_MAX) {
+      return Status(ErrorCode::kOutOfMemory, path_ + " has more bytes than there are addresses");
+    }
+    const auto size = static_cast<size_t>(bytes);
+    void* const data = mmap(nullptr, size, PROT_READ, MAP_SHARED, descriptor_, 0);
+    if (data == MAP_FAILED && errno == ENOMEM) {
+      return Status(ErrorCode::kOutOfMemory, "no room for the addresses of " + path_);
+    }
+    if (data == MAP_FAILED) return IoError("cannot map", path_, errno);
+    // Advice: what lies around a row is not wanted as well.
+    (void)madvise(data, size, MADV_RANDOM);
+    return std::unique_ptr<FileMapping>(std::make_unique<PosixMapping>(data, size));
   }
 
   Status Close() override {

@@ -68,6 +68,17 @@ DWORD RenameAsPosix(const std::wstring& from, const std::wstring& to) {
   return error;
 }
 
+class WindowsMapping final : public FileMapping {
+ public:
+  explicit WindowsMapping(void* data) : data_(data) {}
+  ~WindowsMapping() override { UnmapViewOfFile(data_); }
+
+  const std::byte* data() const override { return static_cast<const std::byte*>(data_); }
+
+ private:
+  void* const data_;
+};
+
 class WindowsFile final : public File {
  public:
   WindowsFile(HANDLE handle, std::string path) : handle_(handle), path_(std::move(path)) {}
@@ -126,6 +137,19 @@ class WindowsFile final : public File {
     LARGE_INTEGER size;
     if (!GetFileSizeEx(handle_, &size)) return IoError("cannot look at", path_, GetLastError());
     return static_cast<uint64_t>(size.QuadPart);
+  }
+
+  Result<std::unique_ptr<FileMapping>> Map(uint64_t bytes) const override {
+    if (bytes > SIZE_MAX) {
+      return Status(ErrorCode::kOutOfMemory, path_ + " has more bytes than there are addresses");
+    }
+    const HANDLE section = CreateFileMappingW(handle_, nullptr, PAGE_READONLY, 0, 0, nullptr);
+    if (section == nullptr) return IoError("cannot map", path_, GetLastError());
+    void* const data = MapViewOfFile(section, FILE_MAP_READ, 0, 0, static_cast<SIZE_T>(bytes));
+    const DWORD error = GetLastError();
+    CloseHandle(section);  // the view keeps what it needs
+    if (data == nullptr) return IoError("cannot map", path_, error);
+    return std::unique_ptr<FileMapping>(std::make_unique<WindowsMapping>(data));
   }
 
   Status Close() override {

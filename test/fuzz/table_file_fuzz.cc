@@ -78,6 +78,21 @@ void TryOut(Table& table) {
   }
 }
 
+// Of a table whose vectors nobody has looked at, so that any of them may turn out to be wrong.
+void TryOutMapped(const Table& table) {
+  const std::vector<float> query = RandomVectors(1, table.dimension(), 1);
+  std::vector<Hit> hits(20);
+  for (const bool exact : {false, true}) {
+    const auto found = table.Search(query.data(), {.k = 20, .exact = exact}, hits);
+    if (!found.ok()) RequireKnown(found.status());
+  }
+  std::vector<std::byte> vector(table.vector_bytes());
+  for (const PointId id : table.Ids()) {
+    const Status status = table.Get({&id, 1}, std::span(vector));
+    if (!status.ok()) RequireKnown(status);
+  }
+}
+
 }  // namespace
 }  // namespace vitrine
 
@@ -97,6 +112,13 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     TryOut(**table);
   } else {
     RequireKnown(table.status());
+  }
+  const auto mapped =
+      LoadTable(kPath, Kernels(), nullptr, {.vectors = VectorPlace::kMapped, .files = &files});
+  if (mapped.ok()) {
+    TryOutMapped(**mapped);
+  } else {
+    RequireKnown(mapped.status());
   }
   return 0;
 }

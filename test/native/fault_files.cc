@@ -13,6 +13,15 @@ void Apply(std::vector<std::byte>& file, uint64_t offset, std::span<const std::b
   std::copy(bytes.begin(), bytes.end(), file.begin() + static_cast<ptrdiff_t>(offset));
 }
 
+class Mapping final : public FileMapping {
+ public:
+  explicit Mapping(FaultFiles::Bytes bytes) : bytes_(std::move(bytes)) {}
+  const std::byte* data() const override { return bytes_.data(); }
+
+ private:
+  const FaultFiles::Bytes bytes_;
+};
+
 }  // namespace
 
 class FaultFiles::OpenFile final : public File {
@@ -59,6 +68,15 @@ class FaultFiles::OpenFile final : public File {
     VITRINE_RETURN_IF_ERROR(Check());
     VITRINE_RETURN_IF_ERROR(files_.Begin(Operation::kSize, path_, 0, 0).status);
     return static_cast<uint64_t>(node_->cached.size());
+  }
+
+  // As it is at this moment: these files may be written to while others read.
+  Result<std::unique_ptr<FileMapping>> Map(uint64_t bytes) const override {
+    const std::lock_guard lock(files_.mutex_);
+    VITRINE_RETURN_IF_ERROR(Check());
+    VITRINE_RETURN_IF_ERROR(files_.Begin(Operation::kMap, path_, 0, bytes).status);
+    if (bytes > node_->cached.size()) return Refused(path_, EINVAL);
+    return std::unique_ptr<FileMapping>(std::make_unique<Mapping>(node_->cached));
   }
 
   Status Close() override {

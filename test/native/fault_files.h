@@ -37,6 +37,7 @@ class FaultFiles final : public FileSystem {
     kSync,
     kSyncData,
     kSize,
+    kMap,
     kClose,
   };
   // An operation that was called. `offset` and `size` are those of reads and writes; of a rename

@@ -21,7 +21,7 @@ using Bytes = std::vector<std::byte>;
 class MemoryFiles final : public FileSystem {
  public:
   // Called before each operation with its name ("create", "write", "sync", "close", "open", "size",
-  // "read", "rename", "sync folder", "list", "remove"); what it returns is what happens.
+  // "read", "map", "rename", "sync folder", "list", "remove"); what it returns is what happens.
   std::function<Status(const std::string& operation)> before = [](const auto&) { return Status(); };
   // Bytes that fit in all files together; a write beyond fills the device and fails.
   uint64_t capacity = UINT64_MAX;
@@ -108,6 +108,16 @@ class MemoryFiles final : public FileSystem {
     Bytes synced;
   };
 
+  // Shows what is edited later, as long as the file keeps its length.
+  class Mapping final : public FileMapping {
+   public:
+    explicit Mapping(std::shared_ptr<const Node> node) : node_(std::move(node)) {}
+    const std::byte* data() const override { return node_->bytes.data(); }
+
+   private:
+    const std::shared_ptr<const Node> node_;
+  };
+
   class OpenFile final : public File {
    public:
     OpenFile(MemoryFiles& files, std::shared_ptr<Node> node)
@@ -145,6 +155,11 @@ class MemoryFiles final : public FileSystem {
     Result<uint64_t> Size() const override {
       VITRINE_RETURN_IF_ERROR(files_.before("size"));
       return static_cast<uint64_t>(node_->bytes.size());
+    }
+    Result<std::unique_ptr<FileMapping>> Map(uint64_t bytes) const override {
+      VITRINE_RETURN_IF_ERROR(files_.before("map"));
+      if (bytes > node_->bytes.size()) return Status(ErrorCode::kIo, "the file is not that long");
+      return std::unique_ptr<FileMapping>(std::make_unique<Mapping>(node_));
     }
     Status Close() override { return files_.before("close"); }
 

@@ -82,6 +82,33 @@ TEST_F(SystemFilesTest, TellsWhereAFileEndsTooEarly) {
   EXPECT_NE(status.message().find("ends at byte 100"), std::string::npos) << status.message();
 }
 
+TEST_F(SystemFilesTest, MapsAFileThatMayBeReplacedAndRemoved) {
+  const Bytes bytes = CountingBytes(200'000);
+  Write("file", bytes);
+  std::unique_ptr<FileMapping> mapping;
+  {
+    const auto file = files_->OpenForReading(PathOf("file"), FileSystem::Cache::kUse);
+    auto mapped = (*file)->Map(150'001);
+    ASSERT_TRUE(mapped.ok()) << mapped.status().message();
+    mapping = std::move(*mapped);
+  }
+  const auto expect_bytes = [&] {
+    EXPECT_TRUE(std::equal(mapping->data(), mapping->data() + 150'001, bytes.begin()));
+  };
+  expect_bytes();
+  Write("other", Bytes(10));
+  ASSERT_TRUE(files_->Rename(PathOf("other"), PathOf("file")).ok());
+  expect_bytes();
+  ASSERT_TRUE(files_->Remove(PathOf("file")).ok());
+  expect_bytes();
+}
+
+TEST_F(SystemFilesTest, RefusesToMapMoreThanThereAreAddresses) {
+  Write("file", CountingBytes(10));
+  const auto file = files_->OpenForReading(PathOf("file"), FileSystem::Cache::kUse);
+  EXPECT_EQ((*file)->Map(uint64_t{1} << 60).status().code(), ErrorCode::kOutOfMemory);
+}
+
 TEST_F(SystemFilesTest, CreatesOnlyWhatIsNotThere) {
   Write("file", CountingBytes(10));
   EXPECT_EQ(files_->Create(PathOf("file")).status().code(), ErrorCode::kExists);

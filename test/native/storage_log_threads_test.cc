@@ -131,6 +131,9 @@ class SlowFiles final : public FileSystem {
       return file_->SyncData();
     }
     Result<uint64_t> Size() const override { return file_->Size(); }
+    Result<std::unique_ptr<FileMapping>> Map(uint64_t bytes) const override {
+      return file_->Map(bytes);
+    }
     Status Close() override { return file_->Close(); }
 
    private:

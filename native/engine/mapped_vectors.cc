@@ -1,0 +1,52 @@
+#include "engine/mapped_vectors.h"
+
+#include <utility>
+#include <vector>
+
+namespace vitrine {
+namespace {
+
+// What the verification of blocks needs, and what the rows lie in.
+struct MappedSection {
+  std::shared_ptr<const ContainerReader> reader;
+  std::unique_ptr<FileMapping> mapping;
+  SectionEntry section;
+  VectorType type;
+
+  // Padding is not looked at: nobody reads it.
+  Status Verify(size_t block) const {
+    std::vector<std::byte> buffer;
+    const auto bytes = reader->ReadBlock(section, block, buffer);
+    if (!bytes.ok()) return bytes.status();
+    // Blocks and rows begin at multiples of 64 bytes: no component is cut in two.
+    const size_t components = ComponentsIn(type, bytes->size());
+    const size_t at = FindNonFinite(type, bytes->data(), components);
+    if (at == components) return {};
+    return reader->Corrupt(SectionName(section.type),
+                           section.offset + block * kBlockBytes + at * ElementBytes(type),
+                           "a component is not finite");
+  }
+};
+
+}  // namespace
+
+Result<std::unique_ptr<MappedRows>> MapVectors(std::shared_ptr<const ContainerReader> reader,
+                                               const SectionEntry& section,
+                                               const IndexConfig& config) {
+  Result<std::unique_ptr<FileMapping>> mapping = reader->Map(section);
+  if (!mapping.ok()) return mapping.status();
+  const MappedRows::Layout layout{
+      .data = (*mapping)->data() + section.offset,
+      .count = static_cast<size_t>(config.rows),
+      .row_bytes = config.vector_bytes(),
+      .used_bytes = config.used_vector_bytes(),
+      .block_bytes = kBlockBytes,
+  };
+  const auto mapped = std::make_shared<const MappedSection>(
+      MappedSection{std::move(reader), std::move(*mapping), section,
+                    static_cast<VectorType>(config.scalar_type)});
+  return std::make_unique<MappedRows>(layout,
+                                      [mapped](size_t block) { return mapped->Verify(block); });
+}
+
+}  // namespace vitrine

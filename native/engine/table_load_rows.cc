@@ -1,0 +1,203 @@
+// What a file says of each row: its vector, its links and its code.
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "base/byte_order.h"
+#include "engine/mapped_vectors.h"
+#include "engine/table_loader.h"
+
+namespace vitrine {
+
+Status TableLoader::ReadVectors() {
+  const SectionEntry& section = Section(SectionType::kVectors);
+  const auto type = static_cast<VectorType>(config_.scalar_type);
+  const size_t used = config_.used_vector_bytes();
+  return ForEachParallel(section, [&](const Elements& elements) {
+    for (uint64_t i = 0; i < elements.count; ++i) {
+      const Slot slot = static_cast<Slot>(elements.first + i);
+      const auto row = elements.bytes.subspan(i * section.element_bytes, section.element_bytes);
+      if (FindNonFinite(type, row.data(), config_.dimension) != config_.dimension) {
+        return Corrupt(section, slot, "a component is not finite");
+      }
+      const auto padding = row.subspan(used);
+      if (std::any_of(padding.begin(), padding.end(),
+                      [](std::byte b) { return b != std::byte{}; })) {
+        return Corrupt(section, slot, "padding is not zero");
+      }
+      table_->vectors_.Put(slot, row.data());
+      NoteZero(slot);
+    }
+    return Status();
+  });
+}
+
+Status TableLoader::MapVectors() {
+  Result<std::unique_ptr<MappedRows>> rows =
+      vitrine::MapVectors(shared_reader_, Section(SectionType::kVectors), config_);
+  if (!rows.ok()) return rows.status();
+  table_->vectors_.UseMapped(std::move(*rows));
+  return {};
+}
+
+// Mapped vectors have those of the file, for nobody has looked at them; others have their own.
+Status TableLoader::ReadFactors() {
+  VectorStore& vectors = table_->vectors_;
+  if (!vectors.has_factors()) {
+    return factors_ == nullptr ? Status() : Corrupt(*factors_, 0, "the metric needs none");
+  }
+  if (factors_ == nullptr) {
+    if (!is_mapped()) return {};
+    VITRINE_RETURN_IF_ERROR(vectors.VerifyAll());
+    for (Slot slot = 0; slot < config_.rows; ++slot) {
+      vectors.ComputeFactor(slot);
+      NoteZero(slot);
+    }
+    return {};
+  }
+  return ForEachParallel(*factors_, [&](const Elements& elements) {
+    for (uint64_t i = 0; i < elements.count; ++i) {
+      const Slot slot = static_cast<Slot>(elements.first + i);
+      float factor;
+      std::memcpy(&factor, elements.bytes.data() + i * sizeof(factor), sizeof(factor));
+      if (!(factor >= 0) || std::isinf(factor)) {
+        return Corrupt(*factors_, slot, "a factor is out of range");
+      }
+      if (!is_mapped()) continue;
+      vectors.RestoreFactor(slot, factor);
+      NoteZero(slot);
+    }
+    return Status();
+  });
+}
+
+void TableLoader::NoteZero(Slot slot) {
+  if (!table_->vectors_.IsZero(slot)) return;
+  table_->zero_.Set(slot);
+  table_->zero_count_.fetch_add(1, std::memory_order_release);
+}
+
+Status TableLoader::ReadLinks() {
+  const SectionEntry& section = Section(SectionType::kLinks);
+  return ForEachParallel(section, [&](const Elements& elements) {
+    std::vector<uint32_t> words(config_.link_width);
+    for (uint64_t i = 0; i < elements.count; ++i) {
+      const Slot slot = static_cast<Slot>(elements.first + i);
+      std::memcpy(words.data(), elements.bytes.data() + i * section.element_bytes,
+                  section.element_bytes);
+      VITRINE_RETURN_IF_ERROR(CheckWords(slot, words));
+      if (!table_->zero_.Test(slot)) table_->graph_.RestoreNode(slot, words);
+    }
+    return Status();
+  });
+}
+
+Status TableLoader::CheckWords(uint32_t row, std::span<const uint32_t> words) const {
+  const auto corrupt = [&](std::string_view what) {
+    return Corrupt(SectionType::kLinks, row, what);
+  };
+  const bool any_zero = table_->zero_count_.load(std::memory_order_relaxed) != 0;
+  const bool is_zero = any_zero && table_->zero_.Test(row);
+  size_t links = 0;
+  for (size_t i = 0; i < words.size(); ++i) {
+    if (words[i] == kNoSlot) continue;
+    const Slot target = Links::Target(words[i]);
+    if (target >= config_.rows) return corrupt("a link leads to a row that is not there");
+    if (target == row) return corrupt("a row links to itself");
+    if (is_zero) return corrupt("a zero vector has links");
+    if (any_zero && table_->zero_.Test(target)) return corrupt("a link leads to a zero vector");
+    if (Links::IsFill(words[i])) continue;
+    if (++links > 2 * size_t{config_.m}) return corrupt("a row has too many links");
+    if (HasLink(words.first(i), target)) return corrupt("a row has a link twice");
+  }
+  return {};
+}
+
+Status TableLoader::ReadEntries() {
+  const SectionEntry& section = Section(SectionType::kEntries);
+  std::vector<Slot> entries;
+  VITRINE_RETURN_IF_ERROR(ForEach(section, [&](const Elements& elements) {
+    for (uint64_t i = 0; i < elements.count; ++i) {
+      const Slot slot = LoadLittleEndian<uint32_t>(elements.bytes.data() + 4 * i);
+      if (slot >= config_.rows) return Corrupt(section, i, "an entry is a row that is not there");
+      if (table_->zero_.Test(slot)) return Corrupt(section, i, "an entry is a zero vector");
+      if (std::find(entries.begin(), entries.end(), slot) != entries.end()) {
+        return Corrupt(section, i, "an entry comes twice");
+      }
+      entries.push_back(slot);
+    }
+    return Status();
+  }));
+  if (entries.empty() && table_->graph_.size() > 0) {
+    return Corrupt(section, 0, "there is no entry");
+  }
+  table_->graph_.RestoreEntries(entries, config_.entries_offered, config_.entries_stride);
+  return {};
+}
+
+// Makes what changes need that come later, and mends what nobody could reach. A table for reading
+// only needs the latter, and for that its vectors.
+Status TableLoader::FinishGraph() {
+  if (is_mapped()) {
+    if (table_->graph_.IsConnected()) return {};
+    VITRINE_RETURN_IF_ERROR(table_->vectors_.VerifyAll());
+  }
+  table_->graph_.FinishRestore(table_->WriterScratch(0));
+  return {};
+}
+
+// The same codes as before, and thus the same searches.
+Status TableLoader::MakeCodes() {
+  if (centre_ == nullptr) {
+    if (table_->CodesAreDue()) VITRINE_RETURN_IF_ERROR(table_->vectors_.VerifyAll());
+    table_->MakeCodesWhenDue();
+    return {};
+  }
+  std::vector<std::byte> buffer;
+  const auto bytes = reader_.Read(*centre_, 0, centre_->count, buffer);
+  if (!bytes.ok()) return bytes.status();
+  if (FindNonFinite(VectorType::kF32, bytes->data(), config_.dimension) != config_.dimension) {
+    return Corrupt(*centre_, 0, "it is not finite");
+  }
+  std::vector<float> centre(config_.dimension);
+  std::memcpy(centre.data(), bytes->data(), bytes->size());
+  const auto kind = static_cast<Quantization>(config_.codes);
+  Status no_memory(ErrorCode::kOutOfMemory, "no memory for the codes of the file");
+  if (codes_ == nullptr) {
+    VITRINE_RETURN_IF_ERROR(table_->vectors_.VerifyAll());
+    return table_->MakeCodesAround(centre, kind) ? Status() : no_memory;
+  }
+  std::unique_ptr<CodeStore> store = table_->NewCodes(centre, kind);
+  if (store == nullptr) return no_memory;
+  VITRINE_RETURN_IF_ERROR(ReadCodes(*store));
+  table_->UseCodes(std::move(store));
+  return {};
+}
+
+Status TableLoader::ReadCodes(CodeStore& store) const {
+  if (codes_->count != config_.rows || codes_->element_bytes != store.row_bytes()) {
+    return Corrupt(*codes_, 0, "it does not have the size that the config asks for");
+  }
+  if (code_factors_->count != config_.rows || code_factors_->element_bytes != store.side_bytes()) {
+    return Corrupt(*code_factors_, 0, "it does not have the size that the config asks for");
+  }
+  VITRINE_RETURN_IF_ERROR(ForEachParallel(*codes_, [&](const Elements& elements) {
+    for (uint64_t i = 0; i < elements.count; ++i) {
+      store.RestoreRow(static_cast<Slot>(elements.first + i),
+                       elements.bytes.data() + i * store.row_bytes());
+    }
+    return Status();
+  }));
+  return ForEachParallel(*code_factors_, [&](const Elements& elements) {
+    for (uint64_t i = 0; i < elements.count; ++i) {
+      const Slot slot = static_cast<Slot>(elements.first + i);
+      if (!store.RestoreSide(slot, elements.bytes.data() + i * store.side_bytes())) {
+        return Corrupt(*code_factors_, slot, "a factor is out of range");
+      }
+    }
+    return Status();
+  });
+}
+
+}  // namespace vitrine
