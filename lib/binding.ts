@@ -31,7 +31,6 @@ export type NativeKey = string | number | bigint
 /** Points in parallel arrays; `keys` has a hole where there is no point. */
 export interface NativePoints {
   readonly keys: readonly (NativeKey | undefined)[]
-  readonly lsns: readonly (bigint | undefined)[]
   readonly payloads?: readonly (string | undefined)[]
   readonly vectors?: VectorArray
 }
@@ -340,7 +339,7 @@ export interface NativeBinding {
     keys: readonly NativeKey[],
     payload: boolean,
     vector: boolean,
-  ): NativePoints
+  ): NativePoints & { readonly lsns: readonly (bigint | undefined)[] }
   searchCollection(
     collection: CollectionHandle,
     query: VectorArray,

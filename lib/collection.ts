@@ -37,6 +37,7 @@ import {
   type CollectionSearchAnalysis,
   type Columns,
   type Hits,
+  hitsOf,
   type Payload,
   type Point,
   type PointId,
@@ -429,12 +430,7 @@ export class Collection<
     found: NativePoints & { readonly distances: readonly number[] },
     properties: readonly string[] | undefined,
   ): Hits<P, T> {
-    const hits: Hits<P, T> = []
-    const points = pointsOf<P, T>(found, this, this.#fields, properties)
-    for (const [i, point] of points.entries()) {
-      if (point !== undefined) hits.push({ ...point, distance: found.distances[i] ?? Number.NaN })
-    }
-    return hits
+    return hitsOf(pointsOf<P, T>(found, this, this.#fields, properties), found.distances)
   }
 
   async #put(

@@ -291,6 +291,8 @@ function pick<P extends Payload>(payload: P, properties: readonly string[]): P {
   return Object.fromEntries(chosen) as P
 }
 
+type Writable<T> = { -readonly [K in keyof T]: T[K] }
+
 /** What the binding read, as points; nothing where there is none. */
 export function pointsOf<P extends Payload, T extends VectorType>(
   { keys, payloads, vectors }: NativePoints,
@@ -306,18 +308,34 @@ export function pointsOf<P extends Payload, T extends VectorType>(
   const points: (StoredPoint<P, T> | undefined)[] = []
   for (let i = 0; i < keys.length; i++) {
     const id = keys[i]
+    if (id === undefined) {
+      points.push(undefined)
+      continue
+    }
+    // Member by member: of objects that are spread into another V8 makes a new shape for each point.
+    const point: Writable<StoredPoint<P, T>> = { id }
     const text = payloads?.[i]
-    points.push(
-      id === undefined
-        ? undefined
-        : {
-            id,
-            ...(text !== undefined && { payload: read(text) }),
-            ...(vectors !== undefined && {
-              vector: vectors.slice(i * elements, (i + 1) * elements) as VectorArray<T>,
-            }),
-          },
-    )
+    if (text !== undefined) point.payload = read(text)
+    if (vectors !== undefined) {
+      point.vector = vectors.slice(i * elements, (i + 1) * elements) as VectorArray<T>
+    }
+    points.push(point)
   }
   return points
+}
+
+/** What a search found, as hits. */
+export function hitsOf<P extends Payload, T extends VectorType>(
+  points: readonly (StoredPoint<P, T> | undefined)[],
+  distances: readonly number[],
+): Hits<P, T> {
+  const hits: Hits<P, T> = []
+  for (let i = 0; i < points.length; i++) {
+    // The point is new, so that it can become the hit.
+    const hit = points[i] as Writable<Hit<P, T>> | undefined
+    if (hit === undefined) continue
+    hit.distance = distances[i] ?? Number.NaN
+    hits.push(hit)
+  }
+  return hits
 }

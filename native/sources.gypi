@@ -3,7 +3,7 @@
     "vitrine_engine_sources": [
       "native/base/background_steps.cc",
       "native/base/crc32c.cc",
-      "native/base/idle_thread.cc",
+      "native/base/thread_priority.cc",
       "native/base/iso_date.cc",
       "native/base/json_reader.cc",
       "native/base/pages.cc",

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/await.h"
+#include "base/thread_priority.h"
 
 namespace vitrine {
 
@@ -63,6 +64,7 @@ size_t ThreadPool::queue_depth() const {
 }
 
 void ThreadPool::Work() {
+  MakeThreadPatient();
   for (;;) {
     std::unique_ptr<Task> task;
     {

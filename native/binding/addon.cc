@@ -16,6 +16,10 @@ constexpr int64_t kReportStep = int64_t{1} << 16;
 // writer. Measured; without it V8 would let thousands of forgotten indexes lie around.
 constexpr int64_t kIndexOverhead = int64_t{128} << 10;
 constexpr std::chrono::milliseconds kDatabaseInterval{50};
+// How much is settled before the event loop goes on: what awaits the results runs before it does,
+// and takes longer than settling them.
+constexpr size_t kSliceOperations = 32;
+constexpr std::chrono::milliseconds kSliceTime{1};
 
 class HandleScope {
  public:
@@ -115,7 +119,13 @@ Addon* Addon::Of(napi_env env) {
 }
 
 Status Addon::Setup() {
-  // Before the cleanup hook: hooks run in reverse order, and Shutdown still needs the function.
+  // Before the cleanup hook: hooks run in reverse order, and Shutdown still needs the functions.
+  for (napi_threadsafe_function& wake : wakes_) VITRINE_RETURN_IF_ERROR(CreateWake(wake));
+  completions_->SetWakes(wakes_);
+  return {};
+}
+
+Status Addon::CreateWake(napi_threadsafe_function& wake) {
   napi_value name;
   VITRINE_RETURN_IF_JS_ERROR(
       napi_create_string_utf8(env_, "vitrine completions", NAPI_AUTO_LENGTH, &name));
@@ -128,10 +138,9 @@ Status Addon::Setup() {
             static_cast<std::shared_ptr<CompletionQueue>*>(data));
         (*queue)->Disconnect();
       },
-      this, Wake, &wake_));
+      this, Wake, &wake));
   static_cast<void>(queue.release());
-  completions_->SetWake(wake_);
-  VITRINE_RETURN_IF_JS_ERROR(napi_unref_threadsafe_function(env_, wake_));
+  VITRINE_RETURN_IF_JS_ERROR(napi_unref_threadsafe_function(env_, wake));
   return {};
 }
 
@@ -232,14 +241,18 @@ void Addon::Wake(napi_env env, napi_value /*callback*/, void* addon, void* /*dat
   static_cast<Addon*>(addon)->Drain();
 }
 
+// A slice of what has finished, in its order; then the event loop has its turn.
 void Addon::Drain() {
   if (ended_) return;
-  completions_->Woken();
   while (const auto operation = completions_->PopProgress()) CallProgress(*operation);
-  while (const auto operation = completions_->PopFinished()) {
-    if (ended_) return;
+  const auto until = std::chrono::steady_clock::now() + kSliceTime;
+  for (size_t settled = 0; settled < kSliceOperations; ++settled) {
+    const auto operation = completions_->PopFinished();
+    if (operation == nullptr || ended_) break;
     Settle(*operation);
+    if (std::chrono::steady_clock::now() >= until) break;
   }
+  completions_->Rest();
 }
 
 void Addon::CallProgress(Operation& operation) {
@@ -426,10 +439,11 @@ napi_value Addon::MakeError(const Status& status) {
 
 void Addon::SetReferenced(bool referenced) {
   // Keeps the process alive while something is pending, and only then.
+  // One of the functions suffices.
   if (referenced) {
-    napi_ref_threadsafe_function(env_, wake_);
+    napi_ref_threadsafe_function(env_, wakes_[0]);
   } else {
-    napi_unref_threadsafe_function(env_, wake_);
+    napi_unref_threadsafe_function(env_, wakes_[0]);
   }
 }
 
@@ -437,7 +451,9 @@ void Addon::Shutdown() {
   ended_ = true;
   for (const auto& [key, pending] : pending_) pending.operation->Cancel(ErrorCode::kClosed);
   completions_->Close();
-  napi_release_threadsafe_function(wake_, napi_tsfn_abort);
+  for (napi_threadsafe_function wake : wakes_) {
+    napi_release_threadsafe_function(wake, napi_tsfn_abort);
+  }
   for (auto& [key, pending] : pending_) Forget(pending);
   pending_.clear();
   if (error_class_ != nullptr) napi_delete_reference(env_, std::exchange(error_class_, nullptr));

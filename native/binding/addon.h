@@ -86,6 +86,7 @@ class Addon {
 
   static void Wake(napi_env env, napi_value callback, void* addon, void* data);
   Status Setup();
+  Status CreateWake(napi_threadsafe_function& wake);
   void Shutdown();
   void Drain();
   Status Keep(Pending& pending, const StartOptions& options);
@@ -104,7 +105,7 @@ class Addon {
   const KernelTable* kernels_ = nullptr;
   std::shared_ptr<ThreadPool> pool_;
   const std::shared_ptr<CompletionQueue> completions_ = std::make_shared<CompletionQueue>();
-  napi_threadsafe_function wake_ = nullptr;
+  CompletionQueue::Wakes wakes_ = {};
   // Its promises, and with them the process's wish to stay alive.
   std::unordered_map<const Operation*, Pending> pending_;
   std::vector<std::weak_ptr<DatabaseHandle>> databases_;

@@ -187,9 +187,15 @@ Result<napi_value> GetPoints(Call& call) {
   const auto points = collection.GetMany(keys, *select);
   PointArrays arrays(call.env, *select, collection.dimension(), collection.type());
   VITRINE_RETURN_IF_ERROR(arrays.Create(count));
+  napi_value lsns;
+  VITRINE_RETURN_IF_JS_ERROR(napi_create_array_with_length(call.env, count, &lsns));
+  VITRINE_RETURN_IF_JS_ERROR(napi_set_named_property(call.env, arrays.object(), "lsns", lsns));
   for (uint32_t i = 0; i < count; ++i) {
     if (!points[i]) continue;
     VITRINE_RETURN_IF_ERROR(arrays.Set(i, points[i]->view(), points[i]->vector));
+    napi_value lsn;
+    VITRINE_RETURN_IF_JS_ERROR(napi_create_bigint_uint64(call.env, points[i]->view().lsn(), &lsn));
+    VITRINE_RETURN_IF_JS_ERROR(napi_set_element(call.env, lsns, i, lsn));
   }
   return arrays.object();
 }
@@ -207,7 +213,7 @@ Result<napi_value> OpenScan(Call& call) {
 }
 
 // readScan(scan: ScanHandle, count: number, payload: boolean, vector: boolean):
-//   { keys, lsns, payloads?, vectors? }
+//   { keys, payloads?, vectors? }
 //
 // The next points; fewer than `count`, or none, at the end.
 Result<napi_value> ReadScan(Call& call) {

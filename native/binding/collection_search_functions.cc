@@ -166,7 +166,7 @@ Result<napi_value> StartCollectionSearch(Call& call) {
 // searchCollection(collection: CollectionHandle, query: VectorArray, k: number,
 //   beam: number | undefined, exact: boolean, payload: boolean, vector: boolean,
 //   timeoutMs: number | undefined, where: string | undefined, token: CancelToken | undefined):
-//   Promise<{ keys, lsns, payloads?, vectors?, distances: number[] }>
+//   Promise<{ keys, payloads?, vectors?, distances: number[] }>
 Result<napi_value> SearchCollection(Call& call) {
   return StartCollectionSearch<CollectionSearch>(call);
 }

@@ -13,9 +13,9 @@ CompletionQueue::~CompletionQueue() {
   while (PopProgress() != nullptr) continue;
 }
 
-void CompletionQueue::SetWake(napi_threadsafe_function wake) {
+void CompletionQueue::SetWakes(const Wakes& wakes) {
   const std::lock_guard lock(mutex_);
-  wake_ = wake;
+  wakes_ = wakes;
 }
 
 bool CompletionQueue::Begin() {
@@ -45,11 +45,6 @@ void CompletionQueue::PushProgress(std::shared_ptr<Operation> operation) {
   Wake();
 }
 
-void CompletionQueue::Woken() {
-  const std::lock_guard lock(mutex_);
-  woken_ = false;
-}
-
 std::shared_ptr<Operation> CompletionQueue::PopFinished() {
   const std::lock_guard lock(mutex_);
   return Pop(finished_, &Operation::next_finished_);
@@ -62,17 +57,23 @@ std::shared_ptr<Operation> CompletionQueue::PopProgress() {
   return operation;
 }
 
+void CompletionQueue::Rest() {
+  const std::lock_guard lock(mutex_);
+  woken_ = false;
+  if (finished_.first != nullptr || progress_.first != nullptr) Wake();
+}
+
 void CompletionQueue::Close() {
   std::unique_lock lock(mutex_);
   closed_ = true;
-  wake_ = nullptr;
+  wakes_ = {};
   Await(idle_, lock, [this] { return running_ == 0; });
 }
 
 void CompletionQueue::Disconnect() {
   const std::lock_guard lock(mutex_);
   closed_ = true;
-  wake_ = nullptr;
+  wakes_ = {};
 }
 
 void CompletionQueue::Push(List& list, Link link, std::shared_ptr<Operation> operation) {
@@ -89,11 +90,13 @@ std::shared_ptr<Operation> CompletionQueue::Pop(List& list, Link link) {
   return popped;
 }
 
-// REQUIRES: mutex_ is held, so that Close cannot release the function meanwhile.
+// REQUIRES: mutex_ is held, so that Close cannot release the functions meanwhile.
 void CompletionQueue::Wake() {
-  if (woken_ || wake_ == nullptr) return;
+  if (woken_ || wakes_[next_wake_] == nullptr) return;
   // Refused only when the environment is closing, and then nobody waits for an answer.
-  woken_ = napi_call_threadsafe_function(wake_, nullptr, napi_tsfn_nonblocking) == napi_ok;
+  woken_ =
+      napi_call_threadsafe_function(wakes_[next_wake_], nullptr, napi_tsfn_nonblocking) == napi_ok;
+  next_wake_ = 1 - next_wake_;
 }
 
 }  // namespace vitrine

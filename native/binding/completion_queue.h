@@ -2,6 +2,7 @@
 
 #include <node_api.h>
 
+#include <array>
 #include <condition_variable>
 #include <cstddef>
 #include <memory>
@@ -12,8 +13,11 @@ namespace vitrine {
 class Operation;
 
 // The way back from the pool to one environment: operations that have finished or made progress,
-// in order, and one thread-safe function that wakes the environment's thread for any number of
+// in order, and two thread-safe functions that wake the environment's thread for any number of
 // them.
+//
+// The functions take turns. Node calls one that is called again meanwhile at once, up to 1,000
+// times, before timers and sockets have theirs; two of them come one after the other at most.
 //
 // Thread safety: all functions may be called from any thread.
 class CompletionQueue {
@@ -23,8 +27,10 @@ class CompletionQueue {
   CompletionQueue(const CompletionQueue&) = delete;
   CompletionQueue& operator=(const CompletionQueue&) = delete;
 
-  // `wake` is called, without waiting, until Close or Disconnect. REQUIRES: nothing was queued yet
-  void SetWake(napi_threadsafe_function wake);
+  using Wakes = std::array<napi_threadsafe_function, 2>;
+  // `wakes` are called, without waiting, until Close or Disconnect. REQUIRES: nothing was queued
+  // yet
+  void SetWakes(const Wakes& wakes);
 
   // An operation begins to run; false once the environment is closing. Every Begin that is true is
   // followed by one End.
@@ -33,11 +39,12 @@ class CompletionQueue {
 
   void PushFinished(std::shared_ptr<Operation> operation);
   void PushProgress(std::shared_ptr<Operation> operation);
-  // The environment's thread is awake: what is pushed from here on wakes it again.
-  void Woken();
   // The next of either kind; null when there is none.
   std::shared_ptr<Operation> PopFinished();
   std::shared_ptr<Operation> PopProgress();
+  // The environment's thread has taken what it wants for now: what is left, or pushed from here on,
+  // wakes it again.
+  void Rest();
 
   // From here on nothing begins, and what is pushed is dropped. Returns when what runs has ended.
   void Close();
@@ -60,7 +67,8 @@ class CompletionQueue {
   std::condition_variable idle_;
   List finished_;
   List progress_;
-  napi_threadsafe_function wake_ = nullptr;
+  Wakes wakes_ = {};
+  size_t next_wake_ = 0;
   bool woken_ = false;
   bool closed_ = false;
   size_t running_ = 0;

@@ -30,9 +30,7 @@ Result<napi_value> MakePayload(napi_env env, const PointRecord::Payload& payload
 Status PointArrays::Create(size_t count) {
   VITRINE_RETURN_IF_JS_ERROR(napi_create_object(env_, &object_));
   VITRINE_RETURN_IF_JS_ERROR(napi_create_array_with_length(env_, count, &keys_));
-  VITRINE_RETURN_IF_JS_ERROR(napi_create_array_with_length(env_, count, &lsns_));
   VITRINE_RETURN_IF_JS_ERROR(napi_set_named_property(env_, object_, "keys", keys_));
-  VITRINE_RETURN_IF_JS_ERROR(napi_set_named_property(env_, object_, "lsns", lsns_));
   if (select_.payload) {
     VITRINE_RETURN_IF_JS_ERROR(napi_create_array_with_length(env_, count, &payloads_));
     VITRINE_RETURN_IF_JS_ERROR(napi_set_named_property(env_, object_, "payloads", payloads_));
@@ -55,9 +53,6 @@ Status PointArrays::Set(uint32_t i, const PointRecord& record, std::span<const s
   const Result<napi_value> key = MakeKey(env_, record.key());
   if (!key.ok()) return key.status();
   VITRINE_RETURN_IF_JS_ERROR(napi_set_element(env_, keys_, i, *key));
-  napi_value lsn;
-  VITRINE_RETURN_IF_JS_ERROR(napi_create_bigint_uint64(env_, record.lsn(), &lsn));
-  VITRINE_RETURN_IF_JS_ERROR(napi_set_element(env_, lsns_, i, lsn));
   if (select_.payload) {
     const Result<napi_value> payload = MakePayload(env_, record.payload());
     if (!payload.ok()) return payload.status();

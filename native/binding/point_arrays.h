@@ -33,7 +33,6 @@ class PointArrays {
   const VectorType type_;
   napi_value object_ = nullptr;
   napi_value keys_ = nullptr;
-  napi_value lsns_ = nullptr;
   napi_value payloads_ = nullptr;
   std::byte* vectors_ = nullptr;
 };

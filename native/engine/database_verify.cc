@@ -6,8 +6,8 @@
 #include <set>
 #include <utility>
 
-#include "base/idle_thread.h"
 #include "base/seeded_defect.h"
+#include "base/thread_priority.h"
 #include "engine/database.h"
 #include "storage/file_checks.h"
 #include "storage/log_reader.h"

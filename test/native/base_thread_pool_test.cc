@@ -1,5 +1,9 @@
 #include <gtest/gtest.h>
 
+#if defined(__linux__)
+#include <sched.h>
+#endif
+
 #include <atomic>
 #include <chrono>
 #include <functional>
@@ -278,6 +282,16 @@ TEST(ParallelFor, ServesInteractiveWorkBetweenCalls) {
   EXPECT_EQ(served_after, std::vector<size_t>{3});
   gate.Open();
 }
+
+#if defined(__linux__)
+TEST(ThreadPool, DoesNotInterruptThoseThatGiveItWork) {
+  if (sched_getscheduler(0) != SCHED_OTHER) GTEST_SKIP() << "the process has another policy";
+  ThreadPool pool(1);
+  std::promise<int> its;
+  ASSERT_TRUE(Submit(pool, Priority::kInteractive, [&] { its.set_value(sched_getscheduler(0)); }));
+  EXPECT_EQ(its.get_future().get(), SCHED_BATCH);
+}
+#endif
 
 TEST(ParallelFor, WorksOnThreadsOfThePoolItself) {
   ThreadPool pool(2);

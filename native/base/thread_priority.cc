@@ -1,6 +1,7 @@
-#include "base/idle_thread.h"
+#include "base/thread_priority.h"
 
 #if defined(__linux__)
+#include <sched.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -24,6 +25,15 @@ void MakeThreadIdle() {
   (void)pthread_set_qos_class_self_np(QOS_CLASS_BACKGROUND, 0);
 #elif defined(_WIN32)
   (void)SetThreadPriority(GetCurrentThread(), THREAD_MODE_BACKGROUND_BEGIN);
+#endif
+}
+
+void MakeThreadPatient() {
+#if defined(__linux__)
+  // Not with what the C library offers: musl refuses. 0 is the calling thread.
+  const sched_param priority = {};
+  if (syscall(SYS_sched_getscheduler, 0) != SCHED_OTHER) return;
+  (void)syscall(SYS_sched_setscheduler, 0, SCHED_BATCH, &priority);
 #endif
 }
 

@@ -7,4 +7,9 @@ namespace vitrine {
 // no lock that others need for long: it may not run for a while.
 void MakeThreadIdle();
 
+// Lets the calling thread, and those that it starts, wait for their turn when there is work for
+// them, instead of interrupting whoever runs. Its share of the time stays what it was. Nothing
+// happens where the operating system knows no such thing: it is for Linux.
+void MakeThreadPatient();
+
 }  // namespace vitrine
