@@ -34,6 +34,7 @@ class EntryTable {
 
   // Counts a node that joined the graph and makes it an entry when its turn has come.
   void Offer(Slot slot);
+  size_t limit() const { return limit_; }
   // Whether there may be twice as many.
   bool CanWiden() const { return limit_ < kRoom; }
   // How many there are to be once there may be twice as many. REQUIRES: CanWiden()

@@ -164,7 +164,7 @@ std::optional<Slot> Graph::Insert(Slot slot, LinkScratch& scratch) {
     const std::lock_guard lock(entry_mutex_);
     entries_.Offer(slot);
     const uint64_t interval = missed_probes_ > 0 ? kProbeIntervalInDoubt : kProbeInterval;
-    if (entries_.offered() % interval != 0 || !entries_.CanWiden()) return std::nullopt;
+    if (entries_.offered() % interval != 0 || !MayWiden()) return std::nullopt;
     probe = RandomNode(slot);
   }
   CountProbe(EntriesLeadTo(probe, scratch));

@@ -187,6 +187,8 @@ class Graph {
   size_t LeadEntriesTo(Slot root, LinkScratch& scratch);
   // Of 64 slots, which are alive nodes.
   uint64_t AliveWord(size_t word) const;
+  // Whether there may be more entries. REQUIRES: entry_mutex_ is held
+  bool MayWiden() const;
   // Any alive node up to `last`, or kNoSlot when none was met soon. REQUIRES: entry_mutex_ is held
   Slot RandomNode(Slot last);
   // Whether a narrow walk with the row of `slot` for a query finds that node, or only nearer ones.

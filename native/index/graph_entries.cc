@@ -18,6 +18,9 @@ namespace {
 constexpr size_t kProbeBeam = 16;
 constexpr size_t kProbes = 32;
 constexpr size_t kMissedProbes = 3;
+// Nodes for each entry, at the least: a look at all entries, and leading each of them everywhere in
+// a sweep, must cost little beside a walk.
+constexpr size_t kNodesPerEntry = 32;
 
 Slot SlotOf(size_t word, uint64_t bits) {
   return static_cast<Slot>(word * 64 + static_cast<size_t>(std::countr_zero(bits)));
@@ -26,6 +29,10 @@ Slot SlotOf(size_t word, uint64_t bits) {
 }  // namespace
 
 uint64_t Graph::AliveWord(size_t word) const { return nodes_.Word(word) & ~dead_.Word(word); }
+
+bool Graph::MayWiden() const {
+  return entries_.CanWiden() && size() >= 2 * entries_.limit() * kNodesPerEntry;
+}
 
 Slot Graph::RandomNode(Slot last) {
   const size_t words = last / 64 + 1;
@@ -64,7 +71,7 @@ void Graph::CountProbe(bool found) {
     return;
   }
   probes_ = missed_probes_ = 0;
-  if (!entries_.CanWiden()) return;
+  if (!MayWiden()) return;
   const size_t step = std::max<size_t>(1, size() / entries_.WideCount());
   EntryTable::Snapshot spread;
   size_t count = 0, met = 0;
