@@ -18,6 +18,7 @@ export const heavyTests = [
   ...['CodeErrors', 'LogDamage', 'LogCrash', 'EveryDimensionAndDegree'],
   ...['TakesTheLongestPayload', 'AreMadeOfFloatsAndWhenAskedForOfBytes', 'TableTypes'],
   ...['GrowWithoutMovingAndApart', 'APowerCut', 'DamagedDatabase', 'ContainerTest'],
+  ...['TableHardData', 'TableDimensions', 'TableClusters'],
 ]
 
 /** googletest's filter for all tests but those with one of `names` in theirs. */

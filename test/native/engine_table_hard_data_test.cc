@@ -136,8 +136,9 @@ double RecallOfStream(const TableOptions& options, const Rows& rows, size_t stri
   return sum / static_cast<double>(queries.size());
 }
 
+// On one thread, so that every run builds the same graph: queries are few.
 TableOptions OptionsOf(size_t dimension, Metric metric, Quantization quantization) {
-  return {.dimension = dimension, .metric = metric, .quantization = quantization, .threads = 2};
+  return {.dimension = dimension, .metric = metric, .quantization = quantization, .threads = 1};
 }
 
 using Case = std::tuple<Shape, Metric>;
@@ -145,7 +146,7 @@ class TableHardData : public testing::TestWithParam<Case> {};
 
 // What a graph of f32 rows finds there at a beam of 64, less some room: HNSW finds as much.
 double FloorOf(const Case& hard) {
-  if (hard == Case{Shape::kWildNorms, Metric::kL2}) return 0.6;
+  if (hard == Case{Shape::kWildNorms, Metric::kL2}) return Scaled(60, 45) / 100.0;
   if (hard == Case{Shape::kHeavyTails, Metric::kL2}) return 0.88;
   if (hard == Case{Shape::kOutlierDimension, Metric::kCosine}) return 0.88;
   return 0.96;
@@ -161,7 +162,7 @@ TEST_P(TableHardData, KeepsItsRecallWithCodesAndWithout) {
                                       kCount / kQueries, 64);
   std::printf("recall %.4f, with codes %.4f\n", exact, coded);
   EXPECT_GE(exact, FloorOf(GetParam()));
-  EXPECT_GE(coded, exact - 0.03);
+  EXPECT_GE(coded, exact - Scaled(3, 10) / 100.0);
 }
 
 INSTANTIATE_TEST_SUITE_P(
