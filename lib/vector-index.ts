@@ -18,6 +18,7 @@ import {
   type WriteOptions,
   writeOptions,
 } from './index-options.ts'
+import { type Description, LoadedIndex } from './loaded-index.ts'
 import type { SearchPlan } from './search-plan.ts'
 import {
   type BatchResult,
@@ -44,27 +45,6 @@ import {
   type Vectors,
   type VectorType,
 } from './vector-types.ts'
-
-/** What an index tells of itself. */
-type Description<I extends IdType, T extends VectorType> = Required<
-  Pick<IndexOptions<I, T>, 'dimension' | 'metric' | 'type' | 'idType' | 'name'>
->
-
-/** What `load` hands to the constructor in place of options. */
-class LoadedIndex {
-  readonly #ours = true
-  readonly handle: IndexHandle
-  readonly description: Description<IdType, VectorType>
-
-  constructor(handle: IndexHandle, description: Description<IdType, VectorType>) {
-    this.handle = handle
-    this.description = description
-  }
-
-  static is(value: unknown): value is LoadedIndex {
-    return typeof value === 'object' && value !== null && #ours in value
-  }
-}
 
 /**
  * Vectors in memory, and the graph that finds the nearest of them.

@@ -48,7 +48,7 @@ export const libLayers: readonly (readonly string[])[] = [
   ],
   ['database-options', 'transaction', 'transfer-options'],
   ['point-source', 'point-lines', 'vector-rows', 'point-import', 'point-export'],
-  ['vector-index', 'collection', 'database'],
+  ['loaded-index', 'vector-index', 'collection', 'database'],
   ['vitrine'],
   ['metrics', 'tracing'],
   ['telemetry', 'server', 'client', 'cluster'],

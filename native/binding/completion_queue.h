@@ -42,8 +42,8 @@ class CompletionQueue {
   // The next of either kind; null when there is none.
   std::shared_ptr<Operation> PopFinished();
   std::shared_ptr<Operation> PopProgress();
-  // The environment's thread has taken what it wants for now: what is left, or pushed from here on,
-  // wakes it again.
+  // The environment's thread has ended its turn: what is left, or pushed from here on, wakes it
+  // again.
   void Rest();
 
   // From here on nothing begins, and what is pushed is dropped. Returns when what runs has ended.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <mutex>
@@ -185,8 +186,19 @@ class Graph {
   Slot FirstAlive(std::span<const Slot> entries) const;
   // Gives entries that do not lead to `root` a link to it; returns how many those are.
   size_t LeadEntriesTo(Slot root, LinkScratch& scratch);
-  // Of 64 slots, which are alive nodes.
-  uint64_t AliveWord(size_t word) const;
+  // The first slot of a word of a bitmap that has any.
+  static Slot FirstOf(size_t word, uint64_t bits) {
+    return static_cast<Slot>(word * 64 + static_cast<size_t>(std::countr_zero(bits)));
+  }
+  // Every node, removed ones too.
+  template <typename Visitor>
+  void ForEachNode(Visitor visit) const {
+    for (size_t word = 0; word * 64 < nodes_.capacity(); ++word) {
+      for (uint64_t bits = nodes_.Word(word); bits != 0; bits &= bits - 1) {
+        visit(FirstOf(word, bits));
+      }
+    }
+  }
   // Whether there may be more entries. REQUIRES: entry_mutex_ is held
   bool MayWiden() const;
   // Any alive node up to `last`, or kNoSlot when none was met soon. REQUIRES: entry_mutex_ is held

@@ -1,5 +1,5 @@
-// Whether the entries lead everywhere: nodes that are in the graph are looked for now and then, and
-// where too many are not found there will be more entries.
+// Whether the entries lead everywhere: every so many insertions look for a node that is in the
+// graph, and where too many of those are not found there will be more entries.
 //
 // A walk with a narrow beam that begins among the wrong neighbours does not always get away from
 // them: the beam is full of points that are all as near as each other. Upper layers are what HNSW
@@ -7,7 +7,6 @@
 // space between them, none are needed.
 
 #include <algorithm>
-#include <bit>
 
 #include "index/graph.h"
 
@@ -22,13 +21,7 @@ constexpr size_t kMissedProbes = 3;
 // a sweep, must cost little beside a walk.
 constexpr size_t kNodesPerEntry = 32;
 
-Slot SlotOf(size_t word, uint64_t bits) {
-  return static_cast<Slot>(word * 64 + static_cast<size_t>(std::countr_zero(bits)));
-}
-
 }  // namespace
-
-uint64_t Graph::AliveWord(size_t word) const { return nodes_.Word(word) & ~dead_.Word(word); }
 
 bool Graph::MayWiden() const {
   return entries_.CanWiden() && size() >= 2 * entries_.limit() * kNodesPerEntry;
@@ -39,8 +32,8 @@ Slot Graph::RandomNode(Slot last) {
   const size_t first = random_() % words;
   for (size_t i = 0; i < std::min<size_t>(words, 64); ++i) {
     const size_t word = (first + i) % words;
-    const uint64_t alive = AliveWord(word);
-    if (alive != 0) return SlotOf(word, alive);
+    const uint64_t alive = nodes_.Word(word) & ~dead_.Word(word);
+    if (alive != 0) return FirstOf(word, alive);
   }
   return kNoSlot;
 }
@@ -75,12 +68,10 @@ void Graph::CountProbe(bool found) {
   const size_t step = std::max<size_t>(1, size() / entries_.WideCount());
   EntryTable::Snapshot spread;
   size_t count = 0, met = 0;
-  for (size_t word = 0; word * 64 < nodes_.capacity(); ++word) {
-    for (uint64_t alive = AliveWord(word); alive != 0; alive &= alive - 1) {
-      if (met++ % step != 0 || count == spread.size()) continue;
-      spread[count++] = SlotOf(word, alive);
-    }
-  }
+  ForEachNode([&](Slot slot) {
+    if (dead_.Test(slot) || met++ % step != 0 || count == spread.size()) return;
+    spread[count++] = slot;
+  });
   if (count > 0) entries_.Widen(spread.data(), count);
 }
 

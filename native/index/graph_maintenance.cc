@@ -101,12 +101,7 @@ void Graph::Unlink(Slot from, Slot to) {
 std::vector<Slot> Graph::Sweep(LinkScratch& scratch) {
   std::vector<Slot> removed;
   std::vector<Slot> live;
-  for (size_t word = 0; word * 64 < nodes_.capacity(); ++word) {
-    for (uint64_t bits = nodes_.Word(word); bits != 0; bits &= bits - 1) {
-      const Slot slot = static_cast<Slot>(word * 64 + static_cast<size_t>(std::countr_zero(bits)));
-      (dead_.Test(slot) ? removed : live).push_back(slot);
-    }
-  }
+  ForEachNode([&](Slot slot) { (dead_.Test(slot) ? removed : live).push_back(slot); });
 
   for (const Slot slot : live) in_degree_[slot].store(0, std::memory_order_relaxed);
   for (const Slot slot : live) {
@@ -176,12 +171,9 @@ std::vector<bool> Graph::ReachFrom(Slot slot) const {
 
 template <typename Visitor>
 void Graph::ForEachUnreached(const std::vector<bool>& reached, Visitor visit) const {
-  for (size_t word = 0; word * 64 < nodes_.capacity(); ++word) {
-    for (uint64_t bits = nodes_.Word(word); bits != 0; bits &= bits - 1) {
-      const Slot slot = static_cast<Slot>(word * 64 + static_cast<size_t>(std::countr_zero(bits)));
-      if (!reached[slot] && !dead_.Test(slot)) visit(slot);
-    }
-  }
+  ForEachNode([&](Slot slot) {
+    if (!reached[slot] && !dead_.Test(slot)) visit(slot);
+  });
 }
 
 Slot Graph::FirstAlive(std::span<const Slot> entries) const {
@@ -336,15 +328,12 @@ size_t Graph::Reconnect(LinkScratch& scratch) {
 }
 
 void Graph::FinishRestore(LinkScratch& scratch) {
-  for (size_t word = 0; word * 64 < nodes_.capacity(); ++word) {
-    for (uint64_t bits = nodes_.Word(word); bits != 0; bits &= bits - 1) {
-      const Slot slot = static_cast<Slot>(word * 64 + static_cast<size_t>(std::countr_zero(bits)));
-      for (size_t i = 0; i < links_.width(); ++i) {
-        const uint32_t target = links_.Load(slot, i);
-        if (Links::IsLink(target)) AddInDegree(target);
-      }
+  ForEachNode([&](Slot slot) {
+    for (size_t i = 0; i < links_.width(); ++i) {
+      const uint32_t target = links_.Load(slot, i);
+      if (Links::IsLink(target)) AddInDegree(target);
     }
-  }
+  });
   Reconnect(scratch);
 }
 

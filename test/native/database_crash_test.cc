@@ -46,14 +46,14 @@ TEST_P(DatabaseCrash, APowerCutLeavesAPrefixWithEverythingDurable) {
   size_t recoveries = 0;
   const uint64_t seed = TestSeed() + 100;
   const uint64_t calls = CallsOf(seed);
-  for (uint64_t k = 0; k < calls; k += Scaled(GetParam() == Durability::kCommit ? 4 : 7,
+  for (uint64_t k = 0; k < calls; k += Scaled(GetParam() == Durability::kCommit ? 2 : 7,
                                               GetParam() == Durability::kNone ? 149 : 47)) {
     for (size_t model = 0; model < std::size(kPowerCuts); ++model) {
       ASSERT_NO_FATAL_FAILURE(loops_.CutPower(seed, k, model));
       recoveries += 2;
     }
   }
-  EXPECT_GT(recoveries, Scaled(1000, 50));
+  EXPECT_GT(recoveries, Scaled(1500, 50));
 }
 
 // And once more while it is being recovered, again and again.

@@ -208,15 +208,14 @@ TEST_P(TableChurn, OfTenTimesTheSizeKeepsRecallAndCost) {
               churned_recall, fresh_recall, churned_cost, fresh_cost, found, ids.size());
 }
 
-INSTANTIATE_TEST_SUITE_P(Sample, TableChurn,
-                         testing::Values(std::tuple{Kind{Metric::kL2}, false},
-                                         std::tuple{Kind{Metric::kL2}, true},
-                                         std::tuple{Kind{Metric::kIp}, true},
-                                         std::tuple{Kind{Metric::kL2, Quantization::kRq4}, true}),
-                         [](const auto& info) {
-                           return std::get<0>(info.param).Name() +
-                                  (std::get<1>(info.param) ? "_clustered" : "_random");
-                         });
+INSTANTIATE_TEST_SUITE_P(
+    Sample, TableChurn,
+    testing::Values(std::tuple{Kind{Metric::kL2}, false}, std::tuple{Kind{Metric::kL2}, true},
+                    std::tuple{Kind{Metric::kCosine}, true}, std::tuple{Kind{Metric::kIp}, true},
+                    std::tuple{Kind{Metric::kL2, Quantization::kRq4}, true}),
+    [](const auto& info) {
+      return std::get<0>(info.param).Name() + (std::get<1>(info.param) ? "_clustered" : "_random");
+    });
 
 // Filters of every size, at random, near the query and far from it.
 constexpr size_t kWalkedRows = 4'900;
