@@ -234,7 +234,8 @@ class Table final : private IdMap::OwnerIds {
   bool MakeCodesAround(std::span<const float> centre, Quantization kind);
   // All rows that hold a vector.
   template <typename Visitor>
-  void ForEachRow(Visitor visit) const;
+  void ForEachRow(size_t first_word, size_t end_word, Visitor visit) const;
+  void EncodeRows(CodeStore& codes) const;
   Quantization ChooseQuantization(std::span<const Slot> sample,
                                   std::span<const float> centre) const;
   Status MakeRoom(size_t count);
