@@ -81,8 +81,10 @@ function reopenSection({ points, dimension, bytes: size, times }) {
     },
     { title: 'files', cell: () => bytes(size) },
     { title: 'read', cell: row => duration(row.read) },
+    { title: 'keep', cell: row => duration(row.keep) },
     { title: 'open', cell: row => duration(row.open) },
     { title: 'open / read', cell: row => `${fixed(row.ratio, 2)} ×` },
+    { title: 'open / keep', cell: row => `${fixed(row.ratioOfKeep, 2)} ×` },
   ]
   return formatTable(columns, times)
 }

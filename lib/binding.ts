@@ -239,7 +239,7 @@ export interface NativeBinding {
     efConstruction: number | undefined,
     /** Names, each followed by its type. */
     fields: readonly string[],
-    quantization: string,
+    quantization: string | undefined,
     type: string,
     token: CancelToken | undefined,
   ): Promise<CollectionHandle>

@@ -105,7 +105,8 @@ export class Database {
   }
 
   /**
-   * A collection of that name and configuration, new or not.
+   * A collection of that name and configuration, new or not. Of one that is there any `quantization`, `m` and `efConstruction` will
+   * do when they are left out.
    * @param name - 1 … 128 of A-Z, a-z, 0-9, _ and -, beginning with a letter or digit.
    * @throws {VitrineError} `ERR_EXISTS` when it is there with another configuration; `ERR_OPTION`.
    */
@@ -119,8 +120,8 @@ export class Database {
     options?: CallOptions,
   ): Promise<Collection<F, P, T>> {
     const parsed = collectionConfig.parse(config)
-    const { dimension, type = 'f32', m, efConstruction, fields = {} } = parsed
-    const { metric = type === 'bits' ? 'hamming' : 'l2', quantization = 'auto' } = parsed
+    const { dimension, type = 'f32', m, efConstruction, quantization, fields = {} } = parsed
+    const { metric = type === 'bits' ? 'hamming' : 'l2' } = parsed
     const collection = await call(options, token =>
       native.createCollection(
         this.#handle,

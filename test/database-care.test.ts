@@ -1,6 +1,7 @@
 import { channel } from 'node:diagnostics_channel'
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import { type Collection, type DamageEvent, Database } from '../lib/vitrine.ts'
 import { databaseFolders } from './databases.ts'
@@ -175,6 +176,37 @@ describe('a call that nobody waits for any more', () => {
       const options = { timeoutMs } as never
       await expect(c.delete([1], options)).rejects.toEqual(code('ERR_OPTION'))
     }
+  })
+})
+
+describe('a graph that is damaged', () => {
+  it('is built anew while searches are exact and the database says that it is degraded', async () => {
+    const dimension = 16
+    let db = await openDatabase(folder())
+    await fill(await db.createCollection('c', { dimension }), 1500, dimension)
+    await db.checkpoint()
+    await db.close()
+    const name = readdirSync(folder())
+      .filter(name => name.endsWith('.graph'))
+      .sort()
+      .at(-1)!
+    const path = join(folder(), name)
+    const bytes = readFileSync(path)
+    bytes[bytes.length >> 1]! ^= 4
+    writeFileSync(path, bytes)
+
+    db = await openDatabase(folder())
+    expect(db.degraded).toBe(true)
+    const c = db.collection('c')
+    const query = randomVectors(1, dimension, 9)
+    expect(c.explain(query, { k: 10 })).toMatchObject({ reason: 'no-graph' })
+    const hits = await c.search(query, { k: 10, ef: 10 })
+    expect(hits).toEqual(await c.search(query, { k: 10, exact: true }))
+    expect(readdirSync(folder())).toContain(`quarantined-${name}`)
+    while (c.explain(query, { k: 10 }).reason === 'no-graph') await sleep(5)
+    await db.checkpoint()
+    expect(db.degraded).toBe(false)
+    expect(await db.verify()).toEqual([])
   })
 })
 

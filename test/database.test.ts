@@ -237,6 +237,23 @@ describe('a database', () => {
     expect(await db.collection('c').get(1)).toEqual({ id: 1, payload: { n: 1 } })
   })
 
+  it('takes a collection that is there as it is, in what is left out', async () => {
+    const db = await openDatabase(folder())
+    const stored = { m: 8, efConstruction: 50, quantization: 'none' } as const
+    await db.createCollection('c', { dimension: 2, ...stored })
+    const another = code('ERR_EXISTS')
+    expect((await db.createCollection('c', { dimension: 2 })).info()).toMatchObject(stored)
+    expect((await db.createCollection('c', { dimension: 2, m: 8 })).info()).toMatchObject(stored)
+    for (const config of [{ quantization: 'auto' }, { m: 16 }, { efConstruction: 200 }] as const) {
+      await expect(db.createCollection('c', { dimension: 2, ...config })).rejects.toEqual(another)
+    }
+    for (const config of [{ metric: 'cosine' }, { type: 'f16' }] as const) {
+      await expect(
+        db.createCollection('c', { dimension: 2, ...stored, ...config }),
+      ).rejects.toEqual(another)
+    }
+  })
+
   it('knows its collections by name and alias', async () => {
     const db = await openDatabase(folder(), { name: 'mine' })
     expect([db.name, db.path, db.readOnly]).toEqual(['mine', folder(), false])

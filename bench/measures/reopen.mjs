@@ -1,6 +1,6 @@
 /**
  * Opening a database, beside reading its files from one end to the other, in turn: `cold`, after the system was told to forget them, and `warm`, when it
- * has them in memory.
+ * has them in memory. And beside reading them into new memory that keeps them, as a database does: a system gives memory out cleared, page by page.
  */
 import { spawnSync } from 'node:child_process'
 import { closeSync, openSync, readdirSync, readSync, statSync } from 'node:fs'
@@ -11,6 +11,8 @@ import { median } from '../statistics.mjs'
 
 const dimension = 768
 const batch = 2000
+/** Bytes that are read at a time. */
+const piece = 1 << 20
 
 /**
  * @param {object} options
@@ -23,23 +25,32 @@ export async function measureReopen({ folder, points, rounds, note }) {
   note(`reopen, building ${points} x ${dimension}`)
   const path = join(folder, 'reopen')
   await fill(path, points)
-  const times = { cold: { read: [], open: [] }, warm: { read: [], open: [] } }
+  const times = {
+    cold: { read: [], keep: [], open: [] },
+    warm: { read: [], keep: [], open: [] },
+  }
   let canForget = true
   for (let round = 0; round < rounds; round++) {
     note(`reopen, round ${round + 1}`)
     canForget &&= forget(path)
     times.cold.read.push(secondsToRead(path))
     canForget &&= forget(path)
+    times.cold.keep.push(secondsToKeep(path))
+    canForget &&= forget(path)
     times.cold.open.push(await secondsToOpen(path, points))
     times.warm.read.push(secondsToRead(path))
+    times.warm.keep.push(secondsToKeep(path))
     times.warm.open.push(await secondsToOpen(path, points))
   }
   const bytes = filesOf(path).reduce((sum, file) => sum + statSync(file).size, 0)
-  const results = Object.entries(times).map(([cache, { read, open }]) => ({
+  const ratio = (seconds, others) => median(seconds.map((one, round) => one / others[round]))
+  const results = Object.entries(times).map(([cache, { read, keep, open }]) => ({
     cache,
     read: median(read),
+    keep: median(keep),
     open: median(open),
-    ratio: median(open.map((seconds, round) => seconds / read[round])),
+    ratio: ratio(open, read),
+    ratioOfKeep: ratio(open, keep),
   }))
   return { points, dimension, bytes, times: canForget ? results : results.slice(1) }
 }
@@ -90,12 +101,32 @@ function filesOf(path) {
 }
 
 function secondsToRead(path) {
-  const buffer = Buffer.alloc(1 << 20)
+  const buffer = new Uint8Array(piece)
+  return secondsTo(() => {
+    for (const file of filesOf(path)) readPieces(file, () => buffer)
+  })
+}
+
+function secondsToKeep(path) {
+  const kept = []
+  return secondsTo(() => {
+    for (const file of filesOf(path)) {
+      const bytes = new Uint8Array(statSync(file).size + 1)
+      kept.push(bytes)
+      readPieces(file, at => bytes.subarray(at, at + piece))
+    }
+  })
+}
+
+function secondsTo(act) {
   const start = performance.now()
-  for (const file of filesOf(path)) {
-    const descriptor = openSync(file)
-    while (readSync(descriptor, buffer) > 0);
-    closeSync(descriptor)
-  }
+  act()
   return (performance.now() - start) / 1000
+}
+
+/** @param {(at: number) => Uint8Array} placeOf - Where the bytes from there on go. */
+function readPieces(file, placeOf) {
+  const descriptor = openSync(file)
+  for (let at = 0, read = 1; read > 0; at += read) read = readSync(descriptor, placeOf(at))
+  closeSync(descriptor)
 }

@@ -96,7 +96,7 @@ Result<napi_value> MakeFields(napi_env env, const Fields& fields) {
 
 // createCollection(database: DatabaseHandle, name: string, dimension: number, metric: string,
 //   m: number | undefined, efConstruction: number | undefined, fields: readonly string[],
-//   quantization: string, type: string, token: CancelToken | undefined):
+//   quantization: string | undefined, type: string, token: CancelToken | undefined):
 //   Promise<CollectionHandle>
 //
 // `fields` are names, each followed by its type.
@@ -120,17 +120,22 @@ Result<napi_value> CreateCollection(Call& call) {
   if (!ef.ok()) return ef.status();
   config.ef_construction = *ef;
   VITRINE_RETURN_IF_ERROR(ReadFields(call.env, call[6], config.fields));
-  const Result<size_t> quantization =
-      ReadWord(call.env, call[7], "quantization", kQuantizationNames);
-  if (!quantization.ok()) return quantization.status();
-  config.quantization = static_cast<Quantization>(*quantization);
+  const LeftOpen left_open{.m = IsUndefined(call.env, call[4]),
+                           .ef_construction = IsUndefined(call.env, call[5]),
+                           .quantization = IsUndefined(call.env, call[7])};
+  if (!left_open.quantization) {
+    const Result<size_t> quantization =
+        ReadWord(call.env, call[7], "quantization", kQuantizationNames);
+    if (!quantization.ok()) return quantization.status();
+    config.quantization = static_cast<Quantization>(*quantization);
+  }
   const Result<VectorType> type = ReadVectorType(call.env, call[8]);
   if (!type.ok()) return type.status();
   config.type = *type;
   StartOptions options;
   VITRINE_RETURN_IF_ERROR(ReadToken(call, 9, options));
   return StartWrite(
-      call, *owner, Database::CreateChange(*name, config),
+      call, *owner, Database::CreateChange(*name, config, left_open),
       [owner = *owner, name = *name](napi_env env, const WriteResult&) {
         return WrapCollection(env, owner, name);
       },

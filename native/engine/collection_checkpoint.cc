@@ -10,6 +10,7 @@
 
 #include "base/seeded_defect.h"
 #include "engine/recall_file.h"
+#include "engine/section_elements.h"
 #include "engine/table_restorer.h"
 #include "storage/byte_stream.h"
 #include "storage/file_checks.h"
@@ -134,15 +135,19 @@ Result<const SectionEntry*> Require(const ContainerReader& reader, SectionType t
   return section;
 }
 
-Result<std::vector<uint32_t>> ReadWords(const ContainerReader& reader,
-                                        const SectionEntry& section) {
-  std::vector<std::byte> buffer;
-  const auto bytes = reader.Read(section, 0, section.count, buffer);
-  if (!bytes.ok()) return bytes.status();
-  std::vector<uint32_t> words(bytes->size() / sizeof(uint32_t));
-  for (size_t i = 0; i < words.size(); ++i) {
-    words[i] = LoadLittleEndian<uint32_t>(bytes->data() + i * sizeof(uint32_t));
-  }
+// All words of a section, whatever its elements are made of.
+Result<std::vector<uint32_t>> ReadWords(const ContainerReader& reader, const SectionEntry& section,
+                                        const CollectionSource& source) {
+  const size_t width = section.element_bytes / sizeof(uint32_t);
+  std::vector<uint32_t> words(static_cast<size_t>(section.count) * width);
+  const auto put = [&](const SectionElements& elements) {
+    uint32_t* const to = words.data() + elements.first * width;
+    for (size_t i = 0; i < elements.count * width; ++i) {
+      to[i] = LoadLittleEndian<uint32_t>(elements.bytes.data() + i * sizeof(uint32_t));
+    }
+    return Status();
+  };
+  VITRINE_RETURN_IF_ERROR(ForEachElements(reader, section, source.pool, source.threads, put));
   return words;
 }
 
@@ -264,22 +269,18 @@ Status CollectionLoader::ReadVectors() {
   const size_t row_bytes = RowBytes(source_.config);
   const auto section = Require(reader_, SectionType::kVectors, row_bytes, count_);
   if (!section.ok()) return section.status();
-  std::vector<std::byte> buffer;
-  const uint64_t step = std::max<uint64_t>(kPartReadBytes / row_bytes, 1);
-  for (uint64_t first = 0; first < count_; first += step) {
-    const uint64_t count = std::min(step, count_ - first);
-    const auto bytes = reader_.Read(**section, first, count, buffer);
-    if (!bytes.ok()) return bytes.status();
-    for (uint64_t i = 0; i < count; ++i) {
-      const auto row = bytes->subspan(i * row_bytes, row_bytes);
+  const auto put = [&](const SectionElements& rows) {
+    for (uint64_t i = 0; i < rows.count; ++i) {
+      const auto row = rows.bytes.subspan(i * row_bytes, row_bytes);
       if (FindNonFinite(type, row.data(), dimension) != dimension ||
           !AreZero(row.subspan(VectorBytes(type, dimension)))) {
         return Corrupt(reader_, SectionType::kVectors, "a vector is not finite, or not padded");
       }
-      table_->PutVector(static_cast<uint32_t>(first + i), row.data());
+      table_->PutVector(static_cast<uint32_t>(rows.first + i), row.data());
     }
-  }
-  return {};
+    return Status();
+  };
+  return ForEachElements(reader_, **section, source_.pool, source_.threads, put);
 }
 
 Status CollectionLoader::ReadPoints() {
@@ -321,11 +322,11 @@ Status CollectionLoader::ReadGraph(const ContainerReader& graph, const Digest128
   if (!links.ok()) return links.status();
   const auto starts = Require(graph, SectionType::kEntries, sizeof(uint32_t), kAnyCount);
   if (!starts.ok()) return starts.status();
-  const auto host_words = ReadWords(graph, **hosts);
+  const auto host_words = ReadWords(graph, **hosts, source_);
   if (!host_words.ok()) return host_words.status();
-  const auto link_words = ReadWords(graph, **links);
+  const auto link_words = ReadWords(graph, **links, source_);
   if (!link_words.ok()) return link_words.status();
-  Result<std::vector<uint32_t>> entry_words = ReadWords(graph, **starts);
+  Result<std::vector<uint32_t>> entry_words = ReadWords(graph, **starts, source_);
   if (!entry_words.ok()) return entry_words.status();
   entries.points = std::move(*entry_words);
   if (const SectionEntry* const section = graph.Find(SectionType::kCalibration)) {
@@ -351,7 +352,7 @@ Status CollectionLoader::ReadCodes(const ContainerReader& graph, uint32_t kind) 
   const auto section =
       Require(graph, SectionType::kCodeCentre, sizeof(float), source_.config.dimension);
   if (!section.ok()) return section.status();
-  const auto words = ReadWords(graph, **section);
+  const auto words = ReadWords(graph, **section, source_);
   if (!words.ok()) return words.status();
   std::vector<float> centre(words->size());
   std::transform(words->begin(), words->end(), centre.begin(),

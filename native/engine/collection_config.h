@@ -44,6 +44,14 @@ std::vector<std::byte> EncodeCollectionConfig(const CollectionConfig& config);
 Result<CollectionConfig> DecodeCollectionConfig(std::span<const std::byte> bytes,
                                                 const std::string& where);
 
+// What a caller leaves open: a new collection gets the default, and of one that is there any will
+// do.
+struct LeftOpen {
+  bool m = false;
+  bool ef_construction = false;
+  bool quantization = false;
+};
+
 // A change of what collections there are: the payload of a configuration record of the log.
 struct ConfigurationChange {
   enum class Kind : uint32_t {
@@ -59,6 +67,7 @@ struct ConfigurationChange {
   std::string name;
   CollectionConfig config;  // of kCreate
   Field field;              // of kAddField
+  LeftOpen left_open = {};  // of kCreate; not in the record
 };
 
 std::vector<std::byte> EncodeChange(const ConfigurationChange& change);

@@ -83,9 +83,9 @@ Status Database::Close() {
   return closed_with_;
 }
 
-ConfigurationChange Database::CreateChange(const std::string& name,
-                                           const CollectionConfig& config) {
-  return {ConfigurationChange::Kind::kCreate, 0, name, config, {}};
+ConfigurationChange Database::CreateChange(const std::string& name, const CollectionConfig& config,
+                                           LeftOpen left_open) {
+  return {ConfigurationChange::Kind::kCreate, 0, name, config, {}, left_open};
 }
 
 Result<ConfigurationChange> Database::DropChange(const std::string& name) const {

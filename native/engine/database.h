@@ -142,7 +142,8 @@ class Database {
   std::map<std::string, std::string> Aliases() const;
 
   // The same for PendingWrite, which does not wait.
-  static ConfigurationChange CreateChange(const std::string& name, const CollectionConfig& config);
+  static ConfigurationChange CreateChange(const std::string& name, const CollectionConfig& config,
+                                          LeftOpen left_open = {});
   static ConfigurationChange AddFieldChange(uint32_t collection, Field field);
   Result<ConfigurationChange> DropChange(const std::string& name) const;
   Result<ConfigurationChange> AliasChange(const std::string& alias, const std::string& name) const;

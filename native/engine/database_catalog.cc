@@ -6,6 +6,17 @@
 #include "engine/database.h"
 
 namespace vitrine {
+namespace {
+
+bool IsWhatIsAskedFor(const CollectionConfig& config, const ConfigurationChange& change) {
+  CollectionConfig asked = change.config;
+  if (change.left_open.m) asked.m = config.m;
+  if (change.left_open.ef_construction) asked.ef_construction = config.ef_construction;
+  if (change.left_open.quantization) asked.quantization = config.quantization;
+  return asked == config;
+}
+
+}  // namespace
 
 Result<std::shared_ptr<Collection>> Database::FindCollection(uint32_t id) const {
   const std::shared_lock lock(catalog_mutex_);
@@ -35,7 +46,7 @@ Result<Database::Need> Database::CheckChange(ConfigurationChange& change) const 
         change.collection = catalog_.next;
         return Need::kChange;
       }
-      if (collection->second->config() == change.config) return Need::kNothing;
+      if (IsWhatIsAskedFor(collection->second->config(), change)) return Need::kNothing;
       return Status(ErrorCode::kExists, "collection \"" + change.name +
                                             "\" is there already, with another configuration" +
                                             (collection->second->fields() == change.config.fields

@@ -244,7 +244,8 @@ class Table final : private IdMap::OwnerIds {
   void UseCodes(std::unique_ptr<CodeStore> store);
   // All rows that hold a vector.
   template <typename Visitor>
-  void ForEachRow(Visitor visit) const;
+  void ForEachRow(size_t first_word, size_t end_word, Visitor visit) const;
+  void EncodeRows(CodeStore& codes) const;
   Quantization ChooseQuantization(std::span<const Slot> sample,
                                   std::span<const float> centre) const;
   Status MakeRoom(size_t count);

@@ -18,14 +18,16 @@ constexpr size_t kMaxRowsWalked = 32;
 constexpr size_t kMinRotated = 96;
 // Estimates that are less exact, against how far apart neighbours are, cost recall.
 constexpr double kMaxDoubt = 0.055;
+// Words of the bitmap of rows that a thread encodes at a time: a millisecond or two.
+constexpr size_t kWordsEncoded = 4;
 // Of the sample, so many are looked at as queries.
 constexpr size_t kQueries = 50;
 
 }  // namespace
 
 template <typename Visitor>
-void Table::ForEachRow(Visitor visit) const {
-  for (size_t word = 0; word * 64 < SlotLimit(); ++word) {
+void Table::ForEachRow(size_t first_word, size_t end_word, Visitor visit) const {
+  for (size_t word = first_word; word < end_word; ++word) {
     for (uint64_t rows = occupied_.Word(word); rows != 0; rows &= rows - 1) {
       visit(static_cast<Slot>(word * 64 + static_cast<size_t>(std::countr_zero(rows))));
     }
@@ -51,7 +53,7 @@ void Table::MakeCodesWhenDue() {
 void Table::MakeCodes() {
   std::vector<Slot> sample;
   sample.reserve(kSample);
-  ForEachRow([&](Slot slot) {
+  ForEachRow(0, (SlotLimit() + 63) / 64, [&](Slot slot) {
     if (sample.size() < kSample && !zero_.Test(slot)) sample.push_back(slot);
   });
   std::vector<float> rows(sample.size() * dimension());
@@ -69,6 +71,23 @@ void Table::MakeCodes() {
   }
 }
 
+void Table::EncodeRows(CodeStore& codes) const {
+  struct Work {
+    std::vector<float> floats;
+    std::vector<float> centred;
+  };
+  std::vector<Work> works(Parallelism());
+  const size_t words = (SlotLimit() + 63) / 64;
+  const size_t steps = (words + kWordsEncoded - 1) / kWordsEncoded;
+  ParallelFor(pool_, works.size(), steps, [&](size_t worker, size_t step) {
+    Work& work = works[worker];
+    const size_t first = step * kWordsEncoded;
+    ForEachRow(first, std::min(first + kWordsEncoded, words), [&](Slot slot) {
+      codes.Put(slot, vectors_.AsFloats(vectors_.Row(slot), work.floats), work.centred);
+    });
+  });
+}
+
 std::unique_ptr<CodeStore> Table::NewCodes(std::span<const float> centre, Quantization kind) const {
   const CodeStore::Options options{
       .dimension = dimension(),
@@ -83,9 +102,7 @@ std::unique_ptr<CodeStore> Table::NewCodes(std::span<const float> centre, Quanti
 bool Table::MakeCodesAround(std::span<const float> centre, Quantization kind) {
   std::unique_ptr<CodeStore> store = NewCodes(centre, kind);
   if (store == nullptr) return false;
-  code_input_.resize(dimension());
-  ForEachRow(
-      [&](Slot slot) { store->Put(slot, vectors_.AsFloats(vectors_.Row(slot), code_input_)); });
+  EncodeRows(*store);
   UseCodes(std::move(store));
   return true;
 }

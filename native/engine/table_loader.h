@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include "base/first_failure.h"
+#include "engine/section_elements.h"
 #include "engine/table_file.h"
 #include "engine/table_file_format.h"
 #include "storage/container_reader.h"
@@ -32,16 +32,8 @@ class TableLoader {
   Result<std::unique_ptr<Table>> Load();
 
  private:
-  // What one read brings in, about.
-  static constexpr size_t kReadBytes = size_t{4} << 20;
+  using Elements = SectionElements;
   static constexpr size_t kSerialElements = 65'536;
-
-  // Elements of a section as they pass by: their bytes, and the number of the first.
-  struct Elements {
-    uint64_t first;
-    uint64_t count;
-    std::span<const std::byte> bytes;
-  };
 
   Status FindSections();
   const SectionEntry** PlaceOf(uint32_t type);
@@ -65,9 +57,11 @@ class TableLoader {
   // Calls visit(elements) -> Status with all elements of a section, in order.
   template <typename Visitor>
   Status ForEach(const SectionEntry& section, Visitor visit) const;
-  // The same on several threads, in any order; parts begin at multiples of 64.
+  // The same on several threads, in any order.
   template <typename Visitor>
-  Status ForEachParallel(const SectionEntry& section, Visitor visit) const;
+  Status ForEachParallel(const SectionEntry& section, Visitor visit) const {
+    return ForEachElements(reader_, section, pool_, table_->Parallelism(), visit);
+  }
 
   Status AddPoint(PointId id, PointRef ref, const SectionEntry& section, uint64_t element);
   Status CheckWords(uint32_t row, std::span<const uint32_t> words) const;
@@ -113,24 +107,6 @@ Status TableLoader::ForEach(const SectionEntry& section, Visitor visit) const {
     VITRINE_RETURN_IF_ERROR(visit(Elements{first, count, *bytes}));
   }
   return {};
-}
-
-template <typename Visitor>
-Status TableLoader::ForEachParallel(const SectionEntry& section, Visitor visit) const {
-  // Whole words of the bitmaps, so that threads rarely meet.
-  const uint64_t step = RoundUp(std::max<uint64_t>(kReadBytes / section.element_bytes, 1), 64);
-  const size_t steps = static_cast<size_t>((section.count + step - 1) / step);
-  const size_t parallelism = table_->Parallelism();
-  std::vector<std::vector<std::byte>> buffers(parallelism);
-  FirstFailure failure;
-  ParallelFor(pool_, parallelism, steps, [&](size_t worker, size_t i) {
-    if (failure.failed()) return;
-    const uint64_t first = i * step;
-    const uint64_t count = std::min(step, section.count - first);
-    const auto bytes = reader_.Read(section, first, count, buffers[worker]);
-    failure.Note(bytes.ok() ? visit(Elements{first, count, *bytes}) : bytes.status());
-  });
-  return failure.Take();
 }
 
 }  // namespace vitrine

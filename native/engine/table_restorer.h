@@ -21,6 +21,7 @@ class TableRestorer {
   static Result<TableRestorer> Create(const TableOptions& options, const KernelTable& kernels,
                                       ThreadPool* pool, size_t count);
 
+  // Any thread, for different points.
   //   vector  of the table's type, finite, any alignment, not retained
   void PutVector(uint32_t point, const void* vector);
 

@@ -54,6 +54,35 @@ float ToFloat(double value) {
   return static_cast<float>(std::clamp(value, double{-FLT_MAX}, double{FLT_MAX}));
 }
 
+// What a code has in common with its vector, in several lanes.
+class MatchSums {
+ public:
+  //   offset  of digits
+  explicit MatchSums(double offset) : offset_(offset) {}
+
+  //   work, digits  [kLanes]
+  void Add(const float* work, const int32_t* digits) {
+    for (size_t lane = 0; lane < kLanes; ++lane) {
+      const double value = digits[lane] - offset_;
+      dots_[lane] += value * work[lane];
+      squares_[lane] += value * value;
+    }
+  }
+  CodeStore::Match Total() const {
+    CodeStore::Match match{0, 0};
+    for (size_t lane = 0; lane < kLanes; ++lane) {
+      match.dot += dots_[lane];
+      match.squared_length += squares_[lane];
+    }
+    return match;
+  }
+
+ private:
+  const double offset_;
+  double dots_[kLanes] = {};
+  double squares_[kLanes] = {};
+};
+
 // Rows never straddle a line of memory that they could stay inside of.
 size_t RowBytes(CodeKind kind, size_t dimension, size_t padded) {
   if (kind == CodeKind::kRq4) return padded / 2;
@@ -131,44 +160,47 @@ CodeStore::Centred CodeStore::Centre(const float* vector, float share,
 }
 
 CodeStore::Match CodeStore::Encode(const float* work, uint8_t* row) const {
+  return is_rotated() ? EncodeRotated(work, row) : EncodeScaled(work, row);
+}
+
+// Digits first and sums after them: each loop does one thing to several components at a time.
+CodeStore::Match CodeStore::EncodeRotated(const float* work, uint8_t* row) const {
   const size_t count = kernel_dimension();
-  double dots[kLanes] = {}, squares[kLanes] = {};
-  const auto note = [&](size_t i, size_t lane, int digit) {
-    const double value = digit - double{offset()};
-    dots[lane] += value * work[i];
-    squares[lane] += value * value;
-  };
-  if (is_rotated()) {
-    const double deviation = std::sqrt(SquaredNorm(work, count) / static_cast<double>(count));
-    const double inverse_step = deviation == 0 ? 0 : 1 / (kGaussianStep * deviation);
-    const auto digit_of = [&](size_t i) {
-      const double steps = work[i] * inverse_step + 8;  // 7.5 and half a step, to round by cutting
-      return static_cast<int>(steps < 0 ? 0 : steps > 15 ? 15 : steps);
-    };
-    for (size_t block = 0; block < count; block += 128) {
-      const size_t bytes = count - block < 128 ? 32 : 64;
-      for (size_t i = 0; i < bytes; ++i) {
-        const int low = digit_of(block + i), high = digit_of(block + bytes + i);
-        row[block / 2 + i] = static_cast<uint8_t>(low | high << 4);
-        note(block + i, i % kLanes, low);
-        note(block + bytes + i, i % kLanes, high);
-      }
+  const double deviation = std::sqrt(SquaredNorm(work, count) / static_cast<double>(count));
+  const double inverse_step = deviation == 0 ? 0 : 1 / (kGaussianStep * deviation);
+  MatchSums sums(offset());
+  for (size_t block = 0; block < count; block += 128) {
+    const size_t bytes = count - block < 128 ? 32 : 64;
+    int32_t digits[128];
+    for (size_t i = 0; i < 2 * bytes; ++i) {
+      const double steps = work[block + i] * inverse_step + 8;  // 7.5 and a half: cut, not rounded
+      digits[i] = static_cast<int32_t>(std::min(std::max(steps, 0.0), 15.0));
     }
-  } else {
-    const double largest = LargestMagnitude(work, count);
-    const double inverse_step = largest == 0 ? 0 : kLargestComponent / largest;
-    for (size_t i = 0; i < count; ++i) {
-      const int digit = static_cast<int>(work[i] * inverse_step + 128.5);
-      row[i] = static_cast<uint8_t>(digit);
-      note(i, i % kLanes, digit);
+    for (size_t i = 0; i < bytes; ++i) {
+      row[block / 2 + i] = static_cast<uint8_t>(digits[i] | digits[bytes + i] << 4);
+    }
+    for (size_t i = 0; i < bytes; i += kLanes) {
+      sums.Add(work + block + i, digits + i);
+      sums.Add(work + block + bytes + i, digits + bytes + i);
     }
   }
-  Match match{0, 0};
-  for (size_t lane = 0; lane < kLanes; ++lane) {
-    match.dot += dots[lane];
-    match.squared_length += squares[lane];
+  return sums.Total();
+}
+
+CodeStore::Match CodeStore::EncodeScaled(const float* work, uint8_t* row) const {
+  const size_t count = kernel_dimension();
+  const double largest = LargestMagnitude(work, count);
+  const double inverse_step = largest == 0 ? 0 : kLargestComponent / largest;
+  MatchSums sums(offset());
+  for (size_t from = 0; from < count; from += kLanes) {
+    int32_t digits[kLanes];
+    for (size_t i = 0; i < kLanes; ++i) {
+      digits[i] = static_cast<int32_t>(work[from + i] * inverse_step + 128.5);
+    }
+    for (size_t i = 0; i < kLanes; ++i) row[from + i] = static_cast<uint8_t>(digits[i]);
+    sums.Add(work + from, digits);
   }
-  return match;
+  return sums.Total();
 }
 
 // The error of a code is orthogonal to the vector once the code has been stretched to have the
@@ -181,9 +213,9 @@ double CodeStore::DoubtOf(const Match& match, double squared_length) const {
   return std::max(0.0, 1 / cosine_squared - 1) / others;
 }
 
-void CodeStore::Put(Slot slot, const float* vector) {
-  const Centred centred = Centre(vector, 1, work_);
-  const Match match = Encode(work_.data(), reinterpret_cast<uint8_t*>(rows_.Row(slot)));  // NOLINT
+void CodeStore::Put(Slot slot, const float* vector, std::vector<float>& work) const {
+  const Centred centred = Centre(vector, 1, work);
+  const Match match = Encode(work.data(), reinterpret_cast<uint8_t*>(rows_.Row(slot)));  // NOLINT
   const double squared_length = centred.squared_length;
   CodeFactors factors{0, 0};
   double doubt = 0;

@@ -84,13 +84,19 @@ class CodeStore {
     std::span<const float> centre;  // [dimension], as CodeCentreOf gives it; not retained
     uint64_t seed = kCodeSeed;
   };
+  // <digits - offset, vector> and |digits - offset|^2 of a code and its vector.
+  struct Match {
+    double dot, squared_length;
+  };
   // REQUIRES: kernels outlives the store
   CodeStore(const Options& options, const CodeKernels& kernels);
 
   [[nodiscard]] bool Grow(size_t count);
   // Encodes `vector` into row `slot`. Vectors further than 1e37 from the centre are infinitely far.
   //   vector  [dimension] f32, finite, any alignment, not retained
-  void Put(Slot slot, const float* vector);
+  void Put(Slot slot, const float* vector) { Put(slot, vector, work_); }
+  // The same on any thread, each with its own `work` and other slots.
+  void Put(Slot slot, const float* vector, std::vector<float>& work) const;
 
   // For files: the code of a row [row_bytes()], and what stands beside it [side_bytes()], which
   // RestoreSide refuses when it is what no row has.
@@ -146,11 +152,10 @@ class CodeStore {
     bool is_zero;           // cosine: whether the vector has no direction
   };
   Centred Centre(const float* vector, float share, std::vector<float>& work) const;
-  // Writes the code of `work` and returns <digits - offset, work> and |digits - offset|^2.
-  struct Match {
-    double dot, squared_length;
-  };
+  // Writes the code of `work`.
   Match Encode(const float* work, uint8_t* row) const;
+  Match EncodeRotated(const float* work, uint8_t* row) const;
+  Match EncodeScaled(const float* work, uint8_t* row) const;
   // The variance of an estimated inner product <x - c, q - c>, over
   // |x - c|^2 |q - c|^2 - <x - c, q - c>^2.
   double DoubtOf(const Match& match, double squared_length) const;

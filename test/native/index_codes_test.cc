@@ -157,6 +157,33 @@ TEST(CodeStore, GivesTheSameBitsOnEveryProcessor) {
   }
 }
 
+TEST(CodeStore, GivesTheSameBitsOnAnyNumberOfThreads) {
+  constexpr size_t kDimension = 100, kCount = 60, kThreads = 3;
+  const auto vectors = NormalVectors(kCount, kDimension, 11);
+  for (const CodeKind kind : kKinds) {
+    const auto expected = Encoded(vectors, kDimension, Metric::kIp, kind);
+    CodeStore store({.dimension = kDimension,
+                     .metric = Metric::kIp,
+                     .kind = kind,
+                     .centre = expected->centre()},
+                    Kernels());
+    ASSERT_TRUE(store.Grow(kCount));
+    std::vector<std::thread> threads;
+    for (size_t first = 0; first < kThreads; ++first) {
+      threads.emplace_back([&, first] {
+        std::vector<float> work;
+        for (size_t i = first; i < kCount; i += kThreads) {
+          store.Put(static_cast<Slot>(i), vectors.data() + i * kDimension, work);
+        }
+      });
+    }
+    for (std::thread& thread : threads) thread.join();
+    for (Slot slot = 0; slot < kCount; ++slot) {
+      EXPECT_EQ(std::memcmp(store.Row(slot), expected->Row(slot), store.row_bytes()), 0);
+    }
+  }
+}
+
 TEST(CodeStore, EstimatesWithinFiveDeviationsInEveryDimension) {
   constexpr size_t kCount = 8;
   std::mt19937_64 random(TestSeed());

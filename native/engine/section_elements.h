@@ -1,0 +1,47 @@
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "base/byte_order.h"
+#include "base/first_failure.h"
+#include "base/thread_pool.h"
+#include "storage/container_reader.h"
+
+namespace vitrine {
+
+// Elements of a section as they pass by: their bytes, and the number of the first.
+struct SectionElements {
+  uint64_t first;
+  uint64_t count;
+  std::span<const std::byte> bytes;
+};
+
+// What one read brings in, about: it stays in a core's own cache while it is checked and copied.
+inline constexpr size_t kSectionReadBytes = size_t{1} << 20;
+
+// Calls visit(elements) -> Status with all elements of a section, on up to `parallelism` threads
+// and in any order; with parallelism 1 in theirs. Each call has all elements of some words of a
+// bitmap, so that threads rarely meet.
+template <typename Visitor>
+Status ForEachElements(const ContainerReader& reader, const SectionEntry& section, ThreadPool* pool,
+                       size_t parallelism, Visitor visit) {
+  const uint64_t step =
+      RoundUp(std::max<uint64_t>(kSectionReadBytes / section.element_bytes, 1), 64);
+  const size_t steps = static_cast<size_t>((section.count + step - 1) / step);
+  std::vector<std::vector<std::byte>> buffers(parallelism);
+  FirstFailure failure;
+  ParallelFor(pool, parallelism, steps, [&](size_t worker, size_t i) {
+    if (failure.failed()) return;
+    const uint64_t first = i * step;
+    const uint64_t count = std::min(step, section.count - first);
+    const auto bytes = reader.Read(section, first, count, buffers[worker]);
+    failure.Note(bytes.ok() ? visit(SectionElements{first, count, *bytes}) : bytes.status());
+  });
+  return failure.Take();
+}
+
+}  // namespace vitrine
