@@ -7,6 +7,7 @@
       "native/base/iso_date.cc",
       "native/base/json_reader.cc",
       "native/base/pages.cc",
+      "native/base/random.cc",
       "native/base/siphash.cc",
       "native/base/slot_array.cc",
       "native/base/thread_pool.cc",

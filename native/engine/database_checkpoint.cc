@@ -1,10 +1,11 @@
 // Checkpoints: what is visible goes to new files, a manifest names them, and older ones go.
 
 #include <algorithm>
-#include <random>
 #include <set>
 #include <utility>
 
+#include "base/byte_order.h"
+#include "base/random.h"
 #include "base/seeded_defect.h"
 #include "engine/database.h"
 #include "storage/file_checks.h"
@@ -357,9 +358,10 @@ Status Database::Backup(const std::string& folder) {
 }
 
 DatabaseId Database::NewDatabaseId() {
-  std::random_device device;
   DatabaseId id{};
-  for (std::byte& byte : id) byte = static_cast<std::byte>(device());
+  static_assert(sizeof(id) == 2 * sizeof(uint64_t));
+  StoreLittleEndian(id.data(), RandomWord());
+  StoreLittleEndian(id.data() + sizeof(uint64_t), RandomWord());
   id[0] |= std::byte{1};  // never all zero
   return id;
 }

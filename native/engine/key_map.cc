@@ -2,20 +2,12 @@
 
 #include <array>
 #include <bit>
-#include <random>
 #include <utility>
 
+#include "base/random.h"
 #include "base/siphash.h"
 
 namespace vitrine {
-namespace {
-
-uint64_t RandomWord() {
-  std::random_device device;
-  return uint64_t{device()} << 32 | device();
-}
-
-}  // namespace
 
 KeyMap::KeyMap(const Keys& keys) : keys_(keys), hash_key_{RandomWord(), RandomWord()} {}
 

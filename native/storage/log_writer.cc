@@ -1,19 +1,18 @@
 #include "storage/log_writer.h"
 
 #include <algorithm>
-#include <random>
 #include <utility>
 
 #include "base/await.h"
+#include "base/random.h"
 #include "base/seeded_defect.h"
 
 namespace vitrine {
 namespace {
 
 uint64_t RandomIncarnation() {
-  std::random_device device;
   for (;;) {
-    const uint64_t incarnation = uint64_t{device()} << 32 | device();
+    const uint64_t incarnation = RandomWord();
     if (incarnation != 0 && IsUsableIncarnation(incarnation)) return incarnation;
   }
 }

@@ -53,7 +53,7 @@ inline void PrintTo(const Hit& hit, std::ostream* out) { *out << hit.id << '@' <
 class TableModel {
  public:
   TableModel(size_t dimension, Metric metric)
-      : dimension_(dimension), metric_(metric), row_(dimension, metric, BestKernels()) {
+      : dimension_(dimension), row_(dimension, metric, BestKernels()) {
     EXPECT_TRUE(row_.Grow(1));
   }
 
@@ -85,7 +85,6 @@ class TableModel {
 
  private:
   const size_t dimension_;
-  const Metric metric_;
   VectorStore row_;
   std::map<PointId, std::vector<float>> points_;
 };
