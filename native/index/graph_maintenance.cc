@@ -188,15 +188,18 @@ size_t Graph::CountUnreachable() const {
   const size_t entry_count = entries_.Read(entries);
   if (entry_count == 0) return size();
   const Slot root = FirstAlive({entries.data(), entry_count});
-  size_t count = 0;
-  for (const Slot entry : std::span(entries).first(entry_count)) {
-    if (entry != root && dead_.Test(entry)) continue;
-    const std::vector<bool> reached = ReachFrom(entry);
-    // An entry that leads to the root leads wherever that one does.
-    if (entry != root && reached[root]) continue;
+  const auto count_from = [&](const std::vector<bool>& reached) {
     size_t unreached = 0;
     ForEachUnreached(reached, [&](Slot) { ++unreached; });
-    count = std::max(count, unreached);
+    return unreached;
+  };
+  size_t count = count_from(ReachFrom(root));
+  // An entry that leads to the root leads wherever that one does.
+  if (AllLeadTo(root, std::span(entries).first(entry_count))) return count;
+  for (const Slot entry : std::span(entries).first(entry_count)) {
+    if (entry == root || dead_.Test(entry)) continue;
+    const std::vector<bool> reached = ReachFrom(entry);
+    if (!reached[root]) count = std::max(count, count_from(reached));
   }
   return count;
 }
@@ -258,6 +261,7 @@ void Graph::InsertBehind(Slot host, Slot slot, LinkScratch& scratch) {
 size_t Graph::LeadEntriesTo(Slot root, LinkScratch& scratch) {
   EntryTable::Snapshot entries;
   const size_t entry_count = entries_.Read(entries);
+  if (AllLeadTo(root, std::span(entries).first(entry_count))) return 0;
   size_t count = 0;
   for (const Slot entry : std::span(entries).first(entry_count)) {
     if (entry == root || dead_.Test(entry)) continue;
