@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os'
 import { defineConfig } from 'vitest/config'
+import { BaseSequencer, type TestSpecification } from 'vitest/node'
 
 // Tests of the repository itself, its documents, benchmark and packages: what they say of the addon
 // the others say as well, so the sanitizer lanes leave them out.
@@ -11,8 +12,22 @@ const heavy = process.env.VITRINE_SANITIZER === undefined ? [] : ['test/recall*.
 // Needs cmake as well: part of the native lane.
 const toolchain = ['test/build-parity.test.ts']
 
+// The files that take longest, begun first: a core that gets one of them last leaves the others idle.
+const longest = ['workers', 'packaging', 'recall', 'index-lifecycle', 'documents']
+
+class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]) {
+    const isLongest = (name: string) => (file: TestSpecification) =>
+      file.moduleId.endsWith(`/${name}.test.ts`)
+    const first = longest.flatMap(name => files.filter(isLongest(name)))
+    const rest = files.filter(file => !first.includes(file))
+    return [...first, ...(await super.sort(rest))]
+  }
+}
+
 export default defineConfig({
   test: {
+    sequence: { sequencer: LongestFirst },
     // Most tests wait for processes and timers now and then. The default leaves one of two cores idle.
     maxWorkers: availableParallelism(),
     projects: [

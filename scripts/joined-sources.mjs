@@ -22,7 +22,7 @@ const unitBytes = 100_000
 // Kernels and walks are compiled for an instruction set each, which must reach nothing else, and
 // inlining decides how fast they are. What includes an operating system's headers keeps their macros
 // to itself.
-const alone = /^native\/(kernels\/|index\/walk|storage\/(posix|windows)_|base\/(pages|crc32c)\.cc)/
+const alone = /^native\/(kernels\/|index\/walk_|storage\/(posix|windows)_|base\/(pages|crc32c)\.cc)/
 
 /**
  * The units that sources are compiled in.

@@ -21,39 +21,29 @@ export async function nativeLane(report, args) {
   if (args.length > 0) return chosenTests(report, args)
   await installMissing([...crossPackages, ...tidyPackages, 'clang-format-16'])
 
-  await stepWith(report, ['clang-format-16'], 'clang-format', formatCheck)
-
-  // The tests link what node-gyp compiled: they test what users get, and the engine is compiled once.
+  // What only compiles or reads runs side by side, so that no core waits for the last unit of a build.
   const host = 'build-cmake-native'
-  const built =
-    (await report.step('build addon', buildAddon)) &&
-    (await stepWith(report, cmakePackages, 'build', () =>
-      build(host, [
-        `VITRINE_ENGINE_OBJECTS=${join(root, 'build', 'Release', 'obj.target', 'vitrine')}`,
+  const cross = 'build-cmake-arm64-kernels'
+  const [hostBuilt, crossBuilt] = await Promise.all([
+    buildForHost(report, host),
+    // The rest of the engine for ARM is a lane of its own, for qemu is slow.
+    stepWith(report, crossPackages, 'build kernels for arm64', () =>
+      build(cross, [
+        'CMAKE_TOOLCHAIN_FILE=cmake/aarch64-linux-gnu.cmake',
         'VITRINE_ADDON=OFF',
         'VITRINE_WERROR=ON',
+        'VITRINE_ENGINE_FOLDERS=kernels',
+        'VITRINE_TEST_AREAS=kernels',
       ]),
-    ))
-  if (built) await report.step('native tests', () => gtest(host))
-
-  // The rest of the engine for ARM is a lane of its own, for qemu is slow.
-  const cross = 'build-cmake-arm64-kernels'
-  const crossBuilt = await stepWith(report, crossPackages, 'build kernels for arm64', () =>
-    build(cross, [
-      'CMAKE_TOOLCHAIN_FILE=cmake/aarch64-linux-gnu.cmake',
-      'VITRINE_ADDON=OFF',
-      'VITRINE_WERROR=ON',
-      'VITRINE_ENGINE_FOLDERS=kernels',
-      'VITRINE_TEST_AREAS=kernels',
-    ]),
-  )
+    ),
+    stepWith(report, ['cmake', 'ninja-build'], 'parity of the builds', () => vitest(['toolchain'])),
+    stepWith(report, ['clang-format-16'], 'clang-format', formatCheck),
+  ])
+  if (hostBuilt) await report.step('native tests', () => gtest(host))
   if (crossBuilt) {
     await report.step('kernels under qemu', () => gtest(cross, { wrapper: emulator }))
   }
 
-  await stepWith(report, ['cmake', 'ninja-build'], 'parity of the builds', () =>
-    vitest(['toolchain']),
-  )
   if (changedSources().length > 0) {
     await stepWith(report, tidyPackages, 'clang-tidy of changes', async () =>
       (await configure(workFolder, workDefinitions))
@@ -61,6 +51,18 @@ export async function nativeLane(report, args) {
         : false,
     )
   }
+}
+
+// The tests link what node-gyp compiled: they test what users get, and the engine is compiled once.
+async function buildForHost(report, folder) {
+  if (!(await report.step('build addon', buildAddon))) return false
+  return stepWith(report, cmakePackages, 'build', () =>
+    build(folder, [
+      `VITRINE_ENGINE_OBJECTS=${join(root, 'build', 'Release', 'obj.target', 'vitrine')}`,
+      'VITRINE_ADDON=OFF',
+      'VITRINE_WERROR=ON',
+    ]),
+  )
 }
 
 async function chosenTests(report, args) {

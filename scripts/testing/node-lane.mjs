@@ -11,8 +11,10 @@ export async function nodeLane(report) {
   const built =
     (await report.step('build addon', buildAddon)) &&
     (await report.step('build library', () => holds(script('build-lib.mjs'))))
-  await report.step('typecheck', () => holds([bin('tsc'), '-p', 'tsconfig.json']))
-  await report.step('biome', () => holds([bin('biome'), 'ci', '--error-on-warnings']))
-  await report.step('oxlint', () => holds([bin('oxlint'), '--type-aware']))
+  await Promise.all([
+    report.step('typecheck', () => holds([bin('tsc'), '-p', 'tsconfig.json'])),
+    report.step('biome', () => holds([bin('biome'), 'ci', '--error-on-warnings'])),
+    report.step('oxlint', () => holds([bin('oxlint'), '--type-aware'])),
+  ])
   if (built) await report.step('vitest', () => vitest(['engine', 'repository']))
 }

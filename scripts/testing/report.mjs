@@ -5,6 +5,7 @@ export class Report {
   #skipFails
   #lane = ''
   #rows = []
+  #lanes = []
 
   /** @param {{ skipFails: boolean }} options - `skipFails`: a step that is skipped counts as failed. */
   constructor({ skipFails }) {
@@ -14,16 +15,19 @@ export class Report {
   /** Runs every step of a lane; an error that escapes is one failure of the lane. */
   async lane(name, run) {
     this.#lane = name
+    const start = performance.now()
     try {
       await run()
     } catch (error) {
       console.error(error)
       this.#add('lane', { failed: 1 }, 0)
     }
+    this.#lanes.push({ name, seconds: (performance.now() - start) / 1000 })
   }
 
   /**
    * Runs one step and counts what it returns: a boolean is one check, otherwise numbers of tests.
+   * Steps may run side by side.
    * @returns {Promise<boolean>} Whether nothing failed.
    */
   async step(name, run) {
@@ -44,18 +48,18 @@ export class Report {
   /** Prints the table and the closing line. @returns {number} The exit code. */
   close() {
     const total = { passed: 0, failed: 0, skipped: 0 }
-    const seconds = new Map()
     console.log('\nlane     step                               passed  failed  skipped   seconds')
     for (const row of this.#rows) {
       for (const key of Object.keys(total)) total[key] += row[key]
-      seconds.set(row.lane, (seconds.get(row.lane) ?? 0) + row.seconds)
       const cells = [row.passed, row.failed, row.skipped].map((n, i) =>
         `${n}`.padStart(7 + (i > 1)),
       )
       const time = row.seconds.toFixed(1).padStart(9)
       console.log(`${row.lane.padEnd(8)} ${row.name.padEnd(33)}${cells.join(' ')} ${time}`)
     }
-    for (const [lane, time] of seconds) console.log(`lane ${lane}: ${time.toFixed(0)} s`)
+    for (const { name, seconds } of this.#lanes) {
+      console.log(`lane ${name}: ${seconds.toFixed(0)} s`)
+    }
     if (total.passed + total.failed === 0) total.failed = 1
     const skipped = total.skipped ? `, ${total.skipped} skipped` : ''
     console.log(`\n${total.passed} passed, ${total.failed} failed${skipped}`)
