@@ -11,6 +11,8 @@ namespace {
 // How long nothing must be written before the last group is attested, and how often the thread
 // looks while there is something to do.
 constexpr std::chrono::milliseconds kTick{50};
+// Between steps of linking, which writers wait for: long enough that one of them gets its turn.
+constexpr std::chrono::milliseconds kTurn{1};
 
 }  // namespace
 
@@ -265,6 +267,7 @@ bool Database::MaintainData() {
     const Result<bool> linked = collection->LinkSome(64);
     more = more || (linked.ok() && *linked);
   }
+  data_keeper_.pause = more ? kTurn : kTick;
   if (CheckpointIsDue()) {
     const std::lock_guard checkpoint(checkpoint_mutex_);
     if (!CheckpointLocked().ok()) {
@@ -276,6 +279,7 @@ bool Database::MaintainData() {
 }
 
 void Database::Start(Keeper& keeper, bool (Database::*maintain)()) {
+  keeper.pause = kTick;
   keeper.thread = std::thread([this, &keeper, maintain] { RunBackground(keeper, maintain); });
 }
 
@@ -314,7 +318,7 @@ void Database::RunBackground(Keeper& keeper, bool (Database::*maintain)()) {
     lock.lock();
     if (more) keeper.has_work = true;
     // At its own pace, however often it is woken.
-    background_wake_.wait_for(lock, kTick, [&] { return background_stop_; });
+    background_wake_.wait_for(lock, keeper.pause, [&] { return background_stop_; });
   }
 }
 

@@ -292,6 +292,7 @@ class Database {
   struct Keeper {
     std::thread thread;
     bool has_work = true;
+    std::chrono::milliseconds pause{};  // before its next step; its thread's own
   };
   void Start(Keeper& keeper, bool (Database::*maintain)());
   void RunBackground(Keeper& keeper, bool (Database::*maintain)());

@@ -8,13 +8,14 @@ const bin = name => join(root, 'node_modules', '.bin', name)
 /** Lane `node`: what needs only Node, a C++20 compiler, make and python3. */
 export async function nodeLane(report) {
   const script = name => [process.execPath, join(root, 'scripts', name)]
-  const built =
-    (await report.step('build addon', buildAddon)) &&
-    (await report.step('build library', () => holds(script('build-lib.mjs'))))
+  const [addon, library] = await Promise.all([
+    report.step('build addon', buildAddon),
+    report.step('build library', () => holds(script('build-lib.mjs'))),
+  ])
   await Promise.all([
     report.step('typecheck', () => holds([bin('tsc'), '-p', 'tsconfig.json'])),
     report.step('biome', () => holds([bin('biome'), 'ci', '--error-on-warnings'])),
     report.step('oxlint', () => holds([bin('oxlint'), '--type-aware'])),
   ])
-  if (built) await report.step('vitest', () => vitest(['engine', 'repository']))
+  if (addon && library) await report.step('vitest', () => vitest(['engine', 'repository']))
 }
