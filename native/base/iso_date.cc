@@ -34,7 +34,11 @@ class Scanner {
   bool failed() const { return failed_; }
 
  private:
-  bool HasDigit() const { return at_ < text_.size() && text_[at_] >= '0' && text_[at_] <= '9'; }
+  // Never after a failure: nothing is taken any more, and who waits for the last digit would wait
+  // for ever.
+  bool HasDigit() const {
+    return !failed_ && at_ < text_.size() && text_[at_] >= '0' && text_[at_] <= '9';
+  }
   int64_t Digit() {
     Require(HasDigit());
     return failed_ ? 0 : text_[at_++] - '0';

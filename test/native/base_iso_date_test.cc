@@ -1,5 +1,7 @@
 #include <gtest/gtest.h>
 
+#include <string>
+
 #include "base/iso_date.h"
 
 namespace vitrine::base_iso_date_test {
@@ -44,6 +46,8 @@ TEST(IsoDate, RefusesOtherTexts) {
                                  "2024-01-01T12:60Z",
                                  "2024-01-01T12:30:60Z",
                                  "2024-01-01T12:30:00.Z",
+                                 "2024-01-01T12::.1Z",
+                                 "2024-01-01T1:30:00.1Z",
                                  "2024-01-01T12:30Zx",
                                  "2024-01-01T12:30+1:00",
                                  "2024-01-01T12:30+24:00",
@@ -56,6 +60,23 @@ TEST(IsoDate, RefusesOtherTexts) {
                                  "2024-01-01\n"}) {
     EXPECT_EQ(ParseIsoDate(text), std::nullopt) << text;
   }
+}
+
+// What is left of a date when two pieces of it are missing: reading it ends, whatever it says.
+TEST(IsoDate, EndsWhateverIsMissing) {
+  const std::string whole = "2024-02-29T12:30:59.123+01:00";
+  size_t dates = 0;
+  for (size_t from = 0; from < whole.size(); ++from) {
+    for (size_t size = 0; size <= whole.size() - from; ++size) {
+      const std::string one = std::string(whole).erase(from, size);
+      for (size_t second = from; second < one.size(); ++second) {
+        for (size_t most = 0; most <= one.size() - second; ++most) {
+          dates += ParseIsoDate(std::string(one).erase(second, most)).has_value() ? 1 : 0;
+        }
+      }
+    }
+  }
+  EXPECT_GT(dates, 0u);
 }
 
 }  // namespace
