@@ -34,7 +34,7 @@ Status ReadRequest(Call& call, const Collection& collection, CollectionRequest& 
   const Result<TypedArray> query =
       ReadQueryArray(call.env, call[1], collection.type(), collection.dimension());
   if (!query.ok()) return query.status();
-  request.vector = VectorCopy(*query, collection.type());
+  request.vector = VectorCopy(*query, collection.type(), VectorCopy::kPagesOfQueries);
   const Result<uint64_t> k = ReadInteger(call.env, call[2], kK);
   if (!k.ok()) return k.status();
   request.parameters.k = *k;

@@ -276,7 +276,8 @@ Result<napi_value> StartSearch(Call& call) {
   StartOptions options{.outputs = {call[2], call[3]}};
   VITRINE_RETURN_IF_ERROR(ReadToken(call, 9, options));
   return call.addon.Start(
-      std::make_shared<Search>(**index, std::move(request), VectorCopy(*query, (**index)->type())),
+      std::make_shared<Search>(**index, std::move(request),
+                               VectorCopy(*query, (**index)->type(), VectorCopy::kPagesOfQueries)),
       options);
 }
 
@@ -355,7 +356,8 @@ Result<napi_value> SearchBatch(Call& call) {
   StartOptions options{.outputs = {call[2], call[3], call[4]}};
   VITRINE_RETURN_IF_ERROR(ReadToken(call, 10, options));
   return call.addon.Start(
-      std::make_shared<BatchSearch>(**index, std::move(request), VectorCopy(*queries, type)),
+      std::make_shared<BatchSearch>(**index, std::move(request),
+                                    VectorCopy(*queries, type, VectorCopy::kPagesOfQueries)),
       options);
 }
 
@@ -369,7 +371,7 @@ Result<napi_value> Explain(Call& call) {
   if (!query.ok()) return query.status();
   SearchRequest request;
   VITRINE_RETURN_IF_ERROR(ReadSearch(call, 2, ***index, request));
-  const VectorCopy copy(*query, (**index)->type());
+  const VectorCopy copy(*query, (**index)->type(), VectorCopy::kPagesOfQueries);
   const Result<SearchPlan> plan = (**index)->table()->Explain(copy.data(), request.parameters);
   if (!plan.ok()) return plan.status();
   return MakePlan(call.env, *plan);

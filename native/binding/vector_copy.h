@@ -15,12 +15,18 @@ namespace vitrine {
 class VectorCopy {
  public:
   VectorCopy() = default;
-  //   array  as ReadVectorArray reads it
+  // From so many bytes on, what is written goes into pages of its own. They go back to the system
+  // when it is freed, which allocators do not do with blocks that come and go.
+  static constexpr size_t kPagesOfPoints = size_t{1} << 20;
+  // Searches come again: new pages, which the system clears, cost a batch as much as its walks.
+  static constexpr size_t kPagesOfQueries = size_t{16} << 20;
+
+  //   array       as ReadVectorArray reads it
+  //   pages_from  one of the above
   // May throw std::bad_alloc.
-  VectorCopy(const TypedArray& array, VectorType type) : bytes_(array.length * ElementBytes(type)) {
-    // Given back to the system when it is freed, which allocators do not do with blocks that come
-    // and go.
-    if (bytes_ >= kOwnPages) pages_ = PageBlock::Allocate(bytes_);
+  VectorCopy(const TypedArray& array, VectorType type, size_t pages_from)
+      : bytes_(array.length * ElementBytes(type)) {
+    if (bytes_ >= pages_from) pages_ = PageBlock::Allocate(bytes_);
     if (pages_.data() == nullptr) block_ = std::make_unique_for_overwrite<std::byte[]>(bytes_);
     std::byte* const to = block_ != nullptr ? block_.get() : pages_.data();
     if (bytes_ > 0) std::memcpy(to, array.data, bytes_);
@@ -32,8 +38,6 @@ class VectorCopy {
   VectorView view() const { return {data_, bytes_}; }
 
  private:
-  static constexpr size_t kOwnPages = size_t{1} << 20;
-
   std::unique_ptr<std::byte[]> block_;  // one of these two
   PageBlock pages_;
   const std::byte* data_ = nullptr;

@@ -168,8 +168,9 @@ Result<napi_value> AddPoints(Call& call) {
   StartOptions options{.outputs = {call[3]}};
   VITRINE_RETURN_IF_ERROR(ReadToken(call, 4, options));
   VITRINE_RETURN_IF_ERROR(ReadProgress(call, 5, options));
-  return call.addon.Start(std::make_shared<AddOperation>(**index, numbered, std::move(ids),
-                                                         VectorCopy(*vectors, (**index)->type())),
+  return call.addon.Start(std::make_shared<AddOperation>(
+                              **index, numbered, std::move(ids),
+                              VectorCopy(*vectors, (**index)->type(), VectorCopy::kPagesOfPoints)),
                           options);
 }
 
@@ -188,7 +189,8 @@ Result<napi_value> UpsertPoints(Call& call) {
   VITRINE_RETURN_IF_ERROR(ReadToken(call, 3, options));
   VITRINE_RETURN_IF_ERROR(ReadProgress(call, 4, options));
   return call.addon.Start(std::make_shared<UpsertOperation>(
-                              **index, std::move(*ids), VectorCopy(*vectors, (**index)->type())),
+                              **index, std::move(*ids),
+                              VectorCopy(*vectors, (**index)->type(), VectorCopy::kPagesOfPoints)),
                           options);
 }
 
