@@ -181,11 +181,12 @@ class Graph {
   // Marks what can be reached from `queue` on in `reached`.
   void Reach(std::vector<Slot>& queue, std::vector<bool>& reached) const;
   std::vector<bool> ReachFrom(Slot slot) const;
-  // The first entry that has not been removed, or just the first.
+  // The entries that have not been removed, or just the first where all have been.
+  std::span<const Slot> ReadLivingEntries(EntryTable::Snapshot& out) const;
+  // Whether all `entries` lead to `root`; may say no where there is a long way between them.
   bool AllLeadTo(Slot root, std::span<const Slot> entries) const;
-  Slot FirstAlive(std::span<const Slot> entries) const;
-  // Gives entries that do not lead to `root` a link to it; returns how many those are.
-  size_t LeadEntriesTo(Slot root, LinkScratch& scratch);
+  // Gives entries that do not lead to the first one a link to it; returns how many those are.
+  size_t LeadEntriesTo(std::span<const Slot> entries, LinkScratch& scratch);
   // The first slot of a word of a bitmap that has any.
   static Slot FirstOf(size_t word, uint64_t bits) {
     return static_cast<Slot>(word * 64 + static_cast<size_t>(std::countr_zero(bits)));

@@ -176,18 +176,19 @@ void Graph::ForEachUnreached(const std::vector<bool>& reached, Visitor visit) co
   });
 }
 
-Slot Graph::FirstAlive(std::span<const Slot> entries) const {
-  for (const Slot entry : entries) {
-    if (!dead_.Test(entry)) return entry;
-  }
-  return entries.front();
+std::span<const Slot> Graph::ReadLivingEntries(EntryTable::Snapshot& out) const {
+  const size_t count = entries_.Read(out);
+  const auto end = std::stable_partition(out.begin(), out.begin() + count,
+                                         [&](Slot entry) { return !dead_.Test(entry); });
+  const auto living = static_cast<size_t>(end - out.begin());
+  return {out.data(), living > 0 ? living : std::min<size_t>(count, 1)};
 }
 
 size_t Graph::CountUnreachable() const {
-  EntryTable::Snapshot entries;
-  const size_t entry_count = entries_.Read(entries);
-  if (entry_count == 0) return size();
-  const Slot root = FirstAlive({entries.data(), entry_count});
+  EntryTable::Snapshot read;
+  const std::span<const Slot> entries = ReadLivingEntries(read);
+  if (entries.empty()) return size();
+  const Slot root = entries.front();
   const auto count_from = [&](const std::vector<bool>& reached) {
     size_t unreached = 0;
     ForEachUnreached(reached, [&](Slot) { ++unreached; });
@@ -195,9 +196,8 @@ size_t Graph::CountUnreachable() const {
   };
   size_t count = count_from(ReachFrom(root));
   // An entry that leads to the root leads wherever that one does.
-  if (AllLeadTo(root, std::span(entries).first(entry_count))) return count;
-  for (const Slot entry : std::span(entries).first(entry_count)) {
-    if (entry == root || dead_.Test(entry)) continue;
+  if (AllLeadTo(root, entries)) return count;
+  for (const Slot entry : entries.subspan(1)) {
     const std::vector<bool> reached = ReachFrom(entry);
     if (!reached[root]) count = std::max(count, count_from(reached));
   }
@@ -205,13 +205,13 @@ size_t Graph::CountUnreachable() const {
 }
 
 bool Graph::IsConnected() const {
-  EntryTable::Snapshot entries;
-  const size_t entry_count = entries_.Read(entries);
-  if (entry_count == 0) return size() == 0;
-  const Slot root = FirstAlive({entries.data(), entry_count});
+  EntryTable::Snapshot read;
+  const std::span<const Slot> entries = ReadLivingEntries(read);
+  if (entries.empty()) return size() == 0;
+  const Slot root = entries.front();
   size_t unreached = 0;
   ForEachUnreached(ReachFrom(root), [&](Slot) { ++unreached; });
-  return unreached == 0 && AllLeadTo(root, std::span(entries).first(entry_count));
+  return unreached == 0 && AllLeadTo(root, entries);
 }
 
 // Marks what links to a marked node, in the order of the rows, which memory likes, until all
@@ -258,13 +258,11 @@ void Graph::InsertBehind(Slot host, Slot slot, LinkScratch& scratch) {
   if (TryAppend(host, slot) == Append::kDone) AddInDegree(slot);
 }
 
-size_t Graph::LeadEntriesTo(Slot root, LinkScratch& scratch) {
-  EntryTable::Snapshot entries;
-  const size_t entry_count = entries_.Read(entries);
-  if (AllLeadTo(root, std::span(entries).first(entry_count))) return 0;
+size_t Graph::LeadEntriesTo(std::span<const Slot> entries, LinkScratch& scratch) {
+  const Slot root = entries.front();
+  if (AllLeadTo(root, entries)) return 0;
   size_t count = 0;
-  for (const Slot entry : std::span(entries).first(entry_count)) {
-    if (entry == root || dead_.Test(entry)) continue;
+  for (const Slot entry : entries.subspan(1)) {
     // Nearly always a walk gets there; only where it does not every link is followed.
     FindCandidates(root, {&entry, 1}, kReconnectEf, scratch);
     const bool found = std::any_of(scratch.candidates.begin(), scratch.candidates.end(),
@@ -316,15 +314,14 @@ size_t Graph::LinkUnreached(Slot root, LinkScratch& scratch) {
 }
 
 size_t Graph::Reconnect(LinkScratch& scratch) {
-  EntryTable::Snapshot entries;
-  const size_t entry_count = entries_.Read(entries);
-  if (entry_count == 0) return 0;
-  const Slot root = FirstAlive({entries.data(), entry_count});
+  EntryTable::Snapshot read;
+  const std::span<const Slot> entries = ReadLivingEntries(read);
+  if (entries.empty()) return 0;
   // Where rows are full, one may undo what the other did.
   size_t count = 0;
   for (size_t round = 0; round < kReconnectRounds; ++round) {
-    const size_t led = LeadEntriesTo(root, scratch);
-    const size_t linked = LinkUnreached(root, scratch);
+    const size_t led = LeadEntriesTo(entries, scratch);
+    const size_t linked = LinkUnreached(entries.front(), scratch);
     count += linked;
     if (led == 0 && linked == 0) break;
   }
