@@ -1,11 +1,13 @@
+#include "kernels/isa.h"
+
+#if defined(VITRINE_X86_64)
+
 #include <utility>
 
 #include "base/prefetch.h"
 #include "kernels/cpu_features.h"
-#include "kernels/isa.h"
+#include "kernels/intrinsics.h"
 #include "kernels/tables.h"
-
-#if defined(VITRINE_X86_64)
 
 VITRINE_TARGET_BEGIN_AVX512
 

@@ -1,12 +1,14 @@
+#include "kernels/isa.h"
+
+#if defined(VITRINE_X86_64)
+
 #include <cfloat>
 #include <utility>
 
 #include "base/prefetch.h"
 #include "kernels/code_tables.h"
 #include "kernels/cpu_features.h"
-#include "kernels/isa.h"
-
-#if defined(VITRINE_X86_64)
+#include "kernels/intrinsics.h"
 
 VITRINE_TARGET_BEGIN_AVX512
 

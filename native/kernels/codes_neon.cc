@@ -1,13 +1,16 @@
+#include "kernels/isa.h"
+
+#if defined(VITRINE_ARM64)
+
 #include <cfloat>
 #include <cstring>
 #include <utility>
 
 #include "base/prefetch.h"
 #include "kernels/code_tables.h"
-#include "kernels/isa.h"
+#include "kernels/intrinsics.h"
 
 // Every 64-bit ARM processor has these: no target region.
-#if defined(VITRINE_ARM64)
 
 #include "kernels/codes_impl.h"
 

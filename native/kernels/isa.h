@@ -4,7 +4,7 @@
 
 // Compiling part of a file for a wider instruction set than the rest of the program.
 //
-//   #include everything first, then
+//   #include everything first (the intrinsics too: kernels/intrinsics.h), then
 //   VITRINE_TARGET_BEGIN_AVX2
 //   ... functions in an unnamed namespace ...
 //   VITRINE_TARGET_END
@@ -23,13 +23,6 @@
 #define VITRINE_X86_64 1
 #elif defined(__aarch64__) || defined(_M_ARM64)
 #define VITRINE_ARM64 1
-#endif
-
-// The intrinsics must be declared outside of every region.
-#if defined(VITRINE_X86_64)
-#include <immintrin.h>
-#elif defined(VITRINE_ARM64)
-#include <arm_neon.h>
 #endif
 
 #define VITRINE_PRAGMA(text) _Pragma(#text)

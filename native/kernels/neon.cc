@@ -1,12 +1,15 @@
+#include "kernels/isa.h"
+
+#if defined(VITRINE_ARM64)
+
 #include <cstring>
 #include <utility>
 
 #include "base/prefetch.h"
-#include "kernels/isa.h"
+#include "kernels/intrinsics.h"
 #include "kernels/tables.h"
 
 // Every 64-bit ARM processor has NEON with fused multiply-add: no target region.
-#if defined(VITRINE_ARM64)
 
 namespace vitrine {
 namespace {
