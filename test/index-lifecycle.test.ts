@@ -10,6 +10,12 @@ const count = 8000
 const many = randomVectors(count, dimension, 1)
 const newIndex = () => new Index({ dimension, efConstruction: 60 })
 
+async function secondsOf(work: () => Promise<unknown>): Promise<number> {
+  const start = performance.now()
+  await work()
+  return (performance.now() - start) / 1000
+}
+
 describe('close', () => {
   it('refuses what comes after it', async () => {
     const index = new Index({ dimension: 1 })
@@ -53,6 +59,8 @@ describe('close', () => {
   })
 
   it('ends what is pending with ERR_CLOSED, soon', async () => {
+    await using whole = newIndex()
+    const secondsOfOne = await secondsOf(() => whole.add(null, many))
     const index = newIndex()
     const writes = [index.add(null, many), index.add(null, many), index.remove([1])]
     const searches = [
@@ -60,9 +68,8 @@ describe('close', () => {
       index.searchBatch(many, { k: 10, exact: true }),
     ]
     const settled = Promise.allSettled([...writes, ...searches])
-    const start = performance.now()
-    await index.close()
-    expect(performance.now() - start).toBeLessThan(5000)
+    // Three writes and a batch are pending.
+    expect(await secondsOf(() => index.close())).toBeLessThan(secondsOfOne)
     const results = await settled
     const reasons = results.map(result =>
       result.status === 'rejected' ? result.reason.code : 'fulfilled',
@@ -121,13 +128,18 @@ describe('a signal', () => {
 
   it('ends what waits at once, without waiting for what runs', async () => {
     const index = newIndex()
-    const first = index.add(null, many).catch(error => error.code)
+    let firstIsPending = true
+    const first = index
+      .add(null, many)
+      .catch(error => error.code)
+      .finally(() => {
+        firstIsPending = false
+      })
     const controller = new AbortController()
     const second = index.add(null, many, { signal: controller.signal })
-    const start = performance.now()
     controller.abort()
     await expect(second).rejects.toMatchObject({ name: 'AbortError' })
-    expect(performance.now() - start).toBeLessThan(1000)
+    expect(firstIsPending).toBe(true)
     await index.close()
     expect(await first).toBe('ERR_CLOSED')
   })
@@ -136,7 +148,9 @@ describe('a signal', () => {
     const index = newIndex()
     await index.add(null, many.subarray(0, 900 * dimension))
     const queries = randomVectors(100_000, dimension, 2)
+    const tenth = queries.subarray(0, 10_000 * dimension)
     for (const exact of [true, false]) {
+      const secondsOfTenth = await secondsOf(() => index.searchBatch(tenth, { k: 10, exact }))
       const controller = new AbortController()
       const { signal } = controller
       const batch = index.searchBatch(queries, { k: 10, exact, signal })
@@ -146,7 +160,7 @@ describe('a signal', () => {
         controller.abort('stop')
       }, 5)
       await expect(batch).rejects.toBe('stop')
-      expect(performance.now() - aborted).toBeLessThan(500)
+      expect((performance.now() - aborted) / 1000).toBeLessThan(5 * secondsOfTenth)
     }
     await index.close()
   })
