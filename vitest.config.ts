@@ -12,6 +12,9 @@ const heavy = process.env.VITRINE_SANITIZER === undefined ? [] : ['test/recall*.
 // Needs cmake as well: part of the native lane.
 const toolchain = ['test/build-parity.test.ts']
 
+// Files of one worker share its modules: reading them anew for each file takes longer than many files.
+const isolate = false
+
 // The files that take longest, begun first: a core that gets one of them last leaves the others idle.
 const longest = ['workers', 'packaging', 'recall', 'index-lifecycle', 'documents']
 
@@ -34,13 +37,14 @@ export default defineConfig({
       {
         test: {
           name: 'engine',
+          isolate,
           include: ['test/**/*.test.ts'],
           exclude: [...repository, ...heavy, ...toolchain],
           // Sanitized code runs at a fraction of the speed.
           testTimeout: process.env.VITRINE_SANITIZER === undefined ? 30_000 : 300_000,
         },
       },
-      { test: { name: 'repository', include: repository, testTimeout: 240_000 } },
+      { test: { name: 'repository', isolate, include: repository, testTimeout: 240_000 } },
       { test: { name: 'toolchain', include: toolchain, testTimeout: 240_000 } },
     ],
   },
