@@ -34,20 +34,22 @@ export async function arm64Lane(report) {
   }
   const folder = 'build-cmake-arm64'
   const objects = join(root, 'build-arm64', 'build', 'Release', 'obj.target', 'vitrine')
-  const built = await report.step('build', () =>
-    build(folder, [
-      'CMAKE_TOOLCHAIN_FILE=cmake/aarch64-linux-gnu.cmake',
-      `VITRINE_ENGINE_OBJECTS=${objects}`,
-      'VITRINE_ADDON=OFF',
-      'VITRINE_WERROR=ON',
-      // Lane `native` runs those, compiled from the same sources with the same flags.
-      `VITRINE_TEST_AREAS=${areasBut('kernels')}`,
-    ]),
+  const [built] = await Promise.all([
+    report.step('build', () =>
+      build(folder, [
+        'CMAKE_TOOLCHAIN_FILE=cmake/aarch64-linux-gnu.cmake',
+        `VITRINE_ENGINE_OBJECTS=${objects}`,
+        'VITRINE_ADDON=OFF',
+        'VITRINE_WERROR=ON',
+        // Lane `native` runs those, compiled from the same sources with the same flags.
+        `VITRINE_TEST_AREAS=${areasBut('kernels')}`,
+      ]),
+    ),
+    // One thread most of the time, so beside the build.
+    report.step('addon under Node', () => script('test-runtimes.mjs', 'arm64')),
+  ])
+  if (!built) return
+  await report.step('native tests', () =>
+    gtest(folder, { filter: allBut(left), wrapper: emulator }),
   )
-  if (built) {
-    await report.step('native tests', () =>
-      gtest(folder, { filter: allBut(left), wrapper: emulator }),
-    )
-  }
-  await report.step('addon under Node', () => script('test-runtimes.mjs', 'arm64'))
 }
