@@ -29,10 +29,12 @@ function noticedBy(program, defect) {
     })
     const timer = setTimeout(() => child.kill('SIGKILL'), mostSeconds * 1000)
     let last = 'its start'
+    let failed
     child.stdout.setEncoding('utf8').on('data', text => {
       const begun = [...text.matchAll(/^\[ RUN {6}\] (.*)$/gm)].at(-1)
-      const failed = /^\[ {2}FAILED {2}\] ([^\s,]+)/m.exec(text)
-      last = failed?.[1] ?? begun?.[1] ?? last
+      // Further such lines are of the summary.
+      failed ??= /^\[ {2}FAILED {2}\] ([^\s,]+)/m.exec(text)?.[1]
+      last = failed ?? begun?.[1] ?? last
     })
     child.on('close', (status, signal) => {
       clearTimeout(timer)
