@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import { type Collection, type DamageEvent, Database } from '../lib/vitrine.ts'
+import { quarantineBytes } from './child-process.ts'
 import { databaseFolders } from './databases.ts'
 import { randomVectors } from './vectors.ts'
 
@@ -176,6 +177,26 @@ describe('a call that nobody waits for any more', () => {
       const options = { timeoutMs } as never
       await expect(c.delete([1], options)).rejects.toEqual(code('ERR_OPTION'))
     }
+  })
+})
+
+describe('close', () => {
+  it('gives back the memory of a database, whoever still holds its objects', async () => {
+    const dimension = 4096
+    const vectors = randomVectors(250, dimension, 1)
+    const held: object[] = []
+    const round = async () => {
+      const db = await openDatabase(join(folder(), `${held.length}`), { durability: 'none' })
+      const collection = await db.createCollection('c', { dimension, m: 2, efConstruction: 1 })
+      await collection.upsert({ ids: range(250), vectors })
+      await db.close()
+      held.push(db, collection)
+    }
+    for (let i = 0; i < 4; i++) await round()
+    const before = process.memoryUsage.rss()
+    for (let i = 0; i < 20; i++) await round()
+    // 20 databases of 4 MiB each.
+    expect(process.memoryUsage.rss() - before).toBeLessThan(40 * 2 ** 20 + quarantineBytes)
   })
 })
 

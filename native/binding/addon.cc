@@ -461,9 +461,8 @@ void Addon::Shutdown() {
   for (const auto& weak : databases_) {
     const std::shared_ptr<DatabaseHandle> database = weak.lock();
     if (database == nullptr) continue;
-    database->closing = true;
     database->StopEvents();
-    database->database.reset();
+    database->GiveUp();
   }
   pool_.reset();
 }

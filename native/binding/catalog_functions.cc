@@ -67,11 +67,14 @@ Status ReadFields(napi_env env, napi_value list, Fields& fields) {
 
 Result<napi_value> WrapCollection(napi_env env, const std::shared_ptr<DatabaseHandle>& owner,
                                   const std::string& name) {
+  if (owner->closing) return Status(ErrorCode::kClosed, "the database has been closed");
   const Result<std::shared_ptr<Collection>> collection = (**owner->database).FindCollection(name);
   if (!collection.ok()) return collection.status();
   const auto handle = std::make_shared<CollectionHandle>();
   handle->owner = owner;
   handle->collection = *collection;
+  std::erase_if(owner->collections, [](const auto& one) { return one.expired(); });
+  owner->collections.push_back(handle);
   return WrapHandle(env, handle);
 }
 

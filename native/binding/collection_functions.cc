@@ -243,7 +243,10 @@ Result<napi_value> ReadScan(Call& call) {
 Result<napi_value> CloseScan(Call& call) {
   const auto handle = ReadHandle<ScanHandle>(call.env, call[0]);
   if (!handle.ok()) return handle.status();
-  (**handle)->image.reset();
+  ScanHandle& scan = ***handle;
+  scan.image.reset();
+  scan.collection.reset();
+  scan.points = {};
   return Undefined();
 }
 

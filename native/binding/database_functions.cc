@@ -151,6 +151,20 @@ Result<napi_value> OpenDatabase(Call& call) {
       });
 }
 
+namespace {
+
+class DropDatabase final : public Task {
+ public:
+  explicit DropDatabase(std::shared_ptr<SharedDatabase> database)
+      : database_(std::move(database)) {}
+  void Run() override { database_.reset(); }
+
+ private:
+  std::shared_ptr<SharedDatabase> database_;
+};
+
+}  // namespace
+
 // closeDatabase(database: DatabaseHandle): Promise<void>
 //
 // From now on every other call fails with ERR_CLOSED; what was queued before is done.
@@ -160,7 +174,19 @@ Result<napi_value> CloseDatabase(Call& call) {
   (*handle)->closing = true;
   (*handle)->StopEvents();
   (*handle)->ReportMemory(call.env, 0);
-  return StartWork(call, kNoToken, [database = (*handle)->database] { return database->Close(); });
+  const auto close = [database = (*handle)->database]() mutable {
+    const Status closed = database->Close();
+    database.reset();
+    return closed;
+  };
+  // Not before: a call that is reading its arguments may have come here through one of them.
+  const auto give_up = [handle = *handle, pool = &call.addon.pool()](napi_env) {
+    // On another thread: giving back what a database takes may take long.
+    (void)pool->Submit(std::make_unique<DropDatabase>(handle->GiveUp()),
+                       ThreadPool::Priority::kBulk);
+    return Undefined();
+  };
+  return StartWork(call, kNoToken, close, give_up);
 }
 
 // watchDatabase(database: DatabaseHandle, callback: (path: string, what: string) => void): void

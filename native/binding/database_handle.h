@@ -15,15 +15,21 @@
 
 namespace vitrine {
 
+struct CollectionHandle;
+
 // What the JavaScript object of a database stands for. Operations take shares of `database`.
 struct DatabaseHandle {
   static constexpr napi_type_tag kTypeTag = {0x7a41c95be02d4f36, 0xa3175e8d60c92bf4};
   static constexpr std::string_view kTypeName = "a database handle";
 
-  std::shared_ptr<SharedDatabase> database;
+  std::shared_ptr<SharedDatabase> database;  // null when it was closed
+  std::vector<std::weak_ptr<CollectionHandle>> collections;
   bool closing = false;
   std::shared_ptr<DamageEvents> events;  // null when nobody listens
 
+  // Once it has been closed: gives up what it holds of the engine, which may be much, and which the
+  // garbage collector knows nothing of any more. Returns the share of the database.
+  std::shared_ptr<SharedDatabase> GiveUp();
   // Its JavaScript object was closed, or collected: on the JS thread.
   void StopEvents() {
     if (events != nullptr) std::exchange(events, nullptr)->Close();
@@ -48,8 +54,16 @@ struct CollectionHandle {
   static constexpr std::string_view kTypeName = "a collection handle";
 
   std::shared_ptr<DatabaseHandle> owner;
-  std::shared_ptr<Collection> collection;
+  std::shared_ptr<Collection> collection;  // null when the database was closed
 };
+
+inline std::shared_ptr<SharedDatabase> DatabaseHandle::GiveUp() {
+  closing = true;
+  for (const auto& weak : std::exchange(collections, {})) {
+    if (const auto handle = weak.lock()) handle->collection.reset();
+  }
+  return std::exchange(database, nullptr);
+}
 
 // Writes that are being gathered, for one database.
 struct TransactionHandle {
