@@ -18,7 +18,7 @@ const left = [
   // Compute distances for minutes, as the tests of the kernels do.
   ...['TableTypes*f16_', 'OwnVectors', 'IsWholeWhileWritersRun'],
   // Write, cut and flip the same bytes on every processor.
-  ...['Crash', 'Faults'],
+  ...['Crash', 'Faults', 'AKilledProcess'],
 ]
 
 /**

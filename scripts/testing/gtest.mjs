@@ -19,6 +19,8 @@ export const heavyTests = [
   ...['TakesTheLongestPayload', 'AreMadeOfFloatsAndWhenAskedForOfBytes', 'TableTypes'],
   ...['GrowWithoutMovingAndApart', 'APowerCut', 'DamagedDatabase', 'ContainerTest'],
   ...['TableHardData', 'TableDimensions', 'TableClusters'],
+  ...['MappedTable.GivesNothingWrong', 'EveryCallMayFail', 'RecoveryMayBeCutShort'],
+  ...['RandomDamage', 'Manifest.SeesEveryFlippedBit'],
 ]
 
 /** googletest's filter for all tests but those with one of `names` in theirs. */
