@@ -58,6 +58,7 @@
       "native/engine/table_save.cc",
       "native/engine/table_search.cc",
       "native/engine/table_sketch.cc",
+      "native/engine/table_state.cc",
       "native/engine/table_transaction.cc",
       "native/engine/table_write.cc",
       "native/engine/transaction.cc",

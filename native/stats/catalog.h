@@ -21,9 +21,22 @@ enum class StatsLevel : uint8_t {
 inline constexpr std::string_view kStatsLevelNames[] = {"off", "counters", "histograms", "phases"};
 
 // What is counted as one operation.
-enum class CountedOperation : uint8_t { kSearch, kBatch, kInsert, kUpsert, kDelete, kGet, kSave };
-inline constexpr std::string_view kCountedOperationNames[] = {"search", "batch", "insert", "upsert",
-                                                              "delete", "get",   "save"};
+enum class CountedOperation : uint8_t {
+  kSearch,
+  kBatch,  // of searches
+  kInsert,
+  kUpsert,
+  kUpdate,
+  kDelete,
+  kGet,
+  kCount,
+  kScan,
+  kSave,
+  kTransaction,  // of several of these
+};
+inline constexpr std::string_view kCountedOperationNames[] = {
+    "search", "batch", "insert", "upsert", "update",     "delete",
+    "get",    "count", "scan",   "save",   "transaction"};
 
 // How an operation ended.
 enum class Outcome : uint8_t {
@@ -228,8 +241,8 @@ inline constexpr MetricFamily kFamilies[] = {
     {"vitrine_engine_vectors_indexed_total",
      MetricType::kCounter,
      Unit::kNone,
-     Source::kState,
-     StatsLevel::kOff,
+     Source::kShards,
+     StatsLevel::kCounters,
      {},
      "Vectors added to an index."},
     {"vitrine_engine_index_size_bytes",

@@ -3,6 +3,7 @@
 #include <optional>
 
 #include "stats/statistics.h"
+#include "stats/tick_clock.h"
 
 namespace vitrine {
 
@@ -24,14 +25,18 @@ class OperationSpan {
 
   // It waits from now on.
   void Submit() {
-    if (level_ >= StatsLevel::kPhases) submitted_ = statistics_->clock().Now();
+    if (level_ >= StatsLevel::kPhases) submitted_ = TickClock::Process().Now();
   }
   // It runs from now on, until Stop.
   void Start() {
-    if (level_ >= StatsLevel::kHistograms) started_ = statistics_->clock().Now();
+    if (level_ >= StatsLevel::kHistograms) started_ = TickClock::Process().Now();
+  }
+  // The same, of one that began on a thread that could not tell.
+  void StartedAt(uint64_t ticks) {
+    if (level_ >= StatsLevel::kHistograms) started_ = ticks;
   }
   void Stop() {
-    if (level_ >= StatsLevel::kHistograms) stopped_ = statistics_->clock().Now();
+    if (level_ >= StatsLevel::kHistograms) stopped_ = TickClock::Process().Now();
   }
   // It has ended, for good or for ill; `record` says what it did, and the rest is filled in. Counts
   // it, once.
@@ -50,7 +55,7 @@ class OperationSpan {
   using Ticks = std::optional<uint64_t>;
   std::optional<uint64_t> Between(Ticks begin, Ticks end) const {
     if (!begin || !end) return std::nullopt;
-    return statistics_->clock().NanosecondsBetween(*begin, *end);
+    return TickClock::Process().NanosecondsBetween(*begin, *end);
   }
 
   Statistics* statistics_ = nullptr;

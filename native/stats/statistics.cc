@@ -32,6 +32,7 @@ void AddSearch(StatsShard& shard, StatsLevel level, const SearchCounters& search
 void AddOperation(StatsShard& shard, const OperationRecord& record) {
   const Outcome outcome = record.error ? OutcomeOf(*record.error) : Outcome::kOk;
   shard.Add(Family::kOperations, SeriesOf(Family::kOperations, record.operation, outcome), 1);
+  if (record.indexed > 0) shard.Add(Family::kVectorsIndexed, 0, record.indexed);
   if (record.search != nullptr) AddSearch(shard, record.level, *record.search);
   if (record.level < StatsLevel::kHistograms) return;
   const size_t operation = SeriesOf(record.operation);

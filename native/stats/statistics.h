@@ -13,7 +13,6 @@
 #include "stats/search_counters.h"
 #include "stats/stats_shard.h"
 #include "stats/stats_snapshot.h"
-#include "stats/tick_clock.h"
 
 namespace vitrine {
 
@@ -23,6 +22,7 @@ struct OperationRecord {
   StatsLevel level = StatsLevel::kOff;     // in force when it began
   std::optional<ErrorCode> error;          // why it failed, if it did
   std::optional<uint64_t> vectors;         // of a call that takes many
+  uint64_t indexed = 0;                    // vectors that it added to an index
   std::optional<uint64_t> wait_ns;         // before it ran
   std::optional<uint64_t> duration_ns;     // while it ran
   const SearchCounters* search = nullptr;  // of one search
@@ -49,7 +49,6 @@ class Statistics final : public std::enable_shared_from_this<Statistics> {
   // Relaxed: an operation goes by the level that it found when it began.
   StatsLevel level() const { return level_.load(std::memory_order_relaxed); }
   void SetLevel(StatsLevel level) { level_.store(level, std::memory_order_relaxed); }
-  const TickClock& clock() const { return clock_; }
 
   // Counts an operation that has ended. Never fails: without memory for a shard the operation is
   // counted in one that all threads share.
@@ -78,7 +77,6 @@ class Statistics final : public std::enable_shared_from_this<Statistics> {
   void CountError(CountedOperation operation, ErrorCode code);
   void MakeErrorTable();
 
-  const TickClock& clock_ = TickClock::Process();
   const StatsSnapshot::Clock::time_point start_ = StatsSnapshot::Clock::now();
   std::atomic<StatsLevel> level_{StatsLevel::kOff};
 

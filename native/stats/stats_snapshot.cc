@@ -34,19 +34,19 @@ uint64_t StatsSnapshot::failed() const {
   return count;
 }
 
+uint64_t StatsSnapshot::memory() const {
+  uint64_t bytes = 0;
+  for (size_t kind = 0; kind < std::size(kMemoryKindNames); ++kind) {
+    bytes += value(Family::kMemory, kind);
+  }
+  return bytes;
+}
+
 StatsSnapshot StatsSnapshot::Since(const StatsSnapshot& earlier) const {
   StatsSnapshot later = *this;
   later.start = earlier.taken;
   for (size_t i = 0; i < counters.size(); ++i) later.counters[i] -= earlier.counters[i];
   for (size_t i = 0; i < errors.size(); ++i) later.errors[i] -= earlier.errors[i];
-  for (size_t i = 0; i < kFamilyCount; ++i) {
-    const auto family = static_cast<Family>(i);
-    const MetricFamily& row = RowOf(family);
-    if (row.source != Source::kState || row.type != MetricType::kCounter) continue;
-    for (size_t series = 0; series < row.series(); ++series) {
-      later.states[PlaceOf(family) + series] -= earlier.value(family, series);
-    }
-  }
   for (size_t i = 0; i < histograms.size(); ++i) {
     later.histograms[i] = histograms[i].Since(earlier.histograms[i]);
   }

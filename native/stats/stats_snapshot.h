@@ -27,6 +27,8 @@ class StatsSnapshot {
   // Operations that ended, however they did; and all those that did not end well.
   uint64_t finished(CountedOperation operation) const;
   uint64_t failed() const;
+  // Bytes of all kinds.
+  uint64_t memory() const;
 
   // What was counted after `earlier`, an earlier one of the same Statistics. Gauges are as they are
   // here.
