@@ -143,6 +143,8 @@
       "native/binding/process_databases.cc",
       "native/binding/process_pool.cc",
       "native/binding/search_functions.cc",
+      "native/binding/stats_functions.cc",
+      "native/binding/stats_object.cc",
       "native/binding/transaction_functions.cc",
       "native/binding/write_functions.cc",
       "native/binding/write_queue.cc"

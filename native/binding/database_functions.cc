@@ -210,15 +210,16 @@ Result<napi_value> DatabaseState(Call& call) {
 Result<napi_value> DatabaseUsage(Call& call) {
   const auto handle = ReadOpenDatabase(call, 0);
   if (!handle.ok()) return handle.status();
-  const Database& database = **(*handle)->database;
+  Database& database = **(*handle)->database;
   CollectionMemory sum;
+  sum.table.other = database.memory().other + database.statistics().memory_bytes();
   for (const auto& collection : database.Collections()) {
     const CollectionMemory memory = collection->memory();
     sum.table.vectors += memory.table.vectors;
     sum.table.graph += memory.table.graph;
     sum.table.codes += memory.table.codes;
     sum.table.ids += memory.table.ids;
-    sum.table.other += memory.table.other;
+    sum.table.other += memory.table.other + collection->statistics().memory_bytes();
     sum.payloads += memory.payloads;
     sum.keys += memory.keys;
     sum.fields += memory.fields;

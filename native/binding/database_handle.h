@@ -2,6 +2,7 @@
 
 #include <node_api.h>
 
+#include <array>
 #include <memory>
 #include <optional>
 #include <string_view>
@@ -9,6 +10,7 @@
 #include <vector>
 
 #include "binding/damage_events.h"
+#include "binding/handle_stats.h"
 #include "binding/process_databases.h"
 #include "engine/collection.h"
 #include "engine/transaction.h"
@@ -23,6 +25,7 @@ struct DatabaseHandle {
   std::shared_ptr<SharedDatabase> database;
   bool closing = false;
   std::shared_ptr<DamageEvents> events;  // null when nobody listens
+  HandleStats stats;
 
   // Its JavaScript object was closed, or collected: on the JS thread.
   void StopEvents() {
@@ -49,6 +52,32 @@ struct CollectionHandle {
 
   std::shared_ptr<DatabaseHandle> owner;
   std::shared_ptr<Collection> collection;
+  HandleStats stats;
+
+  // Where what is done to it is counted.
+  std::array<LazyStatistics*, 2> places() const {
+    return {&(**owner->database).statistics(), &collection->statistics()};
+  }
+};
+
+// What a transaction is counted as: one operation on one collection, or neither.
+struct CountedTransaction {
+  std::optional<CountedOperation> operation;  // nothing yet
+  std::shared_ptr<Collection> collection;
+  size_t points = 0;
+  size_t puts = 0;  // of them
+
+  void Add(CountedOperation what, const std::shared_ptr<Collection>& of, size_t count) {
+    if (!operation) {
+      operation = what;
+      collection = of;
+    } else if (operation != what || collection != of) {
+      operation = CountedOperation::kTransaction;
+      collection.reset();
+    }
+    points += count;
+    if (what == CountedOperation::kInsert || what == CountedOperation::kUpsert) puts += count;
+  }
 };
 
 // Writes that are being gathered, for one database.
@@ -58,6 +87,7 @@ struct TransactionHandle {
 
   std::shared_ptr<DatabaseHandle> owner;
   std::optional<Transaction> transaction;  // nothing once it was committed
+  CountedTransaction counted;
 };
 
 // A scan: points of one moment, and how far it is.
