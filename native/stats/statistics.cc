@@ -3,6 +3,9 @@
 #include <new>
 #include <utility>
 
+#include "stats/histogram_layout.h"
+#include "stats/tick_clock.h"
+
 namespace vitrine {
 namespace {
 
@@ -112,6 +115,18 @@ class ThreadShards {
 
   std::unique_ptr<Entry> first_;
 };
+
+// What all histograms share is made here, so that nothing is allocated for it while counting.
+Statistics::Statistics(MadeHere) {
+  HistogramLayout::Seconds();
+  HistogramLayout::Counts();
+}
+
+void Statistics::SetLevel(StatsLevel level) {
+  // Calibrated here, and not within the first operation that is timed.
+  if (level >= StatsLevel::kHistograms) TickClock::Process();
+  level_.store(level, std::memory_order_relaxed);
+}
 
 StatsShard* Statistics::ThisThreadsShard() {
   ThreadShards& shards = ThreadShards::Current();

@@ -42,13 +42,14 @@ class Statistics final : public std::enable_shared_from_this<Statistics> {
  public:
   // May throw std::bad_alloc.
   static std::shared_ptr<Statistics> Create() { return std::make_shared<Statistics>(MadeHere{}); }
-  explicit Statistics(MadeHere) {}
+  explicit Statistics(MadeHere);
   Statistics(const Statistics&) = delete;
   Statistics& operator=(const Statistics&) = delete;
 
   // Relaxed: an operation goes by the level that it found when it began.
   StatsLevel level() const { return level_.load(std::memory_order_relaxed); }
-  void SetLevel(StatsLevel level) { level_.store(level, std::memory_order_relaxed); }
+  // The first level of the process that asks for times takes two milliseconds: see TickClock.
+  void SetLevel(StatsLevel level);
 
   // Counts an operation that has ended. Never fails: without memory for a shard the operation is
   // counted in one that all threads share.
