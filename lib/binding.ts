@@ -5,6 +5,7 @@ import process from 'node:process'
 import { fileURLToPath } from 'node:url'
 import { VitrineError } from './errors.ts'
 import type { Fields } from './fields.ts'
+import type { NativeFamily, NativeStats, NativeStatsSnapshot } from './native-stats.ts'
 import type { SearchCounters, SearchPlan } from './search-plan.ts'
 import type { VectorArray } from './vector-types.ts'
 
@@ -20,6 +21,9 @@ export type DatabaseHandle = Handle<'database'>
 export type CollectionHandle = Handle<'collection'>
 export type TransactionHandle = Handle<'transaction'>
 export type ScanHandle = Handle<'scan'>
+export type StatsSnapshotHandle = Handle<'stats snapshot'>
+/** What has statistics. */
+export type StatsSource = IndexHandle | DatabaseHandle | CollectionHandle
 
 type NativeIds = Uint32Array | BigUint64Array
 type Filter = IdSetHandle | NativeIds | undefined
@@ -87,6 +91,17 @@ export interface NativeBinding {
   reserveRoom(index: IndexHandle, count: number): Promise<void> | undefined
   memoryUsage(index: IndexHandle): MemoryUsage
   createIdSet(index: IndexHandle, ids: NativeIds): IdSetHandle
+
+  statsFamilies(): NativeFamily[]
+  setStatsLevel(source: StatsSource, level: string): void
+  /** For `readStats` alone. */
+  resetStats(source: StatsSource): void
+  /** Null while statistics are off. */
+  readStats(source: StatsSource): NativeStats | null
+  takeStatsSnapshot(
+    source: StatsSource,
+    since: StatsSnapshotHandle | undefined,
+  ): NativeStatsSnapshot & { readonly handle: StatsSnapshotHandle }
 
   /** `out` receives the ids; with `null` they are given out in sequence. */
   addPoints(

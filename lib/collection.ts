@@ -51,6 +51,7 @@ import {
 } from './points.ts'
 import { readExamples, recommendedVector } from './recommendation.ts'
 import type { CollectionSearchPlan } from './search-plan.ts'
+import { Measured } from './statistics.ts'
 import { type Deletion, removePoints } from './transaction.ts'
 import type {
   ExportOptions,
@@ -84,11 +85,13 @@ export class OpenedCollection {
   readonly #ours = true
   readonly database: DatabaseHandle
   readonly collection: CollectionHandle
+  readonly databaseName: string
 
   /** @internal */
-  constructor(database: DatabaseHandle, collection: CollectionHandle) {
+  constructor(database: DatabaseHandle, collection: CollectionHandle, databaseName: string) {
     this.database = database
     this.collection = collection
+    this.databaseName = databaseName
   }
 
   /** @internal */
@@ -110,7 +113,7 @@ export class Collection<
   F extends Fields = any,
   P extends Payload = PayloadOf<F>,
   T extends VectorType = 'f32',
-> {
+> extends Measured {
   readonly #database: DatabaseHandle
   readonly #collection: CollectionHandle
   /** Asked anew each time: whoever has the collection may add one. */
@@ -126,9 +129,10 @@ export class Collection<
     if (!OpenedCollection.is(opened)) {
       throw new VitrineError('ERR_ARGUMENT', 'collections come from database.collection(name)')
     }
+    const { name, dimension, metric, type } = native.collectionState(opened.collection)
+    super(opened.collection, { db: opened.databaseName, collection: name })
     this.#database = opened.database
     this.#collection = opened.collection
-    const { name, dimension, metric, type } = native.collectionState(opened.collection)
     this.name = name
     this.dimension = dimension
     this.metric = metric as Metric

@@ -21,6 +21,7 @@ import {
 import { checked, describe, VitrineError } from './errors.ts'
 import type { Fields, NoFields, PayloadOf } from './fields.ts'
 import { type Ack, ackOf, type Payload } from './points.ts'
+import { Measured } from './statistics.ts'
 import { Transaction } from './transaction.ts'
 import type { VectorType } from './vector-types.ts'
 
@@ -51,7 +52,7 @@ class OpenedDatabase {
  * A folder has one writer at a time; within a process all environments that open it share it.
  * Methods only reject, with a {@link VitrineError}, except `collection` and the properties.
  */
-export class Database {
+export class Database extends Measured {
   readonly #handle: DatabaseHandle
   /** The folder, absolute, or ':memory:'. */
   readonly path: string
@@ -65,6 +66,7 @@ export class Database {
       throw new VitrineError('ERR_ARGUMENT', 'databases come from Database.open(path)')
     }
     const { handle, path, name, readOnly } = opened as OpenedDatabase
+    super(handle, { db: name })
     this.#handle = handle
     this.path = path
     this.name = name
@@ -136,7 +138,7 @@ export class Database {
         token,
       ),
     )
-    return new Collection<F, P, T>(new OpenedCollection(this.#handle, collection))
+    return new Collection<F, P, T>(new OpenedCollection(this.#handle, collection, this.name))
   }
 
   /** By name or alias. @throws {VitrineError} `ERR_NOT_FOUND`. */
@@ -146,7 +148,7 @@ export class Database {
     T extends VectorType = 'f32',
   >(name: string): Collection<F, P, T> {
     const collection = native.openCollection(this.#handle, name)
-    return new Collection<F, P, T>(new OpenedCollection(this.#handle, collection))
+    return new Collection<F, P, T>(new OpenedCollection(this.#handle, collection, this.name))
   }
 
   /** All collections, by name. */

@@ -1,5 +1,6 @@
-import type { IndexHandle } from './binding.ts'
-import type { IndexOptions } from './index-options.ts'
+import { type IndexHandle, native } from './binding.ts'
+import { coded } from './errors.ts'
+import { type IndexOptions, indexOptions } from './index-options.ts'
 import type { IdType } from './typed-arrays.ts'
 import type { VectorType } from './vector-types.ts'
 
@@ -8,7 +9,7 @@ export type Description<I extends IdType, T extends VectorType> = Required<
   Pick<IndexOptions<I, T>, 'dimension' | 'metric' | 'type' | 'idType' | 'name'>
 >
 
-/** What `load` hands to the constructor in place of options. */
+/** An index that was made; `load` hands it to the constructor in place of options. */
 export class LoadedIndex {
   readonly #ours = true
   readonly handle: IndexHandle
@@ -21,5 +22,30 @@ export class LoadedIndex {
 
   static is(value: unknown): value is LoadedIndex {
     return typeof value === 'object' && value !== null && #ours in value
+  }
+}
+
+/** Makes a new index. */
+export function createIndex(options: unknown): LoadedIndex {
+  try {
+    const parsed = indexOptions.parse(options)
+    const { dimension, name = 'index', type = 'f32', idType = 'u32' } = parsed
+    const metric = parsed.metric ?? (type === 'bits' ? 'hamming' : 'l2')
+    const { m, efConstruction, capacity, seed, threads, quantization = 'auto' } = parsed
+    const handle = native.createIndex(
+      dimension,
+      metric,
+      idType,
+      m,
+      efConstruction,
+      capacity,
+      seed,
+      threads,
+      quantization,
+      type,
+    )
+    return new LoadedIndex(handle, { dimension, metric, type, idType, name })
+  } catch (error) {
+    throw coded(error)
   }
 }

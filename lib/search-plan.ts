@@ -83,6 +83,10 @@ export interface SearchCounters {
   readonly graphEvaluations: number
   /** Distances computed by a scan. */
   readonly scanEvaluations: number
+  /** Distances estimated by a scan of sketches. */
+  readonly sketchEvaluations: number
+  /** Distances to points that were near by code or sketch, looked at closer. */
+  readonly rerankEvaluations: number
   /** Nodes walked through that are no longer, or not yet, visible. */
   readonly transitNodes: number
 }

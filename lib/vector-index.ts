@@ -6,7 +6,6 @@ import { IdSet } from './id-set.ts'
 import {
   beamOf,
   type IndexOptions,
-  indexOptions,
   type LoadOptions,
   loadOptions,
   type Metric,
@@ -18,7 +17,7 @@ import {
   type WriteOptions,
   writeOptions,
 } from './index-options.ts'
-import { type Description, LoadedIndex } from './loaded-index.ts'
+import { createIndex, type Description, LoadedIndex } from './loaded-index.ts'
 import type { SearchPlan } from './search-plan.ts'
 import {
   type BatchResult,
@@ -27,6 +26,7 @@ import {
   scratchOf,
   shortened,
 } from './search-results.ts'
+import { Measured } from './statistics.ts'
 import {
   allocate,
   type Id,
@@ -56,41 +56,17 @@ import {
  *
  * An index that is no longer referenced frees its memory some time later; `close` does so at once.
  */
-export class Index<I extends IdType = 'u32', T extends VectorType = 'f32'> {
+export class Index<I extends IdType = 'u32', T extends VectorType = 'f32'> extends Measured {
   readonly #handle: IndexHandle
   readonly #options: Description<I, T>
   #closing: Promise<void> | undefined
 
   /** @throws {VitrineError} `ERR_OPTION`; `ERR_OUT_OF_MEMORY` when there is none for `capacity`. */
   constructor(options: IndexOptions<I, T>) {
-    if (LoadedIndex.is(options)) {
-      this.#handle = options.handle
-      this.#options = options.description as Description<I, T>
-      return
-    }
-    try {
-      const parsed = indexOptions.parse(options)
-      const { dimension, name = 'index' } = parsed
-      const type = (parsed.type ?? 'f32') as T
-      const metric = parsed.metric ?? (type === 'bits' ? 'hamming' : 'l2')
-      const idType = (parsed.idType ?? 'u32') as I
-      const { m, efConstruction, capacity, seed, threads, quantization = 'auto' } = parsed
-      this.#handle = native.createIndex(
-        dimension,
-        metric,
-        idType,
-        m,
-        efConstruction,
-        capacity,
-        seed,
-        threads,
-        quantization,
-        type,
-      )
-      this.#options = { dimension, metric, type, idType, name }
-    } catch (error) {
-      throw coded(error)
-    }
+    const { handle, description } = LoadedIndex.is(options) ? options : createIndex(options)
+    super(handle, { db: description.name })
+    this.#handle = handle
+    this.#options = description as Description<I, T>
   }
 
   /**

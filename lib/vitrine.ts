@@ -58,6 +58,19 @@ export type {
   SearchPlan,
 } from './search-plan.ts'
 export type { BatchResult, SearchAnalysis, SearchResult } from './search-results.ts'
+export type {
+  EngineStats,
+  HistogramFamily,
+  HistogramSample,
+  LatencySummary,
+  MetricFamily,
+  MetricLabels,
+  ScalarFamily,
+  StatsLevel,
+  StatsOptions,
+  StatsSnapshot,
+  StatsSnapshotOptions,
+} from './statistics.ts'
 export type { Deletion, Transaction, TransactionCollection } from './transaction.ts'
 export type {
   ExportOptions,

@@ -4,6 +4,8 @@ import { tmpdir } from 'node:os'
 import { dirname, join, relative, resolve } from 'node:path'
 import { promisify } from 'node:util'
 import { describe, expect, it } from 'vitest'
+import { native } from '../lib/binding.ts'
+import { metricsPage } from '../scripts/metrics-page.mjs'
 
 // What the documents say of themselves: that links lead somewhere, that programs run and print what
 // their comments say, and that docs/api is what the comments of lib/ give.
@@ -83,6 +85,12 @@ describe('a program in a document', () => {
         rmSync(folder, { recursive: true })
       }
     },
+  )
+})
+
+it('docs/metrics.md is what the table of metrics gives: node scripts/metrics-page.mjs', () => {
+  expect(readFileSync(join(root, 'docs', 'metrics.md'), 'utf8')).toBe(
+    metricsPage(native.statsFamilies()),
   )
 })
 

@@ -59,6 +59,11 @@ const syncMethods: Record<string, () => Arguments> = {
   idSet: () => [ids()],
   explain: () => [vector(), search()],
   memoryUsage: () => [],
+  enableStats: () => [{ level: 'phases', histograms: true }],
+  stats: () => [],
+  resetStats: () => [],
+  statsSnapshot: () => [{}],
+  disableStats: () => [],
 }
 const asyncMethods: Record<string, () => Arguments> = {
   add: () => [[nextId++], vector(), write()],
@@ -290,6 +295,11 @@ describe('a hostile value in one argument of the addon itself', () => {
     reserveRoom: () => [handle, 10],
     memoryUsage: () => [handle],
     createIdSet: () => [handle, ids()],
+    statsFamilies: () => [],
+    setStatsLevel: () => [handle, 'phases'],
+    resetStats: () => [handle],
+    readStats: () => [handle],
+    takeStatsSnapshot: () => [handle, native.takeStatsSnapshot(handle, undefined).handle],
     addPoints: () => [handle, null, floats(), new Uint32Array(1), token(), () => undefined],
     upsertPoints: () => [handle, Uint32Array.of(1), floats(), token(), () => undefined],
     removePoints: () => [handle, ids(), token(), () => undefined],

@@ -34,6 +34,7 @@ export const libLayers: readonly (readonly string[])[] = [
     'file-replacement',
     'npy-header',
     'fields',
+    'native-stats',
   ],
   ['binding'],
   [
@@ -41,6 +42,7 @@ export const libLayers: readonly (readonly string[])[] = [
     'id-set',
     'index-options',
     'search-results',
+    'statistics',
     'points',
     'where',
     'where-sql',

@@ -194,6 +194,7 @@ Result<napi_value> Addon::Start(std::shared_ptr<Operation> operation, const Star
   napi_value error = MakeError(status);
   if (error == nullptr) return status;
   napi_reject_deferred(env_, deferred, error);
+  operation->CountEnd(status);
   return promise;
 }
 
@@ -309,6 +310,8 @@ void Addon::Settle(Operation& operation) {
     });
   }
   Forget(pending);
+  // Before the promise is settled: who awaits it finds it counted.
+  operation.CountEnd(status);
   if (pending.deferred != nullptr) {
     if (status.ok()) {
       if (value == nullptr) napi_get_undefined(env_, &value);
@@ -385,9 +388,12 @@ void Addon::Released(IndexHandle& index) {
 
 void Addon::ReportMemory(IndexHandle& index) {
   if (index.collected_) return;
-  const int64_t bytes = index.table_ == nullptr
-                            ? 0
-                            : kIndexOverhead + static_cast<int64_t>(index.table_->memory().total());
+  int64_t bytes = 0;
+  if (index.table_ != nullptr) {
+    const size_t used = index.memory().total();
+    index.stats().NoteMemory(used);
+    bytes = kIndexOverhead + static_cast<int64_t>(used);
+  }
   const int64_t change = bytes - index.reported_bytes_;
   if (bytes != 0 && change < kReportStep && change > -kReportStep) return;
   int64_t all = 0;
@@ -397,8 +403,9 @@ void Addon::ReportMemory(IndexHandle& index) {
 void Addon::ReportMemory(DatabaseHandle& database) {
   if (database.closing || database.collected) return;
   const auto shares = static_cast<int64_t>(database.database->shares());
-  const int64_t bytes =
-      kIndexOverhead + static_cast<int64_t>((**database.database).memory().total()) / shares;
+  const size_t used = (**database.database).memory().total();
+  database.stats.NoteMemory(used);
+  const int64_t bytes = kIndexOverhead + static_cast<int64_t>(used) / shares;
   const int64_t change = bytes - database.reported_bytes;
   if (change < kReportStep && change > -kReportStep) return;
   database.ReportMemory(env_, bytes);

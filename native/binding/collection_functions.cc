@@ -6,6 +6,7 @@
 #include "binding/functions.h"
 #include "binding/handle.h"
 #include "binding/js_value.h"
+#include "binding/measured_call.h"
 #include "binding/point_arrays.h"
 
 namespace vitrine {
@@ -20,6 +21,7 @@ class ScanStart final : public Operation {
         scan_(std::make_shared<ScanHandle>()),
         filter_(std::move(filter)) {
     scan_->collection = handle.collection;
+    Measure(handle.places(), CountedOperation::kScan);
   }
 
   Result<napi_value> Resolve(napi_env env, std::span<const napi_value>) override {
@@ -49,7 +51,9 @@ class PointCount final : public Operation {
       : Operation(Lane::kBulk, nullptr),
         database_(handle.owner->database),
         collection_(handle.collection),
-        filter_(std::move(filter)) {}
+        filter_(std::move(filter)) {
+    Measure(handle.places(), CountedOperation::kCount);
+  }
 
   Result<napi_value> Resolve(napi_env env, std::span<const napi_value>) override {
     return MakeNumber(env, static_cast<double>(count_));
@@ -131,17 +135,26 @@ Result<napi_value> CollectionState(Call& call) {
   return state;
 }
 
+namespace {
+
+Result<napi_value> StartCount(Call& call, const CollectionHandle& handle) {
+  std::optional<Filter> filter;
+  VITRINE_RETURN_IF_ERROR(ReadWhere(call, 1, *handle.collection, filter));
+  if (!filter) return Status(ErrorCode::kArgument, "where must be a string, not undefined");
+  StartOptions options;
+  VITRINE_RETURN_IF_ERROR(ReadToken(call, 2, options));
+  return call.addon.Start(std::make_shared<PointCount>(handle, std::move(*filter)), options);
+}
+
+}  // namespace
+
 // countPoints(collection: CollectionHandle, where: string, token: CancelToken | undefined):
 //   Promise<number>
 Result<napi_value> CountPoints(Call& call) {
   const auto handle = ReadOpenCollection(call, 0);
   if (!handle.ok()) return handle.status();
-  std::optional<Filter> filter;
-  VITRINE_RETURN_IF_ERROR(ReadWhere(call, 1, *(*handle)->collection, filter));
-  if (!filter) return Status(ErrorCode::kArgument, "where must be a string, not undefined");
-  StartOptions options;
-  VITRINE_RETURN_IF_ERROR(ReadToken(call, 2, options));
-  return call.addon.Start(std::make_shared<PointCount>(**handle, std::move(*filter)), options);
+  MeasuredCall measured((*handle)->places(), CountedOperation::kCount);
+  return measured.Started(StartCount(call, **handle));
 }
 
 // hasPoint(collection: CollectionHandle, key: string | number | bigint): boolean
@@ -156,17 +169,14 @@ Result<napi_value> HasPoint(Call& call) {
   return has;
 }
 
-// getPoints(collection: CollectionHandle, keys: readonly (string | number | bigint)[],
-//   payload: boolean, vector: boolean): { keys: (string | number | bigint)[], lsns: bigint[],
-//   payloads?: (string | undefined)[], vectors?: VectorArray }
-//
-// All of one moment; where there is no point, `keys` has a hole.
-Result<napi_value> GetPoints(Call& call) {
-  const auto handle = ReadOpenCollection(call, 0);
-  if (!handle.ok()) return handle.status();
+namespace {
+
+Result<napi_value> GetPointsNow(Call& call, const CollectionHandle& handle,
+                                OperationRecord& record) {
   const Result<uint32_t> length = ReadArrayLength(call.env, call[1], "ids");
   if (!length.ok()) return length.status();
   const uint32_t count = *length;
+  record.vectors = count;
   if (count > kMaxTransactionPoints) {
     return Status(ErrorCode::kTooLarge, std::to_string(count) + " ids at a time, more than " +
                                             std::to_string(kMaxTransactionPoints));
@@ -183,7 +193,7 @@ Result<napi_value> GetPoints(Call& call) {
     if (!key.ok()) return key.status();
     keys.push_back(*key);
   }
-  const Collection& collection = *(*handle)->collection;
+  const Collection& collection = *handle.collection;
   const auto points = collection.GetMany(keys, *select);
   PointArrays arrays(call.env, *select, collection.dimension(), collection.type());
   VITRINE_RETURN_IF_ERROR(arrays.Create(count));
@@ -200,16 +210,41 @@ Result<napi_value> GetPoints(Call& call) {
   return arrays.object();
 }
 
+}  // namespace
+
+// getPoints(collection: CollectionHandle, keys: readonly (string | number | bigint)[],
+//   payload: boolean, vector: boolean): { keys: (string | number | bigint)[], lsns: bigint[],
+//   payloads?: (string | undefined)[], vectors?: VectorArray }
+//
+// All of one moment; where there is no point, `keys` has a hole.
+Result<napi_value> GetPoints(Call& call) {
+  const auto handle = ReadOpenCollection(call, 0);
+  if (!handle.ok()) return handle.status();
+  MeasuredCall measured((*handle)->places(), CountedOperation::kGet);
+  OperationRecord record;
+  Result<napi_value> points = GetPointsNow(call, **handle, record);
+  return measured.End(std::move(points), record);
+}
+
+namespace {
+
+Result<napi_value> StartScan(Call& call, const CollectionHandle& handle) {
+  std::optional<Filter> filter;
+  VITRINE_RETURN_IF_ERROR(ReadWhere(call, 1, *handle.collection, filter));
+  StartOptions options;
+  VITRINE_RETURN_IF_ERROR(ReadToken(call, 2, options));
+  return call.addon.Start(std::make_shared<ScanStart>(handle, std::move(filter)), options);
+}
+
+}  // namespace
+
 // openScan(collection: CollectionHandle, where: string | undefined,
 //   token: CancelToken | undefined): Promise<ScanHandle>
 Result<napi_value> OpenScan(Call& call) {
   const auto handle = ReadOpenCollection(call, 0);
   if (!handle.ok()) return handle.status();
-  std::optional<Filter> filter;
-  VITRINE_RETURN_IF_ERROR(ReadWhere(call, 1, *(*handle)->collection, filter));
-  StartOptions options;
-  VITRINE_RETURN_IF_ERROR(ReadToken(call, 2, options));
-  return call.addon.Start(std::make_shared<ScanStart>(**handle, std::move(filter)), options);
+  MeasuredCall measured((*handle)->places(), CountedOperation::kScan);
+  return measured.Started(StartScan(call, **handle));
 }
 
 // readScan(scan: ScanHandle, count: number, payload: boolean, vector: boolean):

@@ -7,6 +7,7 @@
 #include "binding/functions.h"
 #include "binding/handle.h"
 #include "binding/js_value.h"
+#include "binding/measured_call.h"
 #include "binding/option_rules.h"
 #include "binding/plan_object.h"
 #include "binding/point_arrays.h"
@@ -65,6 +66,7 @@ class CollectionSearch : public Operation {
         dimension_(collection_->dimension()),
         type_(collection_->type()) {
     request_.parameters.control.cancelled = &cancelled();
+    Measure(handle.places(), CountedOperation::kSearch);
   }
 
   Result<napi_value> Resolve(napi_env env, std::span<const napi_value>) override {
@@ -85,7 +87,9 @@ class CollectionSearch : public Operation {
   }
 
  protected:
-  Status Execute() override { return Run(nullptr); }
+  Status Execute() override { return Run(counts() ? &report_ : nullptr); }
+  void Describe(OperationRecord& record) const override { record.search = &report_.counters; }
+  SearchReport& report() { return report_; }
   Status Run(SearchReport* report) {
     const SearchControl& control = request_.parameters.control;
     if (control.has_deadline && std::chrono::steady_clock::now() >= control.deadline) {
@@ -111,6 +115,7 @@ class CollectionSearch : public Operation {
   const size_t dimension_;
   const VectorType type_;
   std::vector<CollectionHit> hits_;
+  SearchReport report_;
 };
 
 // { plan: SearchPlan, estimatedShare: number, share: number }
@@ -129,8 +134,8 @@ class AnalyzedCollectionSearch final : public CollectionSearch {
   Result<napi_value> Resolve(napi_env env, std::span<const napi_value> outputs) override {
     const Result<napi_value> found = CollectionSearch::Resolve(env, outputs);
     if (!found.ok()) return found.status();
-    VITRINE_RETURN_IF_ERROR(SetReport(env, *found, report_));
-    const Result<napi_value> counters = MakeCounters(env, report_.counters);
+    VITRINE_RETURN_IF_ERROR(SetReport(env, *found, report()));
+    const Result<napi_value> counters = MakeCounters(env, report().counters);
     if (!counters.ok()) return counters.status();
     VITRINE_RETURN_IF_JS_ERROR(napi_set_named_property(env, *found, "counters", *counters));
     VITRINE_RETURN_IF_ERROR(
@@ -141,24 +146,29 @@ class AnalyzedCollectionSearch final : public CollectionSearch {
  private:
   Status Execute() override {
     const auto start = std::chrono::steady_clock::now();
-    VITRINE_RETURN_IF_ERROR(Run(&report_));
+    VITRINE_RETURN_IF_ERROR(Run(&report()));
     nanoseconds_ = std::chrono::nanoseconds(std::chrono::steady_clock::now() - start).count();
     return {};
   }
 
-  SearchReport report_;
   int64_t nanoseconds_ = 0;
 };
 
 template <typename Search>
-Result<napi_value> StartCollectionSearch(Call& call) {
-  const auto handle = ReadOpenCollection(call, 0);
-  if (!handle.ok()) return handle.status();
+Result<napi_value> StartCollectionSearch(Call& call, const CollectionHandle& handle) {
   CollectionRequest request;
-  VITRINE_RETURN_IF_ERROR(ReadRequest(call, *(*handle)->collection, request));
+  VITRINE_RETURN_IF_ERROR(ReadRequest(call, *handle.collection, request));
   StartOptions options;
   VITRINE_RETURN_IF_ERROR(ReadToken(call, 9, options));
-  return call.addon.Start(std::make_shared<Search>(**handle, std::move(request)), options);
+  return call.addon.Start(std::make_shared<Search>(handle, std::move(request)), options);
+}
+
+template <typename Search>
+Result<napi_value> MeasuredCollectionSearch(Call& call) {
+  const auto handle = ReadOpenCollection(call, 0);
+  if (!handle.ok()) return handle.status();
+  MeasuredCall measured((*handle)->places(), CountedOperation::kSearch);
+  return measured.Started(StartCollectionSearch<Search>(call, **handle));
 }
 
 }  // namespace
@@ -168,13 +178,13 @@ Result<napi_value> StartCollectionSearch(Call& call) {
 //   timeoutMs: number | undefined, where: string | undefined, token: CancelToken | undefined):
 //   Promise<{ keys, payloads?, vectors?, distances: number[] }>
 Result<napi_value> SearchCollection(Call& call) {
-  return StartCollectionSearch<CollectionSearch>(call);
+  return MeasuredCollectionSearch<CollectionSearch>(call);
 }
 
 // analyzeCollection(...as searchCollection): Promise<{ ...as searchCollection, plan: SearchPlan,
 //   estimatedShare: number, share: number, counters: SearchCounters, nanoseconds: number }>
 Result<napi_value> AnalyzeCollection(Call& call) {
-  return StartCollectionSearch<AnalyzedCollectionSearch>(call);
+  return MeasuredCollectionSearch<AnalyzedCollectionSearch>(call);
 }
 
 // explainCollection(...as searchCollection, without the token):

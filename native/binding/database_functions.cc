@@ -175,7 +175,7 @@ Result<napi_value> CloseDatabase(Call& call) {
   (*handle)->StopEvents();
   (*handle)->ReportMemory(call.env, 0);
   const auto close = [database = (*handle)->database]() mutable {
-    const Status closed = database->Close();
+    Status closed = database->Close();
     database.reset();
     return closed;
   };
@@ -236,15 +236,16 @@ Result<napi_value> DatabaseState(Call& call) {
 Result<napi_value> DatabaseUsage(Call& call) {
   const auto handle = ReadOpenDatabase(call, 0);
   if (!handle.ok()) return handle.status();
-  const Database& database = **(*handle)->database;
+  Database& database = **(*handle)->database;
   CollectionMemory sum;
+  sum.table.other = database.memory().other + database.statistics().memory_bytes();
   for (const auto& collection : database.Collections()) {
     const CollectionMemory memory = collection->memory();
     sum.table.vectors += memory.table.vectors;
     sum.table.graph += memory.table.graph;
     sum.table.codes += memory.table.codes;
     sum.table.ids += memory.table.ids;
-    sum.table.other += memory.table.other;
+    sum.table.other += memory.table.other + collection->statistics().memory_bytes();
     sum.payloads += memory.payloads;
     sum.keys += memory.keys;
     sum.fields += memory.fields;

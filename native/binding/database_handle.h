@@ -2,6 +2,7 @@
 
 #include <node_api.h>
 
+#include <array>
 #include <memory>
 #include <optional>
 #include <string_view>
@@ -9,6 +10,7 @@
 #include <vector>
 
 #include "binding/damage_events.h"
+#include "binding/handle_stats.h"
 #include "binding/process_databases.h"
 #include "engine/collection.h"
 #include "engine/transaction.h"
@@ -26,6 +28,7 @@ struct DatabaseHandle {
   std::vector<std::weak_ptr<CollectionHandle>> collections;
   bool closing = false;
   std::shared_ptr<DamageEvents> events;  // null when nobody listens
+  HandleStats stats;
 
   // Once it has been closed: gives up what it holds of the engine, which may be much, and which the
   // garbage collector knows nothing of any more. Returns the share of the database.
@@ -55,6 +58,12 @@ struct CollectionHandle {
 
   std::shared_ptr<DatabaseHandle> owner;
   std::shared_ptr<Collection> collection;  // null when the database was closed
+  HandleStats stats;
+
+  // Where what is done to it is counted.
+  std::array<LazyStatistics*, 2> places() const {
+    return {&(**owner->database).statistics(), &collection->statistics()};
+  }
 };
 
 inline std::shared_ptr<SharedDatabase> DatabaseHandle::GiveUp() {
@@ -65,6 +74,26 @@ inline std::shared_ptr<SharedDatabase> DatabaseHandle::GiveUp() {
   return std::exchange(database, nullptr);
 }
 
+// What a transaction is counted as: one operation on one collection, or neither.
+struct CountedTransaction {
+  std::optional<CountedOperation> operation;  // nothing yet
+  std::weak_ptr<Collection> collection;       // which belongs to the database
+  size_t points = 0;
+  size_t puts = 0;  // of them
+
+  void Add(CountedOperation what, const std::shared_ptr<Collection>& of, size_t count) {
+    if (!operation) {
+      operation = what;
+      collection = of;
+    } else if (operation != what || collection.lock() != of) {
+      operation = CountedOperation::kTransaction;
+      collection.reset();
+    }
+    points += count;
+    if (what == CountedOperation::kInsert || what == CountedOperation::kUpsert) puts += count;
+  }
+};
+
 // Writes that are being gathered, for one database.
 struct TransactionHandle {
   static constexpr napi_type_tag kTypeTag = {0x94b20f7ad6e3415c, 0xb8460c3e95d1a72f};
@@ -72,6 +101,7 @@ struct TransactionHandle {
 
   std::shared_ptr<DatabaseHandle> owner;
   std::optional<Transaction> transaction;  // nothing once it was committed
+  CountedTransaction counted;
 };
 
 // A scan: points of one moment, and how far it is.

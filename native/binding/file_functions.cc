@@ -5,6 +5,7 @@
 #include "binding/functions.h"
 #include "binding/handle.h"
 #include "binding/js_value.h"
+#include "binding/measured_call.h"
 #include "binding/option_rules.h"
 #include "binding/process_pool.h"
 #include "engine/table_file.h"
@@ -18,7 +19,9 @@ class SaveOperation final : public Operation {
       : Operation(Lane::kSave, index),
         table_(index->table()),
         path_(std::move(path)),
-        creator_(std::move(creator)) {}
+        creator_(std::move(creator)) {
+    Measure(index->statistics().ShareIfOn(), CountedOperation::kSave);
+  }
   // Who closes an index after `save` wants the file.
   bool survives_close() const override { return true; }
 
@@ -100,13 +103,9 @@ Result<std::string> ReadPath(napi_env env, napi_value value) {
   return path;
 }
 
-// saveIndex(index: IndexHandle, path: string, creator: string, token: CancelToken | undefined):
-//   Promise<void>
-//
-// `creator` is kept in the file: who wrote it.
-Result<napi_value> SaveIndex(Call& call) {
-  const auto index = ReadOpenIndex(call, 0);
-  if (!index.ok()) return index.status();
+namespace {
+
+Result<napi_value> StartSave(Call& call, const std::shared_ptr<IndexHandle>& index) {
   Result<std::string> path = ReadPath(call.env, call[1]);
   if (!path.ok()) return path.status();
   Result<std::string> creator = ReadString(call.env, call[2], "creator");
@@ -114,7 +113,20 @@ Result<napi_value> SaveIndex(Call& call) {
   StartOptions options;
   VITRINE_RETURN_IF_ERROR(ReadToken(call, 3, options));
   return call.addon.Start(
-      std::make_shared<SaveOperation>(**index, std::move(*path), std::move(*creator)), options);
+      std::make_shared<SaveOperation>(index, std::move(*path), std::move(*creator)), options);
+}
+
+}  // namespace
+
+// saveIndex(index: IndexHandle, path: string, creator: string, token: CancelToken | undefined):
+//   Promise<void>
+//
+// `creator` is kept in the file: who wrote it.
+Result<napi_value> SaveIndex(Call& call) {
+  const auto index = ReadOpenIndex(call, 0);
+  if (!index.ok()) return index.status();
+  MeasuredCall measured((**index)->statistics(), CountedOperation::kSave);
+  return measured.Started(StartSave(call, **index));
 }
 
 // loadIndex(path: string, mapped: boolean, threads: number | undefined,

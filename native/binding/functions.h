@@ -47,6 +47,13 @@ Result<napi_value> SearchBatch(Call& call);
 Result<napi_value> Explain(Call& call);
 Result<napi_value> Analyze(Call& call);
 
+// stats_functions.cc
+Result<napi_value> StatsFamilies(Call& call);
+Result<napi_value> SetStatsLevel(Call& call);
+Result<napi_value> ResetStats(Call& call);
+Result<napi_value> ReadStats(Call& call);
+Result<napi_value> TakeStatsSnapshot(Call& call);
+
 // file_functions.cc
 Result<napi_value> SaveIndex(Call& call);
 Result<napi_value> LoadIndex(Call& call);

@@ -7,6 +7,7 @@
 #include "binding/guard.h"
 #include "binding/handle.h"
 #include "binding/js_value.h"
+#include "binding/measured_call.h"
 #include "binding/option_rules.h"
 #include "binding/process_pool.h"
 
@@ -149,21 +150,33 @@ Result<napi_value> HasId(Call& call) {
   return value;
 }
 
+namespace {
+
+Result<napi_value> GetNow(Call& call, const IndexHandle& index, OperationRecord& record) {
+  const Result<std::vector<PointId>> ids = CopyIds(call.env, call[1], index.id_type());
+  if (!ids.ok()) return ids.status();
+  record.vectors = ids->size();
+  const Result<TypedArray> out = ReadVectorArray(call.env, call[2], index.type(), "out");
+  if (!out.ok()) return out.status();
+  if (out->length != ids->size() * index.elements()) {
+    return Status(ErrorCode::kDimension, "out must have room for a vector of each id");
+  }
+  if (ids->empty()) return Undefined();
+  const size_t bytes = out->length * ElementBytes(index.type());
+  VITRINE_RETURN_IF_ERROR(index.table()->Get(*ids, std::span(out->data, bytes)));
+  return Undefined();
+}
+
+}  // namespace
+
 // getVectors(index: IndexHandle, ids: IdArray, out: VectorArray): void
 Result<napi_value> GetVectors(Call& call) {
   const auto index = ReadOpenIndex(call, 0);
   if (!index.ok()) return index.status();
-  const Result<std::vector<PointId>> ids = CopyIds(call.env, call[1], (**index)->id_type());
-  if (!ids.ok()) return ids.status();
-  const Result<TypedArray> out = ReadVectorArray(call.env, call[2], (**index)->type(), "out");
-  if (!out.ok()) return out.status();
-  if (out->length != ids->size() * (**index)->elements()) {
-    return Status(ErrorCode::kDimension, "out must have room for a vector of each id");
-  }
-  if (ids->empty()) return Undefined();
-  const size_t bytes = out->length * ElementBytes((**index)->type());
-  VITRINE_RETURN_IF_ERROR((**index)->table()->Get(*ids, std::span(out->data, bytes)));
-  return Undefined();
+  MeasuredCall measured((**index)->statistics(), CountedOperation::kGet);
+  OperationRecord record;
+  Result<napi_value> result = GetNow(call, ***index, record);
+  return measured.End(std::move(result), record);
 }
 
 namespace {
@@ -210,7 +223,7 @@ Result<napi_value> ReserveRoom(Call& call) {
 Result<napi_value> MemoryUsage(Call& call) {
   const auto index = ReadOpenIndex(call, 0);
   if (!index.ok()) return index.status();
-  const TableMemory memory = (**index)->table()->memory();
+  const TableMemory memory = (**index)->memory();
   napi_value usage;
   VITRINE_RETURN_IF_JS_ERROR(napi_create_object(call.env, &usage));
   VITRINE_RETURN_IF_ERROR(SetNumbers(call.env, usage,

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "binding/handle_stats.h"
 #include "binding/write_queue.h"
 #include "engine/table.h"
 
@@ -35,7 +36,16 @@ class IndexHandle {
   VectorType type() const { return type_; }
   // Of an array, for one vector.
   size_t elements() const { return ElementsOf(type_, dimension_); }
+  size_t VectorsIn(size_t bytes) const { return bytes / (elements() * ElementBytes(type_)); }
   const std::shared_ptr<WriteQueue>& writes() const { return writes_; }
+  LazyStatistics& statistics() { return statistics_; }
+  HandleStats& stats() { return stats_; }
+  // With that of its statistics. REQUIRES: !closing()
+  TableMemory memory() const {
+    TableMemory memory = table_->memory();
+    memory.other += statistics_.memory_bytes();
+    return memory;
+  }
   // Operations that have not been settled, and how many of them are writes.
   size_t pending() const { return pending_; }
   size_t pending_writes() const { return pending_writes_; }
@@ -54,6 +64,8 @@ class IndexHandle {
   const size_t dimension_;
   const VectorType type_;
   std::shared_ptr<Table> table_;
+  LazyStatistics statistics_;
+  HandleStats stats_;
   const std::shared_ptr<WriteQueue> writes_ = std::make_shared<WriteQueue>();
   size_t pending_ = 0;
   size_t pending_writes_ = 0;

@@ -81,6 +81,8 @@ Result<napi_value> MakeCounters(napi_env env, const SearchCounters& counters) {
                   {"entryEvaluations", static_cast<double>(counters.entry_evaluations)},
                   {"graphEvaluations", static_cast<double>(counters.graph_evaluations)},
                   {"scanEvaluations", static_cast<double>(counters.scan_evaluations)},
+                  {"sketchEvaluations", static_cast<double>(counters.sketch_evaluations)},
+                  {"rerankEvaluations", static_cast<double>(counters.rerank_evaluations)},
                   {"transitNodes", static_cast<double>(counters.transit_nodes)}}));
   return object;
 }

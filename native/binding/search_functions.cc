@@ -9,6 +9,7 @@
 #include "binding/functions.h"
 #include "binding/handle.h"
 #include "binding/js_value.h"
+#include "binding/measured_call.h"
 #include "binding/option_rules.h"
 #include "binding/plan_object.h"
 #include "binding/vector_copy.h"
@@ -124,14 +125,18 @@ class SearchOperation : public Operation {
       : Operation(lane, index),
         table_(index->table()),
         request_(std::move(request)),
-        queries_(std::move(queries)) {
+        queries_(std::move(queries)),
+        query_count_(index->VectorsIn(queries_.size_bytes())) {
     request_.parameters.control.cancelled = &cancelled();
+    Measure(index->statistics().ShareIfOn(),
+            lane == Lane::kSearch ? CountedOperation::kSearch : CountedOperation::kBatch);
   }
 
  protected:
   const Table& table() const { return *table_; }
   const SearchParameters& parameters() const { return request_.parameters; }
   const VectorCopy& queries() const { return queries_; }
+  size_t query_count() const { return query_count_; }
   void ReleaseInputs() override {
     table_.reset();
     request_.filter.reset();
@@ -143,6 +148,7 @@ class SearchOperation : public Operation {
   std::shared_ptr<const Table> table_;
   SearchRequest request_;
   VectorCopy queries_;
+  const size_t query_count_;
 };
 
 class OneSearch : public SearchOperation {
@@ -159,7 +165,7 @@ class OneSearch : public SearchOperation {
   }
 
  protected:
-  Status Execute() override { return Run(nullptr, nullptr); }
+  Status Execute() override { return Run(counts() ? &counters_ : nullptr, nullptr); }
   Status Run(SearchCounters* counters, SearchPlan* plan) {
     VITRINE_RETURN_IF_ERROR(CheckDeadline(parameters().control));
     hits_.resize(parameters().k);
@@ -169,10 +175,13 @@ class OneSearch : public SearchOperation {
     hits_.resize(*found);
     return {};
   }
+  void Describe(OperationRecord& record) const override { record.search = &counters_; }
   size_t hit_count() const { return hits_.size(); }
+  SearchCounters& counters() { return counters_; }
 
  private:
   std::vector<Hit> hits_;
+  SearchCounters counters_;
 };
 
 class BatchSearch final : public SearchOperation {
@@ -200,12 +209,12 @@ class BatchSearch final : public SearchOperation {
  private:
   Status Execute() override {
     VITRINE_RETURN_IF_ERROR(CheckDeadline(parameters().control));
-    const size_t count = queries().size_bytes() / table().vector_bytes();
+    const size_t count = query_count();
     const size_t k = parameters().k;
     std::vector<Hit> hits(count * k);
     counts_.resize(count);
     VITRINE_RETURN_IF_ERROR(
-        table().SearchBatch(queries().view(), count, parameters(), hits, counts_));
+        table().SearchBatch(queries().view(), count, parameters(), hits, counts_, tally()));
     // Laid out as the arrays of JavaScript here, so that its thread only copies.
     const IdType type = index()->id_type();
     distances_.resize(hits.size());
@@ -221,6 +230,7 @@ class BatchSearch final : public SearchOperation {
     StoreHits(hits, type, out);
     return {};
   }
+  void Describe(OperationRecord& record) const override { record.vectors = query_count(); }
 
   std::vector<uint32_t> counts_;
   std::vector<std::byte> ids_;
@@ -236,12 +246,10 @@ class AnalyzedSearch final : public OneSearch {
     if (!stored.ok()) return stored.status();
     const Result<napi_value> plan = MakePlan(env, plan_);
     if (!plan.ok()) return plan.status();
-    const Result<napi_value> counters = MakeCounters(env, counters_);
-    if (!counters.ok()) return counters.status();
     napi_value analysis;
     VITRINE_RETURN_IF_JS_ERROR(napi_create_object(env, &analysis));
     VITRINE_RETURN_IF_JS_ERROR(napi_set_named_property(env, analysis, "plan", *plan));
-    VITRINE_RETURN_IF_JS_ERROR(napi_set_named_property(env, analysis, "counters", *counters));
+    VITRINE_RETURN_IF_ERROR(SetProperty(env, analysis, "counters", MakeCounters(env, counters())));
     VITRINE_RETURN_IF_ERROR(SetNumbers(env, analysis,
                                        {{"count", static_cast<double>(hit_count())},
                                         {"nanoseconds", static_cast<double>(nanoseconds_)}}));
@@ -251,49 +259,46 @@ class AnalyzedSearch final : public OneSearch {
  private:
   Status Execute() override {
     const auto start = std::chrono::steady_clock::now();
-    VITRINE_RETURN_IF_ERROR(Run(&counters_, &plan_));
+    VITRINE_RETURN_IF_ERROR(Run(&counters(), &plan_));
     nanoseconds_ = std::chrono::nanoseconds(std::chrono::steady_clock::now() - start).count();
     return {};
   }
 
-  SearchCounters counters_;
   SearchPlan plan_;
   int64_t nanoseconds_ = 0;
 };
 
 // Arguments: index, query, ids, distances, then those of ReadSearch, then the cancel token.
 template <typename Search>
-Result<napi_value> StartSearch(Call& call) {
-  const auto index = ReadOpenIndex(call, 0);
-  if (!index.ok()) return index.status();
-  const Result<TypedArray> query = ReadQuery(call, 1, ***index);
+Result<napi_value> StartSearch(Call& call, const std::shared_ptr<IndexHandle>& index) {
+  const Result<TypedArray> query = ReadQuery(call, 1, *index);
   if (!query.ok()) return query.status();
   SearchRequest request;
-  VITRINE_RETURN_IF_ERROR(ReadSearch(call, 4, ***index, request));
+  VITRINE_RETURN_IF_ERROR(ReadSearch(call, 4, *index, request));
   const Result<HitArrays> out =
-      ReadHitArrays(call.env, call[2], call[3], (**index)->id_type(), request.parameters.k);
+      ReadHitArrays(call.env, call[2], call[3], index->id_type(), request.parameters.k);
   if (!out.ok()) return out.status();
   StartOptions options{.outputs = {call[2], call[3]}};
   VITRINE_RETURN_IF_ERROR(ReadToken(call, 9, options));
   return call.addon.Start(
-      std::make_shared<Search>(**index, std::move(request),
-                               VectorCopy(*query, (**index)->type(), VectorCopy::kPagesOfQueries)),
+      std::make_shared<Search>(index, std::move(request),
+                               VectorCopy(*query, index->type(), VectorCopy::kPagesOfQueries)),
       options);
 }
 
-}  // namespace
-
-// searchInto(index: IndexHandle, query: VectorArray, ids: IdArray, distances: Float32Array,
-//   k: number | undefined, beam: number | undefined, exact: boolean,
-//   filter: IdSetHandle | IdArray | undefined, timeoutMs: number | undefined): number
-//
-// Without k there are as many hits as `ids` has room for.
-Result<napi_value> SearchInto(Call& call) {
+template <typename Search>
+Result<napi_value> MeasuredSearch(Call& call) {
   const auto index = ReadOpenIndex(call, 0);
   if (!index.ok()) return index.status();
-  const Result<TypedArray> query = ReadQuery(call, 1, ***index);
+  MeasuredCall measured((**index)->statistics(), CountedOperation::kSearch);
+  return measured.Started(StartSearch<Search>(call, **index));
+}
+
+//   counters  of this search; null when nobody wants to know
+Result<napi_value> SearchNow(Call& call, const IndexHandle& index, SearchCounters* counters) {
+  const Result<TypedArray> query = ReadQuery(call, 1, index);
   if (!query.ok()) return query.status();
-  const IdType type = (**index)->id_type();
+  const IdType type = index.id_type();
   const Result<TypedArray> ids = ReadIdArray(call.env, call[2], type, "out.ids");
   if (!ids.ok()) return ids.status();
   SearchRequest request;
@@ -307,14 +312,15 @@ Result<napi_value> SearchInto(Call& call) {
   const Result<TypedArray> distances = ReadFloats(call.env, call[3], "out.distances");
   if (!distances.ok()) return distances.status();
   if (ids->length < k || distances->length < k) return NoRoom(k);
-  VITRINE_RETURN_IF_ERROR(ReadSearchOptions(call, 5, ***index, request));
+  VITRINE_RETURN_IF_ERROR(ReadSearchOptions(call, 5, index, request));
 
   // No JavaScript runs from here on: the buffers have one user at a time.
   std::vector<std::byte>& copy = call.addon.query_buffer();
-  copy.assign(query->data, query->data + (**index)->table()->vector_bytes());
+  copy.assign(query->data, query->data + index.table()->vector_bytes());
   std::vector<Hit>& hits = call.addon.hit_buffer();
   if (hits.size() < k) hits.resize(k);
-  const Result<size_t> found = (**index)->table()->Search(copy.data(), request.parameters, hits);
+  const Result<size_t> found =
+      index.table()->Search(copy.data(), request.parameters, hits, counters);
   if (!found.ok()) return found.status();
   StoreHits(std::span(hits).first(*found), type, {*ids, *distances});
   napi_value count;
@@ -322,31 +328,16 @@ Result<napi_value> SearchInto(Call& call) {
   return count;
 }
 
-// search(index: IndexHandle, query: VectorArray, ids: IdArray, distances: Float32Array, k: number,
-//   beam: number | undefined, exact: boolean, filter: IdSetHandle | IdArray | undefined,
-//   timeoutMs: number | undefined, token: CancelToken | undefined): Promise<number>
-Result<napi_value> Search(Call& call) { return StartSearch<OneSearch>(call); }
-
-// analyze(...as search): Promise<{ count: number, plan: SearchPlan, counters: SearchCounters,
-//   nanoseconds: number }>
-Result<napi_value> Analyze(Call& call) { return StartSearch<AnalyzedSearch>(call); }
-
-// searchBatch(index: IndexHandle, queries: VectorArray, ids: IdArray, distances: Float32Array,
-//   counts: Uint32Array, k: number, beam: number | undefined, exact: boolean,
-//   filter: IdSetHandle | IdArray | undefined, timeoutMs: number | undefined,
-//   token: CancelToken | undefined): Promise<void>
-Result<napi_value> SearchBatch(Call& call) {
-  const auto index = ReadOpenIndex(call, 0);
-  if (!index.ok()) return index.status();
-  const VectorType type = (**index)->type();
+Result<napi_value> StartSearchBatch(Call& call, const std::shared_ptr<IndexHandle>& index) {
+  const VectorType type = index->type();
   const Result<TypedArray> queries =
-      ReadVectorArrays(call.env, call[1], type, (**index)->dimension(), "queries");
+      ReadVectorArrays(call.env, call[1], type, index->dimension(), "queries");
   if (!queries.ok()) return queries.status();
   SearchRequest request;
-  VITRINE_RETURN_IF_ERROR(ReadSearch(call, 5, ***index, request));
-  const size_t count = queries->length / (**index)->elements();
+  VITRINE_RETURN_IF_ERROR(ReadSearch(call, 5, *index, request));
+  const size_t count = queries->length / index->elements();
   const Result<HitArrays> out =
-      ReadHitArrays(call.env, call[2], call[3], (**index)->id_type(), count * request.parameters.k);
+      ReadHitArrays(call.env, call[2], call[3], index->id_type(), count * request.parameters.k);
   if (!out.ok()) return out.status();
   const Result<TypedArray> counts = ReadIdArray(call.env, call[4], IdType::kU32, "out.counts");
   if (!counts.ok()) return counts.status();
@@ -356,9 +347,47 @@ Result<napi_value> SearchBatch(Call& call) {
   StartOptions options{.outputs = {call[2], call[3], call[4]}};
   VITRINE_RETURN_IF_ERROR(ReadToken(call, 10, options));
   return call.addon.Start(
-      std::make_shared<BatchSearch>(**index, std::move(request),
+      std::make_shared<BatchSearch>(index, std::move(request),
                                     VectorCopy(*queries, type, VectorCopy::kPagesOfQueries)),
       options);
+}
+
+}  // namespace
+
+// searchInto(index: IndexHandle, query: VectorArray, ids: IdArray, distances: Float32Array,
+//   k: number | undefined, beam: number | undefined, exact: boolean,
+//   filter: IdSetHandle | IdArray | undefined, timeoutMs: number | undefined): number
+//
+// Without k there are as many hits as `ids` has room for.
+Result<napi_value> SearchInto(Call& call) {
+  const auto index = ReadOpenIndex(call, 0);
+  if (!index.ok()) return index.status();
+  LazyStatistics& statistics = (**index)->statistics();
+  if (!statistics.on()) return SearchNow(call, ***index, nullptr);
+  MeasuredCall measured(statistics, CountedOperation::kSearch);
+  SearchCounters counters;
+  Result<napi_value> count = SearchNow(call, ***index, &counters);
+  return measured.End(std::move(count), {.search = &counters});
+}
+
+// search(index: IndexHandle, query: VectorArray, ids: IdArray, distances: Float32Array, k: number,
+//   beam: number | undefined, exact: boolean, filter: IdSetHandle | IdArray | undefined,
+//   timeoutMs: number | undefined, token: CancelToken | undefined): Promise<number>
+Result<napi_value> Search(Call& call) { return MeasuredSearch<OneSearch>(call); }
+
+// analyze(...as search): Promise<{ count: number, plan: SearchPlan, counters: SearchCounters,
+//   nanoseconds: number }>
+Result<napi_value> Analyze(Call& call) { return MeasuredSearch<AnalyzedSearch>(call); }
+
+// searchBatch(index: IndexHandle, queries: VectorArray, ids: IdArray, distances: Float32Array,
+//   counts: Uint32Array, k: number, beam: number | undefined, exact: boolean,
+//   filter: IdSetHandle | IdArray | undefined, timeoutMs: number | undefined,
+//   token: CancelToken | undefined): Promise<void>
+Result<napi_value> SearchBatch(Call& call) {
+  const auto index = ReadOpenIndex(call, 0);
+  if (!index.ok()) return index.status();
+  MeasuredCall measured((**index)->statistics(), CountedOperation::kBatch);
+  return measured.Started(StartSearchBatch(call, **index));
 }
 
 // explain(index: IndexHandle, query: VectorArray, k: number, beam: number | undefined,

@@ -12,6 +12,7 @@
 #include "binding/guard.h"
 #include "binding/handle.h"
 #include "binding/js_value.h"
+#include "binding/measured_call.h"
 #include "binding/option_rules.h"
 
 namespace vitrine {
@@ -45,6 +46,15 @@ class DatabaseWrite final : public Operation {
         resolve_(std::move(resolve)) {
     if (timeout.count() > 0) deadline_ = std::chrono::steady_clock::now() + timeout;
   }
+  // Of a transaction. REQUIRES: before it is started
+  void MeasureAs(const CountedTransaction& counted) {
+    counted_points_ = counted.points;
+    counted_puts_ = counted.puts;
+    const CountedOperation operation = counted.operation.value_or(CountedOperation::kTransaction);
+    Measure((**database_).statistics().ShareIfOn(), operation);
+    const std::shared_ptr<Collection> collection = counted.collection.lock();
+    if (collection != nullptr) Measure(collection->statistics().ShareIfOn(), operation);
+  }
 
   bool Launch(ThreadPool& pool) override {
     auto self = std::static_pointer_cast<DatabaseWrite>(shared_from_this());
@@ -73,7 +83,9 @@ class DatabaseWrite final : public Operation {
    public:
     template <typename What>
     Waiting(What what, std::shared_ptr<DatabaseWrite> operation)
-        : PendingWrite(std::move(what)), operation_(std::move(operation)) {}
+        : PendingWrite(std::move(what)),
+          operation_(std::move(operation)),
+          measured_(operation_->counts()) {}
 
     void Finished() override {
       const Status status = Guard([this]() -> Status {
@@ -82,19 +94,29 @@ class DatabaseWrite final : public Operation {
         operation_->result_ = *outcome;
         return {};
       });
-      operation_->Finish(status);
+      operation_->Finish(status, started_);
       operation_.reset();
     }
-    Status TakeTurn() override { return operation_->TakeTurn(); }
+    Status TakeTurn() override {
+      if (measured_) started_ = TickClock::Process().Now();
+      return operation_->TakeTurn();
+    }
 
    private:
     std::shared_ptr<DatabaseWrite> operation_;
+    const bool measured_;
+    // Kept here: the operation may be cancelled, and settled, while it is written.
+    std::optional<uint64_t> started_;
   };
 
   Status Execute() override {
     return {ErrorCode::kInternal, "a write of a database does not run by itself"};
   }
   void ReleaseInputs() override { database_.reset(); }
+  void Describe(OperationRecord& record) const override {
+    record.vectors = counted_points_;
+    if (status().ok()) record.indexed = counted_puts_;
+  }
   // One that waits for its turn has not begun; of one that has, only a timeout does not wait for
   // the outcome, which then nobody knows.
   std::optional<Status> EndEarly(ErrorCode reason) override {
@@ -122,6 +144,8 @@ class DatabaseWrite final : public Operation {
   std::variant<Transaction, ConfigurationChange> what_;
   const ResolveWrite resolve_;
   WriteResult result_;
+  size_t counted_points_ = 0;
+  size_t counted_puts_ = 0;
 };
 
 Result<std::shared_ptr<TransactionHandle>> ReadTransaction(Call& call, size_t argument) {
@@ -155,6 +179,9 @@ struct Target {
     return write;
   }
   Status Add(const PointWrite& write) const { return transaction->transaction->Add(write); }
+  void Count(CountedOperation operation, size_t points) const {
+    transaction->counted.Add(operation, collection->collection, points);
+  }
 };
 
 Result<Target> ReadTarget(Call& call) {
@@ -204,15 +231,15 @@ Result<napi_value> CreateTransaction(Call& call) {
   return WrapHandle(call.env, handle);
 }
 
-// putPoints(transaction: TransactionHandle, collection: CollectionHandle,
-//   keys: readonly (string | number | bigint)[], vectors: VectorArray,
-//   payloads: readonly (string | undefined)[] | undefined, insert: boolean): void
-//
-// `vectors` are as many as there are keys. A transaction of which a call failed must not be
-// committed: it may have a part of the points.
-Result<napi_value> PutPoints(Call& call) {
-  const auto target = ReadTarget(call);
-  if (!target.ok()) return target.status();
+namespace {
+
+// By the last argument of putPoints; what is none is refused later.
+CountedOperation PutOperation(Call& call) {
+  const Result<bool> insert = ReadBool(call.env, call[5], "insert");
+  return insert.ok() && *insert ? CountedOperation::kInsert : CountedOperation::kUpsert;
+}
+
+Result<napi_value> GatherPuts(Call& call, const Target& target) {
   const Result<uint32_t> count = ReadArrayLength(call.env, call[2], "ids");
   if (!count.ok()) return count.status();
   const bool has_payloads = !IsUndefined(call.env, call[4]);
@@ -226,15 +253,15 @@ Result<napi_value> PutPoints(Call& call) {
   }
   const Result<bool> insert = ReadBool(call.env, call[5], "insert");
   if (!insert.ok()) return insert.status();
-  const VectorType type = target->vector_type();
-  const size_t elements = ElementsOf(type, target->dimension());
-  const size_t bytes = VectorBytes(type, target->dimension());
+  const VectorType type = target.vector_type();
+  const size_t elements = ElementsOf(type, target.dimension());
+  const size_t bytes = VectorBytes(type, target.dimension());
   const Result<TypedArray> all = ReadVectorArray(call.env, call[3], type, "vectors");
   if (!all.ok()) return all.status();
   if (all->length == *count * elements) {
-    target->transaction->transaction->Reserve(*count, *count * bytes);
+    target.transaction->transaction->Reserve(*count, *count * bytes);
   }
-  PointWrite write = target->Write(OperationType::kPut);
+  PointWrite write = target.Write(OperationType::kPut);
   write.vector_type = type;
   write.condition = *insert ? Condition::kAbsent : Condition::kNone;
   std::string text;
@@ -264,10 +291,48 @@ Result<napi_value> PutPoints(Call& call) {
                                                std::to_string(elements));
     }
     write.vector = {vectors->data + i * bytes, bytes};
-    VITRINE_RETURN_IF_ERROR(target->Add(write));
+    VITRINE_RETURN_IF_ERROR(target.Add(write));
   }
+  target.Count(PutOperation(call), *count);
   return Undefined();
 }
+
+}  // namespace
+
+// putPoints(transaction: TransactionHandle, collection: CollectionHandle,
+//   keys: readonly (string | number | bigint)[], vectors: VectorArray,
+//   payloads: readonly (string | undefined)[] | undefined, insert: boolean): void
+//
+// `vectors` are as many as there are keys. A transaction of which a call failed must not be
+// committed: it may have a part of the points.
+Result<napi_value> PutPoints(Call& call) {
+  const auto target = ReadTarget(call);
+  if (!target.ok()) return target.status();
+  MeasuredCall measured(target->collection->places(), PutOperation(call));
+  return measured.Started(GatherPuts(call, *target));
+}
+
+namespace {
+
+Result<napi_value> GatherPayload(Call& call, const Target& target) {
+  std::string text;
+  const Result<PointKey> key = ReadKey(call.env, call[2], text);
+  if (!key.ok()) return key.status();
+  const Result<std::string> payload = ReadString(call.env, call[3], "a payload");
+  if (!payload.ok()) return payload.status();
+  const Result<PointId> expected = ReadId(call.env, call[4], IdType::kU64);
+  if (!expected.ok()) return expected.status();
+  PointWrite write = target.Write(OperationType::kSetPayload);
+  write.condition = Condition::kUnchanged;
+  write.expected_lsn = *expected;
+  write.key = *key;
+  write.payload = std::as_bytes(std::span(*payload));
+  VITRINE_RETURN_IF_ERROR(target.Add(write));
+  target.Count(CountedOperation::kUpdate, 1);
+  return Undefined();
+}
+
+}  // namespace
 
 // setPayload(transaction: TransactionHandle, collection: CollectionHandle,
 //   key: string | number | bigint, payload: string, expectedLsn: bigint): void
@@ -276,30 +341,16 @@ Result<napi_value> PutPoints(Call& call) {
 Result<napi_value> SetPayload(Call& call) {
   const auto target = ReadTarget(call);
   if (!target.ok()) return target.status();
-  std::string text;
-  const Result<PointKey> key = ReadKey(call.env, call[2], text);
-  if (!key.ok()) return key.status();
-  const Result<std::string> payload = ReadString(call.env, call[3], "a payload");
-  if (!payload.ok()) return payload.status();
-  const Result<PointId> expected = ReadId(call.env, call[4], IdType::kU64);
-  if (!expected.ok()) return expected.status();
-  PointWrite write = target->Write(OperationType::kSetPayload);
-  write.condition = Condition::kUnchanged;
-  write.expected_lsn = *expected;
-  write.key = *key;
-  write.payload = std::as_bytes(std::span(*payload));
-  VITRINE_RETURN_IF_ERROR(target->Add(write));
-  return Undefined();
+  MeasuredCall measured(target->collection->places(), CountedOperation::kUpdate);
+  return measured.Started(GatherPayload(call, *target));
 }
 
-// deletePoints(transaction: TransactionHandle, collection: CollectionHandle,
-//   keys: readonly (string | number | bigint)[]): void
-Result<napi_value> DeletePoints(Call& call) {
-  const auto target = ReadTarget(call);
-  if (!target.ok()) return target.status();
+namespace {
+
+Result<napi_value> GatherDeletions(Call& call, const Target& target) {
   const Result<uint32_t> count = ReadArrayLength(call.env, call[2], "ids");
   if (!count.ok()) return count.status();
-  PointWrite write = target->Write(OperationType::kDelete);
+  PointWrite write = target.Write(OperationType::kDelete);
   std::string text;
   for (uint32_t i = 0; i < *count; ++i) {
     napi_value element;
@@ -307,24 +358,45 @@ Result<napi_value> DeletePoints(Call& call) {
     const Result<PointKey> key = ReadKey(call.env, element, text);
     if (!key.ok()) return key.status();
     write.key = *key;
-    VITRINE_RETURN_IF_ERROR(target->Add(write));
+    VITRINE_RETURN_IF_ERROR(target.Add(write));
   }
+  target.Count(CountedOperation::kDelete, *count);
   return Undefined();
 }
+
+}  // namespace
+
+// deletePoints(transaction: TransactionHandle, collection: CollectionHandle,
+//   keys: readonly (string | number | bigint)[]): void
+Result<napi_value> DeletePoints(Call& call) {
+  const auto target = ReadTarget(call);
+  if (!target.ok()) return target.status();
+  MeasuredCall measured(target->collection->places(), CountedOperation::kDelete);
+  return measured.Started(GatherDeletions(call, *target));
+}
+
+namespace {
+
+Result<napi_value> GatherRemoval(Call& call, const Target& target) {
+  const Collection& collection = *target.collection->collection;
+  std::optional<Filter> filter;
+  VITRINE_RETURN_IF_ERROR(ReadWhere(call, 2, collection, filter));
+  if (!filter) return Status(ErrorCode::kArgument, "where must be a string, not undefined");
+  VITRINE_RETURN_IF_ERROR(target.transaction->transaction->AddRemoval(collection.id(), *filter));
+  // How many points it removes is not known yet.
+  target.Count(CountedOperation::kDelete, 0);
+  return Undefined();
+}
+
+}  // namespace
 
 // deletePointsWhere(transaction: TransactionHandle, collection: CollectionHandle, where: string):
 //   void
 Result<napi_value> DeletePointsWhere(Call& call) {
-  const auto transaction = ReadTransaction(call, 0);
-  if (!transaction.ok()) return transaction.status();
-  const auto handle = ReadCollectionOf(call, 1, **transaction);
-  if (!handle.ok()) return handle.status();
-  const Collection& collection = *(*handle)->collection;
-  std::optional<Filter> filter;
-  VITRINE_RETURN_IF_ERROR(ReadWhere(call, 2, collection, filter));
-  if (!filter) return Status(ErrorCode::kArgument, "where must be a string, not undefined");
-  VITRINE_RETURN_IF_ERROR((*transaction)->transaction->AddRemoval(collection.id(), *filter));
-  return Undefined();
+  const auto target = ReadTarget(call);
+  if (!target.ok()) return target.status();
+  MeasuredCall measured(target->collection->places(), CountedOperation::kDelete);
+  return measured.Started(GatherRemoval(call, *target));
 }
 
 // setIdempotencyKey(transaction: TransactionHandle, key: string): void
@@ -341,25 +413,17 @@ Result<napi_value> SetIdempotencyKey(Call& call) {
   return Undefined();
 }
 
-// commitTransaction(transaction: TransactionHandle, token: CancelToken | undefined,
-//   timeoutMs: number | undefined): Promise<{ lsn: bigint, durable: boolean, deleted: number }>
-//
-// Cancelling it before its turn comes leaves everything as it is. It is not begun `timeoutMs` from
-// now or later; to have its promise end then, expire the token.
-Result<napi_value> CommitTransaction(Call& call) {
-  const auto transaction = ReadTransaction(call, 0);
-  if (!transaction.ok()) return transaction.status();
-  if ((*transaction)->owner->closing) {
-    return Status(ErrorCode::kClosed, "the database has been closed");
-  }
+namespace {
+
+Result<napi_value> Commit(Call& call, TransactionHandle& transaction) {
   StartOptions options;
   VITRINE_RETURN_IF_ERROR(ReadToken(call, 1, options));
   const Result<uint64_t> timeout = ReadIntegerOr(call.env, call[2], kTimeoutMs, 0);
   if (!timeout.ok()) return timeout.status();
-  Transaction what = std::move(*(*transaction)->transaction);
-  (*transaction)->transaction.reset();
-  return StartWrite(
-      call, (*transaction)->owner, std::move(what),
+  Transaction what = std::move(*transaction.transaction);
+  transaction.transaction.reset();
+  auto write = std::make_shared<DatabaseWrite>(
+      transaction.owner->database, std::move(what),
       [](napi_env env, const WriteResult& result) -> Result<napi_value> {
         napi_value ack;
         napi_value lsn;
@@ -373,7 +437,29 @@ Result<napi_value> CommitTransaction(Call& call) {
             SetNumbers(env, ack, {{"deleted", static_cast<double>(result.deleted)}}));
         return ack;
       },
-      options, std::chrono::milliseconds(*timeout));
+      std::chrono::milliseconds(*timeout));
+  write->MeasureAs(transaction.counted);
+  return call.addon.Start(std::move(write), options);
+}
+
+}  // namespace
+
+// commitTransaction(transaction: TransactionHandle, token: CancelToken | undefined,
+//   timeoutMs: number | undefined): Promise<{ lsn: bigint, durable: boolean, deleted: number }>
+//
+// Cancelling it before its turn comes leaves everything as it is. It is not begun `timeoutMs` from
+// now or later; to have its promise end then, expire the token.
+Result<napi_value> CommitTransaction(Call& call) {
+  const auto transaction = ReadTransaction(call, 0);
+  if (!transaction.ok()) return transaction.status();
+  const TransactionHandle& handle = **transaction;
+  if (handle.owner->closing) return Status(ErrorCode::kClosed, "the database has been closed");
+  const std::shared_ptr<Collection> collection = handle.counted.collection.lock();
+  std::array<LazyStatistics*, 2> places = {&(**handle.owner->database).statistics(), nullptr};
+  if (collection != nullptr) places[1] = &collection->statistics();
+  const std::span<LazyStatistics* const> where(places.data(), collection == nullptr ? 1 : 2);
+  MeasuredCall measured(where, handle.counted.operation.value_or(CountedOperation::kTransaction));
+  return measured.Started(Commit(call, **transaction));
 }
 
 }  // namespace vitrine

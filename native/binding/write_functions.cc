@@ -6,6 +6,7 @@
 #include "binding/functions.h"
 #include "binding/handle.h"
 #include "binding/js_value.h"
+#include "binding/measured_call.h"
 #include "binding/vector_copy.h"
 
 namespace vitrine {
@@ -16,18 +17,36 @@ class WriteOperation : public Operation {
   Result<napi_value> Resolve(napi_env, std::span<const napi_value>) override { return Undefined(); }
 
  protected:
-  explicit WriteOperation(const std::shared_ptr<IndexHandle>& index)
-      : Operation(Lane::kWrite, index), table_(index->table()) {}
+  // `points` are vectors, or ids of what is to be removed.
+  WriteOperation(const std::shared_ptr<IndexHandle>& index, CountedOperation counted_as,
+                 size_t points)
+      : Operation(Lane::kWrite, index), table_(index->table()), points_(points) {
+    Measure(index->statistics().ShareIfOn(), counted_as);
+  }
 
   Table& table() const { return *table_; }
   WriteControl Control() {
     return {.cancelled = &cancelled(),
             .on_progress = [this](size_t done, size_t total) { ReportProgress(done, total); }};
   }
+  // Writes of an index come one after the other: what its table counts meanwhile is of this one.
+  Status Execute() override {
+    const uint64_t before = table().counts().indexed_vectors;
+    Status status = Write();
+    indexed_ = table().counts().indexed_vectors - before;
+    return status;
+  }
+  virtual Status Write() = 0;
+  void Describe(OperationRecord& record) const override {
+    record.vectors = points_;
+    record.indexed = indexed_;
+  }
   void ReleaseInputs() override { table_.reset(); }
 
  private:
   std::shared_ptr<Table> table_;
+  const size_t points_;
+  size_t indexed_ = 0;
 };
 
 class AddOperation final : public WriteOperation {
@@ -35,7 +54,7 @@ class AddOperation final : public WriteOperation {
   // Without ids they are given out in sequence.
   AddOperation(const std::shared_ptr<IndexHandle>& index, bool numbered, std::vector<PointId> ids,
                VectorCopy vectors)
-      : WriteOperation(index),
+      : WriteOperation(index, CountedOperation::kInsert, index->VectorsIn(vectors.size_bytes())),
         numbered_(numbered),
         ids_(std::move(ids)),
         vectors_(std::move(vectors)) {}
@@ -53,7 +72,7 @@ class AddOperation final : public WriteOperation {
   }
 
  private:
-  Status Execute() override {
+  Status Write() override {
     if (!numbered_) return table().Add(ids_, vectors_.view(), Control());
     const size_t count = vectors_.size_bytes() / table().vector_bytes();
     return table().AddNumbered(count, vectors_.view(), ids_, Control());
@@ -72,10 +91,12 @@ class UpsertOperation final : public WriteOperation {
  public:
   UpsertOperation(const std::shared_ptr<IndexHandle>& index, std::vector<PointId> ids,
                   VectorCopy vectors)
-      : WriteOperation(index), ids_(std::move(ids)), vectors_(std::move(vectors)) {}
+      : WriteOperation(index, CountedOperation::kUpsert, ids.size()),
+        ids_(std::move(ids)),
+        vectors_(std::move(vectors)) {}
 
  private:
-  Status Execute() override { return table().Upsert(ids_, vectors_.view(), Control()); }
+  Status Write() override { return table().Upsert(ids_, vectors_.view(), Control()); }
   void ReleaseInputs() override {
     WriteOperation::ReleaseInputs();
     ids_ = {};
@@ -89,14 +110,14 @@ class UpsertOperation final : public WriteOperation {
 class RemoveOperation final : public WriteOperation {
  public:
   RemoveOperation(const std::shared_ptr<IndexHandle>& index, std::vector<PointId> ids)
-      : WriteOperation(index), ids_(std::move(ids)) {}
+      : WriteOperation(index, CountedOperation::kDelete, ids.size()), ids_(std::move(ids)) {}
 
   Result<napi_value> Resolve(napi_env env, std::span<const napi_value>) override {
     return MakeNumber(env, static_cast<double>(removed_));
   }
 
  private:
-  Status Execute() override {
+  Status Write() override {
     const Result<size_t> removed = table().Remove(ids_, Control());
     if (!removed.ok()) return removed.status();
     removed_ = *removed;
@@ -140,27 +161,25 @@ Status ReadProgress(Call& call, size_t argument, StartOptions& options) {
   return {};
 }
 
-// addPoints(index: IndexHandle, ids: IdArray | null, vectors: VectorArray, out: IdArray,
-//   token: CancelToken | undefined, onProgress: Progress | undefined): Promise<void>
-Result<napi_value> AddPoints(Call& call) {
-  const auto index = ReadOpenIndex(call, 0);
-  if (!index.ok()) return index.status();
+namespace {
+
+Result<napi_value> StartAddPoints(Call& call, const std::shared_ptr<IndexHandle>& index) {
   const Result<TypedArray> vectors =
-      ReadVectorArrays(call.env, call[2], (**index)->type(), (**index)->dimension(), "vectors");
+      ReadVectorArrays(call.env, call[2], index->type(), index->dimension(), "vectors");
   if (!vectors.ok()) return vectors.status();
-  const size_t count = vectors->length / (**index)->elements();
+  const size_t count = vectors->length / index->elements();
 
   napi_valuetype ids_type;
   VITRINE_RETURN_IF_JS_ERROR(napi_typeof(call.env, call[1], &ids_type));
   const bool numbered = ids_type == napi_null;
   std::vector<PointId> ids;
   if (!numbered) {
-    Result<std::vector<PointId>> copy = CopyIds(call.env, call[1], (**index)->id_type());
+    Result<std::vector<PointId>> copy = CopyIds(call.env, call[1], index->id_type());
     if (!copy.ok()) return copy.status();
     ids = std::move(*copy);
-    VITRINE_RETURN_IF_ERROR(CheckCount(ids.size(), *vectors, ***index));
+    VITRINE_RETURN_IF_ERROR(CheckCount(ids.size(), *vectors, *index));
   }
-  const Result<TypedArray> out = ReadIdArray(call.env, call[3], (**index)->id_type(), "out");
+  const Result<TypedArray> out = ReadIdArray(call.env, call[3], index->id_type(), "out");
   if (!out.ok()) return out.status();
   if (out->length != count) {
     return Status(ErrorCode::kArgument, "out must have room for the id of each vector");
@@ -169,42 +188,71 @@ Result<napi_value> AddPoints(Call& call) {
   VITRINE_RETURN_IF_ERROR(ReadToken(call, 4, options));
   VITRINE_RETURN_IF_ERROR(ReadProgress(call, 5, options));
   return call.addon.Start(std::make_shared<AddOperation>(
-                              **index, numbered, std::move(ids),
-                              VectorCopy(*vectors, (**index)->type(), VectorCopy::kPagesOfPoints)),
+                              index, numbered, std::move(ids),
+                              VectorCopy(*vectors, index->type(), VectorCopy::kPagesOfPoints)),
                           options);
 }
+
+}  // namespace
+
+// addPoints(index: IndexHandle, ids: IdArray | null, vectors: VectorArray, out: IdArray,
+//   token: CancelToken | undefined, onProgress: Progress | undefined): Promise<void>
+Result<napi_value> AddPoints(Call& call) {
+  const auto index = ReadOpenIndex(call, 0);
+  if (!index.ok()) return index.status();
+  MeasuredCall measured((**index)->statistics(), CountedOperation::kInsert);
+  return measured.Started(StartAddPoints(call, **index));
+}
+
+namespace {
+
+Result<napi_value> StartUpsertPoints(Call& call, const std::shared_ptr<IndexHandle>& index) {
+  Result<std::vector<PointId>> ids = CopyIds(call.env, call[1], index->id_type());
+  if (!ids.ok()) return ids.status();
+  const Result<TypedArray> vectors =
+      ReadVectorArrays(call.env, call[2], index->type(), index->dimension(), "vectors");
+  if (!vectors.ok()) return vectors.status();
+  VITRINE_RETURN_IF_ERROR(CheckCount(ids->size(), *vectors, *index));
+  StartOptions options;
+  VITRINE_RETURN_IF_ERROR(ReadToken(call, 3, options));
+  VITRINE_RETURN_IF_ERROR(ReadProgress(call, 4, options));
+  return call.addon.Start(
+      std::make_shared<UpsertOperation>(
+          index, std::move(*ids), VectorCopy(*vectors, index->type(), VectorCopy::kPagesOfPoints)),
+      options);
+}
+
+}  // namespace
 
 // upsertPoints(index: IndexHandle, ids: IdArray, vectors: VectorArray,
 //   token: CancelToken | undefined, onProgress: Progress | undefined): Promise<void>
 Result<napi_value> UpsertPoints(Call& call) {
   const auto index = ReadOpenIndex(call, 0);
   if (!index.ok()) return index.status();
-  Result<std::vector<PointId>> ids = CopyIds(call.env, call[1], (**index)->id_type());
-  if (!ids.ok()) return ids.status();
-  const Result<TypedArray> vectors =
-      ReadVectorArrays(call.env, call[2], (**index)->type(), (**index)->dimension(), "vectors");
-  if (!vectors.ok()) return vectors.status();
-  VITRINE_RETURN_IF_ERROR(CheckCount(ids->size(), *vectors, ***index));
-  StartOptions options;
-  VITRINE_RETURN_IF_ERROR(ReadToken(call, 3, options));
-  VITRINE_RETURN_IF_ERROR(ReadProgress(call, 4, options));
-  return call.addon.Start(std::make_shared<UpsertOperation>(
-                              **index, std::move(*ids),
-                              VectorCopy(*vectors, (**index)->type(), VectorCopy::kPagesOfPoints)),
-                          options);
+  MeasuredCall measured((**index)->statistics(), CountedOperation::kUpsert);
+  return measured.Started(StartUpsertPoints(call, **index));
 }
+
+namespace {
+
+Result<napi_value> StartRemovePoints(Call& call, const std::shared_ptr<IndexHandle>& index) {
+  Result<std::vector<PointId>> ids = CopyIds(call.env, call[1], index->id_type());
+  if (!ids.ok()) return ids.status();
+  StartOptions options;
+  VITRINE_RETURN_IF_ERROR(ReadToken(call, 2, options));
+  VITRINE_RETURN_IF_ERROR(ReadProgress(call, 3, options));
+  return call.addon.Start(std::make_shared<RemoveOperation>(index, std::move(*ids)), options);
+}
+
+}  // namespace
 
 // removePoints(index: IndexHandle, ids: IdArray, token: CancelToken | undefined,
 //   onProgress: Progress | undefined): Promise<number>
 Result<napi_value> RemovePoints(Call& call) {
   const auto index = ReadOpenIndex(call, 0);
   if (!index.ok()) return index.status();
-  Result<std::vector<PointId>> ids = CopyIds(call.env, call[1], (**index)->id_type());
-  if (!ids.ok()) return ids.status();
-  StartOptions options;
-  VITRINE_RETURN_IF_ERROR(ReadToken(call, 2, options));
-  VITRINE_RETURN_IF_ERROR(ReadProgress(call, 3, options));
-  return call.addon.Start(std::make_shared<RemoveOperation>(**index, std::move(*ids)), options);
+  MeasuredCall measured((**index)->statistics(), CountedOperation::kDelete);
+  return measured.Started(StartRemovePoints(call, **index));
 }
 
 // createCancelToken(): CancelToken

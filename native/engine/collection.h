@@ -21,6 +21,7 @@
 #include "engine/record_store.h"
 #include "engine/table.h"
 #include "engine/table_image.h"
+#include "stats/lazy_statistics.h"
 
 namespace vitrine {
 
@@ -99,6 +100,8 @@ class Collection final : private KeyMap::Keys {
   const Table& table() const { return *table_; }
   Table& table() { return *table_; }
   CollectionMemory memory() const;
+  // Of what is done to this collection, beside those of its database.
+  LazyStatistics& statistics() { return statistics_; }
 
   bool Has(const PointKey& key) const;
   // The points with these keys, all of one moment; nothing for those that are not there.
@@ -225,6 +228,7 @@ class Collection final : private KeyMap::Keys {
   };
   std::vector<Removed> removed_;
   std::atomic<size_t> record_bytes_{0};  // relaxed: for memory() alone
+  LazyStatistics statistics_;
 };
 
 }  // namespace vitrine

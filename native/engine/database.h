@@ -25,6 +25,7 @@
 #include "engine/database_counts.h"
 #include "engine/idempotency_window.h"
 #include "engine/pending_write.h"
+#include "stats/lazy_statistics.h"
 #include "storage/file_lock.h"
 #include "storage/file_system.h"
 #include "storage/log_reader.h"
@@ -196,6 +197,8 @@ class Database {
   DatabaseMemory memory() const;
   DatabaseDisk disk() const;
   DatabaseCounts counts() const;
+  // Of all that is done to the database, whoever does it.
+  LazyStatistics& statistics() { return statistics_; }
   const DatabaseOptions& options() const { return options_; }
 
  private:
@@ -299,6 +302,7 @@ class Database {
   void StopBackground();
   void WakeBackground();
 
+  LazyStatistics statistics_;
   DatabaseOptions options_;
   std::unique_ptr<FileSystem> system_files_;
   FileSystem* files_ = nullptr;

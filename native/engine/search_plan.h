@@ -7,6 +7,7 @@
 
 #include "engine/quantization.h"
 #include "engine/recall_curve.h"
+#include "stats/catalog.h"
 
 namespace vitrine {
 
@@ -20,6 +21,25 @@ enum class PlanKind : uint8_t {
   kFilterPass,  // walk the graph, passing through rows that are not allowed
   kSketch,      // estimate the distance to every row that the filter allows, then look closer
 };
+
+// As statistics have it.
+constexpr SearchStrategy StrategyOf(PlanKind kind) {
+  switch (kind) {
+    case PlanKind::kNothing:
+      return SearchStrategy::kNothing;
+    case PlanKind::kWalk:
+      return SearchStrategy::kGraph;
+    case PlanKind::kScan:
+      return SearchStrategy::kExact;
+    case PlanKind::kFilterWalk:
+    case PlanKind::kFilterPass:
+      return SearchStrategy::kGraphFiltered;
+    case PlanKind::kFilterScan:
+    case PlanKind::kSketch:
+      break;
+  }
+  return SearchStrategy::kPrefilter;
+}
 
 enum class PlanReason : uint8_t {
   kDefault,      // nothing speaks against a walk

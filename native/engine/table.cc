@@ -191,6 +191,16 @@ Status Table::FollowLocked(const std::shared_ptr<PointFilter>& filter) const {
   return {};
 }
 
+TableCounts Table::counts() const {
+  TableCounts counts;
+  counts.live_points = size();
+  counts.deleted_rows = graph_.dead_count();
+  // Until a lost graph is whole again, rows without links are no less than points without them.
+  if (!linked()) counts.unindexed_rows = size() - std::min(size(), graph_.size());
+  counts.indexed_vectors = indexed_.load(std::memory_order_relaxed);
+  return counts;
+}
+
 TableMemory Table::memory() const {
   const size_t slots = SlotLimit();
   TableMemory memory;

@@ -28,6 +28,7 @@
 #include "index/sketch_store.h"
 #include "index/vector_store.h"
 #include "index/vector_type.h"
+#include "stats/search_tally.h"
 
 namespace vitrine {
 
@@ -73,6 +74,14 @@ struct TableMemory {
   size_t ids = 0;
   size_t other = 0;
   size_t total() const { return vectors + graph + codes + ids + other; }
+};
+
+// What a table consists of, and in total what was put into it since it was made or loaded.
+struct TableCounts {
+  uint64_t live_points = 0;
+  uint64_t deleted_rows = 0;    // in the graph until a sweep, without a point
+  uint64_t unindexed_rows = 0;  // of a graph that was lost: not linked again yet
+  uint64_t indexed_vectors = 0;
 };
 
 // Points with their vectors, the graph over them, and who sees which of them: the engine under
@@ -132,8 +141,9 @@ class Table final : private IdMap::OwnerIds {
   // `count` searches on the threads of the pool.
   //   hits    [count * k]; query i writes from i * k on
   //   counts  [count]
+  //   tally   where each search is counted
   Status SearchBatch(VectorView queries, size_t count, const SearchParameters& parameters,
-                     std::span<Hit> hits, std::span<uint32_t> counts) const;
+                     std::span<Hit> hits, std::span<uint32_t> counts, SearchTally tally = {}) const;
   // What `Search` would do.
   Result<SearchPlan> Explain(const void* query, const SearchParameters& parameters) const {
     return Explain(Read(), query, parameters);
@@ -147,6 +157,8 @@ class Table final : private IdMap::OwnerIds {
   // Rows in the graph, and points that have gone or been replaced since the table was made.
   size_t graph_rows() const { return graph_.size(); }
   uint64_t ended_points() const { return ended_.load(std::memory_order_relaxed); }
+  // What statistics tell of the table: numbers that change while they are read.
+  TableCounts counts() const;
   // What beam widths mean here.
   RecallGuide& recall_guide() const { return *recall_guide_; }
   // Of a table that comes from a file. REQUIRES: nobody else uses the table yet
@@ -229,6 +241,7 @@ class Table final : private IdMap::OwnerIds {
   Status WriteAll(std::span<const PointId> ids, VectorView vectors, std::span<const size_t> order,
                   const WriteControl& control);
   Status WriteChunk(std::span<ChunkPoint> points);
+  void NoteIndexed(size_t points);
   void RelinkOldest(size_t linked);
   // May throw std::bad_alloc, as may the next.
   void MakeCodesWhenDue();
@@ -294,7 +307,8 @@ class Table final : private IdMap::OwnerIds {
                                 std::span<Hit> hits, SearchCounters* counters) const;
   // The hits among scratch.ranked, which are ascending by what scorers tell first.
   size_t TakeRanked(const QueryScorers& scorers, const SearchParameters& parameters,
-                    uint64_t snapshot, Scratch& scratch, std::span<Hit> hits) const;
+                    uint64_t snapshot, Scratch& scratch, std::span<Hit> hits,
+                    SearchCounters* counters) const;
 
   // The parts of a search.
   static Status StopStatus(StopReason reason);
@@ -320,16 +334,19 @@ class Table final : private IdMap::OwnerIds {
   Result<SearchPlan> ExplainByRecall(const ReaderPool::Lease& lease, const void* query,
                                      const SearchParameters& parameters) const;
   Status SearchBatchByRecall(VectorView queries, size_t count, const SearchParameters& parameters,
-                             std::span<Hit> hits, std::span<uint32_t> counts) const;
+                             std::span<Hit> hits, std::span<uint32_t> counts,
+                             SearchTally tally) const;
   SearchPlan ChoosePlan(const QueryScorers& scorers, const SearchParameters& parameters,
                         Scratch& scratch, SearchCounters* counters) const;
   class BatchWalks;
   Result<size_t> SearchScan(const VectorScorer& scorer, const SearchParameters& parameters,
                             uint64_t snapshot, std::span<Hit> hits, SearchCounters* counters) const;
   size_t TakeHits(const QueryScorers& scorers, const SearchParameters& parameters,
-                  uint64_t snapshot, Scratch& scratch, std::span<Hit> hits) const;
+                  uint64_t snapshot, Scratch& scratch, std::span<Hit> hits,
+                  SearchCounters* counters) const;
   size_t TakeReranked(const QueryScorers& scorers, const SearchParameters& parameters,
-                      uint64_t snapshot, Scratch& scratch, std::span<Hit> hits) const;
+                      uint64_t snapshot, Scratch& scratch, std::span<Hit> hits,
+                      SearchCounters* counters) const;
   size_t MergeZeroRows(const SearchParameters& parameters, uint64_t snapshot, std::span<Hit> hits,
                        size_t count) const;
   float LocalShare(const QueryScorers& scorers, const PointFilter& filter, Scratch& scratch,
@@ -368,7 +385,8 @@ class Table final : private IdMap::OwnerIds {
   std::atomic<size_t> zero_count_{0};
   std::atomic<size_t> slot_limit_{0};  // every row in use is below; release on growth
   std::atomic<size_t> size_{0};
-  std::atomic<uint64_t> ended_{0};  // relaxed: says about how much has changed
+  std::atomic<uint64_t> ended_{0};    // relaxed: says about how much has changed
+  std::atomic<uint64_t> indexed_{0};  // relaxed, written under write_mutex_: a number of its own
   std::atomic<bool> linked_{true};
 
   mutable ReaderPool readers_;

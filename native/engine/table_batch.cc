@@ -22,12 +22,13 @@ constexpr size_t kBatchBlock = 32;
 class Table::BatchWalks final : public WalkSource {
  public:
   BatchWalks(const Table& table, VectorView queries, const SearchParameters& parameters,
-             std::span<Hit> hits, std::span<uint32_t> counts)
+             std::span<Hit> hits, std::span<uint32_t> counts, SearchTally tally)
       : table_(table),
         queries_(queries),
         parameters_(parameters),
         hits_(hits),
         counts_(counts),
+        tally_(tally),
         leases_{table.readers_.Acquire(), table.readers_.Acquire(), table.readers_.Acquire(),
                 table.readers_.Acquire()},
         requests_(kWalkLanes, WalkRequest{.scorer = table.vectors_.ScorerFor(queries.data())}) {
@@ -40,8 +41,11 @@ class Table::BatchWalks final : public WalkSource {
     const SnapshotVisible visible = table_.VisibleAt(leases_[0].snapshot());
     Scratch* const scratches[kWalkLanes] = {&leases_[0].scratch(), &leases_[1].scratch(),
                                             &leases_[2].scratch(), &leases_[3].scratch()};
-    table_.walks_.walk_interleaved(*this, codes_ != nullptr,
-                                   table_.AllSettled() ? nullptr : &visible, scratches);
+    table_.walks_.walk_interleaved(*this,
+                                   {.on_codes = codes_ != nullptr,
+                                    .counted = tally_.Use(counters_[0]) != nullptr,
+                                    .snapshot = table_.AllSettled() ? nullptr : &visible},
+                                   scratches);
     for (const ReaderPool::Lease& lease : leases_) {
       if (status_.ok()) status_ = lease.scratch().failure;
     }
@@ -54,8 +58,9 @@ class Table::BatchWalks final : public WalkSource {
       const std::byte* query = queries_.data() + i * table_.vector_bytes();
       Scratch& scratch = leases_[lane].scratch();
       const QueryScorers& scorers = scorers_[lane].emplace(table_.vectors_, codes_, query, scratch);
+      counters_[lane] = {.on_codes = codes_ != nullptr, .strategy = SearchStrategy::kGraph};
       if (scorers.exact().IsZeroQuery()) {
-        SearchAlone(i);
+        SearchAlone(i, counters_[lane]);
         continue;
       }
       index_[lane] = i;
@@ -63,7 +68,8 @@ class Table::BatchWalks final : public WalkSource {
                                     .scorer = scorers.exact(),
                                     .codes = scorers.codes(),
                                     .seeds = {entries_.data(), entry_count_},
-                                    .control = parameters_.control};
+                                    .control = parameters_.control,
+                                    .counters = tally_.Use(counters_[lane])};
       scratch.Prepare(EfOf(parameters_, codes_ != nullptr), table_.SlotLimit());
       return &requests_[lane];
     }
@@ -73,28 +79,35 @@ class Table::BatchWalks final : public WalkSource {
   void Done(size_t lane, StopReason reason) override {
     const size_t i = index_[lane];
     Scratch& scratch = leases_[lane].scratch();
+    SearchCounters& counters = counters_[lane];
     if (reason != StopReason::kExhausted) {
       if (status_.ok()) status_ = StopStatus(reason);
       scratch.ClearVisited();
+      tally_.Count(counters);
       return;
     }
     const std::span<Hit> hits = hits_.subspan(i * parameters_.k, parameters_.k);
     const uint64_t snapshot = leases_[0].snapshot();
-    size_t count = table_.TakeHits(*scorers_[lane], parameters_, snapshot, scratch, hits);
+    size_t count =
+        table_.TakeHits(*scorers_[lane], parameters_, snapshot, scratch, hits, &counters);
     scratch.ClearVisited();
     count = table_.MergeZeroRows(parameters_, snapshot, hits, count);
     if (count < parameters_.k && count < table_.size()) {
-      SearchAlone(i);
+      SearchAlone(i, counters);
     } else {
       counts_[i] = static_cast<uint32_t>(count);
+      counters.returned = count;
+      tally_.Count(counters);
     }
   }
 
  private:
-  void SearchAlone(size_t i) {
+  // Searches for a query by itself, besides what `counters` hold already.
+  void SearchAlone(size_t i, SearchCounters& counters) {
     const Result<size_t> found =
         table_.Search(queries_.data() + i * table_.vector_bytes(), parameters_,
-                      hits_.subspan(i * parameters_.k, parameters_.k));
+                      hits_.subspan(i * parameters_.k, parameters_.k), tally_.Use(counters));
+    tally_.Count(counters);
     if (found.ok()) {
       counts_[i] = static_cast<uint32_t>(*found);
     } else if (status_.ok()) {
@@ -109,9 +122,11 @@ class Table::BatchWalks final : public WalkSource {
   const SearchParameters& parameters_;
   const std::span<Hit> hits_;
   const std::span<uint32_t> counts_;
+  const SearchTally tally_;
   const std::array<ReaderPool::Lease, kWalkLanes> leases_;
   std::vector<WalkRequest> requests_;
   std::array<size_t, kWalkLanes> index_ = {};
+  std::array<SearchCounters, kWalkLanes> counters_ = {};
   std::array<std::optional<QueryScorers>, kWalkLanes> scorers_;
   EntryTable::Snapshot entries_;
   size_t entry_count_ = 0;
@@ -120,12 +135,13 @@ class Table::BatchWalks final : public WalkSource {
 };
 
 Status Table::SearchBatch(VectorView queries, size_t count, const SearchParameters& parameters,
-                          std::span<Hit> hits, std::span<uint32_t> counts) const {
+                          std::span<Hit> hits, std::span<uint32_t> counts,
+                          SearchTally tally) const {
   if (count == 0) return {};
   VITRINE_RETURN_IF_ERROR(CheckSearch(queries.data(), parameters));
   VITRINE_RETURN_IF_ERROR(CheckVectors(queries));
   if (AsksForRecall(parameters)) {
-    return SearchBatchByRecall(queries, count, parameters, hits, counts);
+    return SearchBatchByRecall(queries, count, parameters, hits, counts, tally);
   }
   const size_t bytes = vector_bytes();
   const size_t k = parameters.k;
@@ -142,13 +158,16 @@ Status Table::SearchBatch(VectorView queries, size_t count, const SearchParamete
         if (stopped != StopReason::kExhausted) {
           status = StopStatus(stopped);
         } else if (walk) {
-          status = BatchWalks(*this, VectorView(queries.data() + first * bytes, n * bytes),
-                              parameters, hits.subspan(first * k, n * k), counts.subspan(first, n))
-                       .Run();
+          status =
+              BatchWalks(*this, VectorView(queries.data() + first * bytes, n * bytes), parameters,
+                         hits.subspan(first * k, n * k), counts.subspan(first, n), tally)
+                  .Run();
         } else {
           for (size_t i = first; i < first + n && status.ok(); ++i) {
-            const auto found =
-                Search(queries.data() + i * bytes, parameters, hits.subspan(i * k, k));
+            SearchCounters counters;
+            const auto found = Search(queries.data() + i * bytes, parameters,
+                                      hits.subspan(i * k, k), tally.Use(counters));
+            tally.Count(counters);
             if (found.ok()) {
               counts[i] = static_cast<uint32_t>(*found);
             } else {

@@ -60,7 +60,7 @@ Result<SearchPlan> Table::ExplainByRecall(const ReaderPool::Lease& lease, const 
 
 Status Table::SearchBatchByRecall(VectorView queries, size_t count,
                                   const SearchParameters& parameters, std::span<Hit> hits,
-                                  std::span<uint32_t> counts) const {
+                                  std::span<uint32_t> counts, SearchTally tally) const {
   if (count >= kBatchWorthCalibrating) {
     const StopReason stopped = recall_guide_->CalibrateNow(parameters.control);
     if (stopped != StopReason::kExhausted) return StopStatus(stopped);
@@ -68,7 +68,7 @@ Status Table::SearchBatchByRecall(VectorView queries, size_t count,
   RecallChoice choice;
   const SearchParameters resolved = ByBeamWidth(parameters, choice);
   const uint64_t snapshot = readers_.published();
-  VITRINE_RETURN_IF_ERROR(SearchBatch(queries, count, resolved, hits, counts));
+  VITRINE_RETURN_IF_ERROR(SearchBatch(queries, count, resolved, hits, counts, tally));
   if (parameters.filter != nullptr || resolved.exact) return {};
   const size_t ef = EfOf(resolved, codes_.load(std::memory_order_acquire) != nullptr);
   for (size_t i = 0; i < count; i += std::max<size_t>(1, count / kOfferedOfBatch)) {

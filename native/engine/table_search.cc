@@ -172,9 +172,9 @@ Result<size_t> Table::SearchScan(const VectorScorer& scorer, const SearchParamet
     if (scanned % kScanStep == 0) stopped = parameters.control.Check(0);
     return stopped == StopReason::kExhausted;
   });
-  if (stopped != StopReason::kExhausted) return StopStatus(stopped);
-  flush();
+  if (stopped == StopReason::kExhausted) flush();
   if (counters != nullptr) counters->AddScanEvaluations(scanned);
+  if (stopped != StopReason::kExhausted) return StopStatus(stopped);
   return best.Finish();
 }
 
@@ -263,9 +263,10 @@ SearchPlan Table::ChoosePlan(const QueryScorers& scorers, const SearchParameters
 }
 
 size_t Table::TakeHits(const QueryScorers& scorers, const SearchParameters& parameters,
-                       uint64_t snapshot, Scratch& scratch, std::span<Hit> hits) const {
+                       uint64_t snapshot, Scratch& scratch, std::span<Hit> hits,
+                       SearchCounters* counters) const {
   if (scorers.codes() != nullptr) {
-    return TakeReranked(scorers, parameters, snapshot, scratch, hits);
+    return TakeReranked(scorers, parameters, snapshot, scratch, hits, counters);
   }
   const CandidatePool& pool = scratch.pool;
   SortedHits best(hits, parameters.k);
@@ -285,7 +286,8 @@ size_t Table::TakeHits(const QueryScorers& scorers, const SearchParameters& para
 // The same from a pool of estimates. Rows that the snapshot does not show leave it first, because
 // no more than `k` are left afterwards.
 size_t Table::TakeReranked(const QueryScorers& scorers, const SearchParameters& parameters,
-                           uint64_t snapshot, Scratch& scratch, std::span<Hit> hits) const {
+                           uint64_t snapshot, Scratch& scratch, std::span<Hit> hits,
+                           SearchCounters* counters) const {
   const CandidatePool& pool = scratch.pool;
   const SnapshotVisible visible = VisibleAt(snapshot);
   scratch.ranked.clear();
@@ -293,14 +295,16 @@ size_t Table::TakeReranked(const QueryScorers& scorers, const SearchParameters& 
     if (!pool.is_result(i) || !visible(pool.slot(i))) continue;
     scratch.ranked.push_back({pool.distance[i], pool.slot(i)});
   }
-  return TakeRanked(scorers, parameters, snapshot, scratch, hits);
+  return TakeRanked(scorers, parameters, snapshot, scratch, hits, counters);
 }
 
 size_t Table::TakeRanked(const QueryScorers& scorers, const SearchParameters& parameters,
-                         uint64_t snapshot, Scratch& scratch, std::span<Hit> hits) const {
+                         uint64_t snapshot, Scratch& scratch, std::span<Hit> hits,
+                         SearchCounters* counters) const {
   const size_t rows = std::min(parameters.k, scratch.ranked.size());
   if (scorers.codes() != nullptr) {
-    Rerank(scratch.ranked, rows, *scorers.codes(), scorers.exact());
+    const size_t scored = Rerank(scratch.ranked, rows, *scorers.codes(), scorers.exact());
+    if (counters != nullptr) counters->rerank_evaluations += scored;
   }
   SortedHits best(hits, parameters.k);
   for (const auto& [distance, slot] : std::span(scratch.ranked).first(rows)) {
@@ -389,7 +393,7 @@ Result<size_t> Table::SearchWalk(const SearchPlan& plan, const QueryScorers& sco
     return size_t{0};
   }
   if (reason != StopReason::kExhausted) return StopStatus(reason);
-  return TakeHits(scorers, parameters, lease.snapshot(), scratch, hits);
+  return TakeHits(scorers, parameters, lease.snapshot(), scratch, hits, counters);
 }
 
 Result<size_t> Table::Search(const void* query, const SearchParameters& parameters,
@@ -405,7 +409,9 @@ Result<size_t> Table::Search(const ReaderPool::Lease& lease, const void* query,
   if (AsksForRecall(parameters)) {
     return SearchByRecall(lease, query, parameters, hits, counters, plan_out);
   }
-  return UnlessFailed(lease, SearchPlanned(lease, query, parameters, hits, counters, plan_out));
+  Result<size_t> found = SearchPlanned(lease, query, parameters, hits, counters, plan_out);
+  if (counters != nullptr && found.ok()) counters->returned = *found;
+  return UnlessFailed(lease, std::move(found));
 }
 
 Result<size_t> Table::SearchPlanned(const ReaderPool::Lease& lease, const void* query,
@@ -415,6 +421,10 @@ Result<size_t> Table::SearchPlanned(const ReaderPool::Lease& lease, const void* 
                              lease.scratch());
   const SearchPlan plan = ChoosePlan(scorers, parameters, lease.scratch(), counters);
   if (plan_out != nullptr) *plan_out = plan;
+  if (counters != nullptr) {
+    counters->strategy = StrategyOf(plan.kind);
+    counters->on_codes = scorers.codes() != nullptr;
+  }
   if (plan.kind == PlanKind::kNothing) return size_t{0};
   if (plan.kind == PlanKind::kScan || plan.kind == PlanKind::kFilterScan) {
     return SearchScan(scorers.exact(), parameters, lease.snapshot(), hits, counters);

@@ -166,7 +166,6 @@ Result<size_t> Table::SearchSketches(const QueryScorers& scorers, const void* qu
   const uint64_t snapshot = lease.snapshot();
   const PointFilter& filter = *parameters.filter;
   sketches.Prepare(vectors_.AsFloats(query, scratch.float_query), scratch.sketch_query);
-  size_t scanned = 0;
   for (size_t kept = std::max(kKept, 4 * parameters.k);; kept *= 8) {
     float threshold = SketchThreshold(sketches, scratch.sketch_query, filter, snapshot, kept);
     StopReason stopped = StopReason::kExhausted;
@@ -183,23 +182,21 @@ Result<size_t> Table::SearchSketches(const QueryScorers& scorers, const void* qu
         if (++blocks % kBlocksBetween == 0) stopped = parameters.control.Check(0);
         return stopped == StopReason::kExhausted;
       });
+      if (counters != nullptr) counters->sketch_evaluations += seen;
       if (stopped != StopReason::kExhausted) return StopStatus(stopped);
-      scanned += seen;
       // A threshold that was too low, by a sample that told too little.
       if (scratch.sketched.size() >= std::min(kept / 2, seen)) break;
       threshold = std::numeric_limits<float>::max();
     }
-    if (LookCloser(scratch.sketched, parameters.k, scorers, scratch.ranked) ||
-        scratch.sketched.size() == seen) {
-      break;
-    }
+    const bool enough = LookCloser(scratch.sketched, parameters.k, scorers, scratch.ranked);
+    if (counters != nullptr) counters->rerank_evaluations += scratch.ranked.size();
+    if (enough || scratch.sketched.size() == seen) break;
     // The estimates are too coarse for this query.
     if (kept >= kKeptAtMost) {
       return SearchScan(scorers.exact(), parameters, snapshot, hits, counters);
     }
   }
-  if (counters != nullptr) counters->AddScanEvaluations(scanned);
-  const size_t count = TakeRanked(scorers, parameters, snapshot, scratch, hits);
+  const size_t count = TakeRanked(scorers, parameters, snapshot, scratch, hits, counters);
   return MergeZeroRows(parameters, snapshot, hits, count);
 }
 

@@ -72,7 +72,7 @@ void TableTransaction::Publish() {
     if (point.ref.shared()) continue;
     table_.deferred_.push_back({Table::Deferred::Kind::kSettle, point.slot, 0, version});
   }
-  table_.inserted_since_reconnect_ += points_.size();
+  table_.NoteIndexed(points_.size());
   table_.Reclaim();
 }
 

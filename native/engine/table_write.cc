@@ -141,11 +141,16 @@ Status Table::WriteChunk(std::span<ChunkPoint> points) {
   for (const ChunkPoint& point : points) {
     if (!point.ref.shared()) deferred_.push_back({Deferred::Kind::kSettle, point.slot, 0, version});
   }
-  inserted_since_reconnect_ += points.size();
+  NoteIndexed(points.size());
   MakeCodesWhenDue();
   RelinkOldest(points.size() - static_cast<size_t>(guests));
   Reclaim();
   return {};
+}
+
+void Table::NoteIndexed(size_t points) {
+  inserted_since_reconnect_ += points;
+  indexed_.store(indexed_.load(std::memory_order_relaxed) + points, std::memory_order_relaxed);
 }
 
 // For every two rows that are new one that was there before is linked once more, in turn: what was

@@ -68,8 +68,14 @@ struct WalkRequest {
 // Walks that advance together on one core: while one waits for memory, the others work.
 inline constexpr size_t kWalkLanes = 4;
 
-// Hands out the walks of a batch. Requests carry no filter and no counters, and all of them or none
-// walk on codes.
+// What the walks of a batch have in common.
+struct InterleavedForm {
+  bool on_codes = false;                      // whether requests carry a scorer of codes
+  bool counted = false;                       // whether requests carry counters
+  const SnapshotVisible* snapshot = nullptr;  // which rows are results; null: all rows
+};
+
+// Hands out the walks of a batch. Requests carry no filter, and what their form says.
 class WalkSource {
  public:
   virtual ~WalkSource() = default;
@@ -86,10 +92,8 @@ class WalkSource {
 struct WalkTable {
   InstructionSet set;
   StopReason (*walk)(const WalkRequest& request, Scratch& scratch);
-  //   on_codes   whether requests carry a scorer of codes
-  //   snapshot   which rows are results for all of the walks; null: all rows
   //   scratches  [kWalkLanes]
-  void (*walk_interleaved)(WalkSource& source, bool on_codes, const SnapshotVisible* snapshot,
+  void (*walk_interleaved)(WalkSource& source, const InterleavedForm& form,
                            Scratch* const* scratches);
 };
 

@@ -309,11 +309,15 @@ const CodeScorer& ScorerOf(const WalkRequest& request, const CodeScorer*) { retu
 // Rotating batch: a lane scores its step, picks its next node and asks for that node's links; two
 // turns later it reads them and asks for the rows, and after two turns more the rows are there to
 // be scored.
-template <class Isa, class Scorer, class Visible>
+template <class Isa, class Scorer, class Visible, class Counters>
 void RunInterleaved(WalkSource& source, const Visible& visible, Scratch* const* scratches) {
   constexpr size_t kLanes = kWalkLanes;
-  using Lane = Walker<Isa, Scorer, Visible, AdmitAll, NullCounters>;
-  NullCounters none;
+  using Lane = Walker<Isa, Scorer, Visible, AdmitAll, Counters>;
+  Counters none;
+  const auto counters_of = [&none](const WalkRequest& request) -> Counters& {
+    if constexpr (Counters::kCounting) return *request.counters;
+    return none;
+  };
   const AdmitAll admit;
   alignas(Lane) unsigned char memory[kLanes][sizeof(Lane)];
   Lane* lanes[kLanes] = {};
@@ -326,7 +330,8 @@ void RunInterleaved(WalkSource& source, const Visible& visible, Scratch* const* 
     collected[i] = false;
     while (const WalkRequest* request = source.Next(i)) {
       const Scorer& scorer = ScorerOf(*request, static_cast<const Scorer*>(nullptr));
-      Lane* lane = new (memory[i]) Lane(*request, *scratches[i], scorer, visible, admit, none);
+      Lane* lane = new (memory[i])
+          Lane(*request, *scratches[i], scorer, visible, admit, counters_of(*request));
       lane->Start();
       if (lane->HasNext()) {
         lanes[i] = lane;
@@ -361,22 +366,31 @@ void RunInterleaved(WalkSource& source, const Visible& visible, Scratch* const* 
   }
 }
 
-template <class Isa, class Scorer>
-void WalkInterleavedScored(WalkSource& source, const SnapshotVisible* snapshot,
-                           Scratch* const* scratches) {
-  if (snapshot != nullptr) {
-    RunInterleaved<Isa, Scorer>(source, *snapshot, scratches);
+template <class Isa, class Scorer, class Visible>
+void WalkInterleavedVisible(WalkSource& source, const InterleavedForm& form, const Visible& visible,
+                            Scratch* const* scratches) {
+  if (form.counted) {
+    RunInterleaved<Isa, Scorer, Visible, SearchCounters>(source, visible, scratches);
   } else {
-    RunInterleaved<Isa, Scorer>(source, AllVisible{}, scratches);
+    RunInterleaved<Isa, Scorer, Visible, NullCounters>(source, visible, scratches);
+  }
+}
+
+template <class Isa, class Scorer>
+void WalkInterleavedScored(WalkSource& source, const InterleavedForm& form,
+                           Scratch* const* scratches) {
+  if (form.snapshot != nullptr) {
+    WalkInterleavedVisible<Isa, Scorer>(source, form, *form.snapshot, scratches);
+  } else {
+    WalkInterleavedVisible<Isa, Scorer>(source, form, AllVisible{}, scratches);
   }
 }
 
 template <class Isa>
-void WalkInterleaved(WalkSource& source, bool on_codes, const SnapshotVisible* snapshot,
-                     Scratch* const* scratches) {
-  if (on_codes) {
-    WalkInterleavedScored<Isa, CodeScorer>(source, snapshot, scratches);
+void WalkInterleaved(WalkSource& source, const InterleavedForm& form, Scratch* const* scratches) {
+  if (form.on_codes) {
+    WalkInterleavedScored<Isa, CodeScorer>(source, form, scratches);
   } else {
-    WalkInterleavedScored<Isa, VectorScorer>(source, snapshot, scratches);
+    WalkInterleavedScored<Isa, VectorScorer>(source, form, scratches);
   }
 }

@@ -300,13 +300,22 @@ TEST(InterleavedWalks, FindWhatSingleWalksFind) {
                               .scorer = graph.vectors.ScorerFor(queries.data() + i * 6),
                               .seeds = std::span(seeds).first(i % 5 == 4 ? 0 : 10 + i % 30)});
         }
-        ListedWalks source(requests, 50, graph.count, scratches);
-        form->walk_interleaved(source, false, shown, lanes);
-        for (size_t i = 0; i < walks; ++i) {
-          requests[i].snapshot = shown;
-          Scratch scratch;
-          ASSERT_TRUE(source.pools[i].has_value());
-          EXPECT_EQ(*source.pools[i], WalkOnce(*form, requests[i], 50, graph.count, scratch).pool);
+        for (const bool counted : {false, true}) {
+          std::vector<SearchCounters> counters(walks);
+          for (size_t i = 0; i < walks; ++i)
+            requests[i].counters = counted ? &counters[i] : nullptr;
+          ListedWalks source(requests, 50, graph.count, scratches);
+          form->walk_interleaved(source, {.counted = counted, .snapshot = shown}, lanes);
+          for (size_t i = 0; i < walks; ++i) {
+            WalkRequest alone = requests[i];
+            alone.snapshot = shown;
+            Scratch scratch;
+            const Outcome expected = WalkOnce(*form, alone, 50, graph.count, scratch);
+            ASSERT_TRUE(source.pools[i].has_value());
+            EXPECT_EQ(*source.pools[i], expected.pool);
+            EXPECT_EQ(counters[i].hops, counted ? expected.counters.hops : 0);
+            EXPECT_EQ(counters[i].evaluations(), counted ? expected.counters.evaluations() : 0);
+          }
         }
       }
     }
@@ -326,7 +335,7 @@ TEST(InterleavedWalks, EndWhenCancelled) {
                               .seeds = seeds,
                               .control = {.cancelled = &cancelled}};
     ListedWalks source(std::vector(9, request), 20, graph.count, scratches);
-    form->walk_interleaved(source, false, nullptr, lanes);
+    form->walk_interleaved(source, {}, lanes);
     EXPECT_EQ(source.reasons, std::set{StopReason::kCancelled});
     for (const auto& pool : source.pools) EXPECT_TRUE(pool.has_value());
   }
@@ -334,8 +343,8 @@ TEST(InterleavedWalks, EndWhenCancelled) {
 
 // Rows on a line, without links: a walk is then one insertion after the other into the pool.
 struct Line {
-  explicit Line(const std::vector<float>& places)
-      : vectors(1, Metric::kIp, ScalarKernels()), links(16) {
+  explicit Line(const std::vector<float>& places, Metric metric = Metric::kIp)
+      : vectors(1, metric, ScalarKernels()), links(16) {
     EXPECT_TRUE(vectors.Grow(places.size() + 1) && links.Grow(places.size() + 1));
     for (Slot slot = 0; slot < places.size(); ++slot) {
       vectors.Put(slot, &places[slot]);
@@ -381,6 +390,30 @@ void ExpectInsertion(const Line& line, const std::vector<Slot>& order, size_t ef
     scratch.ClearVisited();
     ASSERT_EQ(pool, expected) << order.size() << " insertions, ef " << ef << ", form "
                               << static_cast<int>(form->set);
+  }
+}
+
+// Ten rows at the places 0 to 9, each linked to its neighbours on both sides; a walk from row 0 to
+// the place 4.2 with a beam of two scores row 0 as its seed and rows 1 to 6 on its way. It expands
+// rows 0 to 5: when row 6 is met, rows 4 and 5 are both nearer and have been expanded.
+TEST(SearchCounters, CountWhatAWalkAlongALineDoes) {
+  Line line({0, 1, 2, 3, 4, 5, 6, 7, 8, 9}, Metric::kL2);
+  for (Slot slot = 0; slot < 10; ++slot) {
+    if (slot > 0) line.links.Store(slot, 0, slot - 1);
+    if (slot < 9) line.links.Store(slot, 1, slot + 1);
+  }
+  const float query = 4.2F;
+  const std::vector<Slot> seeds = {0};
+  for (const WalkTable* const form : Forms()) {
+    Scratch scratch;
+    const Outcome outcome = WalkOnce(
+        *form, {.links = &line.links, .scorer = line.vectors.ScorerFor(&query), .seeds = seeds}, 2,
+        10, scratch);
+    EXPECT_EQ(outcome.counters.entry_evaluations, 1u);
+    EXPECT_EQ(outcome.counters.graph_evaluations, 6u);
+    EXPECT_EQ(outcome.counters.hops, 6u);
+    EXPECT_EQ(outcome.counters.transit_nodes, 0u);
+    EXPECT_EQ(outcome.counters.evaluations(), 7u);
   }
 }
 

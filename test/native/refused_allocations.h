@@ -43,13 +43,19 @@ void* operator new(size_t bytes, std::align_val_t alignment) {
 void* operator new[](size_t bytes, std::align_val_t alignment) {
   return vitrine::AllocateOrRefuse(bytes, static_cast<size_t>(alignment));
 }
-// Its default would call the one above; runtimes of sanitizers have one of their own.
+// Their defaults would call those above; runtimes of sanitizers have some of their own.
 void* operator new(size_t bytes, std::align_val_t alignment, const std::nothrow_t&) noexcept {
   try {
     return vitrine::AllocateOrRefuse(bytes, static_cast<size_t>(alignment));
   } catch (const std::bad_alloc&) {
     return nullptr;
   }
+}
+void* operator new(size_t bytes, const std::nothrow_t& nothrow) noexcept {
+  return ::operator new(bytes, std::align_val_t{1}, nothrow);
+}
+void* operator new[](size_t bytes, const std::nothrow_t& nothrow) noexcept {
+  return ::operator new(bytes, std::align_val_t{1}, nothrow);
 }
 void operator delete(void* memory) noexcept { vitrine::Release(memory); }
 void operator delete[](void* memory) noexcept { vitrine::Release(memory); }

@@ -1,0 +1,234 @@
+import { native, type StatsSnapshotHandle, type StatsSource } from './binding.ts'
+import { checked, VitrineError } from './errors.ts'
+import type { NativeFamily, NativeHistogram, NativeStatsSnapshot } from './native-stats.ts'
+import { boolean, OptionParser, oneOf } from './options.ts'
+
+/**
+ * How much is counted: `'counters'` how often what was done, and how it ended; `'histograms'` also how long each operation took and how much
+ * it did; `'phases'` also how long it waited before.
+ */
+export type StatsLevel = 'counters' | 'histograms' | 'phases'
+
+export interface StatsOptions {
+  /** Default `'counters'`. */
+  readonly level?: StatsLevel
+  /** Whether there are to be histograms, whatever `level` says; default false. */
+  readonly histograms?: boolean
+}
+
+export interface StatsSnapshotOptions {
+  /** An earlier stats snapshot of the same thing: counters and histograms then hold what came after it. */
+  readonly since?: StatsSnapshot
+}
+
+/** What many observations come to, in seconds. Of a quantile the cell is exact, and so it is within a ninth. */
+export interface LatencySummary {
+  readonly count: number
+  readonly sum: number
+  /** Exact, unless a longer one came before the reset: then as exact as a quantile. */
+  readonly max: number
+  readonly mean: number
+  readonly p50: number
+  readonly p95: number
+  readonly p99: number
+  readonly p999: number
+}
+
+/** Figures since statistics were turned on, or since `resetStats`. `total…` are calls that have ended, failures among them. */
+export interface EngineStats {
+  /** Points that are there now. */
+  readonly totalVectors: number
+  /** Searches, by whatever method; an `Index.searchBatch` is one, however many queries it has. */
+  readonly totalSearches: number
+  readonly totalInserts: number
+  readonly totalUpserts: number
+  readonly totalDeletes: number
+  /** Calls of any kind that did not end well: failed, refused, cancelled or out of time. */
+  readonly totalErrors: number
+  /** Now, as `memoryUsage` has it. */
+  readonly memoryBytes: number
+  /** Of which for the graph and codes. */
+  readonly indexMemoryBytes: number
+  /** The most that was seen after a write, ever. */
+  readonly peakMemoryBytes: number
+  /** Of single searches, on the thread that searched; from level `'histograms'` on. */
+  readonly searchLatency?: LatencySummary
+  readonly insertLatency?: LatencySummary
+  readonly since: Date
+}
+
+/** Labels, `db` among them, the name of the index or database, and of a collection `collection`. */
+export type MetricLabels = Readonly<Record<string, string>>
+
+/** One metric, with a sample for each combination of its labels. */
+export type MetricFamily = ScalarFamily | HistogramFamily
+
+interface FamilyDescription {
+  /** As Prometheus has it, such as `vitrine_engine_operations_total`. */
+  readonly name: string
+  readonly help: string
+  readonly unit: '' | 'seconds' | 'bytes'
+}
+
+export interface ScalarFamily extends FamilyDescription {
+  readonly type: 'counter' | 'gauge'
+  readonly samples: readonly { readonly labels: MetricLabels; readonly value: number }[]
+}
+
+export interface HistogramFamily extends FamilyDescription {
+  readonly type: 'histogram'
+  /** Those into which something was observed. */
+  readonly samples: readonly HistogramSample[]
+}
+
+/** A histogram in the formats of Prometheus and OpenTelemetry, from the same cells, without loss. */
+export interface HistogramSample extends LatencySummary {
+  readonly labels: MetricLabels
+  /** How many observations were at most `le`; the last is Infinity. */
+  readonly buckets: readonly { readonly le: number; readonly count: number }[]
+  /** Bucket `i` of `counts` holds what is above 2^((offset + i) / 8), and at most 2^((offset + i + 1) / 8). */
+  readonly exponential: {
+    readonly scale: number
+    /** What is at most this is in `zeroCount`. */
+    readonly zeroThreshold: number
+    readonly zeroCount: number
+    readonly offset: number
+    readonly counts: readonly number[]
+  }
+}
+
+/** A copy of all counters. They only grow, whoever resets what: subtract, by `since`, to know what happened meanwhile. */
+export class StatsSnapshot {
+  readonly #handle: StatsSnapshotHandle
+  readonly level: 'off' | StatsLevel
+  /** From when on it counts: the first time that statistics were asked for, or the snapshot that was given as `since`. */
+  readonly since: Date
+  readonly taken: Date
+  readonly families: readonly MetricFamily[]
+
+  /** @internal */
+  constructor(handle: StatsSnapshotHandle, taken: NativeStatsSnapshot, labels: MetricLabels) {
+    this.#handle = handle
+    this.level = taken.level as 'off' | StatsLevel
+    this.since = new Date(taken.since)
+    this.taken = new Date(taken.taken)
+    this.families = native
+      .statsFamilies()
+      .map((family, i) => familyOf(family, taken.values[i]!, labels))
+  }
+
+  /** @internal */
+  static handleOf(value: unknown): StatsSnapshotHandle | undefined {
+    return typeof value === 'object' && value !== null && #handle in value
+      ? value.#handle
+      : undefined
+  }
+}
+
+const statsOptions = new OptionParser<Required<StatsOptions>>('enableStats', {
+  level: oneOf('counters', 'histograms', 'phases'),
+  histograms: boolean,
+})
+
+const snapshotOptions = new OptionParser<{ since: StatsSnapshotHandle }>('statsSnapshot', {
+  since: value => {
+    const handle = StatsSnapshot.handleOf(value)
+    if (handle !== undefined) return handle
+    throw new VitrineError('ERR_OPTION', 'since must be a stats snapshot', {
+      details: { option: 'since' },
+    })
+  },
+})
+
+/**
+ * Statistics, which are off until somebody turns them on. What is done to a collection counts in its own, and in those of its database: either
+ * may be on without the other. All who have a database or collection open in a process share its statistics; `resetStats` is for one object.
+ */
+export abstract class Measured {
+  readonly #source: StatsSource
+  readonly #labels: MetricLabels
+
+  /** @internal */
+  constructor(source: StatsSource, labels: MetricLabels) {
+    this.#source = source
+    this.#labels = labels
+  }
+
+  /**
+   * Turns statistics on, or changes how much is counted. Operations that have begun go on as they were. Counters go on from where they were.
+   * @throws {VitrineError} `ERR_OPTION`, `ERR_CLOSED`.
+   */
+  enableStats(options?: StatsOptions): void {
+    const { level = 'counters', histograms = false } = statsOptions.parse(options)
+    const named = histograms && level === 'counters' ? 'histograms' : level
+    checked(() => native.setStatsLevel(this.#source, named))
+  }
+
+  /** Turns statistics off; what was counted is kept. */
+  disableStats(): void {
+    checked(() => native.setStatsLevel(this.#source, 'off'))
+  }
+
+  /** Figures for people; null while statistics are off. */
+  stats(): EngineStats | null {
+    const read = checked(() => native.readStats(this.#source))
+    return read === null ? null : { ...read, since: new Date(read.since) }
+  }
+
+  /** Lets `stats` begin anew. Other readers, and stats snapshots, do not notice. */
+  resetStats(): void {
+    checked(() => native.resetStats(this.#source))
+  }
+
+  /**
+   * All counters of this moment, for programs. Takes well under a millisecond, and holds up no operation.
+   * @throws {VitrineError} `ERR_OPTION`; `ERR_ARGUMENT` when `since` is of something else.
+   */
+  statsSnapshot(options?: StatsSnapshotOptions): StatsSnapshot {
+    const { since } = snapshotOptions.parse(options)
+    return checked(() => {
+      const taken = native.takeStatsSnapshot(this.#source, since)
+      return new StatsSnapshot(taken.handle, taken, this.#labels)
+    })
+  }
+}
+
+function familyOf(
+  family: NativeFamily,
+  values: NativeStatsSnapshot['values'][number],
+  common: MetricLabels,
+): MetricFamily {
+  const { name, type, unit, help } = family
+  const labels = labelsOf(family, common)
+  const description = { name, help, unit: unit as FamilyDescription['unit'] }
+  if (type === 'histogram') {
+    const samples = (values as readonly (NativeHistogram | undefined)[]).flatMap((histogram, i) =>
+      histogram === undefined ? [] : [sampleOf(labels[i]!, histogram)],
+    )
+    return { ...description, type, samples }
+  }
+  const samples = (values as readonly number[]).flatMap((value, i) =>
+    family.sparse && value === 0 ? [] : [{ labels: labels[i]!, value }],
+  )
+  return { ...description, type: type as 'counter' | 'gauge', samples }
+}
+
+/** For each sample, in their order: the last label changes first. */
+function labelsOf(family: NativeFamily, common: MetricLabels): MetricLabels[] {
+  return Object.entries(family.labels).reduce<MetricLabels[]>(
+    (before, [name, values]) =>
+      before.flatMap(labels => values.map(value => ({ ...labels, [name]: value }))),
+    [common],
+  )
+}
+
+function sampleOf(labels: MetricLabels, histogram: NativeHistogram): HistogramSample {
+  const { edges, cumulativeCounts, scale, zeroThreshold, zeroCount, offset, counts, ...summary } =
+    histogram
+  return {
+    labels,
+    ...summary,
+    buckets: edges.map((le, i) => ({ le, count: cumulativeCounts[i]! })),
+    exponential: { scale, zeroThreshold, zeroCount, offset, counts },
+  }
+}

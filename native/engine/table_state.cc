@@ -1,0 +1,17 @@
+#include "engine/table_state.h"
+
+namespace vitrine {
+
+void AddTableState(const Table& table, const TableMemory& memory, StatsSnapshot& snapshot) {
+  const TableCounts counts = table.counts();
+  const uint64_t rows[] = {counts.live_points, counts.deleted_rows, counts.unindexed_rows};
+  static_assert(std::size(rows) == std::size(kRowStateNames));
+  for (size_t i = 0; i < std::size(rows); ++i) snapshot.AddState(Family::kVectors, i, rows[i]);
+
+  const uint64_t bytes[] = {memory.vectors, memory.graph, memory.codes, memory.ids, memory.other};
+  static_assert(std::size(bytes) == std::size(kMemoryKindNames));
+  for (size_t i = 0; i < std::size(bytes); ++i) snapshot.AddState(Family::kMemory, i, bytes[i]);
+  snapshot.AddState(Family::kIndexSize, 0, memory.graph + memory.codes);
+}
+
+}  // namespace vitrine

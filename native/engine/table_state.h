@@ -1,0 +1,12 @@
+#pragma once
+
+#include "engine/table.h"
+#include "stats/stats_snapshot.h"
+
+namespace vitrine {
+
+// Adds to a snapshot what the table consists of now: rows by state, and `memory`, which is the
+// table's and perhaps what belongs to it.
+void AddTableState(const Table& table, const TableMemory& memory, StatsSnapshot& snapshot);
+
+}  // namespace vitrine

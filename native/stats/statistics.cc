@@ -1,0 +1,217 @@
+#include "stats/statistics.h"
+
+#include <new>
+#include <utility>
+
+#include "stats/histogram_layout.h"
+#include "stats/tick_clock.h"
+
+namespace vitrine {
+namespace {
+
+void AddSearch(StatsShard& shard, StatsLevel level, const SearchCounters& search) {
+  if (!search.strategy) return;
+  const bool in_graph = *search.strategy == SearchStrategy::kGraph ||
+                        *search.strategy == SearchStrategy::kGraphFiltered;
+  const size_t kind = in_graph ? 0 : 1;  // of kIndexKindNames
+  const auto add = [&](EvaluationPhase phase, uint64_t evaluations) {
+    if (evaluations == 0) return;
+    shard.Add(Family::kDistanceEvaluations, SeriesOf(Family::kDistanceEvaluations, kind, phase),
+              evaluations);
+  };
+  const uint64_t walked = search.graph_evaluations;
+  add(EvaluationPhase::kRoute, search.entry_evaluations);
+  add(EvaluationPhase::kApprox, search.sketch_evaluations + (search.on_codes ? walked : 0));
+  add(EvaluationPhase::kRerank, search.rerank_evaluations);
+  add(EvaluationPhase::kExact, search.scan_evaluations + (search.on_codes ? 0 : walked));
+  if (search.hops > 0) shard.Add(Family::kNodeVisits, kind, search.hops);
+  shard.Add(Family::kPlans, SeriesOf(*search.strategy), 1);
+  if (level < StatsLevel::kHistograms) return;
+  shard.Observe(Family::kScannedVectors, kind, search.evaluations());
+  if (search.hops > 0) shard.Observe(Family::kHops, kind, search.hops);
+  shard.Observe(Family::kReturnedVectors, 0, search.returned);
+}
+
+void AddOperation(StatsShard& shard, const OperationRecord& record) {
+  const Outcome outcome = record.error ? OutcomeOf(*record.error) : Outcome::kOk;
+  shard.Add(Family::kOperations, SeriesOf(Family::kOperations, record.operation, outcome), 1);
+  if (record.indexed > 0) shard.Add(Family::kVectorsIndexed, 0, record.indexed);
+  if (record.search != nullptr) AddSearch(shard, record.level, *record.search);
+  if (record.level < StatsLevel::kHistograms) return;
+  const size_t operation = SeriesOf(record.operation);
+  if (record.duration_ns) shard.Observe(Family::kOperationDuration, operation, *record.duration_ns);
+  if (record.vectors) shard.Observe(Family::kBatchVectors, operation, *record.vectors);
+  if (record.level < StatsLevel::kPhases) return;
+  if (record.wait_ns) shard.Observe(Family::kQueueWait, 0, *record.wait_ns);
+}
+
+}  // namespace
+
+// The shards of one thread, the one that was used last in front. They belong to their statistics,
+// which may end before the thread; then the entry expires. Its address is not used again as long as
+// the entry is there, because the entry keeps the memory of what std::make_shared made.
+class ThreadShards {
+ public:
+  ThreadShards() = default;
+  ThreadShards(const ThreadShards&) = delete;
+  ThreadShards& operator=(const ThreadShards&) = delete;
+  ~ThreadShards() {
+    for (; first_ != nullptr; first_ = std::move(first_->next)) {
+      if (const auto owner = first_->owner.lock()) owner->Retire(first_->shard);
+    }
+  }
+
+  static ThreadShards& Current() {
+    thread_local ThreadShards shards;
+    return shards;
+  }
+
+  // Null when there is none.
+  StatsShard* Find(const Statistics* owner) {
+    if (first_ != nullptr && first_->key == owner) return first_->shard;
+    return FindFurther(owner);
+  }
+
+  StatsShard* Add(Statistics& owner) {
+    DropExpired();
+    std::unique_ptr<Entry> entry(new (std::nothrow) Entry);
+    if (entry == nullptr) return nullptr;
+    StatsShard* const shard = owner.AddShard();
+    if (shard == nullptr) return nullptr;
+    *entry = {&owner, owner.weak_from_this(), shard, std::move(first_)};
+    first_ = std::move(entry);
+    return shard;
+  }
+
+ private:
+  struct Entry {
+    const Statistics* key = nullptr;
+    std::weak_ptr<Statistics> owner;
+    StatsShard* shard = nullptr;
+    std::unique_ptr<Entry> next;
+  };
+
+  StatsShard* FindFurther(const Statistics* owner) {
+    for (std::unique_ptr<Entry>* link = &first_; *link != nullptr; link = &(*link)->next) {
+      if ((*link)->key != owner) continue;
+      std::unique_ptr<Entry> found = std::move(*link);
+      *link = std::move(found->next);
+      found->next = std::move(first_);
+      first_ = std::move(found);
+      return first_->shard;
+    }
+    return nullptr;
+  }
+
+  void DropExpired() {
+    for (std::unique_ptr<Entry>* link = &first_; *link != nullptr;) {
+      if ((*link)->owner.expired()) {
+        *link = std::move((*link)->next);
+      } else {
+        link = &(*link)->next;
+      }
+    }
+  }
+
+  std::unique_ptr<Entry> first_;
+};
+
+// What all histograms share is made here, so that nothing is allocated for it while counting.
+Statistics::Statistics(MadeHere) {
+  HistogramLayout::Seconds();
+  HistogramLayout::Counts();
+}
+
+void Statistics::SetLevel(StatsLevel level) {
+  // Calibrated here, and not within the first operation that is timed.
+  if (level >= StatsLevel::kHistograms) TickClock::Process();
+  level_.store(level, std::memory_order_relaxed);
+}
+
+StatsShard* Statistics::ThisThreadsShard() {
+  ThreadShards& shards = ThreadShards::Current();
+  StatsShard* const shard = shards.Find(this);
+  return shard != nullptr ? shard : shards.Add(*this);
+}
+
+StatsShard* Statistics::AddShard() {
+  std::unique_ptr<StatsShard> shard(new (std::nothrow) StatsShard);
+  if (shard == nullptr) return nullptr;
+  const std::lock_guard lock(mutex_);
+  shard->next = std::move(live_);
+  live_ = std::move(shard);
+  return live_.get();
+}
+
+void Statistics::Retire(StatsShard* shard) {
+  const std::lock_guard lock(mutex_);
+  retired_.Absorb(*shard);
+  std::unique_ptr<StatsShard>* link = &live_;
+  while (link->get() != shard) link = &(*link)->next;
+  *link = std::move((*link)->next);
+}
+
+template <typename Add>
+void Statistics::CountInShard(Add add) {
+  if (StatsShard* const shard = ThisThreadsShard()) {
+    add(*shard);
+    return;
+  }
+  const std::lock_guard lock(mutex_);
+  add(retired_);
+}
+
+void Statistics::Count(const OperationRecord& record) {
+  if (record.level == StatsLevel::kOff) return;
+  CountInShard([&](StatsShard& shard) { AddOperation(shard, record); });
+  if (record.error) CountError(record.operation, *record.error);
+}
+
+void Statistics::CountSearch(StatsLevel level, const SearchCounters& search) {
+  if (level == StatsLevel::kOff) return;
+  CountInShard([&](StatsShard& shard) { AddSearch(shard, level, search); });
+}
+
+void Statistics::CountError(CountedOperation operation, ErrorCode code) {
+  if (errors_.load(std::memory_order_acquire) == nullptr) MakeErrorTable();
+  ErrorTable* const table = errors_.load(std::memory_order_acquire);
+  if (table == nullptr) return;
+  (*table)[SeriesOf(Family::kErrors, operation, code)].fetch_add(1, std::memory_order_relaxed);
+}
+
+void Statistics::MakeErrorTable() {
+  const std::lock_guard lock(mutex_);
+  if (error_table_ != nullptr) return;
+  error_table_.reset(new (std::nothrow) ErrorTable{});
+  errors_.store(error_table_.get(), std::memory_order_release);
+}
+
+StatsSnapshot Statistics::Snapshot() const {
+  StatsSnapshot snapshot;
+  snapshot.level = level();
+  snapshot.start = start_;
+  const std::lock_guard lock(mutex_);
+  snapshot.taken = StatsSnapshot::Clock::now();
+  retired_.AddTo(snapshot);
+  for (const StatsShard* shard = live_.get(); shard != nullptr; shard = shard->next.get()) {
+    shard->AddTo(snapshot);
+  }
+  if (error_table_ != nullptr) {
+    for (size_t i = 0; i < snapshot.errors.size(); ++i) {
+      snapshot.errors[i] = (*error_table_)[i].load(std::memory_order_relaxed);
+    }
+  }
+  return snapshot;
+}
+
+size_t Statistics::memory_bytes() const {
+  const std::lock_guard lock(mutex_);
+  size_t bytes = sizeof(*this) - sizeof(retired_) + retired_.memory_bytes();
+  for (const StatsShard* shard = live_.get(); shard != nullptr; shard = shard->next.get()) {
+    bytes += shard->memory_bytes();
+  }
+  if (error_table_ != nullptr) bytes += sizeof(ErrorTable);
+  return bytes;
+}
+
+}  // namespace vitrine

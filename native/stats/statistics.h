@@ -1,0 +1,97 @@
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+
+#include "base/status.h"
+#include "stats/catalog.h"
+#include "stats/search_counters.h"
+#include "stats/stats_shard.h"
+#include "stats/stats_snapshot.h"
+
+namespace vitrine {
+
+// What one operation was, once it has ended.
+struct OperationRecord {
+  CountedOperation operation = CountedOperation::kSearch;
+  StatsLevel level = StatsLevel::kOff;     // in force when it began
+  std::optional<ErrorCode> error;          // why it failed, if it did
+  std::optional<uint64_t> vectors;         // of a call that takes many
+  uint64_t indexed = 0;                    // vectors that it added to an index
+  std::optional<uint64_t> wait_ns;         // before it ran
+  std::optional<uint64_t> duration_ns;     // while it ran
+  const SearchCounters* search = nullptr;  // of one search
+};
+
+// The statistics of an index or a database.
+//
+// An operation keeps what it counts on its own stack, and hands it over when it ends. It goes to a
+// shard that belongs to the thread alone; a thread that ends leaves its shard behind. Counters only
+// grow, for as long as the object is there: whoever wants to know what happened since a moment
+// subtracts a snapshot of that moment.
+//
+// Thread safety: all functions may be called from any thread.
+class Statistics final : public std::enable_shared_from_this<Statistics> {
+  struct MadeHere {};
+
+ public:
+  // May throw std::bad_alloc.
+  static std::shared_ptr<Statistics> Create() { return std::make_shared<Statistics>(MadeHere{}); }
+  explicit Statistics(MadeHere);
+  Statistics(const Statistics&) = delete;
+  Statistics& operator=(const Statistics&) = delete;
+
+  // Relaxed: an operation goes by the level that it found when it began.
+  StatsLevel level() const { return level_.load(std::memory_order_relaxed); }
+  // The first level of the process that asks for times takes two milliseconds: see TickClock.
+  void SetLevel(StatsLevel level);
+
+  // Counts an operation that has ended. Never fails: without memory for a shard the operation is
+  // counted in one that all threads share.
+  void Count(const OperationRecord& record);
+  // Counts one search of a batch.
+  void CountSearch(StatsLevel level, const SearchCounters& search);
+
+  // Everything that was counted before it was called, and perhaps some of what is counted
+  // meanwhile; no counter is ever less than in a snapshot before. Holds nobody up. May throw
+  // std::bad_alloc.
+  StatsSnapshot Snapshot() const;
+
+  // Of all shards and histograms.
+  size_t memory_bytes() const;
+
+ private:
+  friend class ThreadShards;
+
+  // The calling thread's; null when memory for it is refused.
+  StatsShard* ThisThreadsShard();
+  StatsShard* AddShard();
+  // The thread of `shard` ends.
+  void Retire(StatsShard* shard);
+  template <typename Add>
+  void CountInShard(Add add);
+  void CountError(CountedOperation operation, ErrorCode code);
+  void MakeErrorTable();
+
+  const StatsSnapshot::Clock::time_point start_ = StatsSnapshot::Clock::now();
+  std::atomic<StatsLevel> level_{StatsLevel::kOff};
+
+  // Shared by all threads: failures are rare enough. Allocated at the first; without memory a
+  // failure is counted as an operation only. Release and acquire: whoever finds it finds zeros.
+  using ErrorTable = std::array<std::atomic<uint64_t>, kErrorCounters>;
+  std::atomic<ErrorTable*> errors_{nullptr};
+
+  // Taken when a thread comes or goes and for a snapshot; guards what follows, but for the counters
+  // of live shards.
+  mutable std::mutex mutex_;
+  StatsShard retired_;
+  std::unique_ptr<StatsShard> live_;
+  std::unique_ptr<ErrorTable> error_table_;
+};
+
+}  // namespace vitrine

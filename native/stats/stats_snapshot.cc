@@ -1,0 +1,56 @@
+#include "stats/stats_snapshot.h"
+
+namespace vitrine {
+
+uint64_t StatsSnapshot::value(Family family, size_t series) const {
+  const size_t place = PlaceOf(family) + series;
+  switch (RowOf(family).source) {
+    case Source::kShards:
+      return counters[place];
+    case Source::kErrors:
+      return errors[place];
+    case Source::kState:
+      break;
+  }
+  return states[place];
+}
+
+uint64_t StatsSnapshot::finished(CountedOperation operation) const {
+  uint64_t count = 0;
+  for (size_t outcome = 0; outcome < std::size(kOutcomeNames); ++outcome) {
+    count += value(Family::kOperations, SeriesOf(Family::kOperations, operation, outcome));
+  }
+  return count;
+}
+
+uint64_t StatsSnapshot::failed() const {
+  uint64_t count = 0;
+  for (size_t operation = 0; operation < std::size(kCountedOperationNames); ++operation) {
+    for (size_t outcome = 0; outcome < std::size(kOutcomeNames); ++outcome) {
+      if (outcome == static_cast<size_t>(Outcome::kOk)) continue;
+      count += value(Family::kOperations, SeriesOf(Family::kOperations, operation, outcome));
+    }
+  }
+  return count;
+}
+
+uint64_t StatsSnapshot::memory() const {
+  uint64_t bytes = 0;
+  for (size_t kind = 0; kind < std::size(kMemoryKindNames); ++kind) {
+    bytes += value(Family::kMemory, kind);
+  }
+  return bytes;
+}
+
+StatsSnapshot StatsSnapshot::Since(const StatsSnapshot& earlier) const {
+  StatsSnapshot later = *this;
+  later.start = earlier.taken;
+  for (size_t i = 0; i < counters.size(); ++i) later.counters[i] -= earlier.counters[i];
+  for (size_t i = 0; i < errors.size(); ++i) later.errors[i] -= earlier.errors[i];
+  for (size_t i = 0; i < histograms.size(); ++i) {
+    later.histograms[i] = histograms[i].Since(earlier.histograms[i]);
+  }
+  return later;
+}
+
+}  // namespace vitrine

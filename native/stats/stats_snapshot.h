@@ -1,0 +1,47 @@
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <cstdint>
+
+#include "stats/catalog.h"
+#include "stats/histogram.h"
+
+namespace vitrine {
+
+// A copy of all counters of one Statistics. Counters of two of them differ by exactly what was
+// counted between them.
+class StatsSnapshot {
+ public:
+  using Clock = std::chrono::system_clock;
+
+  uint64_t value(Family family, size_t series = 0) const;
+  // REQUIRES: a family of histograms
+  const HistogramTotals& histogram(Family family, size_t series = 0) const {
+    return histograms[PlaceOf(family) + series];
+  }
+  // REQUIRES: a family of Source::kState
+  void AddState(Family family, size_t series, uint64_t value) {
+    states[PlaceOf(family) + series] += value;
+  }
+  // Operations that ended, however they did; and all those that did not end well.
+  uint64_t finished(CountedOperation operation) const;
+  uint64_t failed() const;
+  // Bytes of all kinds.
+  uint64_t memory() const;
+
+  // What was counted after `earlier`, an earlier one of the same Statistics. Gauges are as they are
+  // here.
+  StatsSnapshot Since(const StatsSnapshot& earlier) const;
+
+  StatsLevel level = StatsLevel::kOff;
+  Clock::time_point start = {};  // of what it holds
+  Clock::time_point taken = {};
+
+  std::array<uint64_t, kShardCounters> counters = {};
+  std::array<uint64_t, kErrorCounters> errors = {};
+  std::array<uint64_t, kStateValues> states = {};
+  std::array<HistogramTotals, kHistograms> histograms;
+};
+
+}  // namespace vitrine

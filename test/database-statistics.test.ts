@@ -1,0 +1,154 @@
+import { afterEach, describe, expect, it } from 'vitest'
+import { Database, type MetricLabels, type StatsSnapshot } from '../lib/vitrine.ts'
+
+const open: Database[] = []
+afterEach(() => Promise.all(open.splice(0).map(database => database.close())))
+
+async function withCollections() {
+  const db = await Database.open(':memory:', { name: 'test' })
+  open.push(db)
+  const notes = await db.createCollection('notes', { dimension: 2, fields: { year: 'integer' } })
+  const others = await db.createCollection('others', { dimension: 2 })
+  return { db, notes, others }
+}
+
+const vector = (x: number) => Float32Array.of(x, 1)
+const point = (id: number, year = 2000) => ({ id, vector: vector(id), payload: { year } })
+
+/** How many operations ended so, by `op outcome`; of those that there were. */
+function operationsOf(snapshot: StatsSnapshot, labels: MetricLabels) {
+  const family = snapshot.families.find(({ name }) => name === 'vitrine_engine_operations_total')
+  if (family === undefined || family.type === 'histogram') throw new Error('no operations')
+  for (const sample of family.samples) expect(sample.labels).toMatchObject(labels)
+  return Object.fromEntries(
+    family.samples
+      .filter(({ value }) => value > 0)
+      .map(({ labels: { op, outcome }, value }) => [`${op} ${outcome}`, value]),
+  )
+}
+
+const totalOf = (snapshot: StatsSnapshot, name: string, wanted: MetricLabels = {}) =>
+  snapshot.families
+    .flatMap(family => (family.name === name && family.type !== 'histogram' ? family.samples : []))
+    .filter(({ labels }) => Object.entries(wanted).every(([key, value]) => labels[key] === value))
+    .reduce((sum, { value }) => sum + value, 0)
+
+describe('the statistics of a database', () => {
+  it('count what is done to its collections, each call once', async () => {
+    const { db, notes, others } = await withCollections()
+    expect(db.stats()).toBeNull()
+    db.enableStats({ level: 'phases' })
+    await notes.upsert([point(1), point(2), point(3)])
+    await notes.insert([point(4, 2001)])
+    await others.upsert([{ id: 'x', vector: vector(1) }])
+    await notes.delete([3])
+    await notes.delete({ where: { year: 2001 } })
+    await notes.get(1)
+    await notes.getMany([1, 2])
+    await notes.count({ where: { year: 2000 } })
+    for await (const _ of notes.scan());
+    await notes.search(vector(1), { k: 2 })
+    await notes.analyze(vector(1), { k: 2, where: { year: 2000 } })
+    await notes.searchBatch(Float32Array.of(1, 1, 2, 1), { k: 1 })
+    await db.transaction(tx => {
+      tx.collection('notes').upsert([point(5)])
+      tx.collection('others').delete(['x'])
+    })
+    const snapshot = db.statsSnapshot()
+    expect(operationsOf(snapshot, { db: 'test' })).toEqual({
+      'upsert ok': 2,
+      'insert ok': 1,
+      'delete ok': 2,
+      'get ok': 2,
+      'count ok': 1,
+      'scan ok': 1,
+      'search ok': 4,
+      'transaction ok': 1,
+    })
+    expect(totalOf(snapshot, 'vitrine_engine_vectors_indexed_total')).toBe(6)
+    expect(totalOf(snapshot, 'vitrine_engine_vectors', { state: 'live' })).toBe(3)
+    expect(totalOf(snapshot, 'vitrine_search_plans_total')).toBe(4)
+    const stats = db.stats()
+    expect(stats).toMatchObject({
+      totalVectors: 3,
+      totalSearches: 4,
+      totalInserts: 1,
+      totalUpserts: 2,
+      totalDeletes: 2,
+      totalErrors: 0,
+      searchLatency: { count: 4 },
+      insertLatency: { count: 1 },
+    })
+    expect(stats?.memoryBytes).toBe(db.memoryUsage().total)
+  })
+
+  it('count failures by their outcome and code', async () => {
+    const { db, notes } = await withCollections()
+    await notes.upsert([point(1)])
+    db.enableStats()
+    await expect(notes.insert([point(1)])).rejects.toMatchObject({ code: 'ERR_EXISTS' })
+    await expect(
+      notes.upsert([{ id: 2, vector: Float32Array.of(Number.NaN, 1) }]),
+    ).rejects.toMatchObject({ code: 'ERR_VECTOR' })
+    await expect(notes.search(Float32Array.of(1, Number.NaN), { k: 1 })).rejects.toMatchObject({
+      code: 'ERR_VECTOR',
+    })
+    const snapshot = db.statsSnapshot()
+    expect(operationsOf(snapshot, { db: 'test' })).toEqual({
+      'insert error': 1,
+      'upsert error': 1,
+      'search error': 1,
+    })
+    const errors = (code: string) => totalOf(snapshot, 'vitrine_engine_errors_total', { code })
+    expect([errors('ERR_EXISTS'), errors('ERR_VECTOR')]).toEqual([1, 2])
+    expect(db.stats()).toMatchObject({ totalErrors: 3, totalSearches: 1 })
+  })
+})
+
+describe('the statistics of a collection', () => {
+  it('are its own, and those of all who have it open', async () => {
+    const { db, notes, others } = await withCollections()
+    notes.enableStats()
+    expect(db.stats()).toBeNull()
+    await notes.upsert([point(1), point(2)])
+    await others.upsert([{ id: 1, vector: vector(1) }])
+    await db.transaction(tx => tx.collection('notes').upsert([point(3)]))
+    await notes.search(vector(1), { k: 1 })
+    expect(operationsOf(notes.statsSnapshot(), { db: 'test', collection: 'notes' })).toEqual({
+      'upsert ok': 2,
+      'search ok': 1,
+    })
+    const again = db.collection('notes')
+    expect(again.stats()).toMatchObject({ totalVectors: 3, totalUpserts: 2, totalSearches: 1 })
+    notes.resetStats()
+    expect(notes.stats()).toMatchObject({ totalUpserts: 0 })
+    expect(again.stats()).toMatchObject({ totalUpserts: 2 })
+    expect(others.stats()).toBeNull()
+    expect(operationsOf(db.statsSnapshot(), { db: 'test' })).toEqual({})
+  })
+
+  it('count beside those of the database', async () => {
+    const { db, notes } = await withCollections()
+    notes.enableStats({ level: 'histograms' })
+    db.enableStats()
+    await notes.upsert([point(1)])
+    await notes.search(vector(1), { k: 1 })
+    for (const source of [db, notes]) {
+      expect(source.stats()).toMatchObject({ totalUpserts: 1, totalSearches: 1 })
+    }
+    expect(notes.stats()).toMatchObject({ searchLatency: { count: 1 } })
+    expect(db.stats()).not.toHaveProperty('searchLatency')
+    const since = notes.statsSnapshot()
+    expect(() => db.statsSnapshot({ since })).toThrow(
+      expect.objectContaining({ code: 'ERR_ARGUMENT' }),
+    )
+  })
+
+  it('end with the database', async () => {
+    const { db, notes } = await withCollections()
+    await db.close()
+    const closed = expect.objectContaining({ code: 'ERR_CLOSED' })
+    expect(() => notes.enableStats()).toThrow(closed)
+    expect(() => db.stats()).toThrow(closed)
+  })
+})

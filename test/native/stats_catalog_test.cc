@@ -1,0 +1,101 @@
+#include <gtest/gtest.h>
+
+#include <regex>
+#include <set>
+#include <string>
+#include <tuple>
+
+#include "stats/catalog.h"
+
+namespace vitrine::stats_catalog_test {
+namespace {
+
+bool Matches(std::string_view text, const char* pattern) {
+  return std::regex_match(std::string(text), std::regex(pattern));
+}
+
+TEST(Catalog, FollowsTheNamingRulesOfPrometheus) {
+  std::set<std::string_view> names;
+  for (const MetricFamily& family : kFamilies) {
+    SCOPED_TRACE(family.name);
+    EXPECT_TRUE(names.insert(family.name).second);
+    EXPECT_TRUE(Matches(family.name, "vitrine_[a-z][a-z0-9]*(_[a-z0-9]+)*"));
+    EXPECT_EQ(family.name.ends_with("_total"), family.type == MetricType::kCounter);
+    // Suffixes of the samples of a histogram.
+    for (const std::string_view suffix : {"_count", "_sum", "_bucket", "_info", "_created"}) {
+      EXPECT_FALSE(family.name.ends_with(suffix));
+    }
+    std::string_view stem = family.name;
+    if (stem.ends_with("_total")) stem.remove_suffix(6);
+    EXPECT_EQ(stem.ends_with("_seconds"), family.unit == Unit::kSeconds);
+    EXPECT_EQ(stem.ends_with("_bytes"), family.unit == Unit::kBytes);
+    EXPECT_FALSE(Matches(stem, ".*(milli|micro|nano|_ms|_ns|_kb|_mb|percent).*"));
+  }
+}
+
+TEST(Catalog, ExplainsEveryFamilyInOneLine) {
+  std::set<std::string_view> texts;
+  for (const MetricFamily& family : kFamilies) {
+    SCOPED_TRACE(family.name);
+    EXPECT_TRUE(Matches(family.help, "[A-Z][ -~]{8,90}\\.")) << family.help;
+    EXPECT_TRUE(texts.insert(family.help).second);
+  }
+}
+
+TEST(Catalog, NamesLabelsAndValuesInPlainWords) {
+  for (const MetricFamily& family : kFamilies) {
+    SCOPED_TRACE(family.name);
+    for (const Label& label : family.labels) {
+      if (label.name.empty()) continue;
+      EXPECT_TRUE(Matches(label.name, "[a-z]+")) << label.name;
+      // Reserved for the samples of histograms, and for the database.
+      EXPECT_TRUE(label.name != "le" && label.name != "quantile" && label.name != "db");
+      EXPECT_FALSE(label.values.empty());
+      std::set<std::string_view> values;
+      for (const std::string_view value : label.values) {
+        EXPECT_TRUE(values.insert(value).second) << value;
+        EXPECT_TRUE(Matches(value, label.name == "code" ? "ERR_[A-Z_]+" : "[a-z]+(_[a-z]+)*"))
+            << value;
+      }
+    }
+    EXPECT_TRUE(family.labels[1].name.empty() || !family.labels[0].name.empty());
+  }
+}
+
+TEST(Catalog, GivesEverySeriesAPlaceOfItsOwn) {
+  std::set<std::tuple<Source, bool, size_t>> places;
+  size_t series = 0;
+  for (size_t i = 0; i < kFamilyCount; ++i) {
+    const MetricFamily& row = kFamilies[i];
+    for (size_t j = 0; j < row.series(); ++j, ++series) {
+      places.emplace(row.source, row.type == MetricType::kHistogram,
+                     PlaceOf(static_cast<Family>(i)) + j);
+    }
+  }
+  EXPECT_EQ(places.size(), series);
+  EXPECT_EQ(series, kShardCounters + kHistograms + kErrorCounters + kStateValues);
+}
+
+TEST(Catalog, CountsAtLevelsThatFitTheSource) {
+  for (const MetricFamily& family : kFamilies) {
+    SCOPED_TRACE(family.name);
+    EXPECT_EQ(family.level == StatsLevel::kOff, family.source == Source::kState);
+    // What is read may be less than before.
+    EXPECT_EQ(family.type == MetricType::kGauge, family.source == Source::kState);
+    if (family.type == MetricType::kHistogram) {
+      EXPECT_GE(family.level, StatsLevel::kHistograms);
+    }
+  }
+}
+
+TEST(Outcomes, FollowFromTheCode) {
+  EXPECT_EQ(OutcomeOf(ErrorCode::kTimeout), Outcome::kTimeout);
+  EXPECT_EQ(OutcomeOf(ErrorCode::kCancelled), Outcome::kCancelled);
+  EXPECT_EQ(OutcomeOf(ErrorCode::kClosed), Outcome::kCancelled);
+  EXPECT_EQ(OutcomeOf(ErrorCode::kOverloaded), Outcome::kRejected);
+  EXPECT_EQ(OutcomeOf(ErrorCode::kDimension), Outcome::kError);
+  EXPECT_EQ(OutcomeOf(ErrorCode::kInternal), Outcome::kError);
+}
+
+}  // namespace
+}  // namespace vitrine::stats_catalog_test
