@@ -163,14 +163,18 @@ Status LogReader::LoadSegment(size_t position) {
   const auto file = files_.OpenForReading(PathOf(header.number), FileSystem::Cache::kUse);
   if (!file.ok()) return file.status();
   // The length is that of the file, and was found to be so before this.
-  segment_.resize(static_cast<size_t>(header.segment_bytes));
+  segment_ = {};
+  segment_ = PageBlock::Allocate(static_cast<size_t>(header.segment_bytes));
+  if (segment_.data() == nullptr) {
+    return {ErrorCode::kOutOfMemory, "memory ran out while the log was read"};
+  }
   offset_ = kPageBytes;
   end_.sealed = true;
-  return (*file)->ReadAt(kPageBytes, std::span(segment_).subspan(kPageBytes));
+  return (*file)->ReadAt(kPageBytes, Segment().subspan(kPageBytes));
 }
 
 std::optional<LogReader::Found> LogReader::FrameAt(uint64_t offset) const {
-  const uint64_t room = segment_.size() - offset;
+  const uint64_t room = segment_.bytes() - offset;
   if (room < FrameHeader::kBytes) return {};
   const std::byte* const at = segment_.data() + offset;
   Found found{{}, 0, offset};
@@ -199,13 +203,13 @@ std::optional<LogReader::Found> LogReader::DueFrame() const {
   if (is_due(found)) return found;
   // The group ended, and the next one begins a page.
   const uint64_t page = RoundUp(offset_, kPageBytes);
-  if (page == offset_ || page >= segment_.size()) return {};
+  if (page == offset_ || page >= segment_.bytes()) return {};
   found = FrameAt(page);
   return is_due(found) ? found : std::nullopt;
 }
 
 std::optional<LogReader::Found> LogReader::LaterFrame(uint64_t last) const {
-  for (uint64_t at = offset_; at + FrameHeader::kBytes <= segment_.size(); at += 8) {
+  for (uint64_t at = offset_; at + FrameHeader::kBytes <= segment_.bytes(); at += 8) {
     const std::optional<Found> found = FrameAt(at);
     if (found && found->header.lsn > due_lsn_ && found->header.lsn <= last) return found;
   }
@@ -215,7 +219,7 @@ std::optional<LogReader::Found> LogReader::LaterFrame(uint64_t last) const {
 bool LogReader::IsAttested(uint64_t lsn) const {
   if (options_.durable_lsn >= lsn) return true;
   uint32_t chain = 0;
-  for (uint64_t at = offset_; at + FrameHeader::kBytes <= segment_.size(); at += 8) {
+  for (uint64_t at = offset_; at + FrameHeader::kBytes <= segment_.bytes(); at += 8) {
     const auto header = DecodeFrame(segment_.data() + at, headers_[position_].incarnation, chain);
     if (header && header->durable_lsn >= lsn && header->lsn > header->durable_lsn) return true;
   }
@@ -243,7 +247,7 @@ Status LogReader::Resume() {
     return Corrupt(offset_,
                    "number " + std::to_string(missing) + " was acknowledged, but is not whole");
   }
-  if (!AreZero(std::span(segment_).subspan(static_cast<size_t>(offset_)))) {
+  if (!AreZero(Segment().subspan(static_cast<size_t>(offset_)))) {
     end_.truncated_from = missing;
   }
   ended_ = true;
@@ -294,10 +298,10 @@ Result<std::optional<LogFrame>> LogReader::Next() {
     if (header.lsn <= options_.covered_lsn) continue;
     const auto kind = static_cast<FrameKind>(header.kind);
     if (kind == FrameKind::kSeal) continue;
-    return std::optional<LogFrame>(LogFrame{
-        header.lsn, kind, header.operations,
-        std::span(segment_).subspan(static_cast<size_t>(found->offset + FrameHeader::kBytes),
-                                    header.payload_bytes)});
+    return std::optional<LogFrame>(
+        LogFrame{header.lsn, kind, header.operations,
+                 Segment().subspan(static_cast<size_t>(found->offset + FrameHeader::kBytes),
+                                   header.payload_bytes)});
   }
   return std::optional<LogFrame>();
 }

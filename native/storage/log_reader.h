@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/pages.h"
 #include "base/status.h"
 #include "storage/file_system.h"
 #include "storage/log_end.h"
@@ -107,14 +108,15 @@ class LogReader {
     return is_last_segment() ? UINT64_MAX : headers_[position_ + 1].previous_last;
   }
   Status Corrupt(uint64_t offset, std::string_view what) const;
+  std::span<std::byte> Segment() const { return {segment_.data(), segment_.bytes()}; }
 
   FileSystem& files_;
   const std::string folder_;
   const Options options_;
   std::vector<SegmentHeader> headers_;  // of segments in use, oldest first
   LogEnd end_;
-  size_t position_ = 0;  // in headers_
-  std::vector<std::byte> segment_;
+  size_t position_ = 0;   // in headers_
+  PageBlock segment_;     // given back whole: the heap would keep it for each thread that opens
   uint64_t offset_ = 0;   // in segment_
   uint64_t due_lsn_ = 1;  // of the next frame
   uint32_t chain_ = 0;
