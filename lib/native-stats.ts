@@ -1,5 +1,7 @@
 // Statistics as native/binding makes them: native/binding/stats_object.h.
 
+import type { EngineStats, LatencySummary } from './engine-stats.ts'
+
 /** A row of the table of metrics. */
 export interface NativeFamily {
   readonly name: string
@@ -13,18 +15,7 @@ export interface NativeFamily {
   readonly sparse: boolean
 }
 
-export interface NativeSummary {
-  readonly count: number
-  readonly sum: number
-  readonly max: number
-  readonly mean: number
-  readonly p50: number
-  readonly p95: number
-  readonly p99: number
-  readonly p999: number
-}
-
-export interface NativeHistogram extends NativeSummary {
+export interface NativeHistogram extends LatencySummary {
   readonly edges: readonly number[]
   readonly cumulativeCounts: readonly number[]
   readonly scale: number
@@ -43,17 +34,4 @@ export interface NativeStatsSnapshot {
   readonly values: readonly (readonly (number | NativeHistogram | undefined)[])[]
 }
 
-export interface NativeStats {
-  readonly totalVectors: number
-  readonly totalSearches: number
-  readonly totalInserts: number
-  readonly totalUpserts: number
-  readonly totalDeletes: number
-  readonly totalErrors: number
-  readonly memoryBytes: number
-  readonly indexMemoryBytes: number
-  readonly peakMemoryBytes: number
-  readonly searchLatency?: NativeSummary
-  readonly insertLatency?: NativeSummary
-  readonly since: number
-}
+export type NativeStats = Omit<EngineStats, 'since'> & { readonly since: number }

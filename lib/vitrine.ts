@@ -24,6 +24,7 @@ export type {
   TransactionOptions,
   VerifyReport,
 } from './database-options.ts'
+export type { EngineStats, LatencySummary } from './engine-stats.ts'
 export { type ErrorCode, type ErrorDetails, VitrineError } from './errors.ts'
 export type { DateValue, Fields, FieldType, FieldValue, NoFields, PayloadOf } from './fields.ts'
 export type { IdSet } from './id-set.ts'
@@ -59,10 +60,8 @@ export type {
 } from './search-plan.ts'
 export type { BatchResult, SearchAnalysis, SearchResult } from './search-results.ts'
 export type {
-  EngineStats,
   HistogramFamily,
   HistogramSample,
-  LatencySummary,
   MetricFamily,
   MetricLabels,
   ScalarFamily,

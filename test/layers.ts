@@ -34,6 +34,7 @@ export const libLayers: readonly (readonly string[])[] = [
     'file-replacement',
     'npy-header',
     'fields',
+    'engine-stats',
     'native-stats',
   ],
   ['binding'],

@@ -35,7 +35,7 @@ Result<napi_value> MakeNames(napi_env env, std::span<const std::string_view> nam
   return MakeArray(env, names.size(), [&](size_t i) { return MakeString(env, names[i]); });
 }
 
-// NativeSummary of lib/native-stats.ts, whatever is observed.
+// LatencySummary of lib/engine-stats.ts, whatever is observed.
 Result<napi_value> MakeSummary(napi_env env, const HistogramTotals& totals) {
   napi_value summary;
   VITRINE_RETURN_IF_JS_ERROR(napi_create_object(env, &summary));
