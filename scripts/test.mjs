@@ -3,7 +3,7 @@
 //   node scripts/test.mjs [node] [native] [tidy] [arm64] [asan] [tsan] [fuzz] [-- arguments]
 //
 //   node     what needs only Node, a C++20 compiler, make and python3: build, types, lint, vitest
-//   native   googletest, kernels for 64-bit ARM under qemu, clang-format, parity of the two builds, clang-tidy
+//   native   googletest, clang-format, parity of the two builds; clang-tidy, and kernels for 64-bit ARM under qemu,
 //            of what is not committed
 //   tidy     clang-tidy over all of the engine and the binding
 //   arm64    the binary for 64-bit ARM, native tests and the addon under qemu

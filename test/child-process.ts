@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { root } from './layers.ts'
 
 /** Bytes of freed memory that AddressSanitizer holds back, which a limit on growth must allow for. */
-export const quarantineBytes = process.env.VITRINE_SANITIZER === 'address' ? 300 * 2 ** 20 : 0
+export const quarantineBytes = process.env.VITRINE_SANITIZER === 'address' ? 40 * 2 ** 20 : 0
 
 /** How a program of test/programs ended. */
 export interface Ending {

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import process from 'node:process'
-import { areasBut, build, cmakePackages } from './cmake.mjs'
+import { build, cmakePackages } from './cmake.mjs'
 import { allBut, gtest, heavyTests } from './gtest.mjs'
 import { installMissing, stepWith } from './packages.mjs'
 import { holds, root } from './run.mjs'
@@ -16,7 +16,7 @@ const left = [
   // Reserve address space that nobody has: qemu keeps a table of every page of it.
   'Refused',
   // Compute distances for minutes, as the tests of the kernels do.
-  ...['TableTypes*f16_', 'OwnVectors', 'IsWholeWhileWritersRun'],
+  ...['TableTypes*f16_', 'OwnVectors', 'FewVectors', 'IsWholeWhileWritersRun'],
   // Write, cut and flip the same bytes on every processor.
   ...['Crash', 'Faults', 'AKilledProcess'],
 ]
@@ -41,8 +41,6 @@ export async function arm64Lane(report) {
         `VITRINE_ENGINE_OBJECTS=${objects}`,
         'VITRINE_ADDON=OFF',
         'VITRINE_WERROR=ON',
-        // Lane `native` runs those, compiled from the same sources with the same flags.
-        `VITRINE_TEST_AREAS=${areasBut('kernels')}`,
       ]),
     ),
     // One thread most of the time, so beside the build.

@@ -20,15 +20,19 @@ export function formatCheck() {
   return holds(['clang-format-16', '--dry-run', '--Werror', ...cppFiles()])
 }
 
-/** The sources of the engine and the binding that are not committed, they or their header. */
-export function changedSources() {
+/** Files of the engine and its native tests that are not committed; all of them where git cannot tell. */
+export function changedFiles() {
+  const git = ['status', '--porcelain', '--untracked-files=all', '--', 'native', 'test/native']
+  const { status, stdout } = spawnSync('git', git, { cwd: root, encoding: 'utf8' })
+  return status === 0 ? stdout.split('\n').map(line => line.slice(3)) : cppFiles()
+}
+
+/** The sources of the engine and the binding among files, or whose header is. */
+export function sourcesOf(files) {
   const { variables } = JSON.parse(readFileSync(join(root, 'native', 'sources.gypi'), 'utf8'))
   const listed = [...variables.vitrine_engine_sources, ...variables.vitrine_binding_sources]
-  const git = ['status', '--porcelain', '--untracked-files=all', '--', 'native']
-  const { status, stdout } = spawnSync('git', git, { cwd: root, encoding: 'utf8' })
-  if (status !== 0) return listed
-  const changed = new Set(stdout.split('\n').map(line => line.slice(3).replace(/\.h$/, '.cc')))
-  return listed.filter(source => changed.has(source))
+  const sources = new Set(files.map(path => path.replace(/\.h$/, '.cc')))
+  return listed.filter(source => sources.has(source))
 }
 
 /**

@@ -20,7 +20,7 @@ export const heavyTests = [
   ...['GrowWithoutMovingAndApart', 'APowerCut', 'DamagedDatabase', 'ContainerTest'],
   ...['TableHardData', 'TableDimensions', 'TableClusters'],
   ...['MappedTable.GivesNothingWrong', 'EveryCallMayFail', 'RecoveryMayBeCutShort'],
-  ...['RandomDamage', 'Manifest.SeesEveryFlippedBit'],
+  ...['RandomDamage', 'Manifest.SeesEveryFlippedBit', 'EveryKind'],
 ]
 
 /** googletest's filter for all tests but those with one of `names` in theirs. */

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { crossPackages, emulator } from './arm64-lane.mjs'
-import { changedSources, formatCheck, tidyCheck } from './clang.mjs'
+import { changedFiles, formatCheck, sourcesOf, tidyCheck } from './clang.mjs'
 import { build, cmakePackages, configure, ctest } from './cmake.mjs'
 import { gtest } from './gtest.mjs'
 import { installMissing, stepWith } from './packages.mjs'
@@ -19,23 +19,32 @@ export const workDefinitions = ['VITRINE_JOINED=OFF', 'VITRINE_WERROR=ON']
  */
 export async function nativeLane(report, args) {
   if (args.length > 0) return chosenTests(report, args)
-  await installMissing([...crossPackages, ...tidyPackages, 'clang-format-16'])
+  const changed = changedFiles()
+  const tidied = sourcesOf(changed)
+  // Lane `arm64` has them too: whoever changes one wants to know at once.
+  const kernels = changed.some(path => /^(native\/|test\/native\/)kernels[/_]/.test(path))
+  await installMissing([
+    ...cmakePackages,
+    'clang-format-16',
+    ...(tidied.length > 0 ? tidyPackages : []),
+    ...(kernels ? crossPackages : []),
+  ])
 
   // What only compiles or reads runs side by side, so that no core waits for the last unit of a build.
   const host = 'build-cmake-native'
   const cross = 'build-cmake-arm64-kernels'
   const [hostBuilt, crossBuilt] = await Promise.all([
     buildForHost(report, host),
-    // The rest of the engine for ARM is a lane of its own, for qemu is slow.
-    stepWith(report, crossPackages, 'build kernels for arm64', () =>
-      build(cross, [
-        'CMAKE_TOOLCHAIN_FILE=cmake/aarch64-linux-gnu.cmake',
-        'VITRINE_ADDON=OFF',
-        'VITRINE_WERROR=ON',
-        'VITRINE_ENGINE_FOLDERS=kernels',
-        'VITRINE_TEST_AREAS=kernels',
-      ]),
-    ),
+    kernels &&
+      stepWith(report, crossPackages, 'build kernels for arm64', () =>
+        build(cross, [
+          'CMAKE_TOOLCHAIN_FILE=cmake/aarch64-linux-gnu.cmake',
+          'VITRINE_ADDON=OFF',
+          'VITRINE_WERROR=ON',
+          'VITRINE_ENGINE_FOLDERS=kernels',
+          'VITRINE_TEST_AREAS=kernels',
+        ]),
+      ),
     stepWith(report, ['cmake', 'ninja-build'], 'parity of the builds', () => vitest(['toolchain'])),
     stepWith(report, ['clang-format-16'], 'clang-format', formatCheck),
   ])
@@ -44,11 +53,9 @@ export async function nativeLane(report, args) {
     await report.step('kernels under qemu', () => gtest(cross, { wrapper: emulator }))
   }
 
-  if (changedSources().length > 0) {
+  if (tidied.length > 0) {
     await stepWith(report, tidyPackages, 'clang-tidy of changes', async () =>
-      (await configure(workFolder, workDefinitions))
-        ? tidyCheck(workFolder, changedSources())
-        : false,
+      (await configure(workFolder, workDefinitions)) ? tidyCheck(workFolder, tidied) : false,
     )
   }
 }

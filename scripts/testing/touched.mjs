@@ -6,7 +6,7 @@ import { root } from './run.mjs'
 const areasOfLayer = {
   base: ['base'],
   kernels: ['kernels'],
-  stats: ['index'],
+  stats: ['stats'],
   storage: ['storage'],
   index: ['index'],
   engine: ['engine', 'table', 'filter', 'database'],

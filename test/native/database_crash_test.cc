@@ -47,7 +47,7 @@ TEST_P(DatabaseCrash, APowerCutLeavesAPrefixWithEverythingDurable) {
   const uint64_t seed = TestSeed() + 100;
   const uint64_t calls = CallsOf(seed);
   for (uint64_t k = 0; k < calls; k += Scaled(GetParam() == Durability::kCommit ? 2 : 7,
-                                              GetParam() == Durability::kNone ? 149 : 47)) {
+                                              GetParam() == Durability::kNone ? 293 : 131)) {
     for (size_t model = 0; model < std::size(kPowerCuts); ++model) {
       ASSERT_NO_FATAL_FAILURE(loops_.CutPower(seed, k, model));
       recoveries += 2;
