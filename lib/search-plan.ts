@@ -87,6 +87,6 @@ export interface SearchCounters {
   readonly sketchEvaluations: number
   /** Distances to points that were near by code or sketch, looked at closer. */
   readonly rerankEvaluations: number
-  /** Nodes walked through that are no longer, or not yet, visible. */
+  /** Nodes walked through that cannot be hits: removed, not yet visible, or left out by the filter. */
   readonly transitNodes: number
 }

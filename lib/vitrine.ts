@@ -37,6 +37,7 @@ export type {
   SearchOptions,
   WriteOptions,
 } from './index-options.ts'
+export { type AnalyzedSearch, formatPlan } from './plan-tree.ts'
 export type {
   Ack,
   CollectionSearchAnalysis,

@@ -30,6 +30,7 @@ export const libLayers: readonly (readonly string[])[] = [
     'half-floats',
     'vector-types',
     'search-plan',
+    'plan-tree',
     'byte-reader',
     'file-replacement',
     'npy-header',

@@ -18,7 +18,7 @@ struct SearchCounters {
   uint64_t scan_evaluations = 0;    // distances computed by an exact scan
   uint64_t sketch_evaluations = 0;  // distances estimated by a scan of sketches
   uint64_t rerank_evaluations = 0;  // of rows that were near by code or sketch, looked at closer
-  uint64_t transit_nodes = 0;       // scored nodes that the snapshot does not show
+  uint64_t transit_nodes = 0;       // scored nodes that cannot be hits: not shown, or not allowed
   uint64_t returned = 0;            // hits
   bool on_codes = false;            // whether walks compared codes
   // How it was done; nothing when it failed before that was known.
