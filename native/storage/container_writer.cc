@@ -10,9 +10,7 @@
 namespace vitrine {
 
 ContainerWriter::ContainerWriter(File& file, const std::atomic<bool>* cancelled)
-    : file_(file), cancelled_(cancelled) {
-  buffer_.reserve(kBufferBytes);
-}
+    : file_(file), cancelled_(cancelled) {}
 
 Status ContainerWriter::Start(const HeaderPage& header) {
   std::vector<std::byte> page(kPageBytes);
@@ -33,10 +31,10 @@ void ContainerWriter::BeginSection(SectionType type, uint32_t element_bytes, uin
 Status ContainerWriter::Append(std::span<const std::byte> bytes) {
   open_.length += bytes.size();
   while (!bytes.empty()) {
-    const size_t taken = std::min(bytes.size(), kBufferBytes - buffer_.size());
-    buffer_.insert(buffer_.end(), bytes.begin(), bytes.begin() + static_cast<ptrdiff_t>(taken));
+    const size_t taken = std::min(bytes.size(), buffer_.room());
+    buffer_.Append(bytes.first(taken));
     bytes = bytes.subspan(taken);
-    if (buffer_.size() == kBufferBytes) VITRINE_RETURN_IF_ERROR(FlushBlocks());
+    if (buffer_.room() == 0) VITRINE_RETURN_IF_ERROR(FlushBlocks());
   }
   return {};
 }
@@ -53,8 +51,8 @@ Status ContainerWriter::FlushBlocks() {
     StoreLittleEndian(crcs.data() + crcs.size() - sizeof(uint32_t),
                       MaskCrc(Crc32c({buffer_.data() + at, size})));
   }
-  Status status = Write(buffer_);
-  buffer_.clear();
+  Status status = Write(buffer_.bytes());
+  buffer_.Clear();
   return status;
 }
 

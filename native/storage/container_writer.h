@@ -6,6 +6,7 @@
 #include <span>
 #include <vector>
 
+#include "base/page_buffer.h"
 #include "base/siphash.h"
 #include "base/status.h"
 #include "storage/container_format.h"
@@ -49,7 +50,7 @@ class ContainerWriter {
   File& file_;
   const std::atomic<bool>* const cancelled_;
   HeaderPage header_;
-  std::vector<std::byte> buffer_;
+  PageBuffer buffer_{kBufferBytes};
   uint64_t offset_ = 0;  // where the next byte of the file goes, the buffer not counted
   SectionEntry open_;
   std::vector<SectionEntry> sections_;

@@ -98,11 +98,14 @@ Result<std::unique_ptr<File>> LogReader::OpenLast(const std::string& path) {
 // flushed.
 Result<bool> LogReader::IsUnused(const File& file, uint64_t number, uint64_t bytes,
                                  std::span<const std::byte> page) {
-  std::vector<std::byte> rest(static_cast<size_t>(std::min<uint64_t>(bytes, 1 << 20)));
+  const PageBlock rest =
+      PageBlock::Allocate(static_cast<size_t>(std::min<uint64_t>(bytes, 1 << 20)));
+  if (rest.data() == nullptr)
+    return Status(ErrorCode::kOutOfMemory, "memory ran out while the log was read");
   for (uint64_t at = kPageBytes; at < bytes;) {
-    const size_t size = static_cast<size_t>(std::min<uint64_t>(rest.size(), bytes - at));
-    VITRINE_RETURN_IF_ERROR(file.ReadAt(at, std::span(rest).first(size)));
-    if (!AreZero(std::span(rest).first(size))) return false;
+    const size_t size = static_cast<size_t>(std::min<uint64_t>(rest.bytes(), bytes - at));
+    VITRINE_RETURN_IF_ERROR(file.ReadAt(at, std::span(rest.data(), size)));
+    if (!AreZero(std::span(rest.data(), size))) return false;
     at += size;
   }
   if (AreZero(page)) end_.prepared = {number, 0, bytes};

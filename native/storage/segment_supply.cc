@@ -4,13 +4,14 @@
 #include <utility>
 #include <vector>
 
+#include "base/pages.h"
 #include "base/seeded_defect.h"
 #include "storage/log_format.h"
 
 namespace vitrine {
 namespace {
 
-constexpr size_t kZerosBytes = size_t{1} << 20;
+constexpr uint64_t kZerosBytes = uint64_t{1} << 20;
 
 }  // namespace
 
@@ -83,10 +84,12 @@ Status SegmentSupply::FillWithZeros(const std::string& path, uint64_t bytes) {
     file = files_.Create(path);
   }
   if (!file.ok()) return file.status();
-  const std::vector<std::byte> zeros(static_cast<size_t>(std::min<uint64_t>(kZerosBytes, bytes)));
+  const PageBlock zeros = PageBlock::Allocate(static_cast<size_t>(std::min(kZerosBytes, bytes)));
+  if (zeros.data() == nullptr)
+    return {ErrorCode::kOutOfMemory, "memory ran out while a log segment was prepared"};
   for (uint64_t at = 0; at < bytes;) {
-    const size_t size = static_cast<size_t>(std::min<uint64_t>(zeros.size(), bytes - at));
-    VITRINE_RETURN_IF_ERROR((*file)->WriteAt(at, std::span(zeros).first(size)));
+    const size_t size = static_cast<size_t>(std::min<uint64_t>(zeros.bytes(), bytes - at));
+    VITRINE_RETURN_IF_ERROR((*file)->WriteAt(at, std::span(zeros.data(), size)));
     at += size;
   }
   if (!SeededDefect("segment-zeros-not-flushed")) VITRINE_RETURN_IF_ERROR((*file)->Sync());

@@ -10,7 +10,6 @@ namespace vitrine {
 namespace {
 
 // What is gathered before it is written.
-constexpr size_t kBufferBytes = size_t{1} << 20;
 
 constexpr std::array<std::byte, kPageBytes> kZeros{};
 
@@ -27,9 +26,7 @@ SegmentWriter::SegmentWriter(FileSystem& files, SegmentSupply& supply, std::stri
       truncated_from_(end.truncated_from),
       written_lsn_(end.last_lsn),
       durable_lsn_(end.last_lsn),
-      chain_(end.chain) {
-  buffer_.reserve(kBufferBytes);
-}
+      chain_(end.chain) {}
 
 Status SegmentWriter::Fail(Status status) {
   if (!SeededDefect("log-failure-forgotten")) failure_ = status;
@@ -125,9 +122,9 @@ Status SegmentWriter::EndGroup() {
 }
 
 Status SegmentWriter::Put(std::span<const std::byte> bytes) {
-  if (buffer_.size() + bytes.size() > kBufferBytes) VITRINE_RETURN_IF_ERROR(WriteBuffer());
-  if (bytes.size() <= kBufferBytes) {
-    buffer_.insert(buffer_.end(), bytes.begin(), bytes.end());
+  if (bytes.size() > buffer_.room()) VITRINE_RETURN_IF_ERROR(WriteBuffer());
+  if (bytes.size() <= buffer_.room()) {
+    buffer_.Append(bytes);
     return {};
   }
   Status status = file_->WriteAt(position_, bytes);
@@ -139,11 +136,11 @@ Status SegmentWriter::Put(std::span<const std::byte> bytes) {
 
 Status SegmentWriter::WriteBuffer() {
   if (buffer_.empty()) return {};
-  Status status = file_->WriteAt(position_, buffer_);
+  Status status = file_->WriteAt(position_, buffer_.bytes());
   if (!status.ok()) return Fail(std::move(status));
   position_ += buffer_.size();
   counts_.written_bytes += buffer_.size();
-  buffer_.clear();
+  buffer_.Clear();
   return {};
 }
 

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "base/page_buffer.h"
 #include "base/status.h"
 #include "storage/file_system.h"
 #include "storage/log_counts.h"
@@ -72,6 +73,8 @@ class SegmentWriter {
   LogCounts counts() const;
 
  private:
+  static constexpr size_t kBufferBytes = size_t{1} << 20;
+
   Status Put(std::span<const std::byte> bytes);
   Status WriteBuffer();
   std::string PathOf(const std::string& name) const { return folder_ + "/" + name; }
@@ -85,7 +88,7 @@ class SegmentWriter {
   uint64_t truncated_from_;
   std::unique_ptr<File> file_;  // of the last segment; null before the first is begun
   uint64_t position_ = 0;       // in it, of the first byte of `buffer_`
-  std::vector<std::byte> buffer_;
+  PageBuffer buffer_{kBufferBytes};
   uint64_t written_lsn_;
   uint64_t durable_lsn_;
   uint32_t chain_;
