@@ -1,11 +1,12 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { channel, tracingChannel } from 'node:diagnostics_channel'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, describe, expect, it } from 'vitest'
 import { type OperationEvent, operationChannels, operations } from '../lib/channels.ts'
 import { Collection, Database, Index } from '../lib/vitrine.ts'
+import { root } from './layers.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'vitrine-channels-'))
 afterAll(() => rmSync(folder, { recursive: true }))
@@ -319,4 +320,14 @@ describe('every asynchronous method', () => {
     }
     expect(channel('vitrine:point').hasSubscribers).toBe(false)
   })
+})
+
+it('docs/tracing.md names every operation, and every property of an event', async () => {
+  const page = readFileSync(join(root, 'docs', 'tracing.md'), 'utf8')
+  const index = await line()
+  const heard = listen()
+  await index.searchBatch(query, { k: 1, ef: 64 })
+  expect(() => index.searchSync(query, { k: 1, recall: 0.9, exact: true })).toThrow()
+  const properties = calls(heard).flatMap(event => Object.keys(event))
+  for (const word of [...operations, ...properties]) expect(page).toContain(`\`${word}\``)
 })
