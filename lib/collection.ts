@@ -52,6 +52,7 @@ import {
 import { readExamples, recommendedVector } from './recommendation.ts'
 import type { CollectionSearchPlan } from './search-plan.ts'
 import { Measured } from './statistics.ts'
+import { traceCollection } from './traced-operations.ts'
 import { type Deletion, removePoints } from './transaction.ts'
 import type {
   ExportOptions,
@@ -231,13 +232,20 @@ export class Collection<
   }
 
   async get(id: PointId, options?: ReadOptions): Promise<StoredPoint<P, T> | undefined> {
-    return (await this.getMany([id], options))[0]
+    return (await this.#read([id], options))[0]
   }
 
   /** The points with these ids, all as of one moment; `undefined` where there is none. */
   async getMany(
     ids: readonly PointId[],
     options?: ReadOptions,
+  ): Promise<(StoredPoint<P, T> | undefined)[]> {
+    return this.#read(ids, options)
+  }
+
+  async #read(
+    ids: readonly PointId[],
+    options: ReadOptions | undefined,
   ): Promise<(StoredPoint<P, T> | undefined)[]> {
     const { select, signal } = readOptions.parse(options)
     const { payload, vector, properties } = checked(() => selected(select))
@@ -294,6 +302,10 @@ export class Collection<
    * @throws {VitrineError} `ERR_DIMENSION`, `ERR_VECTOR`, `ERR_FILTER`, `ERR_TIMEOUT`.
    */
   async search(query: Vectors<T>, options: CollectionSearchOptions<F>): Promise<Hits<P, T>> {
+    return this.#search(query, options)
+  }
+
+  async #search(query: Vectors<T>, options: CollectionSearchOptions<F>): Promise<Hits<P, T>> {
     const { profile, ...request } = this.#request(query, options)
     if (profile) {
       const { hits, ...profile } = await this.#analyze(request)
@@ -320,7 +332,7 @@ export class Collection<
     }
     const searches: Promise<Hits<P, T>>[] = []
     for (let at = 0; at < length; at += elements) {
-      searches.push(this.search(vectors.subarray(at, at + elements) as VectorArray<T>, options))
+      searches.push(this.#search(vectors.subarray(at, at + elements) as VectorArray<T>, options))
     }
     return Promise.all(searches)
   }
@@ -366,7 +378,7 @@ export class Collection<
     )
     const examples = new Set(ids)
     const most = Math.min(k + examples.size, 10_000)
-    const hits = await this.search(query, { ...search, k: most } as CollectionSearchOptions<F>)
+    const hits = await this.#search(query, { ...search, k: most } as CollectionSearchOptions<F>)
     const others: Hits<P, T> = hits.filter(hit => !examples.has(hit.id)).slice(0, k)
     const { profile } = hits
     return profile === undefined
@@ -461,3 +473,5 @@ export class Collection<
     )
   }
 }
+
+traceCollection(Collection)

@@ -22,6 +22,7 @@ import { checked, describe, VitrineError } from './errors.ts'
 import type { Fields, NoFields, PayloadOf } from './fields.ts'
 import { type Ack, ackOf, type Payload } from './points.ts'
 import { Measured } from './statistics.ts'
+import { traceDatabase } from './traced-operations.ts'
 import { Transaction } from './transaction.ts'
 import type { VectorType } from './vector-types.ts'
 
@@ -269,6 +270,8 @@ export class Database extends Measured {
     return this.close()
   }
 }
+
+traceDatabase(Database)
 
 /** Where damage is published that scrubbing finds, as a {@link DamageEvent}. */
 const damageChannel = channel('vitrine:damage')

@@ -119,6 +119,13 @@ export abstract class Measured {
     this.#labels = labels
   }
 
+  /** @internal */
+  static sourceOf(value: unknown): { source: StatsSource; labels: MetricLabels } | undefined {
+    return typeof value === 'object' && value !== null && #source in value
+      ? { source: value.#source, labels: value.#labels }
+      : undefined
+  }
+
   /**
    * Turns statistics on, or changes how much is counted. Operations that have begun go on as they were. Counters go on from where they were.
    * @throws {VitrineError} `ERR_OPTION`, `ERR_CLOSED`.

@@ -27,6 +27,7 @@ import {
   shortened,
 } from './search-results.ts'
 import { Measured } from './statistics.ts'
+import { traceIndex } from './traced-operations.ts'
 import {
   allocate,
   type Id,
@@ -451,6 +452,8 @@ export class Index<I extends IdType = 'u32', T extends VectorType = 'f32'> exten
     return IdSet.handleOf(filter) ?? toIds(filter, this.#options.idType)
   }
 }
+
+traceIndex(Index)
 
 function controlOf(signal: AbortSignal | undefined): Control {
   return signal === undefined ? {} : { signal }

@@ -1,5 +1,14 @@
 import { execFile } from 'node:child_process'
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join, relative, resolve } from 'node:path'
 import { promisify } from 'node:util'
@@ -76,8 +85,13 @@ describe('a program in a document', () => {
     async ({ code }) => {
       const folder = mkdtempSync(join(tmpdir(), 'vitrine-documents-'))
       try {
-        const entry = JSON.stringify(join(root, 'dist', 'vitrine.js'))
-        writeFileSync(join(folder, 'program.mjs'), code.replaceAll("'vitrine'", entry))
+        writeFileSync(join(folder, 'program.mjs'), code)
+        mkdirSync(join(folder, 'node_modules'))
+        // As a user has it: the package beside those that it can be used with.
+        for (const name of ['@opentelemetry', 'prom-client']) {
+          symlinkSync(join(root, 'node_modules', name), join(folder, 'node_modules', name))
+        }
+        symlinkSync(root, join(folder, 'node_modules', 'vitrine'))
         const { stdout } = await run(process.execPath, ['program.mjs'], { cwd: folder })
         const said = [...code.matchAll(/console\.log\(.*\) +\/\/ (.+)$/gm)].map(([, text]) => text)
         expect(stdout.trim().split('\n')).toEqual(said)

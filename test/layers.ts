@@ -50,7 +50,7 @@ export const libLayers: readonly (readonly string[])[] = [
     'where-sql',
     'recommendation',
   ],
-  ['database-options', 'transaction', 'transfer-options'],
+  ['database-options', 'transaction', 'transfer-options', 'traced-operations'],
   ['point-source', 'point-lines', 'vector-rows', 'point-import', 'point-export'],
   ['loaded-index', 'vector-index', 'collection', 'database'],
   ['vitrine'],

@@ -181,6 +181,22 @@ describe('installed without a compiler, scripts or network', () => {
     expect(node([...options, '--eval', program])).toEqual({ status: 0, output: '9\n' })
   })
 
+  it('says which command installs what an entry point works with', () => {
+    const program = `
+      import { enableTracing, metricProducer, tracePoint } from 'vitrine/tracing'
+      tracePoint('nobody listens')
+      metricProducer([])
+      try {
+        enableTracing()
+      } catch ({ code, details }) {
+        console.log(code, details.install)
+      }`
+    expect(node(['--input-type=module', '--eval', program])).toEqual({
+      status: 0,
+      output: 'ERR_NOT_FOUND npm install @opentelemetry/api@^1.9.0\n',
+    })
+  })
+
   it('says ERR_NO_BINARY and the command that builds one where the prebuilt addon is missing', () => {
     const program = `
       try {

@@ -1,0 +1,181 @@
+import {
+  type Channel,
+  channel,
+  type TracingChannel,
+  tracingChannel,
+} from 'node:diagnostics_channel'
+
+// Where what happens is told to whoever listens, and costs one question where nobody does: docs/tracing.md.
+
+/** What is done. Each has a tracing channel `vitrine:<operation>`. */
+export const operations = [
+  'search',
+  'insert',
+  'upsert',
+  'update',
+  'delete',
+  'get',
+  'count',
+  'scan',
+  'transaction',
+  'load',
+  'save',
+  'import',
+  'export',
+  'open',
+  'close',
+  'flush',
+  'checkpoint',
+  'backup',
+  'restore',
+  'verify',
+  'scrub',
+  'createCollection',
+  'dropCollection',
+  'setAlias',
+  'dropAlias',
+  'addField',
+] as const
+
+export type Operation = (typeof operations)[number]
+
+/**
+ * One call, as the channels `tracing:vitrine:<operation>:start`, `…:end`, `…:asyncStart`, `…:asyncEnd` and `…:error` are given it: the same
+ * object each time. Never holds a vector, a payload or an id. What the caller gave is told as it was, right or wrong, unless it is of another type: then it is left out.
+ */
+export interface OperationEvent {
+  readonly operation: Operation
+  /** Such as `'Collection.search'` or `'Index.searchInto'`. */
+  readonly method: string
+  /** Whether the call is over at `end`; others are at `asyncEnd`. */
+  readonly synchronous: boolean
+  /** The name of the database or index, as metrics have it in the label `db`. */
+  readonly database?: string
+  readonly collection?: string
+  /** Of a search, as they were given. */
+  readonly k?: number
+  readonly ef?: number
+  readonly recall?: number
+  readonly exact?: boolean
+  /** Whether there is a filter. */
+  readonly filtered?: boolean
+  /** Queries, points or ids of a call that takes many. */
+  readonly batchSize?: number
+  /** Hits or points that it returned; there when it is over and has not failed. Of a scan those that were taken, failed or not. */
+  returnedRows?: number
+  /** What the call threw or rejected with, when it failed. */
+  error?: unknown
+}
+
+/** A moment that a program names by `tracePoint`. */
+export interface TracePoint {
+  readonly name: string
+  readonly attributes?: Readonly<Record<string, unknown>>
+}
+
+/** By operation. They are held here for as long as the process lives, so that nobody's subscription is lost. */
+export const operationChannels: Readonly<
+  Record<Operation, TracingChannel<unknown, OperationEvent>>
+> = Object.fromEntries(
+  operations.map(operation => [
+    operation,
+    tracingChannel<unknown, OperationEvent>(`vitrine:${operation}`),
+  ]),
+) as unknown as Record<Operation, TracingChannel<unknown, OperationEvent>>
+
+/** The channel `vitrine:point`, where {@link TracePoint}s are published. */
+export const pointChannel = channel('vitrine:point') as Channel<unknown, TracePoint>
+
+// TracingChannel.traceSync and tracePromise would put what the call returns, and so its vectors, into the event.
+
+/** Runs what throws or returns. @param rowsOf - Of what is returned. */
+export function publishSync<T>(
+  channels: TracingChannel<unknown, OperationEvent>,
+  event: OperationEvent,
+  run: () => T,
+  rowsOf: (result: T) => number | undefined,
+): T {
+  return channels.start.runStores(event, () => {
+    try {
+      const result = run()
+      setRows(event, rowsOf(result))
+      return result
+    } catch (error) {
+      event.error = error
+      channels.error.publish(event)
+      throw error
+    } finally {
+      channels.end.publish(event)
+    }
+  })
+}
+
+/** Runs what only rejects. @param rowsOf - Of what it resolves with. */
+export function publishAsync<T>(
+  channels: TracingChannel<unknown, OperationEvent>,
+  event: OperationEvent,
+  run: () => Promise<T>,
+  rowsOf: (result: T) => number | undefined,
+): Promise<T> {
+  return channels.start.runStores(event, () => {
+    const promise = run()
+    channels.end.publish(event)
+    return promise.then(
+      result => {
+        setRows(event, rowsOf(result))
+        publishEnd(channels, event)
+        return result
+      },
+      (error: unknown) => {
+        publishError(channels, event, error)
+        throw error
+      },
+    )
+  })
+}
+
+/** Gives what `iterator` gives. Begins when it is first asked, and is over when it is. */
+export async function* publishIteration<T>(
+  channels: TracingChannel<unknown, OperationEvent>,
+  event: OperationEvent,
+  iterator: AsyncGenerator<T, void, undefined>,
+): AsyncGenerator<T, void, undefined> {
+  let failed: { readonly error: unknown } | undefined
+  event.returnedRows = 0
+  channels.start.publish(event)
+  channels.end.publish(event)
+  try {
+    for await (const item of iterator) {
+      event.returnedRows++
+      yield item
+    }
+  } catch (error) {
+    failed = { error }
+    throw error
+  } finally {
+    if (failed === undefined) publishEnd(channels, event)
+    else publishError(channels, event, failed.error)
+  }
+}
+
+function publishError(
+  channels: TracingChannel<unknown, OperationEvent>,
+  event: OperationEvent,
+  error: unknown,
+): void {
+  event.error = error
+  channels.error.publish(event)
+  publishEnd(channels, event)
+}
+
+function publishEnd(
+  channels: TracingChannel<unknown, OperationEvent>,
+  event: OperationEvent,
+): void {
+  channels.asyncStart.publish(event)
+  channels.asyncEnd.publish(event)
+}
+
+function setRows(event: OperationEvent, rows: number | undefined): void {
+  if (rows !== undefined) event.returnedRows = rows
+}

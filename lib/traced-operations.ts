@@ -1,0 +1,307 @@
+import { basename } from 'node:path'
+import {
+  type Operation,
+  type OperationEvent,
+  operationChannels,
+  publishAsync,
+  publishIteration,
+  publishSync,
+} from './channels.ts'
+import { Measured } from './statistics.ts'
+
+/** What a call tells of itself before it runs; `undefined` is left out. */
+type Told = { -readonly [K in keyof OperationEvent]?: OperationEvent[K] | undefined }
+
+/** How a method is told of. Its arguments are as the caller gave them: nothing is known of what they are. */
+interface TracedMethod {
+  readonly operation: Operation
+  /** Default: it returns a promise. */
+  readonly kind?: 'sync' | 'iteration'
+  readonly tell?: (told: Told, self: unknown, args: Arguments) => void
+  /** Of what it returns, or resolves with. */
+  readonly rowsOf?: (result: never, event: OperationEvent) => number | undefined
+}
+
+type Methods = Readonly<Record<string, TracedMethod>>
+
+/** As many as any traced method takes. */
+type Arguments = readonly [unknown, unknown, unknown]
+type Method = (this: unknown, a: unknown, b: unknown, c: unknown) => unknown
+
+const propertyOf = (value: unknown, name: string): unknown =>
+  value === null || value === undefined ? undefined : (value as Record<string, unknown>)[name]
+
+const numberOf = (value: unknown, name: string): number | undefined => {
+  const found = propertyOf(value, name)
+  return Number.isFinite(found) ? (found as number) : undefined
+}
+
+const lengthOf = (value: unknown) => numberOf(value, 'length')
+
+function tellSearch(told: Told, options: unknown): void {
+  told.k = numberOf(options, 'k')
+  told.ef = numberOf(options, 'ef')
+  told.recall = numberOf(options, 'recall')
+  const exact = propertyOf(options, 'exact')
+  if (typeof exact === 'boolean') told.exact = exact
+  told.filtered = (propertyOf(options, 'filter') ?? propertyOf(options, 'where')) !== undefined
+}
+
+const search: TracedMethod = {
+  operation: 'search',
+  tell: (told, _, [, options]) => tellSearch(told, options),
+  rowsOf: ({ ids }: { readonly ids: ArrayLike<unknown> }) => ids.length,
+}
+
+/** Vectors in one array, by the dimension of what they are for; of bits there are eight to an element. */
+function vectorsIn(self: unknown, vectors: unknown): number | undefined {
+  const length = lengthOf(vectors)
+  const dimension = numberOf(self, 'dimension')
+  if (length === undefined || dimension === undefined) return undefined
+  return Math.floor(length / (propertyOf(self, 'type') === 'bits' ? dimension / 8 : dimension))
+}
+
+const searchBatch: TracedMethod = {
+  operation: 'search',
+  tell: (told, self, [queries, options]) => {
+    tellSearch(told, options)
+    told.batchSize = vectorsIn(self, queries)
+  },
+}
+
+const tellLength: TracedMethod['tell'] = (told, _, [ids]) => {
+  told.batchSize = lengthOf(ids)
+}
+
+const tellWhere: TracedMethod['tell'] = (told, _, [options]) => {
+  told.filtered = propertyOf(options, 'where') !== undefined
+}
+
+/** Points one by one, or in columns. */
+const tellPoints: TracedMethod['tell'] = (told, _, [points]) => {
+  told.batchSize = lengthOf(points) ?? lengthOf(propertyOf(points, 'ids'))
+}
+
+const one = (found: unknown) => (found === undefined ? 0 : 1)
+const all = (found: readonly unknown[]) => found.length
+
+const ofIndex: Methods = {
+  save: { operation: 'save' },
+  add: {
+    operation: 'insert',
+    tell: (told, self, [, vectors]) => {
+      told.batchSize = vectorsIn(self, vectors)
+    },
+  },
+  upsert: {
+    operation: 'upsert',
+    tell: tellLength,
+  },
+  remove: {
+    operation: 'delete',
+    tell: tellLength,
+  },
+  get: {
+    operation: 'get',
+    kind: 'sync',
+    tell: tellLength,
+    // All of them, or it throws.
+    rowsOf: (_: unknown, { batchSize }: OperationEvent) => batchSize,
+  },
+  search,
+  analyze: search,
+  searchSync: { ...search, kind: 'sync' },
+  searchInto: {
+    operation: 'search',
+    kind: 'sync',
+    tell: (told, _, [, out, options]) => {
+      tellSearch(told, options)
+      told.k ??= lengthOf(propertyOf(out, 'ids'))
+    },
+    rowsOf: (count: number) => count,
+  },
+  searchBatch: {
+    ...searchBatch,
+    rowsOf: ({ counts }: { readonly counts: Uint32Array }) =>
+      counts.reduce((sum, count) => sum + count, 0),
+  },
+  close: { operation: 'close' },
+}
+
+const ofCollection: Methods = {
+  addField: { operation: 'addField' },
+  upsert: {
+    operation: 'upsert',
+    tell: tellPoints,
+  },
+  insert: {
+    operation: 'insert',
+    tell: tellPoints,
+  },
+  update: { operation: 'update' },
+  delete: {
+    operation: 'delete',
+    tell: (told, _, [target]) => {
+      told.batchSize = lengthOf(target)
+      told.filtered = propertyOf(target, 'where') !== undefined
+    },
+  },
+  get: { operation: 'get', rowsOf: one },
+  getMany: {
+    operation: 'get',
+    tell: tellLength,
+    rowsOf: (points: readonly unknown[]) => points.filter(point => point !== undefined).length,
+  },
+  has: { operation: 'get' },
+  count: {
+    operation: 'count',
+    tell: tellWhere,
+  },
+  scan: {
+    operation: 'scan',
+    kind: 'iteration',
+    tell: tellWhere,
+  },
+  search: { ...search, rowsOf: all },
+  searchBatch: {
+    ...searchBatch,
+    rowsOf: (results: readonly (readonly unknown[])[]) =>
+      results.reduce((sum, found) => sum + found.length, 0),
+  },
+  analyze: {
+    ...search,
+    rowsOf: ({ hits }: { readonly hits: readonly unknown[] }) => hits.length,
+  },
+  recommend: {
+    operation: 'search',
+    tell: (told, _, [options]) => tellSearch(told, options),
+    rowsOf: all,
+  },
+  import: { operation: 'import' },
+  export: { operation: 'export' },
+}
+
+const tellCollection: TracedMethod['tell'] = (told, _, [name]) => {
+  if (typeof name === 'string') told.collection = name
+}
+
+const ofDatabase: Methods = {
+  createCollection: { operation: 'createCollection', tell: tellCollection },
+  dropCollection: { operation: 'dropCollection', tell: tellCollection },
+  setAlias: {
+    operation: 'setAlias',
+    tell: (told, self, [, name, options]) => tellCollection(told, self, [name, options, undefined]),
+  },
+  dropAlias: { operation: 'dropAlias' },
+  transaction: { operation: 'transaction' },
+  flush: { operation: 'flush' },
+  checkpoint: { operation: 'checkpoint' },
+  backup: { operation: 'backup' },
+  verify: { operation: 'verify' },
+  scrub: { operation: 'scrub' },
+  close: { operation: 'close' },
+}
+
+const openedByIndex: Methods = {
+  load: {
+    operation: 'load',
+    tell: (told, _, [, options]) => {
+      const name = propertyOf(options, 'name') ?? 'index'
+      if (typeof name === 'string') told.database = name
+    },
+  },
+}
+
+const openedByDatabase: Methods = {
+  open: {
+    operation: 'open',
+    tell: (told, _, [path, options]) => {
+      const name = propertyOf(options, 'name') ?? path
+      if (typeof name === 'string') told.database = name === path ? basename(name) : name
+    },
+  },
+  restore: {
+    operation: 'restore',
+    tell: (told, _, [, folder]) => {
+      if (typeof folder === 'string') told.database = basename(folder)
+    },
+  },
+}
+
+interface Class {
+  readonly name: string
+  readonly prototype: object
+}
+
+/** Lets every call of a class's methods be listened to, on the channels of its operation. */
+function traceClass(of: Class, ofInstances: Methods, ofClass: Methods = {}): void {
+  for (const [target, methods] of [
+    [of.prototype, ofInstances],
+    [of, ofClass],
+  ] as const) {
+    for (const [name, how] of Object.entries(methods)) {
+      const descriptor = Object.getOwnPropertyDescriptor(target, name)!
+      const value = traced(`${of.name}.${name}`, how, descriptor.value)
+      for (const property of ['name', 'length']) {
+        Object.defineProperty(value, property, {
+          ...Object.getOwnPropertyDescriptor(descriptor.value, property),
+        })
+      }
+      Object.defineProperty(target, name, { ...descriptor, value })
+    }
+  }
+}
+
+export const traceIndex = (of: Class) => traceClass(of, ofIndex, openedByIndex)
+export const traceCollection = (of: Class) => traceClass(of, ofCollection)
+export const traceDatabase = (of: Class) => traceClass(of, ofDatabase, openedByDatabase)
+
+/** The method, which makes nothing of its own as long as nobody listens. */
+function traced(method: string, how: TracedMethod, original: Method): Method {
+  const channels = operationChannels[how.operation]
+  return function (a, b, c) {
+    return channels.hasSubscribers
+      ? publish(method, how, original, this, [a, b, c])
+      : original.call(this, a, b, c)
+  }
+}
+
+function publish(
+  method: string,
+  how: TracedMethod,
+  original: Method,
+  self: unknown,
+  args: Arguments,
+): unknown {
+  const channels = operationChannels[how.operation]
+  const event = eventOf(method, how, self, args)
+  const run = () => original.apply(self, args as [unknown, unknown, unknown])
+  const rowsOf = (result: unknown) => how.rowsOf?.(result as never, event)
+  if (how.kind === 'sync') return publishSync(channels, event, run, rowsOf)
+  if (how.kind === 'iteration') {
+    return publishIteration(channels, event, run() as AsyncGenerator<unknown, void, undefined>)
+  }
+  return publishAsync(channels, event, run as () => Promise<unknown>, rowsOf)
+}
+
+function eventOf(
+  method: string,
+  how: TracedMethod,
+  self: unknown,
+  args: Arguments,
+): OperationEvent {
+  const { db, collection } = Measured.sourceOf(self)?.labels ?? {}
+  const told: Told = { database: db, collection }
+  try {
+    how.tell?.(told, self, args)
+  } catch {
+    // An argument that cannot be read: the call itself says what is wrong with it.
+  }
+  const known = Object.entries(told).filter(([, value]) => value !== undefined)
+  return {
+    operation: how.operation,
+    method,
+    synchronous: how.kind === 'sync',
+    ...Object.fromEntries(known),
+  }
+}

@@ -1,0 +1,159 @@
+import type { Attributes, Span, SpanOptions, TracerProvider } from '@opentelemetry/api'
+import { version } from '../binding.ts'
+import {
+  type Operation,
+  type OperationEvent,
+  operationChannels,
+  operations,
+  pointChannel,
+  type TracePoint,
+} from '../channels.ts'
+import { describe, VitrineError } from '../errors.ts'
+import { OptionParser } from '../options.ts'
+import { openTelemetry } from './peer.ts'
+
+export interface TracingOptions {
+  /** Where spans go; by default to the provider that is registered globally, also when that happens later. */
+  readonly tracerProvider?: TracerProvider
+  /** Which operations become spans; by default all. */
+  readonly operations?: readonly Operation[]
+}
+
+const tracingOptions = new OptionParser<Required<TracingOptions>>('enableTracing', {
+  tracerProvider: (value, option) => {
+    if (typeof (value as TracerProvider | null)?.getTracer === 'function') {
+      return value as TracerProvider
+    }
+    throw new VitrineError('ERR_OPTION', `${option} must have getTracer, not ${describe(value)}`, {
+      details: { option },
+    })
+  },
+  operations: (value, option) => {
+    const known: readonly unknown[] = operations
+    if (Array.isArray(value) && value.every(each => known.includes(each))) {
+      return value as Operation[]
+    }
+    throw new VitrineError(
+      'ERR_OPTION',
+      `${option} must be an array of ${operations.map(each => `'${each}'`).join(', ')}`,
+      { details: { option } },
+    )
+  },
+})
+
+/**
+ * Makes a span of OpenTelemetry of every call, by its conventions for databases, and of every `tracePoint` an event of the active span. The
+ * parent of a span is the span that is active where the call is made. Spans hold no vectors, ids or payloads.
+ * @returns What ends it, and the spans of calls that are pending then.
+ * @throws {VitrineError} `ERR_NOT_FOUND` with the command that installs `@opentelemetry/api`; `ERR_OPTION`.
+ */
+export function enableTracing(options?: TracingOptions): () => void {
+  const { tracerProvider, operations: chosen = operations } = tracingOptions.parse(options)
+  const api = openTelemetry()
+  const { SpanKind, SpanStatusCode, context, trace } = api
+  const tracer = (tracerProvider ?? trace).getTracer('vitrine', version)
+  const spans = new Map<OperationEvent, Span>()
+
+  const finish = (event: OperationEvent): void => {
+    const span = spans.get(event)
+    if (span === undefined) return
+    spans.delete(event)
+    if (event.returnedRows !== undefined) {
+      span.setAttribute('db.response.returned_rows', event.returnedRows)
+    }
+    span.end()
+  }
+  const handlers = {
+    start: (event: OperationEvent) => {
+      // In one process with its client, a call is no request to somebody else.
+      const how: SpanOptions = { kind: SpanKind.INTERNAL, attributes: attributesOf(event) }
+      spans.set(event, tracer.startSpan(nameOf(event), how, context.active()))
+    },
+    end: (event: OperationEvent) => {
+      if (event.synchronous) finish(event)
+    },
+    asyncStart: () => undefined,
+    asyncEnd: finish,
+    error: (event: OperationEvent) => {
+      const span = spans.get(event)
+      const { type, message } = describeError(event.error)
+      span?.setAttribute('error.type', type)
+      if (VitrineError.is(event.error)) span?.setAttribute('db.response.status_code', type)
+      if (event.error instanceof Error) span?.recordException(event.error)
+      span?.setStatus({ code: SpanStatusCode.ERROR, message })
+    },
+  }
+  const addPoint = (point: unknown) => {
+    const { name, attributes } = point as TracePoint
+    trace.getActiveSpan()?.addEvent(name, attributes as Attributes | undefined)
+  }
+
+  const channels = [...new Set(chosen)].map(operation => operationChannels[operation])
+  for (const each of channels) each.subscribe(handlers)
+  pointChannel.subscribe(addPoint)
+  return () => {
+    for (const each of channels) each.unsubscribe(handlers)
+    pointChannel.unsubscribe(addPoint)
+    for (const span of spans.values()) span.end()
+    spans.clear()
+  }
+}
+
+/**
+ * Names a moment of the program. Where tracing is enabled it becomes an event of the span that is active, with these attributes; whoever
+ * subscribes to the diagnostics channel `vitrine:point` is told as well. Costs next to nothing where nobody listens.
+ * @param name - Such as `'reranked'`; not empty.
+ * @param attributes - Text, numbers, true and false, and arrays of them.
+ * @throws {VitrineError} `ERR_ARGUMENT`.
+ */
+export function tracePoint(name: string, attributes?: Attributes): void {
+  if (typeof name !== 'string' || name === '') {
+    throw new VitrineError(
+      'ERR_ARGUMENT',
+      `name must be a string that is not empty, not ${describe(name)}`,
+    )
+  }
+  if (attributes !== undefined && (typeof attributes !== 'object' || attributes === null)) {
+    throw new VitrineError(
+      'ERR_ARGUMENT',
+      `attributes must be an object, not ${describe(attributes)}`,
+    )
+  }
+  if (!pointChannel.hasSubscribers) return
+  pointChannel.publish(attributes === undefined ? { name } : { name, attributes })
+}
+
+const isBatch = ({ batchSize }: OperationEvent) => batchSize !== undefined && batchSize > 1
+
+/** Of calls that take several the conventions want to see that. */
+const operationOf = (event: OperationEvent) =>
+  isBatch(event) ? `BATCH ${event.operation}` : event.operation
+
+function nameOf(event: OperationEvent): string {
+  const target = event.collection ?? event.database
+  return target === undefined ? operationOf(event) : `${operationOf(event)} ${target}`
+}
+
+function attributesOf(event: OperationEvent): Attributes {
+  const { collection, database, batchSize, k, ef, recall, exact, filtered } = event
+  return {
+    'db.system.name': 'vitrine',
+    'db.operation.name': operationOf(event),
+    ...(database !== undefined && { 'db.namespace': database }),
+    ...(collection !== undefined && { 'db.collection.name': collection }),
+    ...(isBatch(event) && { 'db.operation.batch.size': batchSize! }),
+    'vitrine.method': event.method,
+    ...(k !== undefined && { 'vitrine.search.k': k }),
+    ...(ef !== undefined && { 'vitrine.search.ef': ef }),
+    ...(recall !== undefined && { 'vitrine.search.recall': recall }),
+    ...(exact !== undefined && { 'vitrine.search.exact': exact }),
+    ...(filtered !== undefined && { 'vitrine.filtered': filtered }),
+  }
+}
+
+/** By code; what is none of ours, such as the reason of an abort, by its name. */
+function describeError(error: unknown): { readonly type: string; readonly message: string } {
+  if (VitrineError.is(error)) return { type: error.code, message: error.message }
+  if (error instanceof Error) return { type: error.name, message: error.message }
+  return { type: '_OTHER', message: describe(error) }
+}
