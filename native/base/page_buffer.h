@@ -2,7 +2,7 @@
 
 #include <cstddef>
 #include <cstring>
-#include <new>
+#include <memory>
 #include <span>
 
 #include "base/pages.h"
@@ -13,27 +13,35 @@ namespace vitrine {
 // that size for each thread that ever had one.
 class PageBuffer {
  public:
-  // May throw std::bad_alloc.
-  explicit PageBuffer(size_t capacity) : pages_(PageBlock::Allocate(capacity)) {
-    if (pages_.data() == nullptr && capacity > 0) throw std::bad_alloc();
+  // May throw std::bad_alloc: where pages are refused the heap is asked.
+  explicit PageBuffer(size_t capacity)
+      : pages_(PageBlock::Allocate(capacity)), capacity_(capacity), data_(pages_.data()) {
+    if (data_ != nullptr) return;
+    heap_ = std::make_unique<std::byte[]>(capacity);
+    data_ = heap_.get();
   }
+  PageBuffer(const PageBuffer&) = delete;
+  PageBuffer& operator=(const PageBuffer&) = delete;
 
   size_t size() const { return size_; }
   bool empty() const { return size_ == 0; }
-  size_t room() const { return pages_.bytes() - size_; }
-  const std::byte* data() const { return pages_.data(); }
-  std::span<const std::byte> bytes() const { return {pages_.data(), size_}; }
+  size_t room() const { return capacity_ - size_; }
+  const std::byte* data() const { return data_; }
+  std::span<const std::byte> bytes() const { return {data_, size_}; }
 
   // REQUIRES: room for them
   void Append(std::span<const std::byte> bytes) {
     if (bytes.empty()) return;
-    std::memcpy(pages_.data() + size_, bytes.data(), bytes.size());
+    std::memcpy(data_ + size_, bytes.data(), bytes.size());
     size_ += bytes.size();
   }
   void Clear() { size_ = 0; }
 
  private:
-  PageBlock pages_;
+  const PageBlock pages_;
+  std::unique_ptr<std::byte[]> heap_;
+  const size_t capacity_;
+  std::byte* data_;
   size_t size_ = 0;
 };
 
