@@ -22,6 +22,7 @@ export type CollectionHandle = Handle<'collection'>
 export type TransactionHandle = Handle<'transaction'>
 export type ScanHandle = Handle<'scan'>
 export type StatsSnapshotHandle = Handle<'stats snapshot'>
+export type ExporterHandle = Handle<'exporter'>
 /** What has statistics. */
 export type StatsSource = IndexHandle | DatabaseHandle | CollectionHandle
 
@@ -102,6 +103,25 @@ export interface NativeBinding {
     source: StatsSource,
     since: StatsSnapshotHandle | undefined,
   ): NativeStatsSnapshot & { readonly handle: StatsSnapshotHandle }
+  /** The same for who exports it. */
+  captureStats(source: StatsSource): StatsSnapshotHandle
+  /** `labels` are those that are exported; undefined: all. */
+  createExporter(
+    version: string,
+    node: string,
+    labels: readonly string[] | undefined,
+  ): ExporterHandle
+  exportMetrics(
+    exporter: ExporterHandle,
+    format: string,
+    snapshots: readonly StatsSnapshotHandle[],
+    /** Of the database and of the collection, for each snapshot. */
+    names: readonly string[],
+    /** The user's metrics, as lib/metrics/user-metrics.ts writes them. */
+    layout: Uint8Array | undefined,
+    values: Float64Array,
+    overflow: number,
+  ): Promise<Buffer>
 
   /** `out` receives the ids; with `null` they are given out in sequence. */
   addPoints(

@@ -53,6 +53,11 @@ Result<napi_value> SetStatsLevel(Call& call);
 Result<napi_value> ResetStats(Call& call);
 Result<napi_value> ReadStats(Call& call);
 Result<napi_value> TakeStatsSnapshot(Call& call);
+Result<napi_value> CaptureStats(Call& call);
+
+// exposition_functions.cc
+Result<napi_value> CreateExporter(Call& call);
+Result<napi_value> ExportMetrics(Call& call);
 
 // file_functions.cc
 Result<napi_value> SaveIndex(Call& call);

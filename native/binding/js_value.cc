@@ -156,6 +156,21 @@ Result<uint32_t> ReadArrayLength(napi_env env, napi_value array, std::string_vie
   return length;
 }
 
+Result<std::vector<std::string>> ReadStrings(napi_env env, napi_value array,
+                                             std::string_view name) {
+  const Result<uint32_t> length = ReadArrayLength(env, array, name);
+  if (!length.ok()) return length.status();
+  std::vector<std::string> strings;
+  for (uint32_t i = 0; i < *length; ++i) {
+    napi_value element;
+    VITRINE_RETURN_IF_JS_ERROR(napi_get_element(env, array, i, &element));
+    Result<std::string> text = ReadString(env, element, name);
+    if (!text.ok()) return text.status();
+    strings.push_back(std::move(*text));
+  }
+  return strings;
+}
+
 Result<PointId> ReadId(napi_env env, napi_value value, IdType type) {
   const uint64_t max = type == IdType::kU64 ? kMaxSafeInteger : UINT32_MAX;
   napi_valuetype kind;
@@ -214,6 +229,14 @@ Result<TypedArray> ReadVectorArrays(napi_env env, napi_value value, VectorType t
 
 Result<TypedArray> ReadFloats(napi_env env, napi_value value, std::string_view name) {
   return ReadArrayOf(env, value, napi_float32_array, name);
+}
+
+Result<TypedArray> ReadDoubles(napi_env env, napi_value value, std::string_view name) {
+  return ReadArrayOf(env, value, napi_float64_array, name);
+}
+
+Result<TypedArray> ReadBytes(napi_env env, napi_value value, std::string_view name) {
+  return ReadArrayOf(env, value, napi_uint8_array, name);
 }
 
 Result<TypedArray> ReadIdArray(napi_env env, napi_value value, IdType type, std::string_view name) {

@@ -58,6 +58,8 @@ struct TypedArray {
   size_t length;  // elements
 };
 
+// The strings of an array.
+Result<std::vector<std::string>> ReadStrings(napi_env env, napi_value array, std::string_view name);
 // How long an array is.
 Result<uint32_t> ReadArrayLength(napi_env env, napi_value array, std::string_view name);
 
@@ -71,8 +73,10 @@ Result<TypedArray> ReadQueryArray(napi_env env, napi_value value, VectorType typ
 // The same where there may be any number of them; `what` they are, for the message.
 Result<TypedArray> ReadVectorArrays(napi_env env, napi_value value, VectorType type,
                                     size_t dimension, std::string_view what);
-// A Float32Array.
+// A Float32Array, a Float64Array, or a Uint8Array.
 Result<TypedArray> ReadFloats(napi_env env, napi_value value, std::string_view name);
+Result<TypedArray> ReadDoubles(napi_env env, napi_value value, std::string_view name);
+Result<TypedArray> ReadBytes(napi_env env, napi_value value, std::string_view name);
 // A Uint32Array, or a BigUint64Array for kU64.
 Result<TypedArray> ReadIdArray(napi_env env, napi_value value, IdType type, std::string_view name);
 // A copy of what ReadIdArray reads.

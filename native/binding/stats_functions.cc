@@ -11,20 +11,11 @@
 #include "binding/js_value.h"
 #include "binding/option_rules.h"
 #include "binding/stats_object.h"
+#include "binding/stats_snapshot_handle.h"
 #include "engine/table_state.h"
 
 namespace vitrine {
 namespace {
-
-// A stats snapshot of which JavaScript holds the figures, and which later ones may be compared
-// with.
-struct SnapshotHandle {
-  static constexpr napi_type_tag kTypeTag = {0x6be17c05f2a94d38, 0xad52c8e3914f706b};
-  static constexpr std::string_view kTypeName = "a stats snapshot";
-
-  std::weak_ptr<Statistics> owner;
-  StatsSnapshot snapshot;
-};
 
 // Whose statistics are meant, and who asks.
 struct StatsTarget {
@@ -139,16 +130,17 @@ Result<napi_value> TakeStatsSnapshot(Call& call) {
   const Result<StatsTarget> target = ReadStatsTarget(call);
   if (!target.ok()) return target.status();
   const std::shared_ptr<Statistics> owner = target->statistics.Use();
-  const SnapshotHandle* since = nullptr;
+  const StatsSnapshotHandle* since = nullptr;
   if (!IsUndefined(call.env, call[1])) {
-    const auto handle = ReadHandle<SnapshotHandle>(call.env, call[1]);
+    const auto handle = ReadHandle<StatsSnapshotHandle>(call.env, call[1]);
     if (!handle.ok()) return handle.status();
     since = (*handle)->get();
     if (since->owner.lock() != owner) {
       return Status(ErrorCode::kArgument, "since is a stats snapshot of something else");
     }
   }
-  auto taken = std::make_shared<SnapshotHandle>(SnapshotHandle{owner, TakeSnapshot(*target)});
+  auto taken =
+      std::make_shared<StatsSnapshotHandle>(StatsSnapshotHandle{owner, TakeSnapshot(*target)});
   const StatsSnapshot& snapshot = taken->snapshot;
   const Result<napi_value> object =
       MakeStatsSnapshot(call.env, since == nullptr ? snapshot : snapshot.Since(since->snapshot));
@@ -156,6 +148,16 @@ Result<napi_value> TakeStatsSnapshot(Call& call) {
   VITRINE_RETURN_IF_ERROR(
       SetProperty(call.env, *object, "handle", WrapHandle(call.env, std::move(taken))));
   return *object;
+}
+
+// captureStats(source: StatsSource): StatsSnapshotHandle
+//
+// The same for who exports it: nothing of it becomes an object of JavaScript.
+Result<napi_value> CaptureStats(Call& call) {
+  const Result<StatsTarget> target = ReadStatsTarget(call);
+  if (!target.ok()) return target.status();
+  return WrapHandle(call.env, std::make_shared<StatsSnapshotHandle>(StatsSnapshotHandle{
+                                  target->statistics.Use(), TakeSnapshot(*target)}));
 }
 
 }  // namespace vitrine

@@ -1,0 +1,220 @@
+import { promisify } from 'node:util'
+import { gzip } from 'node:zlib'
+import {
+  type ExporterHandle,
+  native,
+  type StatsSnapshotHandle,
+  type StatsSource,
+  version,
+} from '../binding.ts'
+import { checked, describe, VitrineError } from '../errors.ts'
+import { OptionParser, oneOf, type Rule } from '../options.ts'
+import { Measured, type MetricLabels } from '../statistics.ts'
+import { acceptsGzip, chooseRepresentation } from './negotiation.ts'
+import { MetricsRegistry } from './registry.ts'
+
+export {
+  type HistogramValue,
+  type MetricDescription,
+  MetricsRegistry,
+  type RegistryMetric,
+  type SummaryValue,
+} from './registry.ts'
+export type { UserMetricType } from './user-metrics.ts'
+
+export interface MetricsOptions {
+  /** Metrics of your own, which come after ours. */
+  readonly registry?: MetricsRegistry
+  /**
+   * The labels that are exported; default: all. Series that only another label tells apart become one: counters and histograms are
+   * added up, and so are gauges, but for moments and levels, of which the greatest counts, and ratios, of which the mean does.
+   */
+  readonly labels?: readonly string[]
+}
+
+export interface JsonOptions {
+  /** `'otlp'`: as OpenTelemetry has it, an `ExportMetricsServiceRequest`. Default: `{ metrics: [{ name, type, labels, value, … }] }`. */
+  readonly format?: 'otlp'
+}
+
+/** What a client of an HTTP server asked for: two of its headers. */
+export interface MetricsRequest {
+  readonly accept?: string | undefined
+  readonly acceptEncoding?: string | undefined
+}
+
+/** What to send to it. */
+export interface MetricsResponse {
+  readonly contentType: string
+  /** Undefined: as it is. */
+  readonly contentEncoding: 'gzip' | undefined
+  readonly body: Uint8Array
+  /** All of that, for `response.writeHead`. */
+  readonly headers: Readonly<Record<string, string>>
+}
+
+interface Source {
+  readonly source: StatsSource
+  readonly labels: MetricLabels
+}
+
+const compress = promisify(gzip)
+
+/** Less than this takes one packet anyway. */
+const leastToCompress = 1024
+
+const labelNames: Rule<readonly string[]> = (value, name) => {
+  const isName = (label: unknown) => typeof label === 'string' && /^[a-zA-Z_]\w*$/.test(label)
+  if (Array.isArray(value) && value.every(isName)) return [...value]
+  throw new VitrineError('ERR_OPTION', `${name} must be an array of names of labels`, {
+    details: { option: name },
+  })
+}
+
+const metricsOptions = new OptionParser<Required<MetricsOptions>>('metrics', {
+  registry: (value, name) => {
+    if (MetricsRegistry.is(value)) return value
+    throw new VitrineError(
+      'ERR_OPTION',
+      `${name} must be a MetricsRegistry, not ${describe(value)}`,
+      { details: { option: name } },
+    )
+  },
+  labels: labelNames,
+})
+
+const jsonOptions = new OptionParser<Required<JsonOptions>>('json', { format: oneOf('otlp') })
+
+const requestOptions = new OptionParser<{ accept: string; acceptEncoding: string }>('respond', {
+  accept: headerText,
+  acceptEncoding: headerText,
+})
+
+/** Metrics in the formats that others read, each of one moment. Made by {@link metrics}. */
+export class Metrics {
+  readonly #exporter: ExporterHandle
+  readonly #sources: readonly Source[]
+  readonly #registry: MetricsRegistry | undefined
+
+  /** @internal */
+  constructor(sources: readonly Source[], options: Partial<MetricsOptions>) {
+    this.#sources = sources
+    this.#registry = options.registry
+    this.#exporter = native.createExporter(version, process.version, options.labels)
+  }
+
+  /** Prometheus' text format, version 0.0.4. */
+  async text(): Promise<string> {
+    return (await this.#export('text')).toString()
+  }
+
+  /** OpenMetrics 1.0. */
+  async openMetrics(): Promise<string> {
+    return (await this.#export('openmetrics')).toString()
+  }
+
+  /** JSON, as text. @throws {VitrineError} `ERR_OPTION`. */
+  async json(options?: JsonOptions): Promise<string> {
+    const { format } = jsonOptions.parse(options)
+    return (await this.#export(format ?? 'json')).toString()
+  }
+
+  /** Messages `io.prometheus.client.MetricFamily`, each after its length; histograms have classic and native buckets. */
+  async protobuf(): Promise<Uint8Array> {
+    return this.#export('protobuf')
+  }
+
+  /**
+   * What an HTTP server answers: in the format that the client likes best, plain text if it does not say, and compressed if it may be.
+   * @throws {VitrineError} `ERR_OPTION`.
+   */
+  async respond(request?: MetricsRequest): Promise<MetricsResponse> {
+    const { accept, acceptEncoding } = requestOptions.parse(request)
+    const { format, contentType } = chooseRepresentation(accept)
+    const plain = await this.#export(format)
+    const zipped = acceptsGzip(acceptEncoding) && plain.length >= leastToCompress
+    const body = zipped ? await compress(plain) : plain
+    return {
+      contentType,
+      contentEncoding: zipped ? 'gzip' : undefined,
+      body,
+      headers: {
+        'content-type': contentType,
+        'content-length': `${body.length}`,
+        ...(zipped ? { 'content-encoding': 'gzip' } : {}),
+        vary: 'accept, accept-encoding',
+      },
+    }
+  }
+
+  /** Takes the snapshots at once; the pool renders them. */
+  async #export(format: string): Promise<Buffer> {
+    const snapshots: StatsSnapshotHandle[] = []
+    const names: string[] = []
+    for (const { source, labels } of this.#sources) {
+      const snapshot = captured(source)
+      if (snapshot === undefined) continue
+      snapshots.push(snapshot)
+      names.push(labels.db ?? '', labels.collection ?? '')
+    }
+    const { layout, values, overflow } =
+      this.#registry === undefined
+        ? { layout: undefined, values: new Float64Array(), overflow: 0 }
+        : MetricsRegistry.exported(this.#registry)
+    return native.exportMetrics(this.#exporter, format, snapshots, names, layout, values, overflow)
+  }
+}
+
+/**
+ * Metrics of databases, indexes or collections, for Prometheus, OpenTelemetry or people. All of them come in one export, each family once;
+ * the label `db` is the name of a database or index. What has been closed is left out. Statistics are to be turned on first, with
+ * `enableStats`: what is off counts nothing.
+ *
+ * An export holds up nobody: counters are copied within microseconds, and rendered on the engine's own threads.
+ * @throws {VitrineError} `ERR_OPTION`; `ERR_ARGUMENT` when a source has no statistics, or two have the same name.
+ */
+export function metrics(
+  sources: Measured | readonly Measured[],
+  options?: MetricsOptions,
+): Metrics {
+  const parsed = metricsOptions.parse(options)
+  const list = checked(() => (Array.isArray(sources) ? [...sources] : [sources])).map(sourceOf)
+  const names = new Set<string>()
+  for (const { labels } of list) {
+    const name = JSON.stringify([labels.db, labels.collection])
+    if (names.has(name)) {
+      throw new VitrineError('ERR_ARGUMENT', `two sources are called ${describe(labels.db)}`, {
+        details: { db: labels.db },
+      })
+    }
+    names.add(name)
+  }
+  return checked(() => new Metrics(list, parsed))
+}
+
+function sourceOf(value: unknown): Source {
+  const source = Measured.sourceOf(value)
+  if (source !== undefined) return source
+  throw new VitrineError(
+    'ERR_ARGUMENT',
+    `metrics are of databases, indexes and collections, not of ${describe(value)}`,
+  )
+}
+
+function captured(source: StatsSource): StatsSnapshotHandle | undefined {
+  try {
+    return native.captureStats(source)
+  } catch (error) {
+    if (VitrineError.is(error) && error.code === 'ERR_CLOSED') return undefined
+    throw error
+  }
+}
+
+function headerText(value: unknown, name: string): string {
+  if (typeof value === 'string') return value
+  // As node:http has a header that came more than once.
+  if (Array.isArray(value) && value.every(each => typeof each === 'string')) return value.join(', ')
+  throw new VitrineError('ERR_OPTION', `${name} must be a string, not ${describe(value)}`, {
+    details: { option: name },
+  })
+}

@@ -1,0 +1,27 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+
+#include "exposition/metric_set.h"
+
+namespace vitrine {
+
+// Series of a family that are exported at most, over all sources; the last is for all others.
+inline constexpr size_t kMostSeries = 1000;
+// The value of every label of the series that takes up those beyond a limit.
+inline constexpr std::string_view kOtherValue = "__other__";
+
+// Drops all labels but `names`, and makes one series of those that are told apart by nothing else:
+// counters, sums and cells are added up. So are gauges, except moments and levels, of which the
+// greatest counts, and ratios, of which the mean does. Quantiles of summaries are dropped, for they
+// do not add up.
+void KeepLabels(std::span<const std::string> names, MetricSet& set);
+
+// Joins the series of each family beyond the first kMostSeries - 1 to one, whose labels all have
+// the value kOtherValue, so that totals stay what they are. Returns how many were joined.
+uint64_t LimitSeries(MetricSet& set);
+
+}  // namespace vitrine

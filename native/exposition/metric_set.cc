@@ -1,0 +1,71 @@
+#include "exposition/metric_set.h"
+
+#include <chrono>
+
+namespace vitrine {
+namespace {
+
+SeriesType TypeOf(MetricType type) {
+  switch (type) {
+    case MetricType::kCounter:
+      return SeriesType::kCounter;
+    case MetricType::kGauge:
+      return SeriesType::kGauge;
+    case MetricType::kHistogram:
+      break;
+  }
+  return SeriesType::kHistogram;
+}
+
+// Nothing has happened that this series would tell of, and perhaps never will.
+bool IsLeftOut(const MetricFamily& row, const StatsSnapshot& snapshot, Family family,
+               size_t series) {
+  if (row.type == MetricType::kHistogram) {
+    return snapshot.histogram(family, series).layout == nullptr;
+  }
+  return row.source == Source::kErrors && snapshot.value(family, series) == 0;
+}
+
+}  // namespace
+
+int64_t NanosecondsOf(StatsSnapshot::Clock::time_point moment) {
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(moment.time_since_epoch()).count();
+}
+
+double ExportedValue(const StatsSnapshot& snapshot, Family family, size_t series) {
+  const double per_unit = RowOf(family).unit == Unit::kSeconds ? 1e9 : 1;
+  return static_cast<double>(snapshot.value(family, series)) / per_unit;
+}
+
+void AddStats(std::span<const StatsSource> sources, MetricSet& set) {
+  for (size_t i = 0; i < kFamilyCount; ++i) {
+    const auto family = static_cast<Family>(i);
+    const MetricFamily& row = kFamilies[i];
+    ExportedFamily exported{.name = row.name,
+                            .help = row.help,
+                            .type = TypeOf(row.type),
+                            .unit = kUnitNames[static_cast<size_t>(row.unit)]};
+    exported.samples.reserve(sources.size() * (row.source == Source::kErrors ? 0 : row.series()));
+    for (const StatsSource& source : sources) {
+      const StatsSnapshot& snapshot = *source.snapshot;
+      const int64_t started = row.type == MetricType::kGauge ? 0 : NanosecondsOf(snapshot.start);
+      ForEachSeries(row, [&](size_t series, std::span<const LabelPair> labels) {
+        if (IsLeftOut(row, snapshot, family, series)) return;
+        Sample sample{.first_label = set.labels.size(),
+                      .label_count = source.labels.size() + labels.size(),
+                      .started_ns = started};
+        set.labels.insert(set.labels.end(), source.labels.begin(), source.labels.end());
+        set.labels.insert(set.labels.end(), labels.begin(), labels.end());
+        if (row.type == MetricType::kHistogram) {
+          sample.cells = &snapshot.histogram(family, series);
+        } else {
+          sample.value = ExportedValue(snapshot, family, series);
+        }
+        exported.samples.push_back(sample);
+      });
+    }
+    set.families.push_back(std::move(exported));
+  }
+}
+
+}  // namespace vitrine

@@ -1,0 +1,197 @@
+#include "exposition/text_format.h"
+
+#include <cmath>
+#include <string>
+#include <vector>
+
+#include "stats/histogram_formats.h"
+
+namespace vitrine {
+namespace {
+
+enum class Dialect : uint8_t { kPrometheus, kOpenMetrics };
+
+// Escapes the backslash, the end of a line and, where asked for, the quotation mark.
+void AddEscaped(std::string_view text, bool quotes, OutputBuffer& out) {
+  size_t plain = 0;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (c != '\\' && c != '\n' && !(quotes && c == '"')) continue;
+    out.Add(text.substr(plain, i - plain));
+    out.Add('\\');
+    out.Add(c == '\n' ? 'n' : c);
+    plain = i + 1;
+  }
+  out.Add(text.substr(plain));
+}
+
+// Renders one family after the other, and keeps what they have in common.
+class TextRenderer {
+ public:
+  TextRenderer(const MetricSet& set, Dialect dialect, OutputBuffer& out)
+      : set_(set), dialect_(dialect), out_(out) {}
+
+  void Render(const ExportedFamily& family) {
+    if (family.samples.empty()) return;
+    name_ = StemOf(family);
+    AddDescription(family);
+    for (const Sample& sample : family.samples) {
+      labels_.Clear();
+      for (const LabelPair& label : set_.LabelsOf(sample)) {
+        if (labels_.size() > 0) labels_.Add(',');
+        labels_.Add(label.name);
+        labels_.Add("=\"");
+        AddEscaped(label.value, true, labels_);
+        labels_.Add('"');
+      }
+      if (family.type == SeriesType::kHistogram) {
+        AddHistogram(sample);
+      } else if (family.type == SeriesType::kSummary) {
+        AddSummary(sample);
+      } else {
+        AddLine(SampleSuffixOf(family), sample.value);
+      }
+      if (dialect_ == Dialect::kOpenMetrics && sample.started_ns != 0 &&
+          family.type != SeriesType::kGauge && family.type != SeriesType::kInfo) {
+        AddLine("_created", static_cast<double>(sample.started_ns) / 1e9);
+      }
+    }
+  }
+
+ private:
+  // OpenMetrics names a family without the suffix of its samples.
+  std::string_view StemOf(const ExportedFamily& family) const {
+    std::string_view stem = family.name;
+    stem.remove_suffix(SampleSuffixOf(family).size());
+    return stem;
+  }
+  std::string_view SampleSuffixOf(const ExportedFamily& family) const {
+    return dialect_ == Dialect::kOpenMetrics ? SuffixOf(family.type) : std::string_view();
+  }
+
+  void AddDescription(const ExportedFamily& family) {
+    if (!family.help.empty()) {
+      out_.Add("# HELP ");
+      out_.Add(name_);
+      out_.Add(' ');
+      AddEscaped(family.help, dialect_ == Dialect::kOpenMetrics, out_);
+      out_.Add('\n');
+    }
+    out_.Add("# TYPE ");
+    out_.Add(name_);
+    out_.Add(' ');
+    const bool is_gauge = family.type == SeriesType::kInfo && dialect_ == Dialect::kPrometheus;
+    out_.Add(is_gauge ? "gauge" : kSeriesTypeNames[static_cast<size_t>(family.type)]);
+    out_.Add('\n');
+    if (dialect_ == Dialect::kPrometheus || family.unit.empty()) return;
+    out_.Add("# UNIT ");
+    out_.Add(name_);
+    out_.Add(' ');
+    out_.Add(family.unit);
+    out_.Add('\n');
+  }
+
+  // One sample; `le` or `quantile` may be the label that it has besides.
+  void AddLine(std::string_view suffix, double value, std::string_view label = {},
+               std::string_view label_value = {}) {
+    out_.Add(name_);
+    out_.Add(suffix);
+    if (labels_.size() > 0 || !label.empty()) {
+      out_.Add('{');
+      out_.Add(labels_.view());
+      if (!label.empty()) {
+        if (labels_.size() > 0) out_.Add(',');
+        out_.Add(label);
+        out_.Add("=\"");
+        out_.Add(label_value);
+        out_.Add('"');
+      }
+      out_.Add('}');
+    }
+    out_.Add(' ');
+    out_.AddNumber(value);
+    out_.Add('\n');
+  }
+
+  void AddHistogram(const Sample& sample) {
+    if (sample.cells != nullptr) {
+      const ClassicHistogram classic = FoldClassic(*sample.cells);
+      const EdgeTexts& edges = TextsOf(classic.edges);
+      for (size_t i = 0; i < classic.edges.size(); ++i) {
+        AddLine("_bucket", static_cast<double>(classic.cumulative_counts[i]), "le", edges[i]);
+      }
+      AddEnd(sample.cells->layout->InUnits(sample.cells->sum),
+             static_cast<double>(classic.cumulative_counts.back()));
+      return;
+    }
+    const Distribution& distribution = *sample.distribution;
+    std::vector<double> bounds(distribution.bounds.begin(), distribution.bounds.end());
+    bounds.push_back(HUGE_VAL);
+    const EdgeTexts& edges = TextsOf(bounds);
+    double count = 0;
+    for (size_t i = 0; i < bounds.size(); ++i) {
+      count += distribution.values[i];
+      AddLine("_bucket", count, "le", edges[i]);
+    }
+    AddEnd(distribution.sum, count);
+  }
+
+  void AddSummary(const Sample& sample) {
+    const Distribution& distribution = *sample.distribution;
+    for (size_t i = 0; i < distribution.bounds.size(); ++i) {
+      AddLine("", distribution.values[i], "quantile", CanonicalText(distribution.bounds[i]));
+    }
+    AddEnd(distribution.sum, distribution.count);
+  }
+
+  void AddEnd(double sum, double count) {
+    AddLine("_sum", sum);
+    AddLine("_count", count);
+  }
+
+  // Families have few sets of edges, and each is used many times in a row.
+  using EdgeTexts = std::vector<std::string>;
+  const EdgeTexts& TextsOf(const std::vector<double>& edges) {
+    if (edges != edges_) {
+      edges_ = edges;
+      edge_texts_.clear();
+      for (const double edge : edges) edge_texts_.push_back(CanonicalText(edge));
+    }
+    return edge_texts_;
+  }
+  // OpenMetrics has a point in every one of these numbers, so that all exporters name a series
+  // alike.
+  std::string CanonicalText(double number) const {
+    OutputBuffer text;
+    text.AddEdge(number);
+    std::string canonical(text.view());
+    if (dialect_ == Dialect::kOpenMetrics &&
+        canonical.find_first_not_of("-0123456789") == std::string::npos) {
+      canonical += ".0";
+    }
+    return canonical;
+  }
+
+  const MetricSet& set_;
+  const Dialect dialect_;
+  OutputBuffer& out_;
+  std::string_view name_;
+  OutputBuffer labels_;
+  std::vector<double> edges_;
+  EdgeTexts edge_texts_;
+};
+
+}  // namespace
+
+void RenderText(const MetricSet& set, OutputBuffer& out) {
+  TextRenderer renderer(set, Dialect::kPrometheus, out);
+  for (const ExportedFamily& family : set.families) renderer.Render(family);
+}
+
+void RenderOpenMetrics(const MetricSet& set, OutputBuffer& out) {
+  TextRenderer renderer(set, Dialect::kOpenMetrics, out);
+  for (const ExportedFamily& family : set.families) renderer.Render(family);
+  out.Add("# EOF\n");
+}
+
+}  // namespace vitrine

@@ -1,0 +1,399 @@
+import { gunzipSync } from 'node:zlib'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { type Metrics, metrics } from '../lib/metrics/metrics.ts'
+import { chooseRepresentation } from '../lib/metrics/negotiation.ts'
+import { Database, type HistogramSample, Index, type StatsSnapshot } from '../lib/vitrine.ts'
+import { type ReadFamily, readProtobuf, readText } from './exposition.ts'
+import { randomVectors } from './vectors.ts'
+
+const dimension = 8
+let open: { close(): Promise<void> }[] = []
+afterEach(async () => {
+  await Promise.all(open.map(each => each.close()))
+  open = []
+})
+
+async function searched(name: string, searches: number) {
+  const db = await Database.open(':memory:', { name })
+  open.push(db)
+  db.enableStats({ level: 'phases' })
+  const points = await db.createCollection('points', { dimension })
+  const vectors = randomVectors(100, dimension, 7)
+  await points.upsert(
+    Array.from({ length: 100 }, (_, id) => ({
+      id,
+      vector: vectors.slice(id * dimension, (id + 1) * dimension),
+    })),
+  )
+  for (let i = 0; i < searches; i++) {
+    await points.search(vectors.slice(i * dimension, (i + 1) * dimension), { k: 3 })
+  }
+  await expect(points.search(new Float32Array(3), { k: 1 })).rejects.toThrow()
+  return { db, points }
+}
+
+const readAs = async (from: Metrics, dialect: 'prometheus' | 'openmetrics') =>
+  readText(dialect === 'prometheus' ? await from.text() : await from.openMetrics(), dialect)
+
+const familyOf = (families: readonly ReadFamily[], name: string) => {
+  const family = families.find(each => each.name === name)
+  if (family === undefined) throw new Error(`there is no ${name}`)
+  return family
+}
+const sumOf = (family: ReadFamily, labels: Record<string, string>, name = family.name) =>
+  family.samples
+    .filter(
+      sample =>
+        sample.name === name &&
+        Object.entries(labels).every(([label, value]) => sample.labels[label] === value),
+    )
+    .reduce((sum, { value }) => sum + value, 0)
+
+const operations = 'vitrine_engine_operations_total'
+const duration = 'vitrine_engine_operation_duration_seconds'
+
+describe('an export of one database', () => {
+  let db: Database
+  let snapshot: StatsSnapshot
+  let from: Metrics
+  beforeEach(async () => {
+    ;({ db } = await searched('first', 20))
+    from = metrics(db)
+    snapshot = db.statsSnapshot()
+  })
+
+  // What it takes to be asked changes between two exports.
+  const changing = ['vitrine_engine_memory_bytes', 'vitrine_engine_memory_peak_bytes']
+
+  it('holds in text what the stats snapshot does, and nothing else', async () => {
+    const families = await readAs(from, 'prometheus')
+    const expected = snapshot.families.filter(({ samples }) => samples.length > 0)
+    const own = ['vitrine_build_info', 'vitrine_metrics_overflow_total']
+    expect(families.map(({ name }) => name).filter(name => !own.includes(name))).toEqual(
+      expected.map(({ name }) => name),
+    )
+    for (const family of expected) {
+      const read = familyOf(families, family.name)
+      expect(read).toMatchObject({ type: family.type, help: family.help })
+      if (family.type !== 'histogram') {
+        if (changing.includes(family.name)) continue
+        expect(read.samples.map(({ labels, value }) => ({ labels, value }))).toEqual(family.samples)
+        continue
+      }
+      for (const { labels, sum, count, buckets } of family.samples) {
+        expect(sumOf(read, labels, `${family.name}_sum`)).toBe(sum)
+        expect(sumOf(read, labels, `${family.name}_count`)).toBe(count)
+        const lines = read.samples.filter(
+          sample =>
+            sample.name === `${family.name}_bucket` &&
+            Object.entries(labels).every(([label, value]) => sample.labels[label] === value),
+        )
+        expect(
+          lines.map(sample => ({
+            le: Number(sample.labels.le?.replace('+Inf', 'Infinity')),
+            count: sample.value,
+          })),
+        ).toEqual(buckets)
+      }
+    }
+  })
+
+  it('says in OpenMetrics the same, with units and since when', async () => {
+    const text = await readAs(from, 'prometheus')
+    const families = await readAs(from, 'openmetrics')
+    expect(families).toHaveLength(text.length)
+    const started = Number(snapshot.since) / 1000
+    for (const [i, family] of families.entries()) {
+      const plain = text[i]!
+      const counts = family.type === 'counter' || family.type === 'histogram'
+      const created = family.samples.filter(({ name }) => name === `${family.name}_created`)
+      const rest = family.samples.filter(({ name }) => name !== `${family.name}_created`)
+      expect(rest).toHaveLength(plain.samples.length)
+      expect(created.length > 0).toBe(counts)
+      if (counts && family.name !== 'vitrine_metrics_overflow') {
+        for (const { value } of created) expect(value).toBeCloseTo(started, 2)
+      }
+      expect(family.unit).toBe(family.name.match(/_(seconds|bytes)$/)?.[1] ?? '')
+    }
+    const edges = familyOf(families, duration).samples.map(({ labels }) => labels.le)
+    expect(edges).toEqual(expect.arrayContaining(['1e-06', '0.0001', '0.25', '1.0', '+Inf']))
+    const counts = familyOf(families, 'vitrine_search_hops').samples.map(({ labels }) => labels.le)
+    expect(counts).toEqual(expect.arrayContaining(['1.0', '500000.0', '1e+06', '1e+07']))
+  })
+
+  it('has in protobuf the same numbers, and every histogram in both forms', async () => {
+    const messages = readProtobuf(await from.protobuf())
+    for (const family of snapshot.families) {
+      if (family.samples.length === 0 || changing.includes(family.name)) continue
+      const message = messages.find(({ name }) => name === family.name)
+      expect(message).toMatchObject({ type: family.type, help: family.help, unit: family.unit })
+      if (family.type !== 'histogram') {
+        expect(message?.metrics.map(({ labels, value }) => ({ labels, value }))).toEqual(
+          family.samples,
+        )
+        continue
+      }
+      expect(message?.metrics).toHaveLength(family.samples.length)
+      for (const [i, sample] of family.samples.entries()) {
+        const { labels, histogram } = message!.metrics[i]!
+        const { count, sum, buckets, exponential } = sample
+        expect(labels).toEqual(sample.labels)
+        expect(histogram).toMatchObject({ count, sum, buckets })
+        const { scale, zeroThreshold, zeroCount } = exponential
+        expect(histogram?.native).toMatchObject({ schema: scale, zeroThreshold, zeroCount })
+        expect(nonZero(histogram!.native!.counts)).toEqual(nativeOf(exponential))
+      }
+    }
+  })
+
+  const nonZero = (counts: ReadonlyMap<number, number>) =>
+    [...counts].filter(([, count]) => count > 0)
+  // Prometheus numbers a bucket by its upper edge, OpenTelemetry by its lower one.
+  const nativeOf = ({ offset, counts }: HistogramSample['exponential']) =>
+    counts
+      .map((count, i): [number, number] => [offset + i + 1, count])
+      .filter(([, count]) => count > 0)
+
+  it('has in JSON an element for each sample', async () => {
+    const { metrics: elements } = JSON.parse(await from.json())
+    const count = snapshot.families.reduce((sum, { samples }) => sum + samples.length, 2)
+    expect(elements).toHaveLength(count)
+    const search = elements.find(
+      (each: { name: string; labels: { op: string } }) =>
+        each.name === duration && each.labels.op === 'search',
+    )
+    expect(search).toMatchObject({
+      type: 'histogram',
+      unit: 'seconds',
+      labels: { db: 'first', op: 'search' },
+      histogram: { count: 20, p50: expect.any(Number), p95: expect.any(Number) },
+      timestamp: expect.any(Number),
+    })
+    expect(search.histogram.buckets.at(-1)).toEqual({ le: '+Inf', count: 20 })
+    expect(Math.abs(Date.now() - search.timestamp)).toBeLessThan(60_000)
+  })
+
+  it('has in OTLP the same sums and exponential histograms', async () => {
+    const { resourceMetrics } = JSON.parse(await from.json({ format: 'otlp' }))
+    const { scope, metrics: list } = resourceMetrics[0].scopeMetrics[0]
+    expect(scope.name).toBe('vitrine')
+    const metricOf = (name: string) => list.find((each: { name: string }) => each.name === name)
+    const sum = metricOf('vitrine.engine.operations')
+    expect(sum.sum).toMatchObject({ aggregationTemporality: 2, isMonotonic: true })
+    expect(sum.sum.dataPoints[0]).toMatchObject({
+      attributes: [
+        { key: 'db', value: { stringValue: 'first' } },
+        { key: 'op', value: { stringValue: 'search' } },
+        { key: 'outcome', value: { stringValue: 'ok' } },
+      ],
+      asInt: '20',
+    })
+    const histogram = metricOf('vitrine.engine.operation.duration')
+    expect(histogram.unit).toBe('s')
+    const family = snapshot.families.find(({ name }) => name === duration)
+    const [expected] = family!.samples as HistogramSample[]
+    const [point] = histogram.exponentialHistogram.dataPoints
+    expect(point).toMatchObject({
+      count: `${expected!.count}`,
+      sum: expected!.sum,
+      scale: 3,
+      zeroCount: `${expected!.exponential.zeroCount}`,
+      positive: {
+        offset: expected!.exponential.offset,
+        bucketCounts: expected!.exponential.counts.map(String),
+      },
+    })
+    expect(BigInt(point.startTimeUnixNano)).toBeLessThan(BigInt(point.timeUnixNano))
+    expect(metricOf('vitrine.engine.memory')).toMatchObject({ unit: 'By' })
+  })
+
+  it('leaves out what has been closed', async () => {
+    await db.close()
+    const names = (await readAs(from, 'openmetrics')).map(({ name }) => name)
+    expect(names).toEqual(['vitrine_build', 'vitrine_metrics_overflow'])
+  })
+})
+
+describe('an export of several sources', () => {
+  it('has each family once, with the samples of all', async () => {
+    const first = await searched('first', 5)
+    const second = await searched('second', 9)
+    const index = new Index({ dimension, name: 'third' })
+    open.push(index)
+    index.enableStats()
+    index.searchSync(new Float32Array(dimension), { k: 1 })
+    first.points.enableStats()
+    await first.points.get(1)
+    const from = metrics([first.db, second.db, index, first.points])
+    for (const dialect of ['prometheus', 'openmetrics'] as const) {
+      const families = await readAs(from, dialect)
+      const family = familyOf(
+        families,
+        dialect === 'prometheus' ? operations : operations.slice(0, -6),
+      )
+      const of = (labels: Record<string, string>) =>
+        sumOf(family, { op: 'search', outcome: 'ok', ...labels }, operations)
+      expect([of({ db: 'first' }), of({ db: 'second' }), of({ db: 'third' })]).toEqual([5, 9, 1])
+      const get = { op: 'get', outcome: 'ok', db: 'first', collection: 'points' }
+      expect(sumOf(family, get, operations)).toBe(1)
+    }
+    expect(
+      readProtobuf(await from.protobuf()).filter(({ name }) => name === operations),
+    ).toHaveLength(1)
+  })
+
+  it('names sources apart, and takes nothing else', async () => {
+    const { db } = await searched('same', 1)
+    const other = await Database.open(':memory:', { name: 'same' })
+    open.push(other)
+    expect(() => metrics([db, other])).toThrowError(
+      expect.objectContaining({ code: 'ERR_ARGUMENT' }),
+    )
+    for (const wrong of [undefined, null, {}, 'db', [db, 1], new Proxy({}, {})]) {
+      expect(() => metrics(wrong as never)).toThrowError(
+        expect.objectContaining({ code: 'ERR_ARGUMENT' }),
+      )
+    }
+    for (const options of [
+      { label: [] },
+      { labels: 'db' },
+      { labels: ['a-b'] },
+      { registry: {} },
+    ]) {
+      expect(() => metrics(db, options as never)).toThrowError(
+        expect.objectContaining({ code: 'ERR_OPTION' }),
+      )
+    }
+    await expect(metrics(db).json({ format: 'xml' } as never)).rejects.toMatchObject({
+      code: 'ERR_OPTION',
+    })
+  })
+})
+
+describe('labels that are not exported', () => {
+  it('take their series along: what is left is the sum', async () => {
+    const first = await searched('first', 5)
+    const second = await searched('second', 9)
+    const whole = await readAs(metrics([first.db, second.db]), 'prometheus')
+    const kept = await readAs(metrics([first.db, second.db], { labels: ['op'] }), 'prometheus')
+    for (const name of [operations, duration]) {
+      const full = familyOf(whole, name)
+      const less = familyOf(kept, name)
+      for (const { labels } of less.samples) {
+        expect(Object.keys(labels).filter(label => label !== 'op' && label !== 'le')).toEqual([])
+      }
+      const sampleNames = new Set(full.samples.map(sample => sample.name))
+      for (const sampleName of sampleNames) {
+        for (const { labels, value } of less.samples.filter(each => each.name === sampleName)) {
+          expect(value).toBeCloseTo(sumOf(full, labels, sampleName), 12)
+        }
+        expect(sumOf(less, {}, sampleName)).toBeCloseTo(sumOf(full, {}, sampleName), 12)
+      }
+    }
+    // A sum of two levels or moments would be neither.
+    const level = familyOf(kept, 'vitrine_engine_stats_level')
+    expect(level.samples).toEqual([{ name: level.name, labels: {}, value: 3 }])
+    const started = familyOf(whole, 'vitrine_engine_stats_start_timestamp_seconds').samples
+    expect(sumOf(familyOf(kept, 'vitrine_engine_stats_start_timestamp_seconds'), {})).toBe(
+      Math.max(...started.map(({ value }) => value)),
+    )
+  })
+
+  it('take cells along before they are folded', async () => {
+    const first = await searched('first', 20)
+    const second = await searched('second', 30)
+    const messages = readProtobuf(await metrics([first.db, second.db]).protobuf())
+    const kept = readProtobuf(await metrics([first.db, second.db], { labels: [] }).protobuf())
+    const all = messages.find(({ name }) => name === duration)!.metrics
+    const [sum] = kept.find(({ name }) => name === duration)!.metrics
+    const counts = new Map<number, number>()
+    for (const { histogram } of all) {
+      for (const [bucket, count] of histogram!.native!.counts) {
+        if (count > 0) counts.set(bucket, (counts.get(bucket) ?? 0) + count)
+      }
+    }
+    const seen = [...sum!.histogram!.native!.counts].filter(([, count]) => count > 0)
+    expect(seen).toEqual([...counts].sort(([a], [b]) => a - b))
+  })
+})
+
+describe('an answer to an HTTP client', () => {
+  const formatFor = (accept: string | undefined) => chooseRepresentation(accept).format
+
+  it('is in the format that it likes best', () => {
+    const openMetrics = 'application/openmetrics-text'
+    const protobuf =
+      'application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited'
+    // Prometheus 2.42, and 3 with native histograms; browsers; curl.
+    expect(
+      formatFor(
+        `${openMetrics};version=1.0.0,${openMetrics};version=0.0.1;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1`,
+      ),
+    ).toBe('openmetrics')
+    expect(
+      formatFor(
+        `${protobuf},${openMetrics};version=1.0.0;q=0.8,text/plain;version=0.0.4;q=0.5,*/*;q=0.1`,
+      ),
+    ).toBe('protobuf')
+    expect(
+      formatFor(
+        `${protobuf};escaping=allow-utf-8;q=0.6,${openMetrics};version=1.0.0;escaping=allow-utf-8;q=0.5,*/*;q=0.2`,
+      ),
+    ).toBe('protobuf')
+    expect(formatFor('text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8')).toBe(
+      'text',
+    )
+    expect(formatFor('*/*')).toBe('text')
+    expect(formatFor(undefined)).toBe('text')
+    expect(formatFor('')).toBe('text')
+    expect(formatFor('application/json')).toBe('json')
+    expect(formatFor('APPLICATION/JSON; Q=0.5, text/*;q=0.4')).toBe('json')
+    expect(formatFor('text/plain;version="0.0.4";q=0.5, application/json;q=0.2')).toBe('text')
+  })
+
+  it('is never in a format that it refuses or cannot read', () => {
+    expect(formatFor('application/openmetrics-text;version=2.0.0')).toBe('text')
+    expect(formatFor('application/vnd.google.protobuf;proto=other;encoding=delimited')).toBe('text')
+    expect(formatFor('application/json;q=0, */*')).toBe('text')
+    expect(formatFor('text/plain;q=0, */*;q=0.5')).not.toBe('text')
+    expect(formatFor('application/openmetrics-text;q=2')).toBe('text')
+    expect(formatFor(';;,,=;q=,"')).toBe('text')
+  })
+
+  it('is compressed if it may be, and says so', async () => {
+    const { db } = await searched('first', 1)
+    const from = metrics(db)
+    const plain = await from.respond({ accept: 'text/plain' })
+    expect(plain.contentEncoding).toBeUndefined()
+    expect(plain.headers).toEqual({
+      'content-type': 'text/plain; version=0.0.4; charset=utf-8',
+      'content-length': `${plain.body.length}`,
+      vary: 'accept, accept-encoding',
+    })
+    const accepted = ['gzip', 'deflate, gzip;q=0.5', '*', 'GZIP;q=1, identity;q=0.5']
+    for (const acceptEncoding of accepted) {
+      const { body, headers, contentEncoding } = await from.respond({ acceptEncoding })
+      expect([contentEncoding, headers['content-encoding']]).toEqual(['gzip', 'gzip'])
+      expect(readText(gunzipSync(body).toString(), 'prometheus').length).toBeGreaterThan(10)
+    }
+    for (const acceptEncoding of ['', 'br', 'gzip;q=0', 'gzip;q=0.1, identity', undefined]) {
+      expect((await from.respond({ acceptEncoding })).contentEncoding).toBeUndefined()
+    }
+    await expect(from.respond({ accept: 1 } as never)).rejects.toMatchObject({ code: 'ERR_OPTION' })
+  })
+})
+
+it('keeps the event loop free while it renders', async () => {
+  const dbs = await Promise.all(Array.from({ length: 10 }, (_, i) => searched(`db${i}`, 3)))
+  const from = metrics(dbs.map(({ db }) => db))
+  let turns = 0
+  let done = false
+  const turn = () => {
+    turns++
+    if (!done) setImmediate(turn)
+  }
+  setImmediate(turn)
+  await Promise.all(Array.from({ length: 50 }, () => from.openMetrics()))
+  done = true
+  expect(turns).toBeGreaterThan(2)
+})
