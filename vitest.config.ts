@@ -11,6 +11,8 @@ const repository = ['bench-*', 'documents', 'layering', 'packaging*', 'readme', 
 const heavy = process.env.VITRINE_SANITIZER === undefined ? [] : ['test/recall*.test.ts']
 // Needs cmake as well: part of the native lane.
 const toolchain = ['test/build-parity.test.ts']
+// Needs other people's servers: a lane of its own.
+const servers = ['test/servers/*.test.ts']
 
 // Files of one worker share its modules: reading them anew for each file takes longer than many files.
 const isolate = false
@@ -39,13 +41,14 @@ export default defineConfig({
           name: 'engine',
           isolate,
           include: ['test/**/*.test.ts'],
-          exclude: [...repository, ...heavy, ...toolchain],
+          exclude: [...repository, ...heavy, ...toolchain, ...servers],
           // Sanitized code runs at a fraction of the speed.
           testTimeout: process.env.VITRINE_SANITIZER === undefined ? 30_000 : 300_000,
         },
       },
       { test: { name: 'repository', isolate, include: repository, testTimeout: 240_000 } },
       { test: { name: 'toolchain', include: toolchain, testTimeout: 240_000 } },
+      { test: { name: 'servers', include: servers, testTimeout: 60_000 } },
     ],
   },
 })

@@ -1,6 +1,6 @@
 // Runs lanes of tests, one after the other, and closes with a count that CI reads.
 //
-//   node scripts/test.mjs [node] [native] [tidy] [arm64] [asan] [tsan] [fuzz] [-- arguments]
+//   node scripts/test.mjs [node] [native] [tidy] [arm64] [asan] [tsan] [fuzz] [servers] [-- arguments]
 //
 //   node     what needs only Node, a C++20 compiler, make and python3: build, types, lint, vitest
 //   native   googletest, clang-format, parity of the two builds; clang-tidy, and kernels for 64-bit ARM under qemu,
@@ -10,6 +10,7 @@
 //   asan     native tests, and the addon under Node, with AddressSanitizer and UBSan
 //   tsan     native tests with ThreadSanitizer
 //   fuzz     the fuzzers of test/fuzz, in VITRINE_FUZZ_SECONDS (60) for all
+//   servers  other people's servers read what ours say: Prometheus
 //
 // Arguments that are no lane go to ctest (`-R table`), for fuzz to libFuzzer. Missing tools are
 // installed where this is root on Debian; elsewhere their checks are skipped, and the command that
@@ -22,6 +23,7 @@ import { fuzzLane } from './testing/fuzz-lane.mjs'
 import { nativeLane } from './testing/native-lane.mjs'
 import { nodeLane } from './testing/node-lane.mjs'
 import { Report } from './testing/report.mjs'
+import { serversLane } from './testing/servers-lane.mjs'
 import { threadLane } from './testing/thread-lane.mjs'
 import { tidyLane } from './testing/tidy-lane.mjs'
 
@@ -33,6 +35,7 @@ const lanes = {
   asan: addressLane,
   tsan: threadLane,
   fuzz: fuzzLane,
+  servers: serversLane,
 }
 
 const args = process.argv.slice(2)

@@ -12,6 +12,7 @@ const presence = {
   'libclang-rt-16-dev': () => existsSync('/usr/lib/llvm-16/lib/clang/16/lib/linux'),
   'libgtest-dev': () => ['/usr', '/usr/local', '/opt/homebrew'].some(hasGoogletest),
   'ninja-build': () => which('ninja'),
+  prometheus: () => which('prometheus') && which('promtool'),
   'qemu-user': () => which('qemu-aarch64'),
 }
 

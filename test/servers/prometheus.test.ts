@@ -1,0 +1,242 @@
+// A real Prometheus reads examples/metrics.mjs in each of its formats, and answers queries.
+
+import { spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { readText } from '../exposition.ts'
+import { root } from '../layers.ts'
+import { eventually, freePort, Program } from './programs.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'vitrine-prometheus-'))
+const programs: Program[] = []
+let example: string
+let asText: Server
+
+interface Series {
+  readonly metric: Readonly<Record<string, string>>
+  readonly value: number
+}
+
+interface QueryAnswer {
+  readonly status: string
+  readonly error?: string
+  readonly data: { readonly result: { metric: Series['metric']; value: [number, string] }[] }
+}
+
+interface JsonHistogram {
+  readonly name: string
+  readonly histogram: { readonly sum: number; readonly p50: number; readonly p95: number }
+}
+
+/** A server that scrapes jobs every half second. */
+class Prometheus {
+  readonly #address: string
+
+  private constructor(address: string) {
+    this.#address = address
+  }
+
+  /** @param targets - Host and port by job. */
+  static async start(targets: Readonly<Record<string, string>>, args: readonly string[] = []) {
+    const port = await freePort()
+    const jobs = Object.entries(targets).map(([job_name, target]) => ({
+      job_name,
+      static_configs: [{ targets: [target] }],
+    }))
+    const config = join(folder, `${port}.yml`)
+    const intervals = { scrape_interval: '500ms', scrape_timeout: '500ms' }
+    writeFileSync(config, JSON.stringify({ global: intervals, scrape_configs: jobs })) // which is YAML
+    programs.push(
+      new Program('prometheus', [
+        `--config.file=${config}`,
+        `--storage.tsdb.path=${join(folder, `${port}`)}`,
+        `--web.listen-address=127.0.0.1:${port}`,
+        '--log.level=warn',
+        ...args,
+      ]),
+    )
+    const server = new Prometheus(`http://127.0.0.1:${port}`)
+    await eventually(async () => {
+      expect((await fetch(`${server.#address}/-/ready`)).status).toBe(200)
+    })
+    return server
+  }
+
+  /** @param at - In seconds since 1970; default: now. */
+  async query(promql: string, at = Date.now() / 1000): Promise<Series[]> {
+    const address = `${this.#address}/api/v1/query?query=${encodeURIComponent(promql)}&time=${at}`
+    const { status, error, data } = (await (await fetch(address)).json()) as QueryAnswer
+    if (status !== 'success') throw new Error(`${promql}: ${error}`)
+    return data.result.map(({ metric, value }) => ({ metric, value: Number(value[1]) }))
+  }
+  /** Of the one series that there is. */
+  async number(promql: string, at?: number): Promise<number> {
+    const series = await this.query(promql, at)
+    expect(series, promql).toHaveLength(1)
+    return series[0]!.value
+  }
+  async errors(): Promise<string[]> {
+    const answer = await fetch(`${this.#address}/api/v1/targets`)
+    const { data } = (await answer.json()) as { data: { activeTargets: { lastError: string }[] } }
+    return data.activeTargets.map(({ lastError }) => lastError)
+  }
+}
+
+const searches = 'vitrine_engine_operations_total{op="search",outcome="ok"}'
+const questions = 'notes_questions_total'
+let classic: Prometheus
+let native: Prometheus
+let asked = 0
+
+beforeAll(async () => {
+  const program = new Program(process.execPath, [join(root, 'examples', 'metrics.mjs'), '0'])
+  programs.push(program)
+  example = (await program.says(/http:\/\/([^/]+)\/metrics/))[1]!
+  const ask = async () => {
+    for (let i = 0; i < 10; i++) await (await fetch(`http://${example}/search`)).json()
+    asked += 10
+  }
+  // A histogram into which nothing was observed is not there, and without a beginning has no rate.
+  await ask()
+  // This release of Prometheus does not ask for plain text while it can have anything else.
+  asText = createServer(async (_, response) => {
+    const answer = await fetch(`http://${example}/metrics`, { headers: { accept: 'text/plain' } })
+    response.setHeader('content-type', answer.headers.get('content-type')!)
+    response.end(await answer.text())
+  }).listen(0, '127.0.0.1')
+  await once(asText, 'listening')
+  const text = `127.0.0.1:${(asText.address() as AddressInfo).port}`
+  ;[classic, native] = await Promise.all([
+    Prometheus.start({ text, openmetrics: example }),
+    Prometheus.start({ protobuf: example }, ['--enable-feature=native-histograms']),
+  ])
+  await eventually(() => Promise.all([classic.number(`sum(up) == 2`), native.number('up == 1')]))
+  // Some of them between any two scrapes.
+  for (let i = 0; i < 10; i++) {
+    await ask()
+    await new Promise(resolve => setTimeout(resolve, 300))
+  }
+}, 60_000)
+
+afterAll(async () => {
+  asText?.closeAllConnections()
+  asText?.close()
+  await Promise.all(programs.map(program => program.end()))
+  rmSync(folder, { recursive: true, force: true })
+})
+
+const servers = () =>
+  [
+    ['text', classic],
+    ['openmetrics', classic],
+    ['protobuf', native],
+  ] as const
+const of = (selector: string, job: string) =>
+  selector.includes('{') ? selector.replace('{', `{job="${job}",`) : `${selector}{job="${job}"}`
+
+describe('a Prometheus server', () => {
+  it('reads text, OpenMetrics and protobuf without an error, to the last count', async () => {
+    for (const [job, server] of servers()) {
+      await eventually(async () => expect(await server.number(of(searches, job))).toBe(asked))
+      expect(await server.number(of(questions, job))).toBe(asked)
+      expect(await server.number(of('vitrine_build_info', job))).toBe(1)
+    }
+    expect([...(await classic.errors()), ...(await native.errors())]).toEqual(['', '', ''])
+  })
+
+  it('computes rates and increases, of counters and of histograms alike', async () => {
+    const at = Date.now() / 1000
+    const duration = 'vitrine_engine_operation_duration_seconds'
+    for (const [job, server] of servers()) {
+      const increase = await server.number(`increase(${of(searches, job)}[1m])`, at)
+      // Extrapolated, and without what came before the first scrape.
+      expect(increase).toBeGreaterThan(asked / 2)
+      expect(increase).toBeLessThan(asked * 2)
+      const rate = await server.number(`rate(${of(searches, job)}[1m])`, at)
+      expect(rate).toBeCloseTo(increase / 60, 9)
+      const observed =
+        job === 'protobuf'
+          ? `histogram_count(rate(${of(`${duration}{op="search"}`, job)}[1m]))`
+          : `rate(${of(`${duration}_count{op="search"}`, job)}[1m])`
+      expect((await server.number(observed, at)) / rate).toBeCloseTo(1, 1)
+    }
+  })
+
+  it('finds quantiles in classic buckets, alike in both kinds of text', async () => {
+    const families = readText(
+      await (
+        await fetch(`http://${example}/metrics`, { headers: { accept: 'text/plain' } })
+      ).text(),
+      'prometheus',
+    )
+    for (const name of ['vitrine_search_scanned_vectors', 'vitrine_search_hops']) {
+      const { samples } = families.find(family => family.name === name)!
+      const buckets = samples
+        .filter(sample => sample.name === `${name}_bucket`)
+        .map(({ labels, value }) => ({ le: Number(labels.le), count: value }))
+      for (const share of [0.1, 0.5, 0.99]) {
+        const expected = classicQuantile(buckets, share)
+        for (const job of ['text', 'openmetrics']) {
+          const promql = `histogram_quantile(${share}, ${of(`${name}_bucket`, job)})`
+          expect(await classic.number(promql)).toBeCloseTo(expected, 9)
+        }
+      }
+    }
+    // The labels of buckets are alike as well, but for whole numbers.
+    const edges = async (job: string) =>
+      (await classic.query(`vitrine_engine_queue_wait_seconds_bucket{job="${job}"}`))
+        .map(({ metric }) => metric.le!.replace(/\.0$/, ''))
+        .sort()
+    expect(await edges('text')).toEqual(await edges('openmetrics'))
+  })
+
+  it('finds the same in native histograms, more closely', async () => {
+    const json = await fetch(`http://${example}/metrics`, {
+      headers: { accept: 'application/json' },
+    })
+    const { metrics } = (await json.json()) as { metrics: JsonHistogram[] }
+    for (const name of ['vitrine_search_scanned_vectors', 'vitrine_search_hops']) {
+      const { histogram } = metrics.find(metric => metric.name === name)!
+      expect(await native.number(`histogram_count(${name})`)).toBe(asked)
+      expect(await native.number(`histogram_sum(${name})`)).toBe(histogram.sum)
+      for (const [share, known] of [
+        [0.5, histogram.p50],
+        [0.95, histogram.p95],
+      ] as const) {
+        const found = await native.number(`histogram_quantile(${share}, ${name})`)
+        // Both within one bucket, which is an eighth of a factor of two.
+        expect(Math.abs(Math.log2(found / known))).toBeLessThanOrEqual(1 / 8)
+      }
+    }
+    const wait = await native.number('histogram_count(vitrine_engine_queue_wait_seconds)')
+    expect(wait).toBeGreaterThanOrEqual(asked)
+  })
+})
+
+it('promtool has nothing to say about our metrics', async () => {
+  const text = await (
+    await fetch(`http://${example}/metrics`, { headers: { accept: 'text/plain' } })
+  ).text()
+  const { status, stdout, stderr } = spawnSync('promtool', ['check', 'metrics'], {
+    input: text,
+    encoding: 'utf8',
+  })
+  expect({ status, said: stdout + stderr }).toEqual({ status: 0, said: '' })
+  // It does see what is wrong.
+  const wrong = text.replaceAll('vitrine_engine_operations_total', 'vitrine_engine_operations')
+  expect(spawnSync('promtool', ['check', 'metrics'], { input: wrong }).status).not.toBe(0)
+})
+
+/** As Prometheus has it: linear within a bucket. */
+function classicQuantile(buckets: readonly { le: number; count: number }[], share: number): number {
+  const rank = share * buckets.at(-1)!.count
+  const i = buckets.findIndex(({ count }) => count >= rank)
+  const lower = i === 0 ? { le: 0, count: 0 } : buckets[i - 1]!
+  const { le, count } = buckets[i]!
+  return lower.le + ((le - lower.le) * (rank - lower.count)) / (count - lower.count)
+}
