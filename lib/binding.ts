@@ -110,6 +110,7 @@ export interface NativeBinding {
     version: string,
     node: string,
     labels: readonly string[] | undefined,
+    compat: readonly string[],
   ): ExporterHandle
   exportMetrics(
     exporter: ExporterHandle,
@@ -117,6 +118,8 @@ export interface NativeBinding {
     snapshots: readonly StatsSnapshotHandle[],
     /** Of the database and of the collection, for each snapshot. */
     names: readonly string[],
+    /** Those whose collections are told apart, for each snapshot. */
+    databases: readonly (DatabaseHandle | undefined)[],
     /** The user's metrics, as lib/metrics/user-metrics.ts writes them. */
     layout: Uint8Array | undefined,
     values: Float64Array,

@@ -69,6 +69,7 @@
       "native/exposition/metric_set.cc",
       "native/exposition/output_buffer.cc",
       "native/exposition/protobuf_format.cc",
+      "native/exposition/source_names.cc",
       "native/exposition/text_format.cc",
       "native/exposition/user_metrics.cc",
       "native/index/code_rerank.cc",

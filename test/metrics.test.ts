@@ -397,3 +397,148 @@ it('keeps the event loop free while it renders', async () => {
   done = true
   expect(turns).toBeGreaterThan(2)
 })
+
+describe('collections that are told apart', () => {
+  it('have what the database has, each once, and a label', async () => {
+    const { db, points } = await searched('first', 5)
+    const from = metrics(db, { collectionLabels: true })
+    await from.text() // from here on they are counted
+    const other = await db.createCollection('other', { dimension })
+    await other.upsert([{ id: 1, vector: new Float32Array(dimension) }])
+    await from.text()
+    for (let i = 0; i < 3; i++) await points.search(new Float32Array(dimension), { k: 1 })
+    await other.search(new Float32Array(dimension), { k: 1 })
+    const families = await readAs(from, 'prometheus')
+    const searches = familyOf(families, operations).samples.filter(
+      ({ labels }) => labels.op === 'search' && labels.outcome === 'ok',
+    )
+    expect(searches.map(({ labels, value }) => [labels.collection, value])).toEqual([
+      ['other', 1],
+      ['points', 3],
+    ])
+    // What no collection has counted is told of the whole.
+    const saves = { op: 'save', outcome: 'ok' }
+    expect(
+      familyOf(families, operations).samples.filter(({ labels }) => labels.op === 'save')[0],
+    ).toMatchObject({
+      labels: { db: 'first', ...saves },
+    })
+    expect(sumOf(familyOf(families, 'vitrine_engine_vectors'), { state: 'live' })).toBe(101)
+    const hops = familyOf(families, 'vitrine_search_hops')
+    expect(hops.samples.every(({ labels }) => labels.collection === undefined)).toBe(true)
+  })
+
+  it('are two hundred at most', async () => {
+    const db = await Database.open(':memory:', { name: 'many' })
+    open.push(db)
+    db.enableStats()
+    const from = metrics(db, { collectionLabels: true })
+    for (let i = 0; i < 203; i++) {
+      const name = `c${`${i}`.padStart(3, '0')}`
+      const collection = await db.createCollection(name, { dimension })
+      await collection.upsert([{ id: 1, vector: new Float32Array(dimension) }])
+    }
+    const live = familyOf(
+      await readAs(from, 'prometheus'),
+      'vitrine_engine_vectors',
+    ).samples.filter(({ labels }) => labels.state === 'live')
+    expect(live).toHaveLength(200)
+    expect(live.slice(-2).map(({ labels, value }) => [labels.collection, value])).toEqual([
+      ['c198', 1],
+      ['__other__', 4],
+    ])
+  })
+})
+
+describe('names of other programs', () => {
+  const served = {
+    omendb: [
+      'omendb_engine_queries_total',
+      'omendb_engine_query_duration_seconds',
+      'omendb_query_duration_seconds',
+      'omendb_engine_query_latency_p95_seconds',
+      'omendb_engine_memory_allocated_bytes',
+      'omendb_engine_memory_peak_bytes',
+      'omendb_engine_index_size_bytes',
+      'omendb_engine_vectors_indexed_total',
+    ],
+    vectorxlite: [
+      'vectordb_operations_total',
+      'vectordb_operation_duration_seconds',
+      'vectordb_collection_size',
+      'vectordb_query_vector_count',
+      'vectordb_batch_size',
+    ],
+    wombat: [
+      'db_get_operations_total',
+      'db_set_operations_total',
+      'db_delete_operations_total',
+      'db_get_latency_seconds',
+      'db_set_latency_seconds',
+      'db_delete_latency_seconds',
+      'db_get_errors_total',
+      'db_set_errors_total',
+      'db_delete_errors_total',
+      'db_total_memory_bytes',
+    ],
+  } as const
+  const sets = Object.keys(served) as (keyof typeof served)[]
+
+  it('are all served, each set when it is asked for', async () => {
+    const { db, points } = await searched('first', 5)
+    await points.get(1)
+    await points.delete([1])
+    const nobodys = (await readAs(metrics(db), 'prometheus')).map(({ name }) => name)
+    for (const asked of [[], ...sets.map(set => [set]), sets]) {
+      const from = metrics(db, { compat: asked })
+      const expected = [...nobodys, ...asked.flatMap(set => served[set])].sort()
+      const names = (await readAs(from, 'prometheus')).map(({ name }) => name)
+      expect(names.sort()).toEqual(expected)
+      expect(await readAs(from, 'openmetrics')).toHaveLength(expected.length)
+      expect(readProtobuf(await from.protobuf())).toHaveLength(expected.length)
+    }
+  })
+
+  it('have the numbers of ours, and the labels of theirs', async () => {
+    const first = await searched('first', 5)
+    const second = await searched('second', 7)
+    await first.points.get(1)
+    const families = await readAs(
+      metrics([first.db, second.db], { compat: sets, collectionLabels: true }),
+      'prometheus',
+    )
+    const samplesOf = (name: string) =>
+      familyOf(families, name).samples.map(({ labels, value }) => [labels, value])
+    expect(samplesOf('omendb_engine_queries_total')).toEqual([
+      [{ db_id: 'first' }, 6],
+      [{ db_id: 'second' }, 8],
+    ])
+    expect(samplesOf('db_get_operations_total')).toEqual([[{}, 1]])
+    expect(samplesOf('db_set_operations_total')).toEqual([[{}, 2]])
+    expect(samplesOf('vectordb_collection_size')).toEqual([[{ collection: 'points' }, 200]])
+    const operation = familyOf(families, 'vectordb_operations_total')
+    expect(sumOf(operation, { operation: 'search', status: 'ok' })).toBe(12)
+    const ours = familyOf(families, duration)
+    const theirs = familyOf(families, 'omendb_engine_query_duration_seconds')
+    for (const { name, labels, value } of theirs.samples) {
+      const { db_id: db = '', ...rest } = labels
+      const ourName = name.replace(theirs.name, ours.name)
+      expect(value).toBe(sumOf(ours, { db, op: 'search', ...rest }, ourName))
+    }
+    const { metrics: elements } = JSON.parse(await metrics(first.db).json())
+    const { histogram } = elements.find(({ name }: { name: string }) => name === duration)
+    expect(samplesOf('omendb_engine_query_latency_p95_seconds')[0]).toEqual([
+      { db_id: 'first' },
+      histogram.p95,
+    ])
+  })
+
+  it('are refused when there is no such program', async () => {
+    const { db } = await searched('first', 1)
+    for (const compat of ['omendb', ['redis'], [1]]) {
+      expect(() => metrics(db, { compat } as never)).toThrowError(
+        expect.objectContaining({ code: 'ERR_OPTION' }),
+      )
+    }
+  })
+})

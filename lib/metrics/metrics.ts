@@ -1,14 +1,16 @@
 import { promisify } from 'node:util'
 import { gzip } from 'node:zlib'
 import {
+  type DatabaseHandle,
   type ExporterHandle,
   native,
   type StatsSnapshotHandle,
   type StatsSource,
   version,
 } from '../binding.ts'
+import { Database } from '../database.ts'
 import { checked, describe, VitrineError } from '../errors.ts'
-import { OptionParser, oneOf, type Rule } from '../options.ts'
+import { boolean, OptionParser, oneOf, type Rule } from '../options.ts'
 import { Measured, type MetricLabels } from '../statistics.ts'
 import { acceptsGzip, chooseRepresentation } from './negotiation.ts'
 import { MetricsRegistry } from './registry.ts'
@@ -30,7 +32,20 @@ export interface MetricsOptions {
    * added up, and so are gauges, but for moments and levels, of which the greatest counts, and ratios, of which the mean does.
    */
   readonly labels?: readonly string[]
+  /**
+   * Whether operations, their durations, vectors and the sizes of indexes are told apart by the collections of each database, in a label
+   * `collection`; default false. Turns their statistics on as far as those of the database are, from the first export on. A database has
+   * 200 values of the label at most: the collections that come later by name are `__other__`.
+   */
+  readonly collectionLabels?: boolean
+  /**
+   * Names that other programs gave to the same numbers, and that come out beside ours: `'omendb'` (`omendb_engine_…`), `'vectorxlite'`
+   * (`vectordb_…`), `'wombat'` (`db_…`). Default: none.
+   */
+  readonly compat?: readonly CompatName[]
 }
+
+export type CompatName = 'omendb' | 'vectorxlite' | 'wombat'
 
 export interface JsonOptions {
   /** `'otlp'`: as OpenTelemetry has it, an `ExportMetricsServiceRequest`. Default: `{ metrics: [{ name, type, labels, value, … }] }`. */
@@ -56,6 +71,8 @@ export interface MetricsResponse {
 interface Source {
   readonly source: StatsSource
   readonly labels: MetricLabels
+  /** The source, if it has collections. */
+  readonly database: DatabaseHandle | undefined
 }
 
 const compress = promisify(gzip)
@@ -71,6 +88,8 @@ const labelNames: Rule<readonly string[]> = (value, name) => {
   })
 }
 
+const compatName = oneOf<CompatName>('omendb', 'vectorxlite', 'wombat')
+
 const metricsOptions = new OptionParser<Required<MetricsOptions>>('metrics', {
   registry: (value, name) => {
     if (MetricsRegistry.is(value)) return value
@@ -81,6 +100,13 @@ const metricsOptions = new OptionParser<Required<MetricsOptions>>('metrics', {
     )
   },
   labels: labelNames,
+  collectionLabels: boolean,
+  compat: (value, name) => {
+    if (Array.isArray(value)) return value.map(each => compatName(each, name))
+    throw new VitrineError('ERR_OPTION', `${name} must be an array, not ${describe(value)}`, {
+      details: { option: name },
+    })
+  },
 })
 
 const jsonOptions = new OptionParser<Required<JsonOptions>>('json', { format: oneOf('otlp') })
@@ -95,12 +121,19 @@ export class Metrics {
   readonly #exporter: ExporterHandle
   readonly #sources: readonly Source[]
   readonly #registry: MetricsRegistry | undefined
+  readonly #collectionLabels: boolean
 
   /** @internal */
   constructor(sources: readonly Source[], options: Partial<MetricsOptions>) {
     this.#sources = sources
     this.#registry = options.registry
-    this.#exporter = native.createExporter(version, process.version, options.labels)
+    this.#exporter = native.createExporter(
+      version,
+      process.version,
+      options.labels,
+      options.compat ?? [],
+    )
+    this.#collectionLabels = options.collectionLabels ?? false
   }
 
   /** Prometheus' text format, version 0.0.4. */
@@ -151,17 +184,28 @@ export class Metrics {
   async #export(format: string): Promise<Buffer> {
     const snapshots: StatsSnapshotHandle[] = []
     const names: string[] = []
-    for (const { source, labels } of this.#sources) {
+    const databases: (DatabaseHandle | undefined)[] = []
+    for (const { source, labels, database } of this.#sources) {
       const snapshot = captured(source)
       if (snapshot === undefined) continue
       snapshots.push(snapshot)
       names.push(labels.db ?? '', labels.collection ?? '')
+      databases.push(this.#collectionLabels ? database : undefined)
     }
     const { layout, values, overflow } =
       this.#registry === undefined
         ? { layout: undefined, values: new Float64Array(), overflow: 0 }
         : MetricsRegistry.exported(this.#registry)
-    return native.exportMetrics(this.#exporter, format, snapshots, names, layout, values, overflow)
+    return native.exportMetrics(
+      this.#exporter,
+      format,
+      snapshots,
+      names,
+      databases,
+      layout,
+      values,
+      overflow,
+    )
   }
 }
 
@@ -194,7 +238,10 @@ export function metrics(
 
 function sourceOf(value: unknown): Source {
   const source = Measured.sourceOf(value)
-  if (source !== undefined) return source
+  if (source !== undefined) {
+    const database = value instanceof Database ? (source.source as DatabaseHandle) : undefined
+    return { ...source, database }
+  }
   throw new VitrineError(
     'ERR_ARGUMENT',
     `metrics are of databases, indexes and collections, not of ${describe(value)}`,

@@ -1,6 +1,8 @@
 // Metrics in the formats that others read.
 
+#include <algorithm>
 #include <cstring>
+#include <iterator>
 #include <memory>
 #include <string>
 #include <utility>
@@ -12,6 +14,7 @@
 #include "binding/option_rules.h"
 #include "binding/stats_snapshot_handle.h"
 #include "exposition/exporter.h"
+#include "exposition/label_rules.h"
 
 namespace vitrine {
 namespace {
@@ -24,14 +27,47 @@ struct ExporterHandle {
   const Exporter exporter;
 };
 
+// What is exported of one source; `database` is null unless its collections are to be told apart.
+struct ExportSource {
+  ExportedStats stats;
+  std::shared_ptr<SharedDatabase> database;
+};
+
+// Adds the collections of a database, which are counted from now on if they were not yet. There may
+// be many: on the pool. Returns how many there are.
+size_t AddCollections(Database& database, const std::string& name,
+                      std::vector<ExportedStats>& stats) {
+  auto collections = database.Collections();
+  std::sort(collections.begin(), collections.end(),
+            [](const auto& a, const auto& b) { return a->name() < b->name(); });
+  const bool all = collections.size() <= kMostCollections;
+  const Statistics* const whole = database.statistics().get();
+  const StatsLevel level = whole == nullptr ? StatsLevel::kOff : whole->level();
+  for (size_t i = 0; i < collections.size(); ++i) {
+    Collection& collection = *collections[i];
+    const std::shared_ptr<Statistics> statistics = collection.statistics().Use();
+    if (statistics->level() < level) statistics->SetLevel(level);
+    const auto snapshot = std::make_shared<StatsSnapshot>(statistics->Snapshot());
+    AddCollectionState(collection, *snapshot);
+    const bool named = all || i + 1 < kMostCollections;
+    stats.push_back({.snapshot = snapshot,
+                     .database = name,
+                     .collection = named ? collection.name() : std::string(kOtherValue),
+                     .is_part = true});
+  }
+  return collections.size();
+}
+
 // Goes before bulk work, as a search does: who scrapes has little patience.
 class ExportOperation final : public Operation {
  public:
-  ExportOperation(std::shared_ptr<ExporterHandle> exporter, ExportFormat format, ExportInput input)
+  ExportOperation(std::shared_ptr<ExporterHandle> exporter, ExportFormat format,
+                  std::vector<ExportSource> sources, UserMetrics user)
       : Operation(Lane::kSearch, nullptr),
         exporter_(std::move(exporter)),
         format_(format),
-        input_(std::move(input)) {}
+        sources_(std::move(sources)),
+        user_(std::move(user)) {}
 
   Result<napi_value> Resolve(napi_env env, std::span<const napi_value>) override {
     napi_value bytes;
@@ -42,40 +78,66 @@ class ExportOperation final : public Operation {
 
  private:
   Status Execute() override {
-    Result<OutputBuffer> out = exporter_->exporter.Export(format_, input_);
+    ExportInput input{.user = std::move(user_)};
+    for (ExportSource& source : sources_) {
+      std::vector<ExportedStats> parts;
+      if (source.database != nullptr) {
+        source.stats.parts = AddCollections(**source.database, source.stats.database, parts);
+      }
+      input.stats.push_back(std::move(source.stats));
+      std::move(parts.begin(), parts.end(), std::back_inserter(input.stats));
+    }
+    Result<OutputBuffer> out = exporter_->exporter.Export(format_, input);
     if (!out.ok()) return out.status();
     out_ = std::move(*out);
     return {};
   }
-  void ReleaseInputs() override { input_ = {}; }
+  void ReleaseInputs() override {
+    sources_.clear();
+    user_ = {};
+  }
 
   const std::shared_ptr<ExporterHandle> exporter_;
   const ExportFormat format_;
-  ExportInput input_;
+  std::vector<ExportSource> sources_;
+  UserMetrics user_;
   OutputBuffer out_;
 };
 
-// Snapshots, and of each the names of the database and of the collection, which may be empty.
-Result<std::vector<ExportedStats>> ReadExportedStats(napi_env env, napi_value snapshots,
-                                                     napi_value names) {
-  const Result<uint32_t> count = ReadArrayLength(env, snapshots, "snapshots");
+Status ReadCollectionsOf(napi_env env, napi_value value, ExportSource& source) {
+  if (IsUndefined(env, value)) return {};
+  const auto handle = ReadHandle<DatabaseHandle>(env, value);
+  if (!handle.ok()) return handle.status();
+  if ((**handle)->closing) return {ErrorCode::kClosed, "the database has been closed"};
+  source.database = (**handle)->database;
+  return {};
+}
+
+// Three arrays: snapshots; of each the names of the database and of the collection, which may be
+// empty; and of each the database whose collections are to be told apart, or undefined.
+Result<std::vector<ExportSource>> ReadSources(Call& call, size_t first) {
+  const Result<uint32_t> count = ReadArrayLength(call.env, call[first], "snapshots");
   if (!count.ok()) return count.status();
-  Result<std::vector<std::string>> texts = ReadStrings(env, names, "names");
-  if (!texts.ok()) return texts.status();
-  if (texts->size() != size_t{*count} * 2) {
-    return Status(ErrorCode::kArgument, "names must be two for each snapshot");
+  Result<std::vector<std::string>> names = ReadStrings(call.env, call[first + 1], "names");
+  if (!names.ok()) return names.status();
+  const Result<uint32_t> databases = ReadArrayLength(call.env, call[first + 2], "databases");
+  if (!databases.ok()) return databases.status();
+  if (names->size() != size_t{*count} * 2 || *databases != *count) {
+    return Status(ErrorCode::kArgument, "two names and a database belong to each snapshot");
   }
-  std::vector<ExportedStats> stats;
+  std::vector<ExportSource> sources(*count);
   for (uint32_t i = 0; i < *count; ++i) {
     napi_value element;
-    VITRINE_RETURN_IF_JS_ERROR(napi_get_element(env, snapshots, i, &element));
-    const auto handle = ReadHandle<StatsSnapshotHandle>(env, element);
+    VITRINE_RETURN_IF_JS_ERROR(napi_get_element(call.env, call[first], i, &element));
+    const auto handle = ReadHandle<StatsSnapshotHandle>(call.env, element);
     if (!handle.ok()) return handle.status();
-    stats.push_back({.snapshot = {**handle, &(**handle)->snapshot},
-                     .database = std::move((*texts)[size_t{i} * 2]),
-                     .collection = std::move((*texts)[size_t{i} * 2 + 1])});
+    sources[i].stats = {.snapshot = {**handle, &(**handle)->snapshot},
+                        .database = std::move((*names)[size_t{i} * 2]),
+                        .collection = std::move((*names)[size_t{i} * 2 + 1])};
+    VITRINE_RETURN_IF_JS_ERROR(napi_get_element(call.env, call[first + 2], i, &element));
+    VITRINE_RETURN_IF_ERROR(ReadCollectionsOf(call.env, element, sources[i]));
   }
-  return stats;
+  return sources;
 }
 
 Status ReadUserMetrics(Call& call, size_t first, UserMetrics& metrics) {
@@ -98,10 +160,23 @@ Status ReadUserMetrics(Call& call, size_t first, UserMetrics& metrics) {
   return {};
 }
 
+Status ReadCompat(napi_env env, napi_value list, std::vector<CompatSet>& sets) {
+  const Result<uint32_t> length = ReadArrayLength(env, list, "compat");
+  if (!length.ok()) return length.status();
+  for (uint32_t i = 0; i < *length; ++i) {
+    napi_value element;
+    VITRINE_RETURN_IF_JS_ERROR(napi_get_element(env, list, i, &element));
+    const Result<size_t> word = ReadWord(env, element, "compat", kCompatSetNames);
+    if (!word.ok()) return word.status();
+    sets.push_back(static_cast<CompatSet>(*word));
+  }
+  return {};
+}
+
 }  // namespace
 
-// createExporter(version: string, node: string, labels: readonly string[] | undefined):
-//   ExporterHandle
+// createExporter(version: string, node: string, labels: readonly string[] | undefined,
+//   compat: readonly string[]): ExporterHandle
 //
 // `labels` are those that are exported; undefined: all.
 Result<napi_value> CreateExporter(Call& call) {
@@ -118,27 +193,30 @@ Result<napi_value> CreateExporter(Call& call) {
     if (!labels.ok()) return labels.status();
     options.labels = std::move(*labels);
   }
+  VITRINE_RETURN_IF_ERROR(ReadCompat(call.env, call[3], options.compat));
   return WrapHandle(call.env, std::make_shared<ExporterHandle>(std::move(options)));
 }
 
 // exportMetrics(exporter: ExporterHandle, format: string,
 //   snapshots: readonly StatsSnapshotHandle[], names: readonly string[],
+//   databases: readonly (DatabaseHandle | undefined)[],
 //   layout: Uint8Array | undefined, values: Float64Array, overflow: number): Promise<Buffer>
 //
-// `names` are those of the database and of the collection, for each snapshot; the last three are
-// what the user measures, as exposition/user_metrics.h has it.
+// `names` are those of the database and of the collection, for each snapshot, and of `databases`
+// the collections are told apart; the last three are what the user measures, as
+// exposition/user_metrics.h has it.
 Result<napi_value> ExportMetrics(Call& call) {
   const auto exporter = ReadHandle<ExporterHandle>(call.env, call[0]);
   if (!exporter.ok()) return exporter.status();
   const Result<size_t> format = ReadWord(call.env, call[1], "format", kExportFormatNames);
   if (!format.ok()) return format.status();
-  ExportInput input;
-  Result<std::vector<ExportedStats>> stats = ReadExportedStats(call.env, call[2], call[3]);
-  if (!stats.ok()) return stats.status();
-  input.stats = std::move(*stats);
-  VITRINE_RETURN_IF_ERROR(ReadUserMetrics(call, 4, input.user));
-  return call.addon.Start(std::make_shared<ExportOperation>(
-      **exporter, static_cast<ExportFormat>(*format), std::move(input)));
+  Result<std::vector<ExportSource>> sources = ReadSources(call, 2);
+  if (!sources.ok()) return sources.status();
+  UserMetrics user;
+  VITRINE_RETURN_IF_ERROR(ReadUserMetrics(call, 5, user));
+  return call.addon.Start(
+      std::make_shared<ExportOperation>(**exporter, static_cast<ExportFormat>(*format),
+                                        std::move(*sources), std::move(user)));
 }
 
 }  // namespace vitrine

@@ -33,9 +33,13 @@ TableMemory MemoryOf(Collection& collection) {
   return all;
 }
 
+}  // namespace
+
 void AddCollectionState(Collection& collection, StatsSnapshot& snapshot) {
   AddTableState(collection.table(), MemoryOf(collection), snapshot);
 }
+
+namespace {
 
 void AddDatabaseState(Database& database, StatsSnapshot& snapshot) {
   for (const auto& collection : database.Collections()) AddCollectionState(*collection, snapshot);

@@ -1,5 +1,6 @@
 #include "exposition/exporter.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "exposition/json_format.h"
@@ -32,11 +33,17 @@ void Exporter::AddOwn(const ExportInput& input, MetricSet& set) const {
 
   std::vector<StatsSource> sources;
   for (const ExportedStats& stats : input.stats) {
-    StatsSource& source = sources.emplace_back(StatsSource{.snapshot = stats.snapshot.get()});
+    StatsSource& source = sources.emplace_back(StatsSource{
+        .snapshot = stats.snapshot.get(), .parts = stats.parts, .is_part = stats.is_part});
     source.labels.push_back({"db", stats.database});
     if (!stats.collection.empty()) source.labels.push_back({"collection", stats.collection});
   }
   AddStats(sources, set);
+  if (std::any_of(sources.begin(), sources.end(),
+                  [](const StatsSource& source) { return source.parts > kMostCollections; })) {
+    for (ExportedFamily& family : set.families) JoinEqual(set, family);
+  }
+  AddSourceNames(options_.compat, sources, set);
 }
 
 Result<OutputBuffer> Exporter::Export(ExportFormat format, const ExportInput& input) const {

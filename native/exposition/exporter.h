@@ -12,6 +12,7 @@
 #include "base/status.h"
 #include "exposition/metric_set.h"
 #include "exposition/output_buffer.h"
+#include "exposition/source_names.h"
 #include "exposition/user_metrics.h"
 
 namespace vitrine {
@@ -43,6 +44,7 @@ struct ExporterOptions {
   std::string instruction_set;
   // The labels that are exported; nothing: all.
   std::optional<std::vector<std::string>> labels;
+  std::vector<CompatSet> compat;
 };
 
 // A stats snapshot, and the labels of what it is of.
@@ -50,6 +52,9 @@ struct ExportedStats {
   std::shared_ptr<const StatsSnapshot> snapshot;
   std::string database;
   std::string collection;  // empty: none
+  // How many of those behind it are collections of this database, and whether it is one of them.
+  size_t parts = 0;
+  bool is_part = false;
 };
 
 // What is exported at once.

@@ -93,7 +93,9 @@ std::string KeyOf(std::span<const LabelPair> labels) {
   return key;
 }
 
-void KeepLabelsOf(std::span<const std::string> names, MetricSet& set, ExportedFamily& family) {
+// Of all labels where `names` is null.
+void KeepLabelsOf(const std::span<const std::string>* names, MetricSet& set,
+                  ExportedFamily& family) {
   std::vector<Sample> kept;
   kept.reserve(family.samples.size());  // the merger knows them by their addresses
   std::unordered_map<std::string, size_t> places;
@@ -101,7 +103,10 @@ void KeepLabelsOf(std::span<const std::string> names, MetricSet& set, ExportedFa
   for (Sample sample : family.samples) {
     std::vector<LabelPair> labels;
     for (const LabelPair& label : set.LabelsOf(sample)) {
-      if (std::find(names.begin(), names.end(), label.name) != names.end()) labels.push_back(label);
+      if (names == nullptr ||
+          std::find(names->begin(), names->end(), label.name) != names->end()) {
+        labels.push_back(label);
+      }
     }
     const auto [place, is_new] = places.emplace(KeyOf(labels), kept.size());
     if (!is_new) {
@@ -122,9 +127,11 @@ void KeepLabelsOf(std::span<const std::string> names, MetricSet& set, ExportedFa
 void KeepLabels(std::span<const std::string> names, MetricSet& set) {
   for (ExportedFamily& family : set.families) {
     // The labels of an info are what it says.
-    if (family.type != SeriesType::kInfo) KeepLabelsOf(names, set, family);
+    if (family.type != SeriesType::kInfo) KeepLabelsOf(&names, set, family);
   }
 }
+
+void JoinEqual(MetricSet& set, ExportedFamily& family) { KeepLabelsOf(nullptr, set, family); }
 
 uint64_t LimitSeries(MetricSet& set) {
   uint64_t joined = 0;

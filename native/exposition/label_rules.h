@@ -11,6 +11,8 @@ namespace vitrine {
 
 // Series of a family that are exported at most, over all sources; the last is for all others.
 inline constexpr size_t kMostSeries = 1000;
+// Collections of a database that are told apart at most; the others have one name.
+inline constexpr size_t kMostCollections = 200;
 // The value of every label of the series that takes up those beyond a limit.
 inline constexpr std::string_view kOtherValue = "__other__";
 
@@ -19,6 +21,9 @@ inline constexpr std::string_view kOtherValue = "__other__";
 // greatest counts, and ratios, of which the mean does. Quantiles of summaries are dropped, for they
 // do not add up.
 void KeepLabels(std::span<const std::string> names, MetricSet& set);
+
+// Makes one of the series of a family that have the same labels, likewise.
+void JoinEqual(MetricSet& set, ExportedFamily& family);
 
 // Joins the series of each family beyond the first kMostSeries - 1 to one, whose labels all have
 // the value kOtherValue, so that totals stay what they are. Returns how many were joined.

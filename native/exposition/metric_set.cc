@@ -1,6 +1,8 @@
 #include "exposition/metric_set.h"
 
+#include <algorithm>
 #include <chrono>
+#include <iterator>
 
 namespace vitrine {
 namespace {
@@ -26,6 +28,18 @@ bool IsLeftOut(const MetricFamily& row, const StatsSnapshot& snapshot, Family fa
   return row.source == Source::kErrors && snapshot.value(family, series) == 0;
 }
 
+// The families that tell collections apart, where that is asked for.
+constexpr Family kByCollection[] = {Family::kOperations, Family::kOperationDuration,
+                                    Family::kVectors, Family::kIndexSize};
+
+bool HasSomething(const MetricFamily& row, const StatsSnapshot& snapshot, Family family,
+                  size_t series) {
+  if (row.type == MetricType::kHistogram) {
+    return snapshot.histogram(family, series).layout != nullptr;
+  }
+  return snapshot.value(family, series) != 0;
+}
+
 }  // namespace
 
 int64_t NanosecondsOf(StatsSnapshot::Clock::time_point moment) {
@@ -46,11 +60,23 @@ void AddStats(std::span<const StatsSource> sources, MetricSet& set) {
                             .type = TypeOf(row.type),
                             .unit = kUnitNames[static_cast<size_t>(row.unit)]};
     exported.samples.reserve(sources.size() * (row.source == Source::kErrors ? 0 : row.series()));
-    for (const StatsSource& source : sources) {
+    const bool by_collection =
+        std::find(std::begin(kByCollection), std::end(kByCollection), family) !=
+        std::end(kByCollection);
+    for (size_t place = 0; place < sources.size(); ++place) {
+      const StatsSource& source = sources[place];
+      if (source.is_part && !by_collection) continue;
+      const auto parts = sources.subspan(place + 1, by_collection ? source.parts : 0);
       const StatsSnapshot& snapshot = *source.snapshot;
       const int64_t started = row.type == MetricType::kGauge ? 0 : NanosecondsOf(snapshot.start);
       ForEachSeries(row, [&](size_t series, std::span<const LabelPair> labels) {
         if (IsLeftOut(row, snapshot, family, series)) return;
+        if (source.is_part && !HasSomething(row, snapshot, family, series)) return;
+        if (std::any_of(parts.begin(), parts.end(), [&](const StatsSource& part) {
+              return HasSomething(row, *part.snapshot, family, series);
+            })) {
+          return;
+        }
         Sample sample{.first_label = set.labels.size(),
                       .label_count = source.labels.size() + labels.size(),
                       .started_ns = started};

@@ -101,6 +101,10 @@ class MetricSet {
 struct StatsSource {
   const StatsSnapshot* snapshot;
   std::vector<LabelPair> labels;  // of all its samples: db, and perhaps collection
+  // How many of the sources behind it are its collections, in parts of the families that tell
+  // collections apart. What they have of a series is not told of the whole once more.
+  size_t parts = 0;
+  bool is_part = false;
 };
 
 // Adds all families of the catalog, each with the samples of all sources.
