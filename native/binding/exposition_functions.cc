@@ -70,9 +70,20 @@ class ExportOperation final : public Operation {
         user_(std::move(user)) {}
 
   Result<napi_value> Resolve(napi_env env, std::span<const napi_value>) override {
+    // JavaScript takes the bytes over; where it may not, it gets a copy.
     napi_value bytes;
-    VITRINE_RETURN_IF_JS_ERROR(
-        napi_create_buffer_copy(env, out_.size(), out_.view().data(), nullptr, &bytes));
+    const size_t size = out_.size();
+    std::unique_ptr<char[]> text = out_.Release();
+    const auto free = [](napi_env, void* data, void*) {
+      std::unique_ptr<char[]>(static_cast<char*>(data)).reset();
+    };
+    const napi_status status =
+        napi_create_external_buffer(env, size, text.get(), free, nullptr, &bytes);
+    if (status == napi_ok) {
+      static_cast<void>(text.release());
+    } else {
+      VITRINE_RETURN_IF_JS_ERROR(napi_create_buffer_copy(env, size, text.get(), nullptr, &bytes));
+    }
     return bytes;
   }
 
@@ -214,9 +225,8 @@ Result<napi_value> ExportMetrics(Call& call) {
   if (!sources.ok()) return sources.status();
   UserMetrics user;
   VITRINE_RETURN_IF_ERROR(ReadUserMetrics(call, 5, user));
-  return call.addon.Start(
-      std::make_shared<ExportOperation>(**exporter, static_cast<ExportFormat>(*format),
-                                        std::move(*sources), std::move(user)));
+  return call.addon.Start(std::make_shared<ExportOperation>(
+      **exporter, static_cast<ExportFormat>(*format), std::move(*sources), std::move(user)));
 }
 
 }  // namespace vitrine

@@ -103,8 +103,7 @@ void KeepLabelsOf(const std::span<const std::string>* names, MetricSet& set,
   for (Sample sample : family.samples) {
     std::vector<LabelPair> labels;
     for (const LabelPair& label : set.LabelsOf(sample)) {
-      if (names == nullptr ||
-          std::find(names->begin(), names->end(), label.name) != names->end()) {
+      if (names == nullptr || std::find(names->begin(), names->end(), label.name) != names->end()) {
         labels.push_back(label);
       }
     }

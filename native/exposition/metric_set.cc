@@ -60,9 +60,8 @@ void AddStats(std::span<const StatsSource> sources, MetricSet& set) {
                             .type = TypeOf(row.type),
                             .unit = kUnitNames[static_cast<size_t>(row.unit)]};
     exported.samples.reserve(sources.size() * (row.source == Source::kErrors ? 0 : row.series()));
-    const bool by_collection =
-        std::find(std::begin(kByCollection), std::end(kByCollection), family) !=
-        std::end(kByCollection);
+    const bool by_collection = std::find(std::begin(kByCollection), std::end(kByCollection),
+                                         family) != std::end(kByCollection);
     for (size_t place = 0; place < sources.size(); ++place) {
       const StatsSource& source = sources[place];
       if (source.is_part && !by_collection) continue;

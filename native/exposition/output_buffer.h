@@ -6,6 +6,7 @@
 #include <cstring>
 #include <memory>
 #include <string_view>
+#include <utility>
 
 namespace vitrine {
 
@@ -17,6 +18,12 @@ class OutputBuffer {
   // May throw std::bad_alloc, as everything that adds.
   explicit OutputBuffer(size_t capacity)
       : bytes_(std::make_unique_for_overwrite<char[]>(capacity)), capacity_(capacity) {}
+
+  // Hands over the bytes, of which there are size(); it is empty afterwards.
+  std::unique_ptr<char[]> Release() {
+    size_ = capacity_ = 0;
+    return std::move(bytes_);
+  }
 
   std::string_view view() const { return {bytes_.get(), size_}; }
   size_t size() const { return size_; }

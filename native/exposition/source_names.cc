@@ -184,8 +184,8 @@ std::string_view ValueOf(std::span<const LabelPair> labels, std::string_view nam
 bool IsChosen(const SourceName& row, std::span<const LabelPair> labels) {
   return std::all_of(row.choices.begin(), row.choices.end(), [&](const LabelChoice& choice) {
     if (choice.label.empty()) return true;
-    const auto value = std::find(choice.values.begin(), choice.values.end(),
-                                 ValueOf(labels, choice.label));
+    const auto value =
+        std::find(choice.values.begin(), choice.values.end(), ValueOf(labels, choice.label));
     return value != choice.values.end();
   });
 }

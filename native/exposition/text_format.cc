@@ -114,12 +114,16 @@ class TextRenderer {
   }
 
   void AddHistogram(const Sample& sample) {
+    // Most of what is rendered are lines of buckets, which differ in their ends alone.
+    line_.Clear();
+    line_.Add(name_);
+    line_.Add("_bucket{");
+    line_.Add(labels_.view());
+    line_.Add(labels_.size() > 0 ? ",le=\"" : "le=\"");
     if (sample.cells != nullptr) {
       const ClassicHistogram classic = FoldClassic(*sample.cells);
       const EdgeTexts& edges = TextsOf(classic.edges);
-      for (size_t i = 0; i < classic.edges.size(); ++i) {
-        AddLine("_bucket", static_cast<double>(classic.cumulative_counts[i]), "le", edges[i]);
-      }
+      for (size_t i = 0; i < edges.size(); ++i) AddBucket(edges[i], classic.cumulative_counts[i]);
       AddEnd(sample.cells->layout->InUnits(sample.cells->sum),
              static_cast<double>(classic.cumulative_counts.back()));
       return;
@@ -129,11 +133,17 @@ class TextRenderer {
     bounds.push_back(HUGE_VAL);
     const EdgeTexts& edges = TextsOf(bounds);
     double count = 0;
-    for (size_t i = 0; i < bounds.size(); ++i) {
+    for (size_t i = 0; i < edges.size(); ++i) {
       count += distribution.values[i];
-      AddLine("_bucket", count, "le", edges[i]);
+      AddBucket(edges[i], static_cast<uint64_t>(count));
     }
     AddEnd(distribution.sum, count);
+  }
+  void AddBucket(std::string_view edge, uint64_t cumulative_count) {
+    out_.Add(line_.view());
+    out_.Add(edge);
+    out_.AddWhole(cumulative_count);
+    out_.Add('\n');
   }
 
   void AddSummary(const Sample& sample) {
@@ -149,13 +159,14 @@ class TextRenderer {
     AddLine("_count", count);
   }
 
-  // Families have few sets of edges, and each is used many times in a row.
+  // What a line of each edge ends with, before its count. Families have few sets of edges, and each
+  // is used many times in a row.
   using EdgeTexts = std::vector<std::string>;
   const EdgeTexts& TextsOf(const std::vector<double>& edges) {
     if (edges != edges_) {
       edges_ = edges;
       edge_texts_.clear();
-      for (const double edge : edges) edge_texts_.push_back(CanonicalText(edge));
+      for (const double edge : edges) edge_texts_.push_back(CanonicalText(edge) + "\"} ");
     }
     return edge_texts_;
   }
@@ -177,6 +188,7 @@ class TextRenderer {
   OutputBuffer& out_;
   std::string_view name_;
   OutputBuffer labels_;
+  OutputBuffer line_;
   std::vector<double> edges_;
   EdgeTexts edge_texts_;
 };

@@ -16,6 +16,8 @@ ClassicHistogram FoldClassic(const HistogramTotals& totals) {
   ClassicHistogram classic;
   if (totals.layout == nullptr) return classic;
   const HistogramLayout& layout = *totals.layout;
+  classic.edges.reserve(layout.classic_edges().size() + 1);
+  classic.cumulative_counts.reserve(layout.classic_edges().size() + 1);
   uint64_t count = 0;
   size_t cell = 0;
   for (const uint64_t edge : layout.classic_edges()) {

@@ -10,6 +10,7 @@ const areasOfLayer = {
   storage: ['storage'],
   index: ['index'],
   engine: ['engine', 'table', 'filter', 'database'],
+  exposition: ['exposition'],
 }
 
 /**

@@ -1,0 +1,180 @@
+// How long 10,000 samples take to render, beside prom-client, which has the very same samples, in one run and by turns:
+//
+//   npm run bench:exposition [-- rounds]
+//
+// For each: the time of an export, and of that what the event loop was kept from other work. Then what an export of one database
+// weighs, and what a scrape every 15 seconds costs.
+import { spawnSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { join } from 'node:path'
+import { performance } from 'node:perf_hooks'
+import process from 'node:process'
+import { fileURLToPath } from 'node:url'
+import { gunzipSync } from 'node:zlib'
+import { Database } from 'vitrine'
+import { MetricsRegistry, metrics } from 'vitrine/metrics'
+import { describeMachine } from './machine.mjs'
+
+const rounds = Number(process.argv[2] ?? 100)
+const dimension = 8
+
+/** The package as this benchmark has it. */
+function promClient() {
+  const folder = fileURLToPath(new URL('peers/metrics', import.meta.url))
+  if (!existsSync(join(folder, 'node_modules/prom-client'))) {
+    const words = ['install', '--no-package-lock', '--ignore-scripts', '--no-audit', '--no-fund']
+    spawnSync('npm', words, { cwd: folder, stdio: 'inherit', shell: process.platform === 'win32' })
+  }
+  return createRequire(join(folder, 'package.json'))('prom-client')
+}
+
+/** A database in which everything has happened that its metrics tell of. */
+async function busyDatabase(name) {
+  const db = await Database.open(':memory:', { name })
+  db.enableStats({ level: 'phases' })
+  const points = await db.createCollection('points', { dimension, fields: { n: 'integer' } })
+  const vector = () => Float32Array.from({ length: dimension }, Math.random)
+  const some = Array.from({ length: 50 }, (_, id) => ({ id, vector: vector(), payload: { n: id } }))
+  await points.upsert(some)
+  await points.insert([{ id: 100, vector: vector() }])
+  await points.update(1, { n: 2 })
+  await points.delete([2])
+  await points.get(3)
+  await points.count({ where: { n: 3 } })
+  for (let i = 0; i < 20; i++) await points.search(vector(), { k: 5 })
+  await points.search(vector(), { k: 5, exact: true })
+  await points.search(new Float32Array(1), { k: 5 }).catch(() => {})
+  for await (const _ of points.scan()) break
+  return db
+}
+
+/** Samples of a text. */
+const countOf = text => text.split('\n').filter(line => line !== '' && !line.startsWith('#')).length
+
+/** The same families, labels and values, by way of prom-client's public functions. */
+function copyInto(client, elements) {
+  const registry = new client.Registry()
+  const made = new Map()
+  for (const { name, type, help, labels, value, histogram } of elements) {
+    const labelNames = Object.keys(labels)
+    const options = { name, help, labelNames, registers: [registry] }
+    if (!made.has(name)) {
+      if (type === 'histogram') {
+        const buckets = histogram.buckets.slice(0, -1).map(({ le }) => le)
+        made.set(name, new client.Histogram({ ...options, buckets }))
+      } else {
+        made.set(name, new client[type === 'counter' ? 'Counter' : 'Gauge'](options))
+      }
+    }
+    const metric = made.get(name)
+    if (type === 'histogram') {
+      let before = 0
+      for (const { le, count } of histogram.buckets) {
+        for (let i = before; i < count; i++) metric.observe(labels, le === '+Inf' ? 1e9 : le)
+        before = count
+      }
+    } else if (type === 'counter') {
+      metric.inc(labels, value)
+    } else {
+      metric.set(labels, value)
+    }
+  }
+  return registry
+}
+
+/** @returns Milliseconds of an export, and of the event loop, at the median. */
+async function timed(contestants) {
+  const times = new Map(contestants.map(({ name }) => [name, { whole: [], busy: [] }]))
+  for (let round = 0; round < rounds; round++) {
+    for (const { name, run } of contestants) {
+      const before = performance.eventLoopUtilization()
+      const start = performance.now()
+      await run()
+      const whole = performance.now() - start
+      const { active } = performance.eventLoopUtilization(before)
+      times.get(name).whole.push(whole)
+      times.get(name).busy.push(active)
+      await new Promise(resolve => setImmediate(resolve))
+    }
+  }
+  const median = list => list.sort((a, b) => a - b)[list.length >> 1]
+  return [...times].map(([name, { whole, busy }]) => ({
+    name,
+    whole: median(whole),
+    best: whole[0],
+    busy: median(busy),
+  }))
+}
+
+const machine = describeMachine()
+console.log(
+  `${machine.processor}, ${machine.cores} cores, ${machine.node}, load ${machine.load.toFixed(1)}`,
+)
+
+const dbs = [await busyDatabase('db0')]
+const perDatabase = countOf(await metrics(dbs[0]).text())
+while (dbs.length * perDatabase < 10_000) dbs.push(await busyDatabase(`db${dbs.length}`))
+const ours = metrics(dbs)
+const text = await ours.text()
+const { metrics: elements } = JSON.parse(await ours.json())
+const client = promClient()
+const registry = copyInto(client, elements)
+const theirs = await registry.metrics()
+console.log(
+  `${countOf(text)} samples of ${dbs.length} databases, ${text.length} bytes of text; prom-client: ${countOf(theirs)}, ${theirs.length} bytes`,
+)
+
+// What an application measures itself, in numbers.
+const own = new MetricsRegistry()
+for (let i = 0; i < 10_000; i++) {
+  own.incrementCounter(`series_${i % 20}_total`, i, { route: `/r/${i}`, method: 'GET' })
+}
+const ownExporter = metrics([], { registry: own })
+const ownClient = new client.Registry()
+const counters = Array.from(
+  { length: 20 },
+  (_, i) =>
+    new client.Counter({
+      name: `series_${i}_total`,
+      help: 'x',
+      labelNames: ['route', 'method'],
+      registers: [ownClient],
+    }),
+)
+for (let i = 0; i < 10_000; i++) counters[i % 20].inc({ route: `/r/${i}`, method: 'GET' }, i)
+
+const plain = { accept: 'text/plain' }
+const contestants = [
+  { name: 'vitrine, text', run: () => ours.respond(plain) },
+  { name: 'vitrine, OpenMetrics', run: () => ours.openMetrics() },
+  { name: 'vitrine, protobuf', run: () => ours.protobuf() },
+  { name: 'prom-client, text', run: () => registry.metrics() },
+  { name: 'vitrine, 10,000 series of MetricsRegistry', run: () => ownExporter.respond(plain) },
+  { name: 'prom-client, 10,000 series', run: () => ownClient.metrics() },
+]
+await timed(contestants.map(each => ({ ...each, run: each.run })))
+const results = await timed(contestants)
+for (const { name, whole, best, busy } of results) {
+  console.log(
+    `${name.padEnd(44)} ${whole.toFixed(2).padStart(7)} ms (best ${best.toFixed(2)}), event loop busy ${busy.toFixed(2)} ms`,
+  )
+}
+const of = name => results.find(each => each.name === name)
+const ratio = (slow, fast) => (of(slow).whole / of(fast).whole).toFixed(1)
+console.log(
+  `prom-client takes ${ratio('prom-client, text', 'vitrine, text')} times as long for these metrics, and ` +
+    `${ratio('prom-client, 10,000 series', 'vitrine, 10,000 series of MetricsRegistry')} times for counters of one's own`,
+)
+
+const one = metrics(dbs[0])
+const zipped = await one.respond({ acceptEncoding: 'gzip' })
+const cpuBefore = process.cpuUsage()
+for (let i = 0; i < 200; i++) await one.respond({ acceptEncoding: 'gzip' })
+const { user, system } = process.cpuUsage(cpuBefore)
+const perScrape = (user + system) / 200 / 1000
+console.log(
+  `one database: ${perDatabase} samples, ${gunzipSync(zipped.body).length} bytes, ${zipped.body.length} bytes with gzip; ` +
+    `${perScrape.toFixed(2)} ms of processor a scrape, ${((perScrape / 15_000) * 100).toFixed(4)} % at one in 15 s`,
+)
+await Promise.all(dbs.map(db => db.close()))
