@@ -38,7 +38,7 @@ export function metricsPage(families) {
   )
   return `# Metrics
 
-What \`statsSnapshot()\` of an index, a collection or a database holds, and from which level of \`enableStats\` on. This page is written by
+What \`statsSnapshot()\` of an index, a collection or a database holds and [vitrine/metrics](api/metrics/README.md) exports, and from which level of \`enableStats\` on. This page is written by
 \`node scripts/metrics-page.mjs\` from \`native/stats/catalog.h\`, the only place where a metric is named; a test holds the two together.
 
 Every sample has the label \`db\`, the name of the index or database, and that of a collection also \`collection\`. Counters only grow, for as long as what they belong
@@ -49,6 +49,21 @@ outcome. \`insert\` is also \`Index.add\`, \`delete\` also \`Index.remove\`, and
 | name | type | counted at | labels | meaning |
 |---|---|---|---|---|
 ${rows.join('\n')}
+
+## Exports
+
+\`metrics(db)\` of \`vitrine/metrics\` gives all of this as Prometheus text (0.0.4), OpenMetrics (1.0), Prometheus protobuf with native and classic histograms, JSON, and OTLP-JSON;
+[examples/metrics.mjs](../examples/metrics.mjs) serves it. Two metrics come on top: \`vitrine_build_info\` says what runs (\`version\`, \`engine\`, \`isa\`, \`node\`), and
+\`vitrine_metrics_overflow_total\` counts samples that went into \`__other__\`: a metric has 1,000 series at most, over all databases, and the last stands for those that had no room, so that sums stay right.
+
+* A histogram into which nothing was observed is not exported. OpenMetrics and protobuf say since when a counter counts, so that a reader need not have seen it at zero.
+* Labels can be left out (\`labels: ['db', 'op']\`): what only they told apart is added up, histograms cell by cell. Collections can be told apart (\`collectionLabels: true\`): then a series that
+  collections have counted is theirs, and not the database's once more.
+* OTLP names have dots, and neither unit nor \`_total\`: \`vitrine.engine.operation.duration\` in \`s\`.
+* \`compat: ['omendb', 'vectorxlite', 'wombat']\` adds the names that these gave to the same numbers: \`omendb_engine_queries_total\`, \`vectordb_operations_total\`, \`db_get_latency_seconds\` and so on.
+* Metrics of your own come out beside ours by way of a \`MetricsRegistry\`; names with \`vitrine_\` are ours.
+* Copying the counters of a database takes some 25 µs of the event loop; rendering 10,000 samples takes half a millisecond on another thread, where prom-client takes 13 ms of the event loop
+  (\`npm run bench:exposition\`). All metrics of a busy database are 42 kB of text, 3 kB with gzip.
 `
 }
 

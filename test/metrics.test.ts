@@ -1,9 +1,12 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { type Metrics, metrics } from '../lib/metrics/metrics.ts'
 import { chooseRepresentation } from '../lib/metrics/negotiation.ts'
 import { Database, type HistogramSample, Index, type StatsSnapshot } from '../lib/vitrine.ts'
 import { type ReadFamily, readProtobuf, readText } from './exposition.ts'
+import { root } from './layers.ts'
 import { randomVectors } from './vectors.ts'
 
 const dimension = 8
@@ -383,21 +386,6 @@ describe('an answer to an HTTP client', () => {
   })
 })
 
-it('keeps the event loop free while it renders', async () => {
-  const dbs = await Promise.all(Array.from({ length: 10 }, (_, i) => searched(`db${i}`, 3)))
-  const from = metrics(dbs.map(({ db }) => db))
-  let turns = 0
-  let done = false
-  const turn = () => {
-    turns++
-    if (!done) setImmediate(turn)
-  }
-  setImmediate(turn)
-  await Promise.all(Array.from({ length: 50 }, () => from.openMetrics()))
-  done = true
-  expect(turns).toBeGreaterThan(2)
-})
-
 describe('collections that are told apart', () => {
   it('have what the database has, each once, and a label', async () => {
     const { db, points } = await searched('first', 5)
@@ -541,4 +529,11 @@ describe('names of other programs', () => {
       )
     }
   })
+})
+
+it('exports no metric of ours that docs/metrics.md does not name', async () => {
+  const { db } = await searched('first', 1)
+  const page = readFileSync(join(root, 'docs', 'metrics.md'), 'utf8')
+  const names = (await readAs(metrics(db), 'prometheus')).map(({ name }) => name)
+  expect(names.filter(name => !page.includes(`\`${name}\``))).toEqual([])
 })

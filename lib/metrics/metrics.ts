@@ -25,6 +25,9 @@ export {
 } from './registry.ts'
 export type { UserMetricType } from './user-metrics.ts'
 
+/** What has statistics: a database, an index or a collection. */
+export type MetricsSource = Pick<Measured, 'enableStats' | 'stats' | 'statsSnapshot'>
+
 export interface MetricsOptions {
   /** Metrics of your own, which come after ours. */
   readonly registry?: MetricsRegistry
@@ -219,7 +222,7 @@ export class Metrics {
  * @throws {VitrineError} `ERR_OPTION`; `ERR_ARGUMENT` when a source has no statistics, or two have the same name.
  */
 export function metrics(
-  sources: Measured | readonly Measured[],
+  sources: MetricsSource | readonly MetricsSource[],
   options?: MetricsOptions,
 ): Metrics {
   const parsed = metricsOptions.parse(options)

@@ -11,6 +11,7 @@ const out = resolve(process.argv[2] ?? join(root, 'docs', 'api'))
 /** Entry points: the module, the folder of its pages below `out`, and its name. */
 const entries = [
   { module: 'vitrine.ts', folder: '', name: 'vitrine' },
+  { module: 'metrics/metrics.ts', folder: 'metrics', name: 'vitrine/metrics' },
   { module: 'tracing/tracing.ts', folder: 'tracing', name: 'vitrine/tracing' },
 ]
 
