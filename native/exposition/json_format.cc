@@ -254,7 +254,8 @@ void RenderJson(const MetricSet& set, OutputBuffer& out) {
   json.Open('{');
   json.Key("metrics");
   json.Open('[');
-  const auto timestamp = static_cast<double>(set.taken_ns / 1'000'000);
+  const int64_t taken_ms = set.taken_ns / 1'000'000;
+  const auto timestamp = static_cast<double>(taken_ms);
   for (const ExportedFamily& family : set.families) {
     for (const Sample& sample : family.samples) {
       json.Open('{');

@@ -3,7 +3,7 @@
 import { spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer, type Server } from 'node:http'
+import { createServer, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -104,10 +104,13 @@ beforeAll(async () => {
   // A histogram into which nothing was observed is not there, and without a beginning has no rate.
   await ask()
   // This release of Prometheus does not ask for plain text while it can have anything else.
-  asText = createServer(async (_, response) => {
+  const answerInText = async (response: ServerResponse) => {
     const answer = await fetch(`http://${example}/metrics`, { headers: { accept: 'text/plain' } })
     response.setHeader('content-type', answer.headers.get('content-type')!)
     response.end(await answer.text())
+  }
+  asText = createServer((_, response) => {
+    answerInText(response).catch(error => response.destroy(error))
   }).listen(0, '127.0.0.1')
   await once(asText, 'listening')
   const text = `127.0.0.1:${(asText.address() as AddressInfo).port}`
