@@ -249,9 +249,7 @@ describe('an export of several sources', () => {
     const { db } = await searched('same', 1)
     const other = await Database.open(':memory:', { name: 'same' })
     open.push(other)
-    expect(() => metrics([db, other])).toThrowError(
-      expect.objectContaining({ code: 'ERR_ARGUMENT' }),
-    )
+    expect(() => metrics([db, other])).toThrowError(expect.objectContaining({ code: 'ERR_EXISTS' }))
     for (const wrong of [undefined, null, {}, 'db', [db, 1], new Proxy({}, {})]) {
       expect(() => metrics(wrong as never)).toThrowError(
         expect.objectContaining({ code: 'ERR_ARGUMENT' }),

@@ -181,6 +181,20 @@ describe('installed without a compiler, scripts or network', () => {
     expect(node([...options, '--eval', program])).toEqual({ status: 0, output: '9\n' })
   })
 
+  it('exports metrics', () => {
+    const program = `
+      import { Index } from 'vitrine'
+      import { metrics } from 'vitrine/metrics'
+      const index = new Index({ dimension: 2 })
+      const text = await metrics(index).text()
+      console.log(text.includes('vitrine_engine_vectors{db="index",state="live"} 0'))
+      await index.close()`
+    expect(node(['--input-type=module', '--eval', program])).toEqual({
+      status: 0,
+      output: 'true\n',
+    })
+  })
+
   it('says which command installs what an entry point works with', () => {
     const program = `
       import { enableTracing, metricProducer, tracePoint } from 'vitrine/tracing'

@@ -15,7 +15,17 @@ import { boolean, OptionParser, oneOf, type Rule } from '../options.ts'
 import { Measured, type MetricLabels } from '../statistics.ts'
 import { acceptsGzip, chooseRepresentation } from './negotiation.ts'
 import { MetricsRegistry } from './registry.ts'
+import { type Sources, toSources } from './sources.ts'
 
+export type { Clock } from './clock.ts'
+export {
+  type HistoryOptions,
+  type HistoryPoint,
+  type SeriesOptions,
+  StatsHistory,
+} from './history.ts'
+export { exportLog, type LogExporter, type LogExportOptions } from './log-exporter.ts'
+export { type PromMetric, type PromRegistry, type PromValue, registerInto } from './prom-client.ts'
 export {
   type HistogramValue,
   type MetricDescription,
@@ -23,10 +33,8 @@ export {
   type RegistryMetric,
   type SummaryValue,
 } from './registry.ts'
+export type { Sources } from './sources.ts'
 export type { UserMetricType } from './user-metrics.ts'
-
-/** What has statistics: a database, an index or a collection. */
-export type MetricsSource = Pick<Measured, 'enableStats' | 'stats' | 'statsSnapshot'>
 
 export interface MetricsOptions {
   /** Metrics of your own, which come after ours. */
@@ -219,37 +227,17 @@ export class Metrics {
  * `enableStats`: what is off counts nothing.
  *
  * An export holds up nobody: counters are copied within microseconds, and rendered on the engine's own threads.
- * @throws {VitrineError} `ERR_OPTION`; `ERR_ARGUMENT` when a source has no statistics, or two have the same name.
+ * @throws {VitrineError} `ERR_OPTION`; `ERR_ARGUMENT` for what has no statistics; `ERR_EXISTS` where two sources have one name.
  */
-export function metrics(
-  sources: MetricsSource | readonly MetricsSource[],
-  options?: MetricsOptions,
-): Metrics {
+export function metrics(sources: Sources, options?: MetricsOptions): Metrics {
   const parsed = metricsOptions.parse(options)
-  const list = checked(() => (Array.isArray(sources) ? [...sources] : [sources])).map(sourceOf)
-  const names = new Set<string>()
-  for (const { labels } of list) {
-    const name = JSON.stringify([labels.db, labels.collection])
-    if (names.has(name)) {
-      throw new VitrineError('ERR_ARGUMENT', `two sources are called ${describe(labels.db)}`, {
-        details: { db: labels.db },
-      })
-    }
-    names.add(name)
-  }
-  return checked(() => new Metrics(list, parsed))
+  return checked(() => new Metrics(toSources(sources).map(sourceOf), parsed))
 }
 
-function sourceOf(value: unknown): Source {
-  const source = Measured.sourceOf(value)
-  if (source !== undefined) {
-    const database = value instanceof Database ? (source.source as DatabaseHandle) : undefined
-    return { ...source, database }
-  }
-  throw new VitrineError(
-    'ERR_ARGUMENT',
-    `metrics are of databases, indexes and collections, not of ${describe(value)}`,
-  )
+function sourceOf(measured: Measured): Source {
+  const { source, labels } = Measured.sourceOf(measured)!
+  const database = measured instanceof Database ? (source as DatabaseHandle) : undefined
+  return { source, labels, database }
 }
 
 function captured(source: StatsSource): StatsSnapshotHandle | undefined {
