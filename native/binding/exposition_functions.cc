@@ -41,8 +41,8 @@ size_t AddCollections(Database& database, const std::string& name,
   std::sort(collections.begin(), collections.end(),
             [](const auto& a, const auto& b) { return a->name() < b->name(); });
   const bool all = collections.size() <= kMostCollections;
-  const Statistics* const whole = database.statistics().get();
-  const StatsLevel level = whole == nullptr ? StatsLevel::kOff : whole->level();
+  LazyStatistics& whole = database.statistics();
+  const StatsLevel level = whole.on() ? whole.Use()->level() : StatsLevel::kOff;
   for (size_t i = 0; i < collections.size(); ++i) {
     Collection& collection = *collections[i];
     const std::shared_ptr<Statistics> statistics = collection.statistics().Use();
