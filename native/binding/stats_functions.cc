@@ -105,7 +105,7 @@ Result<napi_value> SetStatsLevel(Call& call) {
   const Result<size_t> level = ReadWord(call.env, call[1], "level", kStatsLevelNames);
   if (!level.ok()) return level.status();
   if (!target->stats.has_baseline()) target->stats.SetBaseline(TakeSnapshot(*target));
-  target->statistics.Use()->SetLevel(static_cast<StatsLevel>(*level));
+  target->statistics.SetLevel(static_cast<StatsLevel>(*level));
   return Undefined();
 }
 

@@ -100,7 +100,7 @@ class VectorScorer {
  public:
   using RowRef = vitrine::RowRef;
 
-  RowRef Ref(Slot slot) const {
+  VITRINE_ALWAYS_INLINE RowRef Ref(Slot slot) const {
     if (store_->IsVerified(slot)) [[likely]]
       return store_->Row(slot);
     return store_->VerifiedRow(slot, failure_);

@@ -49,7 +49,6 @@ struct PortableIsa {
 }  // namespace
 
 extern const WalkTable kWalksPortable;
-const WalkTable kWalksPortable = {InstructionSet::kScalar, &Walk<PortableIsa>,
-                                  &WalkInterleaved<PortableIsa>};
+const WalkTable kWalksPortable = {InstructionSet::kScalar, &Walk<PortableIsa>, &WalkCounted<PortableIsa>, &WalkInterleaved<PortableIsa>};
 
 }  // namespace vitrine
