@@ -120,9 +120,9 @@ Result<napi_value> StartCounted(std::span<LazyStatistics* const> places, Counted
   return measured.Started(start(CountedMaker{places, operation}));
 }
 template <class Start>
-Result<napi_value> StartCounted(LazyStatistics& place, CountedOperation operation, Start start) {
+Result<napi_value> StartCounted(LocalStatistics& place, CountedOperation operation, Start start) {
   if (!place.on()) return start(UncountedMaker{});
-  const std::array places = {&place};
+  const std::array<LazyStatistics*, 1> places = {&place};
   MeasuredCall measured(places, operation);
   return measured.Started(start(CountedMaker{places, operation}));
 }

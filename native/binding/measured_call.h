@@ -29,7 +29,7 @@ class MeasuredCall {
     }
   }
   MeasuredCall(LazyStatistics& place, CountedOperation operation)
-      : MeasuredCall(std::array{&place}, operation) {}
+      : MeasuredCall(std::array<LazyStatistics*, 1>{&place}, operation) {}
   ~MeasuredCall() {
     for (OperationSpan& span : spans_) {
       if (span.counts()) span.End({ErrorCode::kOutOfMemory, {}});

@@ -5,6 +5,7 @@
 #include <memory>
 #include <vector>
 
+#include "base/platform.h"
 #include "base/slot_array.h"
 #include "base/status.h"
 #include "index/mapped_rows.h"

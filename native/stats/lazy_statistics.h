@@ -8,19 +8,32 @@
 
 namespace vitrine {
 
+// Whether anything can be counted at all: bench/stats.mjs shows what the branch costs that is saved
+// where nothing can.
+#if defined(VITRINE_NO_STATISTICS)
+inline constexpr bool kHasStatistics = false;
+#else
+inline constexpr bool kHasStatistics = true;
+#endif
+
 // Statistics that are made when somebody first asks for them: what nobody watches has none. An
 // operation that begins looks at one pointer, which is null as long as nothing is counted.
 //
 // Thread safety: all functions may be called from any thread.
 class LazyStatistics {
  public:
+  LazyStatistics() = default;
+  virtual ~LazyStatistics() = default;
+  LazyStatistics(const LazyStatistics&) = delete;
+  LazyStatistics& operator=(const LazyStatistics&) = delete;
+
   // May throw std::bad_alloc.
   std::shared_ptr<Statistics> Use() {
     const std::lock_guard lock(mutex_);
     return UseLocked();
   }
   // From now on operations that begin count so much. May throw std::bad_alloc.
-  void SetLevel(StatsLevel level) {
+  virtual void SetLevel(StatsLevel level) {
     const std::lock_guard lock(mutex_);
     UseLocked()->SetLevel(level);
     counting_.store(level == StatsLevel::kOff ? nullptr : statistics_.get(),
@@ -28,12 +41,7 @@ class LazyStatistics {
   }
   // Where an operation that begins now is counted; null: nowhere.
   Statistics* counting() const {
-#if defined(VITRINE_NO_STATISTICS)
-    // For bench/stats.mjs, which shows what the branch costs.
-    return nullptr;
-#else
-    return counting_.load(std::memory_order_acquire);
-#endif
+    return kHasStatistics ? counting_.load(std::memory_order_acquire) : nullptr;
   }
   bool on() const { return counting() != nullptr; }
   // The statistics, for who may outlive this; null while they are off.
@@ -58,6 +66,23 @@ class LazyStatistics {
   // What statistics_ holds, unless they are off. Release and acquire: whoever finds them finds them
   // whole.
   std::atomic<Statistics*> counting_{nullptr};
+};
+
+// The same of something of which one thread alone begins operations, and turns statistics on and
+// off: to find them off takes a comparison with memory and a branch, while compilers load what is
+// atomic into a register first.
+//
+// Thread safety: `SetLevel` and `on` are for that thread; the others for any.
+class LocalStatistics final : public LazyStatistics {
+ public:
+  void SetLevel(StatsLevel level) override {
+    LazyStatistics::SetLevel(level);
+    on_ = level != StatsLevel::kOff;
+  }
+  bool on() const { return kHasStatistics && on_; }
+
+ private:
+  bool on_ = false;
 };
 
 }  // namespace vitrine
