@@ -1,5 +1,5 @@
-// What statistics cost a search, against the same program compiled with VITRINE_NO_STATISTICS. It is
-// linked with the engine's own objects, as users get them, and calls as the binding's searchInto
+// What statistics cost a search, against the same program compiled with VITRINE_NO_STATISTICS. It
+// is linked with the engine's own objects, as users get them, and calls as the binding's searchInto
 // does. bench/stats.mjs runs it.
 //
 //   statistics_cost search LEVEL SEARCHES   ns a search, as JSON; under callgrind the instructions
@@ -76,7 +76,8 @@ struct Handle {
 // out of which nothing is moved.
 [[gnu::noipa]] Result<size_t> SearchOnce(Handle& handle, const float* query,
                                          const SearchParameters& parameters, std::span<Hit> hits) {
-  if (handle.statistics.on()) [[unlikely]] return SearchCounted(handle, query, parameters, hits);
+  if (handle.statistics.on()) [[unlikely]]
+    return SearchCounted(handle, query, parameters, hits);
   return handle.table->Search(query, parameters, hits);
 }
 
@@ -205,8 +206,8 @@ int Memory() {
   for (const auto& statistics : all) {
     statistics->Count({.level = StatsLevel::kHistograms, .duration_ns = 1000, .search = &search});
   }
-  std::printf("{\"shard\": %zu, \"histogramOfSeconds\": %zu, \"histogramOfCounts\": %zu, ", counters,
-              seconds, counts);
+  std::printf("{\"shard\": %zu, \"histogramOfSeconds\": %zu, \"histogramOfCounts\": %zu, ",
+              counters, seconds, counts);
   std::printf("\"snapshots1000\": %.0f, \"snapshots1000WithHistograms\": %.0f}\n", of_counters,
               snapshots());
   return 0;

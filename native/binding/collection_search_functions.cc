@@ -182,9 +182,9 @@ template <typename Search>
 Result<napi_value> MeasuredCollectionSearch(Call& call) {
   const auto handle = ReadOpenCollection(call, 0);
   if (!handle.ok()) return handle.status();
-  return StartCounted(
-      (*handle)->places(), CountedOperation::kSearch,
-      [&](const auto& maker) { return StartCollectionSearch<Search>(call, **handle, maker); });
+  return StartCounted((*handle)->places(), CountedOperation::kSearch, [&](const auto& maker) {
+    return StartCollectionSearch<Search>(call, **handle, maker);
+  });
 }
 
 }  // namespace

@@ -307,19 +307,18 @@ Result<napi_value> StartSearch(Call& call, const std::shared_ptr<IndexHandle>& i
   if (!out.ok()) return out.status();
   StartOptions options{.outputs = {call[2], call[3]}};
   VITRINE_RETURN_IF_ERROR(ReadToken(call, 9, options));
-  return call.addon.Start(maker.template Make<Search>(
-                              index, std::move(request),
-                              VectorCopy(*query, index->type(), VectorCopy::kPagesOfQueries)),
-                          options);
+  return call.addon.Start(
+      maker.template Make<Search>(index, std::move(request),
+                                  VectorCopy(*query, index->type(), VectorCopy::kPagesOfQueries)),
+      options);
 }
 
 template <typename Search>
 Result<napi_value> MeasuredSearch(Call& call) {
   const auto index = ReadOpenIndex(call, 0);
   if (!index.ok()) return index.status();
-  return StartCounted(
-      (**index)->statistics(), CountedOperation::kSearch,
-      [&](const auto& maker) { return StartSearch<Search>(call, **index, maker); });
+  return StartCounted((**index)->statistics(), CountedOperation::kSearch,
+                      [&](const auto& maker) { return StartSearch<Search>(call, **index, maker); });
 }
 
 //   search  (query, parameters, hits) -> how many there are
@@ -361,8 +360,7 @@ Result<napi_value> SearchNowCounted(Call& call, IndexHandle& index) {
   SearchCounters counters;
   const Table& table = *index.table();
   Result<napi_value> count = SearchNow(
-      call, index,
-      [&](const void* query, const SearchParameters& parameters, std::span<Hit> hits) {
+      call, index, [&](const void* query, const SearchParameters& parameters, std::span<Hit> hits) {
         return table.Search(query, parameters, hits, counters);
       });
   return measured.End(std::move(count), {.search = &counters});
@@ -404,11 +402,13 @@ Result<napi_value> StartSearchBatch(Call& call, const std::shared_ptr<IndexHandl
 Result<napi_value> SearchInto(Call& call) {
   const auto index = ReadOpenIndex(call, 0);
   if (!index.ok()) return index.status();
-  if ((**index)->statistics().on()) [[unlikely]] return SearchNowCounted(call, ***index);
+  if ((**index)->statistics().on()) [[unlikely]]
+    return SearchNowCounted(call, ***index);
   const Table& table = *(**index)->table();
   return SearchNow(call, ***index,
-                   [&](const void* query, const SearchParameters& parameters,
-                       std::span<Hit> hits) { return table.Search(query, parameters, hits); });
+                   [&](const void* query, const SearchParameters& parameters, std::span<Hit> hits) {
+                     return table.Search(query, parameters, hits);
+                   });
 }
 
 // search(index: IndexHandle, query: VectorArray, ids: IdArray, distances: Float32Array, k: number,

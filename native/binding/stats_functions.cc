@@ -11,6 +11,7 @@
 #include "binding/js_value.h"
 #include "binding/option_rules.h"
 #include "binding/stats_object.h"
+#include "engine/database_state.h"
 #include "engine/table_state.h"
 
 namespace vitrine {
@@ -48,6 +49,7 @@ void AddCollectionState(Collection& collection, StatsSnapshot& snapshot) {
 
 void AddDatabaseState(Database& database, StatsSnapshot& snapshot) {
   for (const auto& collection : database.Collections()) AddCollectionState(*collection, snapshot);
+  AddStorageState(database, snapshot);
   constexpr size_t kOther = std::size(kMemoryKindNames) - 1;
   snapshot.AddState(Family::kMemory, kOther,
                     database.memory().other + database.statistics().memory_bytes());

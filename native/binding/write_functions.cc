@@ -89,9 +89,7 @@ class UpsertOperation : public WriteOperation {
  public:
   UpsertOperation(const std::shared_ptr<IndexHandle>& index, std::vector<PointId> ids,
                   VectorCopy vectors)
-      : WriteOperation(index, ids.size()),
-        ids_(std::move(ids)),
-        vectors_(std::move(vectors)) {}
+      : WriteOperation(index, ids.size()), ids_(std::move(ids)), vectors_(std::move(vectors)) {}
 
  private:
   Status Write() override { return table().Upsert(ids_, vectors_.view(), Control()); }
@@ -163,7 +161,7 @@ namespace {
 
 template <typename Maker>
 Result<napi_value> StartAddPoints(Call& call, const std::shared_ptr<IndexHandle>& index,
-                       const Maker& maker) {
+                                  const Maker& maker) {
   const Result<TypedArray> vectors =
       ReadVectorArrays(call.env, call[2], index->type(), index->dimension(), "vectors");
   if (!vectors.ok()) return vectors.status();
@@ -208,7 +206,7 @@ namespace {
 
 template <typename Maker>
 Result<napi_value> StartUpsertPoints(Call& call, const std::shared_ptr<IndexHandle>& index,
-                       const Maker& maker) {
+                                     const Maker& maker) {
   Result<std::vector<PointId>> ids = CopyIds(call.env, call[1], index->id_type());
   if (!ids.ok()) return ids.status();
   const Result<TypedArray> vectors =
@@ -239,7 +237,7 @@ namespace {
 
 template <typename Maker>
 Result<napi_value> StartRemovePoints(Call& call, const std::shared_ptr<IndexHandle>& index,
-                       const Maker& maker) {
+                                     const Maker& maker) {
   Result<std::vector<PointId>> ids = CopyIds(call.env, call[1], index->id_type());
   if (!ids.ok()) return ids.status();
   StartOptions options;

@@ -182,8 +182,7 @@ void Collection::NoteShares(const EntryFilter* filter, SearchReport& report) con
   const size_t all = size();
   report.estimated_share = filter->estimate();
   report.share =
-      all == 0 ? 0
-               : std::min(1.0, static_cast<double>(filter->size()) / static_cast<double>(all));
+      all == 0 ? 0 : std::min(1.0, static_cast<double>(filter->size()) / static_cast<double>(all));
 }
 
 Result<std::vector<CollectionHit>> Collection::Search(const CollectionQuery& query) const {

@@ -112,10 +112,9 @@ class Table::BatchWalks final : public WalkSource {
 
   // Searches for a query by itself, besides what `counters` hold already.
   void SearchAlone(size_t i, typename Tally::Counters& counters) {
-    const Result<size_t> found =
-        table_.SearchWith(table_.Read(), queries_.data() + i * table_.vector_bytes(), parameters_,
-                          hits_.subspan(i * parameters_.k, parameters_.k), Tally::Use(counters),
-                          nullptr);
+    const Result<size_t> found = table_.SearchWith(
+        table_.Read(), queries_.data() + i * table_.vector_bytes(), parameters_,
+        hits_.subspan(i * parameters_.k, parameters_.k), Tally::Use(counters), nullptr);
     tally_.Count(counters);
     if (found.ok()) {
       counts_[i] = static_cast<uint32_t>(*found);
@@ -179,10 +178,10 @@ Status Table::SearchBatchWith(VectorView queries, size_t count, const SearchPara
         if (stopped != StopReason::kExhausted) {
           status = StopStatus(stopped);
         } else if (walk) {
-          status =
-              BatchWalks<Tally>(*this, VectorView(queries.data() + first * bytes, n * bytes), parameters,
-                         hits.subspan(first * k, n * k), counts.subspan(first, n), tally)
-                  .Run();
+          status = BatchWalks<Tally>(*this, VectorView(queries.data() + first * bytes, n * bytes),
+                                     parameters, hits.subspan(first * k, n * k),
+                                     counts.subspan(first, n), tally)
+                       .Run();
         } else {
           for (size_t i = first; i < first + n && status.ok(); ++i) {
             typename Tally::Counters counters;

@@ -140,8 +140,7 @@ void Table::AllowVisibleRows(const ReaderPool::Lease& lease, PointFilter& filter
 
 template <class Counting>
 Result<size_t> Table::SearchScan(const VectorScorer& scorer, const SearchParameters& parameters,
-                                 uint64_t snapshot, std::span<Hit> hits,
-                                 Counting counting) const {
+                                 uint64_t snapshot, std::span<Hit> hits, Counting counting) const {
   HeapHits best(hits, parameters.k);
   StopReason stopped = StopReason::kExhausted;
   Slot slots[64];
@@ -343,8 +342,7 @@ size_t Table::MergeZeroRows(const SearchParameters& parameters, uint64_t snapsho
 template <class Counting>
 Result<size_t> Table::SearchWalk(const SearchPlan& plan, const QueryScorers& scorers,
                                  const SearchParameters& parameters, const ReaderPool::Lease& lease,
-                                 std::span<Hit> hits, Counting counting,
-                                 bool* too_long) const {
+                                 std::span<Hit> hits, Counting counting, bool* too_long) const {
   Scratch& scratch = lease.scratch();
   const SnapshotVisible visible = VisibleAt(lease.snapshot());
   const bool pass = plan.kind == PlanKind::kFilterPass;
@@ -404,13 +402,15 @@ Result<size_t> Table::SearchWalk(const SearchPlan& plan, const QueryScorers& sco
 Result<size_t> Table::Search(const ReaderPool::Lease& lease, const void* query,
                              const SearchParameters& parameters, std::span<Hit> hits,
                              SearchPlan* plan) const {
-  return SearchWith(lease, query, parameters, hits, NoCounting{}, plan);
+  Result<size_t> found = SearchWith(lease, query, parameters, hits, NoCounting{}, plan);
+  return found;
 }
 
 Result<size_t> Table::Search(const ReaderPool::Lease& lease, const void* query,
                              const SearchParameters& parameters, std::span<Hit> hits,
                              SearchCounters& counters, SearchPlan* plan) const {
-  return SearchWith(lease, query, parameters, hits, SearchCounting(counters), plan);
+  Result<size_t> found = SearchWith(lease, query, parameters, hits, SearchCounting(counters), plan);
+  return found;
 }
 
 template <class Counting>
@@ -475,7 +475,8 @@ Result<SearchPlan> Table::Explain(const ReaderPool::Lease& lease, const void* qu
   if (AsksForRecall(parameters)) return ExplainByRecall(lease, query, parameters);
   const QueryScorers scorers(vectors_, codes_.load(std::memory_order_acquire), query,
                              lease.scratch());
-  return UnlessFailed<SearchPlan>(lease, ChoosePlan(scorers, parameters, lease.scratch(), NoCounting{}));
+  return UnlessFailed<SearchPlan>(lease,
+                                  ChoosePlan(scorers, parameters, lease.scratch(), NoCounting{}));
 }
 
 // For the other parts of the table.

@@ -74,7 +74,8 @@ Status Table::Upsert(std::span<const PointId> ids, VectorView vectors,
   }
   std::reverse(order.begin(), order.end());
   const std::lock_guard write(write_mutex_);
-  return WriteAll(ids, vectors, order, control);
+  Status status = WriteAll(ids, vectors, order, control);
+  return status;
 }
 
 Status Table::WriteAll(std::span<const PointId> ids, VectorView vectors,

@@ -334,8 +334,8 @@ void RunInterleaved(WalkSource& source, const Visible& visible, Scratch* const* 
     collected[i] = false;
     while (const WalkRequest* request = source.Next(i)) {
       const Scorer& scorer = ScorerOf(*request, static_cast<const Scorer*>(nullptr));
-      Lane* lane = new (memory[i])
-          Lane(*request, *scratches[i], scorer, visible, admit, counting_of(i));
+      Lane* lane =
+          new (memory[i]) Lane(*request, *scratches[i], scorer, visible, admit, counting_of(i));
       lane->Start();
       if (lane->HasNext()) {
         lanes[i] = lane;

@@ -49,6 +49,7 @@ struct PortableIsa {
 }  // namespace
 
 extern const WalkTable kWalksPortable;
-const WalkTable kWalksPortable = {InstructionSet::kScalar, &Walk<PortableIsa>, &WalkCounted<PortableIsa>, &WalkInterleaved<PortableIsa>};
+const WalkTable kWalksPortable = {InstructionSet::kScalar, &Walk<PortableIsa>,
+                                  &WalkCounted<PortableIsa>, &WalkInterleaved<PortableIsa>};
 
 }  // namespace vitrine

@@ -316,7 +316,8 @@ TEST(InterleavedWalks, FindWhatSingleWalksFind) {
             ASSERT_TRUE(source.pools[i].has_value());
             EXPECT_EQ(*source.pools[i], expected.pool);
             EXPECT_EQ(source.counters[i].hops, counted ? expected.counters.hops : 0);
-            EXPECT_EQ(source.counters[i].evaluations(), counted ? expected.counters.evaluations() : 0);
+            EXPECT_EQ(source.counters[i].evaluations(),
+                      counted ? expected.counters.evaluations() : 0);
           }
         }
       }
