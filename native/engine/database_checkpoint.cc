@@ -6,6 +6,7 @@
 
 #include "base/byte_order.h"
 #include "base/elapsed.h"
+#include "base/probe.h"
 #include "base/random.h"
 #include "base/seeded_defect.h"
 #include "base/thread_time.h"
@@ -273,10 +274,12 @@ void Database::RemoveOldFile(const std::string& path) {
 }
 
 Status Database::CheckpointLocked() {
+  VITRINE_PROBE(checkpoint__start);
   const auto start = std::chrono::steady_clock::now();
   const uint64_t cpu_start = ThreadCpuNanoseconds();
   Status status = WriteCheckpoint();
   const uint64_t spent_ns = NanosecondsSince(start);
+  VITRINE_PROBE1(checkpoint__done, spent_ns);
   if (Statistics* const counting = statistics_.counting()) {
     counting->Observe(Family::kCompactionDuration, 0, spent_ns);
     counting->Add(Family::kCpu, SeriesOf(CpuPool::kCompaction), ThreadCpuNanoseconds() - cpu_start);

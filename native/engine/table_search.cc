@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "base/prefetch.h"
+#include "base/probe.h"
 #include "engine/best_hits.h"
 #include "engine/query_scorers.h"
 #include "engine/table.h"
@@ -402,14 +403,18 @@ Result<size_t> Table::SearchWalk(const SearchPlan& plan, const QueryScorers& sco
 Result<size_t> Table::Search(const ReaderPool::Lease& lease, const void* query,
                              const SearchParameters& parameters, std::span<Hit> hits,
                              SearchPlan* plan) const {
+  VITRINE_PROBE2(search__start, parameters.k, parameters.ef);
   Result<size_t> found = SearchWith(lease, query, parameters, hits, NoCounting{}, plan);
+  VITRINE_PROBE(search__done);
   return found;
 }
 
 Result<size_t> Table::Search(const ReaderPool::Lease& lease, const void* query,
                              const SearchParameters& parameters, std::span<Hit> hits,
                              SearchCounters& counters, SearchPlan* plan) const {
+  VITRINE_PROBE2(search__start, parameters.k, parameters.ef);
   Result<size_t> found = SearchWith(lease, query, parameters, hits, SearchCounting(counters), plan);
+  VITRINE_PROBE(search__done);
   return found;
 }
 

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/elapsed.h"
+#include "base/probe.h"
 #include "base/seeded_defect.h"
 
 namespace vitrine {
@@ -145,9 +146,11 @@ Status SegmentWriter::WriteBuffer() {
 }
 
 Status SegmentWriter::Sync(File& file) {
+  VITRINE_PROBE(fsync__start);
   const auto start = std::chrono::steady_clock::now();
   Status status = file.SyncData();
   const uint64_t spent_ns = NanosecondsSince(start);
+  VITRINE_PROBE1(fsync__done, spent_ns);
   if (!status.ok()) return status;
   counts_.flush_ns += spent_ns;
   ++counts_.flushes;
