@@ -8,6 +8,8 @@ export interface NativeFamily {
   readonly type: string
   readonly unit: string
   readonly level: string
+  /** What has it: `'everything'` that is measured, `'database'`, or `'folder'`: databases that have one. */
+  readonly scope: string
   readonly help: string
   /** The values that each label may have. */
   readonly labels: Readonly<Record<string, readonly string[]>>
@@ -30,7 +32,7 @@ export interface NativeStatsSnapshot {
   readonly level: string
   readonly since: number
   readonly taken: number
-  /** By family, and by sample. */
+  /** By family, and by sample; none of families that it does not have. */
   readonly values: readonly (readonly (number | NativeHistogram | undefined)[])[]
 }
 

@@ -6,9 +6,9 @@ import { boolean, OptionParser, oneOf } from './options.ts'
 
 /**
  * How much is counted: `'counters'` how often what was done, and how it ended; `'histograms'` also how long each operation took and how much
- * it did; `'phases'` also how long it waited before.
+ * it did; `'phases'` also how long it waited before; `'cpu'` also how long it had a processor, which takes two system calls an operation.
  */
-export type StatsLevel = 'counters' | 'histograms' | 'phases'
+export type StatsLevel = 'counters' | 'histograms' | 'phases' | 'cpu'
 
 export interface StatsOptions {
   /** Default `'counters'`. */
@@ -32,7 +32,7 @@ interface FamilyDescription {
   /** As Prometheus has it, such as `vitrine_engine_operations_total`. */
   readonly name: string
   readonly help: string
-  readonly unit: '' | 'seconds' | 'bytes'
+  readonly unit: '' | 'seconds' | 'bytes' | 'ratio'
 }
 
 export interface ScalarFamily extends FamilyDescription {
@@ -69,6 +69,7 @@ export class StatsSnapshot {
   /** From when on it counts: the first time that statistics were asked for, or the snapshot that was given as `since`. */
   readonly since: Date
   readonly taken: Date
+  /** Of storage there are some for databases alone, and for those that have a folder. */
   readonly families: readonly MetricFamily[]
 
   /** @internal */
@@ -77,9 +78,10 @@ export class StatsSnapshot {
     this.level = taken.level as 'off' | StatsLevel
     this.since = new Date(taken.since)
     this.taken = new Date(taken.taken)
-    this.families = native
-      .statsFamilies()
-      .map((family, i) => familyOf(family, taken.values[i]!, labels))
+    this.families = native.statsFamilies().flatMap((family, i) => {
+      const values = taken.values[i]!
+      return values.length === 0 ? [] : [familyOf(family, values, labels)]
+    })
   }
 
   /** @internal */
@@ -91,7 +93,7 @@ export class StatsSnapshot {
 }
 
 const statsOptions = new OptionParser<Required<StatsOptions>>('enableStats', {
-  level: oneOf('counters', 'histograms', 'phases'),
+  level: oneOf('counters', 'histograms', 'phases', 'cpu'),
   histograms: boolean,
 })
 

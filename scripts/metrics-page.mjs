@@ -14,7 +14,10 @@ const levels = {
   counters: '`counters`',
   histograms: '`histograms`',
   phases: '`phases`',
+  cpu: '`cpu`',
 }
+
+const scopes = { everything: '', database: ', of databases', folder: ', of databases in folders' }
 
 /** @typedef {import('../lib/native-stats.ts').NativeFamily} Family */
 
@@ -33,8 +36,8 @@ function labelsText(labels) {
  */
 export function metricsPage(families) {
   const rows = families.map(
-    ({ name, type, level, labels, help }) =>
-      `| \`${name}\` | ${type} | ${levels[/** @type {keyof typeof levels} */ (level)]} | ${labelsText(labels)} | ${help} |`,
+    ({ name, type, level, scope, labels, help }) =>
+      `| \`${name}\` | ${type} | ${levels[/** @type {keyof typeof levels} */ (level)]}${scopes[/** @type {keyof typeof scopes} */ (scope)]} | ${labelsText(labels)} | ${help} |`,
   )
   return `# Metrics
 
@@ -45,6 +48,9 @@ Every sample has the label \`db\`, the name of the index or database, and that o
 to is open; \`resetStats()\` moves no more than where \`stats()\` counts from. Durations are in seconds. Histograms come as classic buckets, and as base-2 exponential ones of scale 3, which
 Prometheus calls native; both are exact. An operation is a call that has reached the engine: one that fails, is cancelled, times out or is refused counts as well, once, with its
 outcome. \`insert\` is also \`Index.add\`, \`delete\` also \`Index.remove\`, and \`batch\` \`Index.searchBatch\`; a transaction counts as what all of it does to one collection, or else as \`transaction\`.
+
+Storage is described in the words of a tree of levels: the segments of the log are level 0, the newest checkpoint is level 1, the one before level 2, and a checkpoint is
+a compaction.
 
 | name | type | counted at | labels | meaning |
 |---|---|---|---|---|

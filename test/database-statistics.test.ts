@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
 import { Database, type MetricLabels, type StatsSnapshot } from '../lib/vitrine.ts'
 
@@ -150,5 +153,36 @@ describe('the statistics of a collection', () => {
     const closed = expect.objectContaining({ code: 'ERR_CLOSED' })
     expect(() => notes.enableStats()).toThrow(closed)
     expect(() => db.stats()).toThrow(closed)
+  })
+})
+
+describe('the statistics of storage', () => {
+  it('are of databases that have a folder', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'vitrine-storage-statistics-'))
+    try {
+      const db = await Database.open(join(folder, 'db'))
+      open.push(db)
+      db.enableStats({ level: 'histograms' })
+      const notes = await db.createCollection('notes', { dimension: 2 })
+      const before = db.statsSnapshot()
+      await notes.upsert([point(1), point(2)])
+      await db.checkpoint()
+      await db.backup(join(folder, 'backup'))
+      const since = db.statsSnapshot({ since: before })
+      expect(totalOf(since, 'vitrine_storage_compactions_total', { outcome: 'ok' })).toBe(1)
+      const { checkpoint, previous, log } = db.diskUsage()
+      const disk = 'vitrine_storage_disk_bytes'
+      expect(totalOf(since, disk, { kind: 'segment' })).toBe(checkpoint + previous)
+      expect(totalOf(since, disk, { kind: 'wal' })).toBe(log)
+      const last = totalOf(since, 'vitrine_storage_last_snapshot_timestamp_seconds')
+      expect(Math.abs(last - Date.now() / 1000)).toBeLessThan(60)
+      const namesOf = (snapshot: StatsSnapshot) => snapshot.families.map(({ name }) => name)
+      const isStorage = (name: string) => name.startsWith('vitrine_storage_')
+      expect(namesOf(since).filter(isStorage)).toHaveLength(17)
+      expect(namesOf(notes.statsSnapshot()).filter(isStorage)).toEqual([])
+    } finally {
+      await Promise.all(open.splice(0).map(database => database.close()))
+      rmSync(folder, { recursive: true })
+    }
   })
 })

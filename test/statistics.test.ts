@@ -315,6 +315,21 @@ describe('stats', () => {
     expect(waits?.count).toBe(100)
   })
 
+  it('tell at level cpu how long searches had a processor', async () => {
+    const index = await tiny()
+    const seconds = () => totalOf(index.statsSnapshot(), 'vitrine_engine_cpu_seconds_total')
+    index.enableStats({ level: 'phases' })
+    index.searchSync(query, { k: 1 })
+    expect(seconds()).toBe(0)
+    index.enableStats({ level: 'cpu' })
+    for (let i = 0; i < 100; i++) index.searchSync(query, { k: 1 })
+    const onThisThread = seconds()
+    expect(onThisThread).toBeGreaterThan(0)
+    for (let i = 0; i < 100; i++) await index.search(query, { k: 1 })
+    expect(seconds()).toBeGreaterThan(onThisThread)
+    expect(seconds()).toBeLessThan(10)
+  })
+
   it('begin anew with resetStats, of which no other reader hears', async () => {
     const index = await tiny()
     index.enableStats()

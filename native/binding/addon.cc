@@ -194,7 +194,7 @@ Result<napi_value> Addon::Start(std::shared_ptr<Operation> operation, const Star
   napi_value error = MakeError(status);
   if (error == nullptr) return status;
   napi_reject_deferred(env_, deferred, error);
-  operation->CountEnd(status);
+  operation->Failed(status);
   return promise;
 }
 
@@ -310,8 +310,7 @@ void Addon::Settle(Operation& operation) {
     });
   }
   Forget(pending);
-  // Before the promise is settled: who awaits it finds it counted.
-  operation.CountEnd(status);
+  if (!status.ok()) operation.Failed(status);
   if (pending.deferred != nullptr) {
     if (status.ok()) {
       if (value == nullptr) napi_get_undefined(env_, &value);

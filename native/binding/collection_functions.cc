@@ -3,6 +3,7 @@
 #include <optional>
 #include <utility>
 
+#include "binding/counted_operation.h"
 #include "binding/functions.h"
 #include "binding/handle.h"
 #include "binding/js_value.h"
@@ -14,21 +15,20 @@ namespace {
 
 constexpr IntegerRule kScanCount{"count", 1, 100'000};
 
-class ScanStart final : public Operation {
+class ScanStart : public Operation {
  public:
   ScanStart(const CollectionHandle& handle, std::optional<Filter> filter)
       : Operation(Lane::kBulk, nullptr),
         scan_(std::make_shared<ScanHandle>()),
         filter_(std::move(filter)) {
     scan_->collection = handle.collection;
-    Measure(handle.places(), CountedOperation::kScan);
   }
 
   Result<napi_value> Resolve(napi_env env, std::span<const napi_value>) override {
     return WrapHandle(env, scan_);
   }
 
- private:
+ protected:
   Status Execute() override {
     const Filter* const filter = filter_ ? &*filter_ : nullptr;
     auto image = std::make_unique<Collection::Image>(*scan_->collection, filter);
@@ -41,25 +41,24 @@ class ScanStart final : public Operation {
   }
   void ReleaseInputs() override {}
 
+ private:
   const std::shared_ptr<ScanHandle> scan_;
   const std::optional<Filter> filter_;
 };
 
-class PointCount final : public Operation {
+class PointCount : public Operation {
  public:
   PointCount(const CollectionHandle& handle, Filter filter)
       : Operation(Lane::kBulk, nullptr),
         database_(handle.owner->database),
         collection_(handle.collection),
-        filter_(std::move(filter)) {
-    Measure(handle.places(), CountedOperation::kCount);
-  }
+        filter_(std::move(filter)) {}
 
   Result<napi_value> Resolve(napi_env env, std::span<const napi_value>) override {
     return MakeNumber(env, static_cast<double>(count_));
   }
 
- private:
+ protected:
   Status Execute() override {
     count_ = collection_->Count(filter_);
     return {};
@@ -69,6 +68,7 @@ class PointCount final : public Operation {
     database_.reset();
   }
 
+ private:
   std::shared_ptr<SharedDatabase> database_;  // outlives what it lent
   std::shared_ptr<Collection> collection_;
   const Filter filter_;
@@ -137,13 +137,14 @@ Result<napi_value> CollectionState(Call& call) {
 
 namespace {
 
-Result<napi_value> StartCount(Call& call, const CollectionHandle& handle) {
+template <typename Maker>
+Result<napi_value> StartCount(Call& call, const CollectionHandle& handle, const Maker& maker) {
   std::optional<Filter> filter;
   VITRINE_RETURN_IF_ERROR(ReadWhere(call, 1, *handle.collection, filter));
   if (!filter) return Status(ErrorCode::kArgument, "where must be a string, not undefined");
   StartOptions options;
   VITRINE_RETURN_IF_ERROR(ReadToken(call, 2, options));
-  return call.addon.Start(std::make_shared<PointCount>(handle, std::move(*filter)), options);
+  return call.addon.Start(maker.template Make<PointCount>(handle, std::move(*filter)), options);
 }
 
 }  // namespace
@@ -153,8 +154,8 @@ Result<napi_value> StartCount(Call& call, const CollectionHandle& handle) {
 Result<napi_value> CountPoints(Call& call) {
   const auto handle = ReadOpenCollection(call, 0);
   if (!handle.ok()) return handle.status();
-  MeasuredCall measured((*handle)->places(), CountedOperation::kCount);
-  return measured.Started(StartCount(call, **handle));
+  return StartCounted((*handle)->places(), CountedOperation::kCount,
+                      [&](const auto& maker) { return StartCount(call, **handle, maker); });
 }
 
 // hasPoint(collection: CollectionHandle, key: string | number | bigint): boolean
@@ -228,12 +229,13 @@ Result<napi_value> GetPoints(Call& call) {
 
 namespace {
 
-Result<napi_value> StartScan(Call& call, const CollectionHandle& handle) {
+template <typename Maker>
+Result<napi_value> StartScan(Call& call, const CollectionHandle& handle, const Maker& maker) {
   std::optional<Filter> filter;
   VITRINE_RETURN_IF_ERROR(ReadWhere(call, 1, *handle.collection, filter));
   StartOptions options;
   VITRINE_RETURN_IF_ERROR(ReadToken(call, 2, options));
-  return call.addon.Start(std::make_shared<ScanStart>(handle, std::move(filter)), options);
+  return call.addon.Start(maker.template Make<ScanStart>(handle, std::move(filter)), options);
 }
 
 }  // namespace
@@ -243,8 +245,8 @@ Result<napi_value> StartScan(Call& call, const CollectionHandle& handle) {
 Result<napi_value> OpenScan(Call& call) {
   const auto handle = ReadOpenCollection(call, 0);
   if (!handle.ok()) return handle.status();
-  MeasuredCall measured((*handle)->places(), CountedOperation::kScan);
-  return measured.Started(StartScan(call, **handle));
+  return StartCounted((*handle)->places(), CountedOperation::kScan,
+                      [&](const auto& maker) { return StartScan(call, **handle, maker); });
 }
 
 // readScan(scan: ScanHandle, count: number, payload: boolean, vector: boolean):

@@ -4,10 +4,10 @@
 #include <utility>
 
 #include "binding/beam_argument.h"
+#include "binding/counted_operation.h"
 #include "binding/functions.h"
 #include "binding/handle.h"
 #include "binding/js_value.h"
-#include "binding/measured_call.h"
 #include "binding/option_rules.h"
 #include "binding/plan_object.h"
 #include "binding/point_arrays.h"
@@ -66,7 +66,6 @@ class CollectionSearch : public Operation {
         dimension_(collection_->dimension()),
         type_(collection_->type()) {
     request_.parameters.control.cancelled = &cancelled();
-    Measure(handle.places(), CountedOperation::kSearch);
   }
 
   Result<napi_value> Resolve(napi_env env, std::span<const napi_value>) override {
@@ -87,21 +86,32 @@ class CollectionSearch : public Operation {
   }
 
  protected:
-  Status Execute() override { return Run(counts() ? &report_ : nullptr); }
-  void Describe(OperationRecord& record) const override { record.search = &report_.counters; }
-  SearchReport& report() { return report_; }
-  Status Run(SearchReport* report) {
+  Status Execute() override {
+    return Run([this] { return collection_->Search(request_.query()); });
+  }
+  Status ExecuteCounted(const SearchTally& /*tally*/) { return RunReported(); }
+  Status RunReported() {
+    SearchReport& report = report_.emplace();
+    return Run([&] { return collection_->Search(request_.query(), report); });
+  }
+  void Describe(OperationRecord& record) const {
+    if (report_) record.search = &report_->counters;
+  }
+  // REQUIRES: RunReported has run
+  const SearchReport& report() const { return *report_; }
+
+ private:
+  template <class Search>
+  Status Run(Search search) {
     const SearchControl& control = request_.parameters.control;
     if (control.has_deadline && std::chrono::steady_clock::now() >= control.deadline) {
       return {ErrorCode::kTimeout, "the search waited longer than timeoutMs allows"};
     }
-    Result<std::vector<CollectionHit>> hits = collection_->Search(request_.query(), report);
+    Result<std::vector<CollectionHit>> hits = search();
     if (!hits.ok()) return hits.status();
     hits_ = std::move(*hits);
     return {};
   }
-
- private:
   void ReleaseInputs() override {
     collection_.reset();
     database_.reset();
@@ -115,7 +125,7 @@ class CollectionSearch : public Operation {
   const size_t dimension_;
   const VectorType type_;
   std::vector<CollectionHit> hits_;
-  SearchReport report_;
+  std::optional<SearchReport> report_;  // of one that is counted, or analyzed
 };
 
 // { plan: SearchPlan, estimatedShare: number, share: number }
@@ -127,7 +137,7 @@ Status SetReport(napi_env env, napi_value object, const SearchReport& report) {
                     {{"estimatedShare", report.estimated_share}, {"share", report.share}});
 }
 
-class AnalyzedCollectionSearch final : public CollectionSearch {
+class AnalyzedCollectionSearch : public CollectionSearch {
  public:
   using CollectionSearch::CollectionSearch;
 
@@ -143,32 +153,38 @@ class AnalyzedCollectionSearch final : public CollectionSearch {
     return *found;
   }
 
- private:
+ protected:
   Status Execute() override {
     const auto start = std::chrono::steady_clock::now();
-    VITRINE_RETURN_IF_ERROR(Run(&report()));
+    VITRINE_RETURN_IF_ERROR(RunReported());
     nanoseconds_ = std::chrono::nanoseconds(std::chrono::steady_clock::now() - start).count();
     return {};
   }
+  Status ExecuteCounted(const SearchTally& /*tally*/) {
+    return AnalyzedCollectionSearch::Execute();
+  }
 
+ private:
   int64_t nanoseconds_ = 0;
 };
 
-template <typename Search>
-Result<napi_value> StartCollectionSearch(Call& call, const CollectionHandle& handle) {
+template <typename Search, typename Maker>
+Result<napi_value> StartCollectionSearch(Call& call, const CollectionHandle& handle,
+                                         const Maker& maker) {
   CollectionRequest request;
   VITRINE_RETURN_IF_ERROR(ReadRequest(call, *handle.collection, request));
   StartOptions options;
   VITRINE_RETURN_IF_ERROR(ReadToken(call, 9, options));
-  return call.addon.Start(std::make_shared<Search>(handle, std::move(request)), options);
+  return call.addon.Start(maker.template Make<Search>(handle, std::move(request)), options);
 }
 
 template <typename Search>
 Result<napi_value> MeasuredCollectionSearch(Call& call) {
   const auto handle = ReadOpenCollection(call, 0);
   if (!handle.ok()) return handle.status();
-  MeasuredCall measured((*handle)->places(), CountedOperation::kSearch);
-  return measured.Started(StartCollectionSearch<Search>(call, **handle));
+  return StartCounted((*handle)->places(), CountedOperation::kSearch, [&](const auto& maker) {
+    return StartCollectionSearch<Search>(call, **handle, maker);
+  });
 }
 
 }  // namespace

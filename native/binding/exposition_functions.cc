@@ -46,7 +46,7 @@ size_t AddCollections(Database& database, const std::string& name,
   for (size_t i = 0; i < collections.size(); ++i) {
     Collection& collection = *collections[i];
     const std::shared_ptr<Statistics> statistics = collection.statistics().Use();
-    if (statistics->level() < level) statistics->SetLevel(level);
+    if (statistics->level() < level) collection.statistics().SetLevel(level);
     const auto snapshot = std::make_shared<StatsSnapshot>(statistics->Snapshot());
     AddCollectionState(collection, *snapshot);
     const bool named = all || i + 1 < kMostCollections;

@@ -2,10 +2,10 @@
 
 #include <utility>
 
+#include "binding/counted_operation.h"
 #include "binding/functions.h"
 #include "binding/handle.h"
 #include "binding/js_value.h"
-#include "binding/measured_call.h"
 #include "binding/option_rules.h"
 #include "binding/process_pool.h"
 #include "engine/table_file.h"
@@ -13,26 +13,25 @@
 namespace vitrine {
 namespace {
 
-class SaveOperation final : public Operation {
+class SaveOperation : public Operation {
  public:
   SaveOperation(const std::shared_ptr<IndexHandle>& index, std::string path, std::string creator)
       : Operation(Lane::kSave, index),
         table_(index->table()),
         path_(std::move(path)),
-        creator_(std::move(creator)) {
-    Measure(index->statistics().ShareIfOn(), CountedOperation::kSave);
-  }
+        creator_(std::move(creator)) {}
   // Who closes an index after `save` wants the file.
   bool survives_close() const override { return true; }
 
   Result<napi_value> Resolve(napi_env, std::span<const napi_value>) override { return Undefined(); }
 
- private:
+ protected:
   Status Execute() override {
     return SaveTable(*table_, path_, {.cancelled = &cancelled(), .creator = creator_});
   }
   void ReleaseInputs() override { table_.reset(); }
 
+ private:
   std::shared_ptr<const Table> table_;
   const std::string path_;
   const std::string creator_;
@@ -105,7 +104,9 @@ Result<std::string> ReadPath(napi_env env, napi_value value) {
 
 namespace {
 
-Result<napi_value> StartSave(Call& call, const std::shared_ptr<IndexHandle>& index) {
+template <typename Maker>
+Result<napi_value> StartSave(Call& call, const std::shared_ptr<IndexHandle>& index,
+                             const Maker& maker) {
   Result<std::string> path = ReadPath(call.env, call[1]);
   if (!path.ok()) return path.status();
   Result<std::string> creator = ReadString(call.env, call[2], "creator");
@@ -113,7 +114,7 @@ Result<napi_value> StartSave(Call& call, const std::shared_ptr<IndexHandle>& ind
   StartOptions options;
   VITRINE_RETURN_IF_ERROR(ReadToken(call, 3, options));
   return call.addon.Start(
-      std::make_shared<SaveOperation>(index, std::move(*path), std::move(*creator)), options);
+      maker.template Make<SaveOperation>(index, std::move(*path), std::move(*creator)), options);
 }
 
 }  // namespace
@@ -125,8 +126,8 @@ Result<napi_value> StartSave(Call& call, const std::shared_ptr<IndexHandle>& ind
 Result<napi_value> SaveIndex(Call& call) {
   const auto index = ReadOpenIndex(call, 0);
   if (!index.ok()) return index.status();
-  MeasuredCall measured((**index)->statistics(), CountedOperation::kSave);
-  return measured.Started(StartSave(call, **index));
+  return StartCounted((**index)->statistics(), CountedOperation::kSave,
+                      [&](const auto& maker) { return StartSave(call, **index, maker); });
 }
 
 // loadIndex(path: string, mapped: boolean, threads: number | undefined,

@@ -38,7 +38,7 @@ class IndexHandle {
   size_t elements() const { return ElementsOf(type_, dimension_); }
   size_t VectorsIn(size_t bytes) const { return bytes / (elements() * ElementBytes(type_)); }
   const std::shared_ptr<WriteQueue>& writes() const { return writes_; }
-  LazyStatistics& statistics() { return statistics_; }
+  LocalStatistics& statistics() { return statistics_; }
   HandleStats& stats() { return stats_; }
   // With that of its statistics. REQUIRES: !closing()
   TableMemory memory() const {
@@ -64,7 +64,7 @@ class IndexHandle {
   const size_t dimension_;
   const VectorType type_;
   std::shared_ptr<Table> table_;
-  LazyStatistics statistics_;
+  LocalStatistics statistics_;
   HandleStats stats_;
   const std::shared_ptr<WriteQueue> writes_ = std::make_shared<WriteQueue>();
   size_t pending_ = 0;

@@ -13,8 +13,8 @@
 namespace vitrine {
 
 // A call from JavaScript, as an operation that is counted: in one place, or in two, those of a
-// collection and of its database. One that starts an asynchronous operation is counted by that;
-// here, if it does not come to it.
+// collection and of its database. One that starts an asynchronous operation is counted by that
+// (counted_operation.h); here, if it does not come to it.
 //
 // Only an exception leaves it without an end, and those are containers' that get no memory.
 class MeasuredCall {
@@ -24,12 +24,12 @@ class MeasuredCall {
   // `places` outlive it. REQUIRES: no more than kMostPlaces
   MeasuredCall(std::span<LazyStatistics* const> places, CountedOperation operation) {
     for (size_t i = 0; i < places.size(); ++i) {
-      spans_[i] = OperationSpan(places[i]->get(), operation);
+      spans_[i] = OperationSpan(places[i]->counting(), operation);
       spans_[i].Start();
     }
   }
   MeasuredCall(LazyStatistics& place, CountedOperation operation)
-      : MeasuredCall(std::array{&place}, operation) {}
+      : MeasuredCall(std::array<LazyStatistics*, 1>{&place}, operation) {}
   ~MeasuredCall() {
     for (OperationSpan& span : spans_) {
       if (span.counts()) span.End({ErrorCode::kOutOfMemory, {}});

@@ -36,26 +36,6 @@ bool Operation::Claim() {
   return phase_.compare_exchange_strong(waiting, Phase::kClaimed, std::memory_order_acq_rel);
 }
 
-void Operation::Measure(std::shared_ptr<Statistics> statistics, CountedOperation operation) {
-  if (statistics == nullptr) return;
-  Measured& measured = counts() ? measured_[1] : measured_[0];
-  measured.span = OperationSpan(statistics.get(), operation);
-  measured.span.Submit();
-  measured.statistics = std::move(statistics);
-}
-
-SearchTally Operation::tally() const {
-  const auto& [statistics, span] = measured_[0];
-  return counts() ? SearchTally(*statistics, span.level()) : SearchTally();
-}
-
-void Operation::CountEnd(const Status& status) {
-  if (!counts()) return;
-  OperationRecord record;
-  Describe(record);
-  for (Measured& measured : measured_) measured.span.End(status, record);
-}
-
 void Operation::Cancel(ErrorCode reason) {
   if (cancelled_.load(std::memory_order_relaxed)) return;
   reason_.store(reason, std::memory_order_relaxed);
@@ -70,9 +50,7 @@ void Operation::Cancel(ErrorCode reason) {
 void Operation::Run() {
   if (!completions_->Begin()) return;
   if (Claim()) {
-    for (Measured& measured : measured_) measured.span.Start();
     status_ = Guard([this] { return Execute(); });
-    for (Measured& measured : measured_) measured.span.Stop();
     if (!status_.ok() && status_.code() == ErrorCode::kCancelled) {
       status_ = StatusOf(reason_.load(std::memory_order_relaxed));
     }
@@ -85,11 +63,7 @@ void Operation::Run() {
 void Operation::Finish(Status status, std::optional<uint64_t> started) {
   if (!completions_->Begin()) return;
   if (Claim()) {
-    for (Measured& measured : measured_) {
-      if (!started) break;
-      measured.span.StartedAt(*started);
-      measured.span.Stop();
-    }
+    if (started) RanSince(*started);
     status_ = std::move(status);
     ReleaseInputs();
     completions_->PushFinished(shared_from_this());

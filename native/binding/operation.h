@@ -2,7 +2,6 @@
 
 #include <node_api.h>
 
-#include <array>
 #include <atomic>
 #include <chrono>
 #include <cstdint>
@@ -12,9 +11,6 @@
 
 #include "base/status.h"
 #include "base/thread_pool.h"
-#include "stats/lazy_statistics.h"
-#include "stats/operation_span.h"
-#include "stats/search_tally.h"
 
 namespace vitrine {
 
@@ -54,14 +50,6 @@ class Operation : public std::enable_shared_from_this<Operation> {
   // Whether closing the index waits for it instead of cancelling it.
   virtual bool survives_close() const { return false; }
 
-  // Counts it from now on, in a place more. `statistics` may be null. REQUIRES: before Launch; no
-  // more than kMostPlaces
-  void Measure(std::shared_ptr<Statistics> statistics, CountedOperation operation);
-  void Measure(std::span<LazyStatistics* const> places, CountedOperation operation) {
-    for (const LazyStatistics* const place : places) Measure(place->ShareIfOn(), operation);
-  }
-  // It ends with `status`, whatever its own says. Once, on the JS thread.
-  void CountEnd(const Status& status);
   // Where it goes when it is done. REQUIRES: once, before Run or Cancel
   void Attach(std::shared_ptr<CompletionQueue> completions);
   // Hands it to whoever does it; false when there is no room. On the JS thread.
@@ -76,6 +64,8 @@ class Operation : public std::enable_shared_from_this<Operation> {
   // The value that the promise resolves with. `outputs` are the arrays that came with the call.
   // REQUIRES: status().ok()
   virtual Result<napi_value> Resolve(napi_env env, std::span<const napi_value> outputs) = 0;
+  // It ends with `status`, which is no success. Once, on the JS thread.
+  virtual void Failed(const Status& /*status*/) {}
   // How far it is. Any thread.
   Progress progress() const;
 
@@ -85,14 +75,13 @@ class Operation : public std::enable_shared_from_this<Operation> {
   // What it ends with when it is cancelled and does not run; nothing: it goes on, and ends by
   // itself. On the JS thread.
   virtual std::optional<Status> EndEarly(ErrorCode reason) { return StatusOf(reason); }
-  // Says what it did. Once it is done, on the JS thread.
-  virtual void Describe(OperationRecord& /*record*/) const {}
+  // Whether somebody wants to know when it ran; and that it did, from `ticks` of the clock until
+  // now, if it was done elsewhere than in Execute. Any thread.
+  virtual bool is_timed() const { return false; }
+  virtual void RanSince(uint64_t /*ticks*/) {}
   // Frees what it was given, for it will not run (again).
   virtual void ReleaseInputs() = 0;
 
-  // Whether it is counted, and the first place where it is.
-  bool counts() const { return measured_[0].span.counts(); }
-  SearchTally tally() const;
   const std::atomic<bool>& cancelled() const { return cancelled_; }
   static Status StatusOf(ErrorCode reason);
   // Ends an operation that was done elsewhere than in Execute. Any thread; once.
@@ -110,13 +99,6 @@ class Operation : public std::enable_shared_from_this<Operation> {
   const Lane lane_;
   const std::shared_ptr<IndexHandle> index_;
   std::shared_ptr<CompletionQueue> completions_;
-  // Belongs to whoever claimed it, and then to the JS thread.
-  struct Measured {
-    std::shared_ptr<Statistics> statistics;
-    OperationSpan span;
-  };
-  static constexpr size_t kMostPlaces = 2;  // a collection's and its database's
-  std::array<Measured, kMostPlaces> measured_;
 
   // Acquire and release: whoever claims it owns what it holds.
   std::atomic<Phase> phase_{Phase::kWaiting};

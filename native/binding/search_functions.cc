@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "binding/beam_argument.h"
+#include "binding/counted_operation.h"
 #include "binding/functions.h"
 #include "binding/handle.h"
 #include "binding/js_value.h"
@@ -128,8 +129,6 @@ class SearchOperation : public Operation {
         queries_(std::move(queries)),
         query_count_(index->VectorsIn(queries_.size_bytes())) {
     request_.parameters.control.cancelled = &cancelled();
-    Measure(index->statistics().ShareIfOn(),
-            lane == Lane::kSearch ? CountedOperation::kSearch : CountedOperation::kBatch);
   }
 
  protected:
@@ -165,26 +164,38 @@ class OneSearch : public SearchOperation {
   }
 
  protected:
-  Status Execute() override { return Run(counts() ? &counters_ : nullptr, nullptr); }
-  Status Run(SearchCounters* counters, SearchPlan* plan) {
+  Status Execute() override {
+    return Run([this] { return table().Search(queries().data(), parameters(), hits_); });
+  }
+  Status ExecuteCounted(const SearchTally& /*tally*/) { return RunCounted(nullptr); }
+  Status RunCounted(SearchPlan* plan) {
+    SearchCounters& counters = counters_.emplace();
+    return Run(
+        [&] { return table().Search(queries().data(), parameters(), hits_, counters, plan); });
+  }
+  void Describe(OperationRecord& record) const {
+    if (counters_) record.search = &*counters_;
+  }
+  size_t hit_count() const { return hits_.size(); }
+  // REQUIRES: RunCounted has run
+  const SearchCounters& counters() const { return *counters_; }
+
+ private:
+  template <class Search>
+  Status Run(Search search) {
     VITRINE_RETURN_IF_ERROR(CheckDeadline(parameters().control));
     hits_.resize(parameters().k);
-    const Result<size_t> found =
-        table().Search(queries().data(), parameters(), hits_, counters, plan);
+    const Result<size_t> found = search();
     if (!found.ok()) return found.status();
     hits_.resize(*found);
     return {};
   }
-  void Describe(OperationRecord& record) const override { record.search = &counters_; }
-  size_t hit_count() const { return hits_.size(); }
-  SearchCounters& counters() { return counters_; }
 
- private:
   std::vector<Hit> hits_;
-  SearchCounters counters_;
+  std::optional<SearchCounters> counters_;  // of one that is counted, or analyzed
 };
 
-class BatchSearch final : public SearchOperation {
+class BatchSearch : public SearchOperation {
  public:
   BatchSearch(const std::shared_ptr<IndexHandle>& index, SearchRequest request, VectorCopy queries)
       : SearchOperation(Lane::kBulk, index, std::move(request), std::move(queries)) {}
@@ -206,15 +217,29 @@ class BatchSearch final : public SearchOperation {
     return Undefined();
   }
 
- private:
+ protected:
   Status Execute() override {
+    return Run([this](std::span<Hit> hits) {
+      return table().SearchBatch(queries().view(), query_count(), parameters(), hits, counts_);
+    });
+  }
+  Status ExecuteCounted(const SearchTally& tally) {
+    return Run([&](std::span<Hit> hits) {
+      return table().SearchBatch(queries().view(), query_count(), parameters(), hits, counts_,
+                                 tally);
+    });
+  }
+  void Describe(OperationRecord& record) const { record.vectors = query_count(); }
+
+ private:
+  template <class Search>
+  Status Run(Search search) {
     VITRINE_RETURN_IF_ERROR(CheckDeadline(parameters().control));
     const size_t count = query_count();
     const size_t k = parameters().k;
     std::vector<Hit> hits(count * k);
     counts_.resize(count);
-    VITRINE_RETURN_IF_ERROR(
-        table().SearchBatch(queries().view(), count, parameters(), hits, counts_, tally()));
+    VITRINE_RETURN_IF_ERROR(search(hits));
     // Laid out as the arrays of JavaScript here, so that its thread only copies.
     const IdType type = index()->id_type();
     distances_.resize(hits.size());
@@ -230,14 +255,13 @@ class BatchSearch final : public SearchOperation {
     StoreHits(hits, type, out);
     return {};
   }
-  void Describe(OperationRecord& record) const override { record.vectors = query_count(); }
 
   std::vector<uint32_t> counts_;
   std::vector<std::byte> ids_;
   std::vector<float> distances_;
 };
 
-class AnalyzedSearch final : public OneSearch {
+class AnalyzedSearch : public OneSearch {
  public:
   using OneSearch::OneSearch;
 
@@ -256,21 +280,24 @@ class AnalyzedSearch final : public OneSearch {
     return analysis;
   }
 
- private:
+ protected:
   Status Execute() override {
     const auto start = std::chrono::steady_clock::now();
-    VITRINE_RETURN_IF_ERROR(Run(&counters(), &plan_));
+    VITRINE_RETURN_IF_ERROR(RunCounted(&plan_));
     nanoseconds_ = std::chrono::nanoseconds(std::chrono::steady_clock::now() - start).count();
     return {};
   }
+  Status ExecuteCounted(const SearchTally& /*tally*/) { return AnalyzedSearch::Execute(); }
 
+ private:
   SearchPlan plan_;
   int64_t nanoseconds_ = 0;
 };
 
 // Arguments: index, query, ids, distances, then those of ReadSearch, then the cancel token.
-template <typename Search>
-Result<napi_value> StartSearch(Call& call, const std::shared_ptr<IndexHandle>& index) {
+template <typename Search, typename Maker>
+Result<napi_value> StartSearch(Call& call, const std::shared_ptr<IndexHandle>& index,
+                               const Maker& maker) {
   const Result<TypedArray> query = ReadQuery(call, 1, *index);
   if (!query.ok()) return query.status();
   SearchRequest request;
@@ -281,8 +308,8 @@ Result<napi_value> StartSearch(Call& call, const std::shared_ptr<IndexHandle>& i
   StartOptions options{.outputs = {call[2], call[3]}};
   VITRINE_RETURN_IF_ERROR(ReadToken(call, 9, options));
   return call.addon.Start(
-      std::make_shared<Search>(index, std::move(request),
-                               VectorCopy(*query, index->type(), VectorCopy::kPagesOfQueries)),
+      maker.template Make<Search>(index, std::move(request),
+                                  VectorCopy(*query, index->type(), VectorCopy::kPagesOfQueries)),
       options);
 }
 
@@ -290,12 +317,13 @@ template <typename Search>
 Result<napi_value> MeasuredSearch(Call& call) {
   const auto index = ReadOpenIndex(call, 0);
   if (!index.ok()) return index.status();
-  MeasuredCall measured((**index)->statistics(), CountedOperation::kSearch);
-  return measured.Started(StartSearch<Search>(call, **index));
+  return StartCounted((**index)->statistics(), CountedOperation::kSearch,
+                      [&](const auto& maker) { return StartSearch<Search>(call, **index, maker); });
 }
 
-//   counters  of this search; null when nobody wants to know
-Result<napi_value> SearchNow(Call& call, const IndexHandle& index, SearchCounters* counters) {
+//   search  (query, parameters, hits) -> how many there are
+template <typename SearchTable>
+Result<napi_value> SearchNow(Call& call, const IndexHandle& index, SearchTable search) {
   const Result<TypedArray> query = ReadQuery(call, 1, index);
   if (!query.ok()) return query.status();
   const IdType type = index.id_type();
@@ -319,8 +347,7 @@ Result<napi_value> SearchNow(Call& call, const IndexHandle& index, SearchCounter
   copy.assign(query->data, query->data + index.table()->vector_bytes());
   std::vector<Hit>& hits = call.addon.hit_buffer();
   if (hits.size() < k) hits.resize(k);
-  const Result<size_t> found =
-      index.table()->Search(copy.data(), request.parameters, hits, counters);
+  const Result<size_t> found = search(copy.data(), request.parameters, hits);
   if (!found.ok()) return found.status();
   StoreHits(std::span(hits).first(*found), type, {*ids, *distances});
   napi_value count;
@@ -328,7 +355,20 @@ Result<napi_value> SearchNow(Call& call, const IndexHandle& index, SearchCounter
   return count;
 }
 
-Result<napi_value> StartSearchBatch(Call& call, const std::shared_ptr<IndexHandle>& index) {
+Result<napi_value> SearchNowCounted(Call& call, IndexHandle& index) {
+  MeasuredCall measured(index.statistics(), CountedOperation::kSearch);
+  SearchCounters counters;
+  const Table& table = *index.table();
+  Result<napi_value> count = SearchNow(
+      call, index, [&](const void* query, const SearchParameters& parameters, std::span<Hit> hits) {
+        return table.Search(query, parameters, hits, counters);
+      });
+  return measured.End(std::move(count), {.search = &counters});
+}
+
+template <typename Maker>
+Result<napi_value> StartSearchBatch(Call& call, const std::shared_ptr<IndexHandle>& index,
+                                    const Maker& maker) {
   const VectorType type = index->type();
   const Result<TypedArray> queries =
       ReadVectorArrays(call.env, call[1], type, index->dimension(), "queries");
@@ -347,8 +387,8 @@ Result<napi_value> StartSearchBatch(Call& call, const std::shared_ptr<IndexHandl
   StartOptions options{.outputs = {call[2], call[3], call[4]}};
   VITRINE_RETURN_IF_ERROR(ReadToken(call, 10, options));
   return call.addon.Start(
-      std::make_shared<BatchSearch>(index, std::move(request),
-                                    VectorCopy(*queries, type, VectorCopy::kPagesOfQueries)),
+      maker.template Make<BatchSearch>(index, std::move(request),
+                                       VectorCopy(*queries, type, VectorCopy::kPagesOfQueries)),
       options);
 }
 
@@ -362,12 +402,13 @@ Result<napi_value> StartSearchBatch(Call& call, const std::shared_ptr<IndexHandl
 Result<napi_value> SearchInto(Call& call) {
   const auto index = ReadOpenIndex(call, 0);
   if (!index.ok()) return index.status();
-  LazyStatistics& statistics = (**index)->statistics();
-  if (!statistics.on()) return SearchNow(call, ***index, nullptr);
-  MeasuredCall measured(statistics, CountedOperation::kSearch);
-  SearchCounters counters;
-  Result<napi_value> count = SearchNow(call, ***index, &counters);
-  return measured.End(std::move(count), {.search = &counters});
+  if ((**index)->statistics().on()) [[unlikely]]
+    return SearchNowCounted(call, ***index);
+  const Table& table = *(**index)->table();
+  return SearchNow(call, ***index,
+                   [&](const void* query, const SearchParameters& parameters, std::span<Hit> hits) {
+                     return table.Search(query, parameters, hits);
+                   });
 }
 
 // search(index: IndexHandle, query: VectorArray, ids: IdArray, distances: Float32Array, k: number,
@@ -386,8 +427,8 @@ Result<napi_value> Analyze(Call& call) { return MeasuredSearch<AnalyzedSearch>(c
 Result<napi_value> SearchBatch(Call& call) {
   const auto index = ReadOpenIndex(call, 0);
   if (!index.ok()) return index.status();
-  MeasuredCall measured((**index)->statistics(), CountedOperation::kBatch);
-  return measured.Started(StartSearchBatch(call, **index));
+  return StartCounted((**index)->statistics(), CountedOperation::kBatch,
+                      [&](const auto& maker) { return StartSearchBatch(call, **index, maker); });
 }
 
 // explain(index: IndexHandle, query: VectorArray, k: number, beam: number | undefined,

@@ -12,6 +12,7 @@
 #include "binding/option_rules.h"
 #include "binding/stats_object.h"
 #include "binding/stats_snapshot_handle.h"
+#include "engine/database_state.h"
 #include "engine/table_state.h"
 
 namespace vitrine {
@@ -43,6 +44,7 @@ namespace {
 
 void AddDatabaseState(Database& database, StatsSnapshot& snapshot) {
   for (const auto& collection : database.Collections()) AddCollectionState(*collection, snapshot);
+  AddStorageState(database, snapshot);
   constexpr size_t kOther = std::size(kMemoryKindNames) - 1;
   snapshot.AddState(Family::kMemory, kOther,
                     database.memory().other + database.statistics().memory_bytes());
@@ -100,7 +102,7 @@ Result<napi_value> SetStatsLevel(Call& call) {
   const Result<size_t> level = ReadWord(call.env, call[1], "level", kStatsLevelNames);
   if (!level.ok()) return level.status();
   if (!target->stats.has_baseline()) target->stats.SetBaseline(TakeSnapshot(*target));
-  target->statistics.Use()->SetLevel(static_cast<StatsLevel>(*level));
+  target->statistics.SetLevel(static_cast<StatsLevel>(*level));
   return Undefined();
 }
 

@@ -88,6 +88,7 @@ Result<napi_value> MakeFamily(napi_env env, const MetricFamily& family) {
       {"type", kMetricTypeNames[static_cast<size_t>(family.type)]},
       {"unit", kUnitNames[static_cast<size_t>(family.unit)]},
       {"level", kStatsLevelNames[static_cast<size_t>(family.level)]},
+      {"scope", kScopeNames[static_cast<size_t>(family.scope)]},
       {"help", family.help}};
   for (const auto& [name, text] : texts) {
     VITRINE_RETURN_IF_ERROR(SetProperty(env, object, name, MakeString(env, text)));
@@ -101,7 +102,7 @@ Result<napi_value> MakeFamily(napi_env env, const MetricFamily& family) {
   }
   VITRINE_RETURN_IF_ERROR(SetProperty(env, object, "labels", labels));
   napi_value sparse;
-  VITRINE_RETURN_IF_JS_ERROR(napi_get_boolean(env, family.source == Source::kErrors, &sparse));
+  VITRINE_RETURN_IF_JS_ERROR(napi_get_boolean(env, family.sparse, &sparse));
   VITRINE_RETURN_IF_ERROR(SetProperty(env, object, "sparse", sparse));
   return object;
 }
@@ -125,7 +126,7 @@ Result<napi_value> MakeStatsSnapshot(napi_env env, const StatsSnapshot& snapshot
     const auto family = static_cast<Family>(i);
     const MetricFamily& row = kFamilies[i];
     const double per_unit = row.unit == Unit::kSeconds ? 1e9 : 1;
-    return MakeArray(env, row.series(), [&](size_t series) {
+    return MakeArray(env, snapshot.has(family) ? row.series() : 0, [&](size_t series) {
       if (row.type == MetricType::kHistogram) {
         return MakeHistogram(env, snapshot.histogram(family, series));
       }

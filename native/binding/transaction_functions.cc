@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/siphash.h"
+#include "binding/counted_operation.h"
 #include "binding/functions.h"
 #include "binding/guard.h"
 #include "binding/handle.h"
@@ -35,7 +36,7 @@ class DrainTask final : public Task {
 
 // A write, from the call until its promise is settled. It waits in the database's own queue: all
 // that waits there shares a flush, and takes one thread of the pool.
-class DatabaseWrite final : public Operation {
+class DatabaseWrite : public Operation {
  public:
   DatabaseWrite(std::shared_ptr<SharedDatabase> database,
                 std::variant<Transaction, ConfigurationChange> what, ResolveWrite resolve,
@@ -46,14 +47,10 @@ class DatabaseWrite final : public Operation {
         resolve_(std::move(resolve)) {
     if (timeout.count() > 0) deadline_ = std::chrono::steady_clock::now() + timeout;
   }
-  // Of a transaction. REQUIRES: before it is started
-  void MeasureAs(const CountedTransaction& counted) {
-    counted_points_ = counted.points;
-    counted_puts_ = counted.puts;
-    const CountedOperation operation = counted.operation.value_or(CountedOperation::kTransaction);
-    Measure((**database_).statistics().ShareIfOn(), operation);
-    const std::shared_ptr<Collection> collection = counted.collection.lock();
-    if (collection != nullptr) Measure(collection->statistics().ShareIfOn(), operation);
+  // What a transaction consists of. REQUIRES: before it is started
+  void Holds(size_t points, size_t puts) {
+    counted_points_ = points;
+    counted_puts_ = puts;
   }
 
   bool Launch(ThreadPool& pool) override {
@@ -78,6 +75,16 @@ class DatabaseWrite final : public Operation {
     return resolve_(env, result_);
   }
 
+ protected:
+  void Describe(OperationRecord& record) const {
+    record.vectors = counted_points_;
+    if (status().ok()) record.indexed = counted_puts_;
+  }
+  Status Execute() override {
+    return {ErrorCode::kInternal, "a write of a database does not run by itself"};
+  }
+  void ReleaseInputs() override { database_.reset(); }
+
  private:
   class Waiting final : public PendingWrite {
    public:
@@ -85,7 +92,7 @@ class DatabaseWrite final : public Operation {
     Waiting(What what, std::shared_ptr<DatabaseWrite> operation)
         : PendingWrite(std::move(what)),
           operation_(std::move(operation)),
-          measured_(operation_->counts()) {}
+          timed_(operation_->is_timed()) {}
 
     void Finished() override {
       const Status status = Guard([this]() -> Status {
@@ -98,25 +105,17 @@ class DatabaseWrite final : public Operation {
       operation_.reset();
     }
     Status TakeTurn() override {
-      if (measured_) started_ = TickClock::Process().Now();
+      if (timed_) started_ = TickClock::Process().Now();
       return operation_->TakeTurn();
     }
 
    private:
     std::shared_ptr<DatabaseWrite> operation_;
-    const bool measured_;
+    const bool timed_;
     // Kept here: the operation may be cancelled, and settled, while it is written.
     std::optional<uint64_t> started_;
   };
 
-  Status Execute() override {
-    return {ErrorCode::kInternal, "a write of a database does not run by itself"};
-  }
-  void ReleaseInputs() override { database_.reset(); }
-  void Describe(OperationRecord& record) const override {
-    record.vectors = counted_points_;
-    if (status().ok()) record.indexed = counted_puts_;
-  }
   // One that waits for its turn has not begun; of one that has, only a timeout does not wait for
   // the outcome, which then nobody knows.
   std::optional<Status> EndEarly(ErrorCode reason) override {
@@ -415,14 +414,15 @@ Result<napi_value> SetIdempotencyKey(Call& call) {
 
 namespace {
 
-Result<napi_value> Commit(Call& call, TransactionHandle& transaction) {
+template <typename Maker>
+Result<napi_value> Commit(Call& call, TransactionHandle& transaction, const Maker& maker) {
   StartOptions options;
   VITRINE_RETURN_IF_ERROR(ReadToken(call, 1, options));
   const Result<uint64_t> timeout = ReadIntegerOr(call.env, call[2], kTimeoutMs, 0);
   if (!timeout.ok()) return timeout.status();
   Transaction what = std::move(*transaction.transaction);
   transaction.transaction.reset();
-  auto write = std::make_shared<DatabaseWrite>(
+  auto write = maker.template Make<DatabaseWrite>(
       transaction.owner->database, std::move(what),
       [](napi_env env, const WriteResult& result) -> Result<napi_value> {
         napi_value ack;
@@ -438,7 +438,7 @@ Result<napi_value> Commit(Call& call, TransactionHandle& transaction) {
         return ack;
       },
       std::chrono::milliseconds(*timeout));
-  write->MeasureAs(transaction.counted);
+  write->Holds(transaction.counted.points, transaction.counted.puts);
   return call.addon.Start(std::move(write), options);
 }
 
@@ -458,8 +458,8 @@ Result<napi_value> CommitTransaction(Call& call) {
   std::array<LazyStatistics*, 2> places = {&(**handle.owner->database).statistics(), nullptr};
   if (collection != nullptr) places[1] = &collection->statistics();
   const std::span<LazyStatistics* const> where(places.data(), collection == nullptr ? 1 : 2);
-  MeasuredCall measured(where, handle.counted.operation.value_or(CountedOperation::kTransaction));
-  return measured.Started(Commit(call, **transaction));
+  return StartCounted(where, handle.counted.operation.value_or(CountedOperation::kTransaction),
+                      [&](const auto& maker) { return Commit(call, **transaction, maker); });
 }
 
 }  // namespace vitrine

@@ -3,10 +3,10 @@
 #include <functional>
 #include <utility>
 
+#include "binding/counted_operation.h"
 #include "binding/functions.h"
 #include "binding/handle.h"
 #include "binding/js_value.h"
-#include "binding/measured_call.h"
 #include "binding/vector_copy.h"
 
 namespace vitrine {
@@ -18,26 +18,24 @@ class WriteOperation : public Operation {
 
  protected:
   // `points` are vectors, or ids of what is to be removed.
-  WriteOperation(const std::shared_ptr<IndexHandle>& index, CountedOperation counted_as,
-                 size_t points)
-      : Operation(Lane::kWrite, index), table_(index->table()), points_(points) {
-    Measure(index->statistics().ShareIfOn(), counted_as);
-  }
+  WriteOperation(const std::shared_ptr<IndexHandle>& index, size_t points)
+      : Operation(Lane::kWrite, index), table_(index->table()), points_(points) {}
 
   Table& table() const { return *table_; }
   WriteControl Control() {
     return {.cancelled = &cancelled(),
             .on_progress = [this](size_t done, size_t total) { ReportProgress(done, total); }};
   }
+  Status Execute() override { return Write(); }
   // Writes of an index come one after the other: what its table counts meanwhile is of this one.
-  Status Execute() override {
+  Status ExecuteCounted(const SearchTally& /*tally*/) {
     const uint64_t before = table().counts().indexed_vectors;
     Status status = Write();
     indexed_ = table().counts().indexed_vectors - before;
     return status;
   }
   virtual Status Write() = 0;
-  void Describe(OperationRecord& record) const override {
+  void Describe(OperationRecord& record) const {
     record.vectors = points_;
     record.indexed = indexed_;
   }
@@ -49,12 +47,12 @@ class WriteOperation : public Operation {
   size_t indexed_ = 0;
 };
 
-class AddOperation final : public WriteOperation {
+class AddOperation : public WriteOperation {
  public:
   // Without ids they are given out in sequence.
   AddOperation(const std::shared_ptr<IndexHandle>& index, bool numbered, std::vector<PointId> ids,
                VectorCopy vectors)
-      : WriteOperation(index, CountedOperation::kInsert, index->VectorsIn(vectors.size_bytes())),
+      : WriteOperation(index, index->VectorsIn(vectors.size_bytes())),
         numbered_(numbered),
         ids_(std::move(ids)),
         vectors_(std::move(vectors)) {}
@@ -87,13 +85,11 @@ class AddOperation final : public WriteOperation {
   VectorCopy vectors_;
 };
 
-class UpsertOperation final : public WriteOperation {
+class UpsertOperation : public WriteOperation {
  public:
   UpsertOperation(const std::shared_ptr<IndexHandle>& index, std::vector<PointId> ids,
                   VectorCopy vectors)
-      : WriteOperation(index, CountedOperation::kUpsert, ids.size()),
-        ids_(std::move(ids)),
-        vectors_(std::move(vectors)) {}
+      : WriteOperation(index, ids.size()), ids_(std::move(ids)), vectors_(std::move(vectors)) {}
 
  private:
   Status Write() override { return table().Upsert(ids_, vectors_.view(), Control()); }
@@ -107,10 +103,10 @@ class UpsertOperation final : public WriteOperation {
   VectorCopy vectors_;
 };
 
-class RemoveOperation final : public WriteOperation {
+class RemoveOperation : public WriteOperation {
  public:
   RemoveOperation(const std::shared_ptr<IndexHandle>& index, std::vector<PointId> ids)
-      : WriteOperation(index, CountedOperation::kDelete, ids.size()), ids_(std::move(ids)) {}
+      : WriteOperation(index, ids.size()), ids_(std::move(ids)) {}
 
   Result<napi_value> Resolve(napi_env env, std::span<const napi_value>) override {
     return MakeNumber(env, static_cast<double>(removed_));
@@ -163,7 +159,9 @@ Status ReadProgress(Call& call, size_t argument, StartOptions& options) {
 
 namespace {
 
-Result<napi_value> StartAddPoints(Call& call, const std::shared_ptr<IndexHandle>& index) {
+template <typename Maker>
+Result<napi_value> StartAddPoints(Call& call, const std::shared_ptr<IndexHandle>& index,
+                                  const Maker& maker) {
   const Result<TypedArray> vectors =
       ReadVectorArrays(call.env, call[2], index->type(), index->dimension(), "vectors");
   if (!vectors.ok()) return vectors.status();
@@ -187,7 +185,7 @@ Result<napi_value> StartAddPoints(Call& call, const std::shared_ptr<IndexHandle>
   StartOptions options{.outputs = {call[3]}};
   VITRINE_RETURN_IF_ERROR(ReadToken(call, 4, options));
   VITRINE_RETURN_IF_ERROR(ReadProgress(call, 5, options));
-  return call.addon.Start(std::make_shared<AddOperation>(
+  return call.addon.Start(maker.template Make<AddOperation>(
                               index, numbered, std::move(ids),
                               VectorCopy(*vectors, index->type(), VectorCopy::kPagesOfPoints)),
                           options);
@@ -200,13 +198,15 @@ Result<napi_value> StartAddPoints(Call& call, const std::shared_ptr<IndexHandle>
 Result<napi_value> AddPoints(Call& call) {
   const auto index = ReadOpenIndex(call, 0);
   if (!index.ok()) return index.status();
-  MeasuredCall measured((**index)->statistics(), CountedOperation::kInsert);
-  return measured.Started(StartAddPoints(call, **index));
+  return StartCounted((**index)->statistics(), CountedOperation::kInsert,
+                      [&](const auto& maker) { return StartAddPoints(call, **index, maker); });
 }
 
 namespace {
 
-Result<napi_value> StartUpsertPoints(Call& call, const std::shared_ptr<IndexHandle>& index) {
+template <typename Maker>
+Result<napi_value> StartUpsertPoints(Call& call, const std::shared_ptr<IndexHandle>& index,
+                                     const Maker& maker) {
   Result<std::vector<PointId>> ids = CopyIds(call.env, call[1], index->id_type());
   if (!ids.ok()) return ids.status();
   const Result<TypedArray> vectors =
@@ -217,7 +217,7 @@ Result<napi_value> StartUpsertPoints(Call& call, const std::shared_ptr<IndexHand
   VITRINE_RETURN_IF_ERROR(ReadToken(call, 3, options));
   VITRINE_RETURN_IF_ERROR(ReadProgress(call, 4, options));
   return call.addon.Start(
-      std::make_shared<UpsertOperation>(
+      maker.template Make<UpsertOperation>(
           index, std::move(*ids), VectorCopy(*vectors, index->type(), VectorCopy::kPagesOfPoints)),
       options);
 }
@@ -229,19 +229,21 @@ Result<napi_value> StartUpsertPoints(Call& call, const std::shared_ptr<IndexHand
 Result<napi_value> UpsertPoints(Call& call) {
   const auto index = ReadOpenIndex(call, 0);
   if (!index.ok()) return index.status();
-  MeasuredCall measured((**index)->statistics(), CountedOperation::kUpsert);
-  return measured.Started(StartUpsertPoints(call, **index));
+  return StartCounted((**index)->statistics(), CountedOperation::kUpsert,
+                      [&](const auto& maker) { return StartUpsertPoints(call, **index, maker); });
 }
 
 namespace {
 
-Result<napi_value> StartRemovePoints(Call& call, const std::shared_ptr<IndexHandle>& index) {
+template <typename Maker>
+Result<napi_value> StartRemovePoints(Call& call, const std::shared_ptr<IndexHandle>& index,
+                                     const Maker& maker) {
   Result<std::vector<PointId>> ids = CopyIds(call.env, call[1], index->id_type());
   if (!ids.ok()) return ids.status();
   StartOptions options;
   VITRINE_RETURN_IF_ERROR(ReadToken(call, 2, options));
   VITRINE_RETURN_IF_ERROR(ReadProgress(call, 3, options));
-  return call.addon.Start(std::make_shared<RemoveOperation>(index, std::move(*ids)), options);
+  return call.addon.Start(maker.template Make<RemoveOperation>(index, std::move(*ids)), options);
 }
 
 }  // namespace
@@ -251,8 +253,8 @@ Result<napi_value> StartRemovePoints(Call& call, const std::shared_ptr<IndexHand
 Result<napi_value> RemovePoints(Call& call) {
   const auto index = ReadOpenIndex(call, 0);
   if (!index.ok()) return index.status();
-  MeasuredCall measured((**index)->statistics(), CountedOperation::kDelete);
-  return measured.Started(StartRemovePoints(call, **index));
+  return StartCounted((**index)->statistics(), CountedOperation::kDelete,
+                      [&](const auto& maker) { return StartRemovePoints(call, **index, maker); });
 }
 
 // createCancelToken(): CancelToken

@@ -168,26 +168,43 @@ Result<std::unique_ptr<FieldColumns>> Collection::ReadField(const Field& field,
 }
 
 // Null without one; it lives as long as the search.
-Result<std::shared_ptr<const EntryFilter>> Collection::SetFilter(const CollectionQuery& query,
-                                                                 const ReaderPool::Lease& lease,
-                                                                 SearchParameters& parameters,
-                                                                 SearchReport* report) const {
+Result<std::shared_ptr<const EntryFilter>> Collection::SetFilter(
+    const CollectionQuery& query, const ReaderPool::Lease& lease,
+    SearchParameters& parameters) const {
   if (query.filter == nullptr) return std::shared_ptr<const EntryFilter>();
   Result<std::shared_ptr<const EntryFilter>> made = FilterOf(*query.filter, lease);
-  if (!made.ok()) return made;
-  parameters.filter = made->get();
-  if (report != nullptr) {
-    const size_t all = size();
-    report->estimated_share = (*made)->estimate();
-    report->share =
-        all == 0 ? 0
-                 : std::min(1.0, static_cast<double>((*made)->size()) / static_cast<double>(all));
-  }
+  if (made.ok()) parameters.filter = made->get();
   return made;
 }
 
+void Collection::NoteShares(const EntryFilter* filter, SearchReport& report) const {
+  if (filter == nullptr) return;
+  const size_t all = size();
+  report.estimated_share = filter->estimate();
+  report.share =
+      all == 0 ? 0 : std::min(1.0, static_cast<double>(filter->size()) / static_cast<double>(all));
+}
+
+Result<std::vector<CollectionHit>> Collection::Search(const CollectionQuery& query) const {
+  return SearchBy(query, [&](const ReaderPool::Lease& lease, const EntryFilter*,
+                             const SearchParameters& parameters, std::span<Hit> hits) {
+    return table_->Search(lease, query.vector, parameters, hits);
+  });
+}
+
 Result<std::vector<CollectionHit>> Collection::Search(const CollectionQuery& query,
-                                                      SearchReport* report) const {
+                                                      SearchReport& report) const {
+  return SearchBy(query, [&](const ReaderPool::Lease& lease, const EntryFilter* filter,
+                             const SearchParameters& parameters, std::span<Hit> hits) {
+    NoteShares(filter, report);
+    return table_->Search(lease, query.vector, parameters, hits, report.counters, &report.plan);
+  });
+}
+
+//   search  (lease, filter, parameters, hits) -> how many there are
+template <typename SearchTable>
+Result<std::vector<CollectionHit>> Collection::SearchBy(const CollectionQuery& query,
+                                                        SearchTable search) const {
   SearchParameters parameters = query.parameters;
   if (parameters.k < 1 || parameters.k > kMaxK) {
     return Status(ErrorCode::kOption, "k must be 1 to " + std::to_string(kMaxK) + ", not " +
@@ -200,11 +217,9 @@ Result<std::vector<CollectionHit>> Collection::Search(const CollectionQuery& que
   std::shared_lock lock(mutex_, std::defer_lock);
   if (query.select.vector) lock.lock();
   const ReaderPool::Lease lease = table_->Read();
-  const auto filter = SetFilter(query, lease, parameters, report);
+  const auto filter = SetFilter(query, lease, parameters);
   if (!filter.ok()) return filter.status();
-  const Result<size_t> found = table_->Search(lease, query.vector, parameters, hits,
-                                              report == nullptr ? nullptr : &report->counters,
-                                              report == nullptr ? nullptr : &report->plan);
+  const Result<size_t> found = search(lease, filter->get(), parameters, hits);
   if (!found.ok()) return found.status();
   std::vector<CollectionHit> result;
   result.reserve(*found);
@@ -222,8 +237,9 @@ Result<SearchReport> Collection::Explain(const CollectionQuery& query) const {
   SearchParameters parameters = query.parameters;
   const Pin pin(*this);
   const ReaderPool::Lease lease = table_->Read();
-  const auto filter = SetFilter(query, lease, parameters, &report);
+  const auto filter = SetFilter(query, lease, parameters);
   if (!filter.ok()) return filter.status();
+  NoteShares(filter->get(), report);
   const Result<SearchPlan> plan = table_->Explain(lease, query.vector, parameters);
   if (!plan.ok()) return plan.status();
   report.plan = *plan;

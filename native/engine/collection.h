@@ -108,9 +108,10 @@ class Collection final : private KeyMap::Keys {
   std::vector<std::optional<StoredPoint>> GetMany(std::span<const PointKey> keys,
                                                   Select select) const;
   // The points nearest to a query, as of the moment at which it begins; as Table::Search.
-  //   report  what was done; may be null
+  Result<std::vector<CollectionHit>> Search(const CollectionQuery& query) const;
+  // The same, saying what it did.
   Result<std::vector<CollectionHit>> Search(const CollectionQuery& query,
-                                            SearchReport* report = nullptr) const;
+                                            SearchReport& report) const;
   // What `Search` would do. The filter is computed.
   Result<SearchReport> Explain(const CollectionQuery& query) const;
   // How many points a filter admits.
@@ -175,11 +176,14 @@ class Collection final : private KeyMap::Keys {
     return PointRecord(entries_[entry].load(std::memory_order_relaxed));
   }
   StoredPoint Copy(EntryId entry, Select select) const;
-  // Gives `parameters` the filter of a query, and the report its shares.
+  template <typename SearchTable>
+  Result<std::vector<CollectionHit>> SearchBy(const CollectionQuery& query,
+                                              SearchTable search) const;
+  // Gives `parameters` the filter of a query.
   Result<std::shared_ptr<const EntryFilter>> SetFilter(const CollectionQuery& query,
                                                        const ReaderPool::Lease& lease,
-                                                       SearchParameters& parameters,
-                                                       SearchReport* report) const;
+                                                       SearchParameters& parameters) const;
+  void NoteShares(const EntryFilter* filter, SearchReport& report) const;
   Result<std::shared_ptr<const EntryFilter>> FilterOf(const Filter& filter,
                                                       const ReaderPool::Lease& lease) const;
 

@@ -202,9 +202,13 @@ DatabaseDisk Database::disk() const {
   if (const std::shared_ptr<LogWriter> log = Log()) {
     const LogCounts counts = log->counts();
     disk.log = counts.segment_bytes + counts.spare_bytes;
+    disk.segment_files = counts.segments;
+    disk.segment_bytes = counts.segment_bytes;
   }
   disk.checkpoint = checkpoint_bytes_.load(std::memory_order_relaxed);
   disk.previous = previous_bytes_.load(std::memory_order_relaxed);
+  disk.checkpoint_files = checkpoint_files_.load(std::memory_order_relaxed);
+  disk.previous_files = previous_files_.load(std::memory_order_relaxed);
   return disk;
 }
 
@@ -213,8 +217,11 @@ DatabaseCounts Database::counts() const {
   {
     const std::lock_guard lock(counts_mutex_);
     counts = counts_;
+    if (const std::shared_ptr<LogWriter> log = Log()) {
+      counts.log = log->counts();
+      counts.log.AddDone(counts_.log);
+    }
   }
-  if (const std::shared_ptr<LogWriter> log = Log()) counts.log = log->counts();
   counts.pending_bytes = logged_bytes_.load(std::memory_order_relaxed);
   const std::lock_guard lock(queue_mutex_);
   counts.queued_writes = queue_.size();

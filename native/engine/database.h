@@ -82,9 +82,13 @@ struct DatabaseMemory {
 };
 
 struct DatabaseDisk {
-  uint64_t log = 0;         // segments in use, and one that is prepared
-  uint64_t checkpoint = 0;  // the newest
-  uint64_t previous = 0;    // the one before, without the files that both have
+  uint64_t log = 0;            // segments in use, and one that is prepared
+  uint64_t checkpoint = 0;     // the newest
+  uint64_t previous = 0;       // the one before, without the files that both have
+  uint64_t segment_bytes = 0;  // of the log, without the prepared one
+  uint64_t segment_files = 0;
+  uint64_t checkpoint_files = 0;
+  uint64_t previous_files = 0;  // that the newest does not have
   uint64_t total() const { return log + checkpoint + previous; }
 };
 
@@ -268,6 +272,7 @@ class Database {
                               const Manifest::Generation* reusable);
   Status WriteGeneration();
   void RemoveOldFiles();
+  void Reclaim(LogWriter* log);
   void RemoveOldFile(const std::string& path);
   Status ReviveLog();
   bool CheckpointIsDue() const;
@@ -343,10 +348,12 @@ class Database {
   std::atomic<bool> degraded_{false};
   std::atomic<uint64_t> checkpoint_bytes_{0};
   std::atomic<uint64_t> previous_bytes_{0};
+  std::atomic<uint64_t> checkpoint_files_{0};
+  std::atomic<uint64_t> previous_files_{0};
   uint64_t next_attempt_bytes_ = 0;  // after a failure: not before the log has so much
 
   mutable std::mutex counts_mutex_;
-  DatabaseCounts counts_;  // without the log's, and what is so now
+  DatabaseCounts counts_;  // without those of the log in use, and what is so now
 
   // Held by a pass; taken before every other one but close_mutex_.
   std::mutex scrub_mutex_;

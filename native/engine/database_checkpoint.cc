@@ -5,8 +5,11 @@
 #include <utility>
 
 #include "base/byte_order.h"
+#include "base/elapsed.h"
+#include "base/probe.h"
 #include "base/random.h"
 #include "base/seeded_defect.h"
+#include "base/thread_time.h"
 #include "engine/database.h"
 #include "storage/file_checks.h"
 #include "storage/log_reader.h"
@@ -15,6 +18,10 @@ namespace vitrine {
 namespace {
 
 uint64_t BytesOf(const Manifest::Part& part) { return part.primary_bytes + part.graph_bytes; }
+
+uint64_t Billionths(uint64_t part, uint64_t whole) {
+  return static_cast<uint64_t>(1e9 * static_cast<double>(part) / static_cast<double>(whole));
+}
 
 std::string FileNameOf(const CheckpointFile& file) {
   return CheckpointName(file.epoch, file.collection, file.file);
@@ -190,6 +197,7 @@ Status Database::WriteGeneration() {
   VITRINE_RETURN_IF_ERROR(WriteManifest(*files_, options_.folder, *manifest, options_.creator));
   manifest_ = std::move(*manifest);
   unfinished_ = false;
+  uint64_t written = 0;
   {
     const std::lock_guard lock(counts_mutex_);
     ++counts_.checkpoints;
@@ -198,8 +206,14 @@ Status Database::WriteGeneration() {
       const bool is_new = part.epoch == epoch;
       counts_.written_parts += is_new ? 1 : 0;
       counts_.kept_parts += is_new ? 0 : 1;
-      counts_.checkpoint_written_bytes += is_new ? BytesOf(part) : 0;
+      counts_.written_files += is_new ? FilesOf(part).size() : 0;
+      if (is_new) written += BytesOf(part);
     }
+    counts_.checkpoint_written_bytes += written;
+  }
+  if (Statistics* const counting = statistics_.counting();
+      counting != nullptr && logged_before > 0) {
+    counting->Observe(Family::kWriteAmplification, 0, Billionths(written, logged_before));
   }
   logged_bytes_.fetch_sub(logged_before, std::memory_order_relaxed);
   next_attempt_bytes_ = 0;
@@ -210,15 +224,24 @@ Status Database::WriteGeneration() {
 void Database::CountBytes() {
   uint64_t newest = 0;
   uint64_t previous = 0;
-  for (const Manifest::Part& part : manifest_.newest.parts) newest += BytesOf(part);
+  size_t newest_files = 0;
+  size_t previous_files = 0;
+  for (const Manifest::Part& part : manifest_.newest.parts) {
+    newest += BytesOf(part);
+    newest_files += FilesOf(part).size();
+  }
   if (manifest_.previous) {
     for (const Manifest::Part& part : manifest_.previous->parts) {
       const Manifest::Part* const same = manifest_.newest.Find(part.collection);
-      if (same == nullptr || same->epoch != part.epoch) previous += BytesOf(part);
+      if (same != nullptr && same->epoch == part.epoch) continue;
+      previous += BytesOf(part);
+      previous_files += FilesOf(part).size();
     }
   }
   checkpoint_bytes_.store(newest, std::memory_order_relaxed);
   previous_bytes_.store(previous, std::memory_order_relaxed);
+  checkpoint_files_.store(newest_files, std::memory_order_relaxed);
+  previous_files_.store(previous_files, std::memory_order_relaxed);
 }
 
 // Everything that no manifest names which counts. Best effort: what stays is removed after the next
@@ -251,13 +274,19 @@ void Database::RemoveOldFile(const std::string& path) {
 }
 
 Status Database::CheckpointLocked() {
+  VITRINE_PROBE(checkpoint__start);
   const auto start = std::chrono::steady_clock::now();
+  const uint64_t cpu_start = ThreadCpuNanoseconds();
   Status status = WriteCheckpoint();
-  const auto spent = std::chrono::steady_clock::now() - start;
+  const uint64_t spent_ns = NanosecondsSince(start);
+  VITRINE_PROBE1(checkpoint__done, spent_ns);
+  if (Statistics* const counting = statistics_.counting()) {
+    counting->Observe(Family::kCompactionDuration, 0, spent_ns);
+    counting->Add(Family::kCpu, SeriesOf(CpuPool::kCompaction), ThreadCpuNanoseconds() - cpu_start);
+  }
   const std::lock_guard lock(counts_mutex_);
   counts_.failed_checkpoints += status.ok() ? 0 : 1;
-  counts_.checkpoint_ns +=
-      static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(spent).count());
+  counts_.checkpoint_ns += spent_ns;
   return status;
 }
 
@@ -281,15 +310,32 @@ Status Database::WriteCheckpoint() {
   }
   heal_ = false;
   degraded_.store(false, std::memory_order_release);
+  Reclaim(dead ? nullptr : log.get());
+  return dead ? ReviveLog() : Status();
+}
+
+// Removes what no checkpoint needs, in the log too, unless it is null.
+void Database::Reclaim(LogWriter* log) {
+  const auto start = std::chrono::steady_clock::now();
+  const auto removed = [&] {
+    const uint64_t segments = log == nullptr ? 0 : log->counts().removed_segments;
+    const std::lock_guard lock(counts_mutex_);
+    return counts_.removed_files + segments;
+  };
+  const uint64_t before = removed();
   RemoveOldFiles();
-  if (dead) return ReviveLog();
   if (log != nullptr && manifest_.previous) {
     // The next checkpoint removes what this time stays.
     const Manifest::Generation& oldest =
         SeededDefect("log-of-generation-before-removed") ? manifest_.newest : *manifest_.previous;
     (void)log->RemoveThrough(oldest.covered_lsn).ok();
   }
-  return {};
+  if (removed() == before) return;
+  if (Statistics* const counting = statistics_.counting()) {
+    counting->Observe(Family::kReclaimDuration, 0, NanosecondsSince(start));
+  }
+  const std::lock_guard lock(counts_mutex_);
+  ++counts_.reclaims;
 }
 
 Status Database::Checkpoint() {
@@ -322,7 +368,12 @@ Status Database::ReviveLog() {
   LogEnd end = (*reader)->end();
   end.sealed = true;
   end.truncated_from = 0;
-  VITRINE_RETURN_IF_ERROR(OpenLog(end));
+  {
+    // Nobody reads totals of which those of one log are missing.
+    const std::lock_guard lock(counts_mutex_);
+    VITRINE_RETURN_IF_ERROR(OpenLog(end));
+    counts_.log.AddDone(dead->counts());
+  }
   (void)Log()->RemoveThrough(covered).ok();
   last_lsn_.store(covered, std::memory_order_release);
   reserve_missing_.store(false, std::memory_order_relaxed);
@@ -344,6 +395,7 @@ bool Database::CheckpointIsDue() const {
 }
 
 Status Database::Backup(const std::string& folder) {
+  const auto start = std::chrono::steady_clock::now();
   const std::lock_guard checkpoint(checkpoint_mutex_);
   VITRINE_RETURN_IF_ERROR(files_->CreateFolder(folder));
   const Result<std::vector<std::string>> names = files_->List(folder);
@@ -354,7 +406,14 @@ Status Database::Backup(const std::string& folder) {
   CheckpointPlace place{files_, folder, NewDatabaseId(), options_.creator};
   const Result<Manifest> manifest = WriteParts(place, 1, capture, nullptr);
   if (!manifest.ok()) return manifest.status();
-  return WriteManifest(*files_, folder, *manifest, options_.creator);
+  VITRINE_RETURN_IF_ERROR(WriteManifest(*files_, folder, *manifest, options_.creator));
+  if (Statistics* const counting = statistics_.counting()) {
+    counting->Observe(Family::kSnapshotDuration, SeriesOf(SnapshotPhase::kCreate),
+                      NanosecondsSince(start));
+  }
+  const std::lock_guard lock(counts_mutex_);
+  counts_.last_backup_ns = NowMs() * 1'000'000;
+  return {};
 }
 
 DatabaseId Database::NewDatabaseId() {

@@ -11,16 +11,18 @@ namespace vitrine {
 // checkpoint is level 1, the one before level 2; a checkpoint is a compaction, and what is visible
 // and in no checkpoint is the table in memory.
 struct DatabaseCounts {
-  LogCounts log;  // since it was opened, or revived
+  LogCounts log;  // those before it was revived included
 
   // Writes.
-  uint64_t groups = 0;        // that went to the log together
-  uint64_t transactions = 0;  // done
-  uint64_t operations = 0;    // of them
-  uint64_t changes = 0;       // of the configuration, done
-  uint64_t repeated = 0;      // found done already, by their idempotency key
-  uint64_t refused = 0;       // of which nothing was done
-  uint64_t unknown = 0;       // that were in flight when the device failed
+  uint64_t groups = 0;              // that went to the log together
+  uint64_t transactions = 0;        // done
+  uint64_t operations = 0;          // of them
+  uint64_t changes = 0;             // of the configuration, done
+  uint64_t repeated = 0;            // found done already, by their idempotency key
+  uint64_t refused = 0;             // of which nothing was done
+  uint64_t refused_for_memory = 0;  // of them, by maxMemoryBytes
+  uint64_t refused_for_disk = 0;    // and by maxDiskBytes
+  uint64_t unknown = 0;             // that were in flight when the device failed
 
   // Checkpoints.
   uint64_t checkpoints = 0;
@@ -29,9 +31,12 @@ struct DatabaseCounts {
   uint64_t checkpointed_log_bytes = 0;    // of records that went into them
   uint64_t checkpoint_written_bytes = 0;  // parts
   uint64_t written_parts = 0;
+  uint64_t written_files = 0;  // of them
   uint64_t kept_parts = 0;     // unchanged: the files that were there are named again
   uint64_t removed_files = 0;  // of older checkpoints; segments are counted by the log
   uint64_t removed_bytes = 0;
+  uint64_t reclaims = 0;        // after which there were fewer files, segments included
+  uint64_t last_backup_ns = 0;  // since 1970, when it had succeeded; 0: there was none
 
   // Opening.
   uint64_t replayed_records = 0;

@@ -357,9 +357,16 @@ Status Database::OpenLog(const LogEnd& end) {
   const uint64_t fits = options_.max_disk_bytes / 8 / kPageBytes * kPageBytes;
   lengths.most = std::max(4 * kPageBytes, std::min(lengths.most, fits));
   lengths.first = std::min(lengths.first, lengths.most);
-  Result<std::unique_ptr<LogWriter>> log = LogWriter::Open(
-      *files_, options_.folder, end,
-      {.database = manifest_.database, .creator = options_.creator, .segment_bytes = lengths});
+  Result<std::unique_ptr<LogWriter>> log =
+      LogWriter::Open(*files_, options_.folder, end,
+                      {.database = manifest_.database,
+                       .creator = options_.creator,
+                       .segment_bytes = lengths,
+                       .on_flush = [this](uint64_t spent_ns) {
+                         if (Statistics* const counting = statistics_.counting()) {
+                           counting->Observe(Family::kFsyncDuration, 0, spent_ns);
+                         }
+                       }});
   if (!log.ok()) return log.status();
   const std::lock_guard lock(log_mutex_);
   log_ = std::move(*log);

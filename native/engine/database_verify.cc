@@ -6,6 +6,7 @@
 #include <set>
 #include <utility>
 
+#include "base/elapsed.h"
 #include "base/seeded_defect.h"
 #include "base/thread_priority.h"
 #include "engine/database.h"
@@ -181,9 +182,14 @@ void Database::RunScrubber() {
 Result<std::vector<Damage>> Database::Verify() {
   std::vector<Damage> damages;
   if (options_.folder.empty()) return damages;
+  const auto start = std::chrono::steady_clock::now();
   const std::lock_guard checkpoint(checkpoint_mutex_);
   VITRINE_RETURN_IF_ERROR(VerifyParts(damages));
   VITRINE_RETURN_IF_ERROR(VerifyLog(damages));
+  if (Statistics* const counting = statistics_.counting()) {
+    counting->Observe(Family::kSnapshotDuration, SeriesOf(SnapshotPhase::kVerify),
+                      NanosecondsSince(start));
+  }
   return damages;
 }
 

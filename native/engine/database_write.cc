@@ -267,6 +267,8 @@ void Database::Count(const DatabaseCounts& more) {
   counts_.changes += more.changes;
   counts_.repeated += more.repeated;
   counts_.refused += more.refused;
+  counts_.refused_for_memory += more.refused_for_memory;
+  counts_.refused_for_disk += more.refused_for_disk;
   counts_.unknown += more.unknown;
 }
 
@@ -372,8 +374,14 @@ bool Database::CommitGroup(std::span<const std::shared_ptr<PendingWrite>> batch)
       if (!adds || !limited) return {};
       const uint64_t memory = memory_before + group.memory_bytes();
       // What there is with the record, and what there will be: two checkpoints of it all.
-      return CheckLimits(memory, std::max(disk.total() + DiskBytesFor(record_bytes + frame_bytes),
-                                          disk.log + 2 * memory));
+      Status within = CheckLimits(
+          memory,
+          std::max(disk.total() + DiskBytesFor(record_bytes + frame_bytes), disk.log + 2 * memory));
+      if (!within.ok()) {
+        const bool of_memory = within.code() == ErrorCode::kOutOfMemory;
+        ++(of_memory ? counted.refused_for_memory : counted.refused_for_disk);
+      }
+      return within;
     };
     if (status.ok()) {
       const Result<uint64_t> added = group.Add(write->transaction_.bytes(), 0, fits);

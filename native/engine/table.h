@@ -130,20 +130,33 @@ class Table final : private IdMap::OwnerIds {
   //   hits     [k] or more, written nearest first
   //   returns  how many were written: k, or fewer when fewer match
   // Fails with kVector, kOption, kCancelled or kTimeout; kCorrupt or kIo for a mapped vector that
-  // it needs. `counters` and `plan` may be null.
+  // it needs. `plan` may be null.
   Result<size_t> Search(const void* query, const SearchParameters& parameters, std::span<Hit> hits,
-                        SearchCounters* counters = nullptr, SearchPlan* plan = nullptr) const;
-  // The same on a snapshot that is held already, so that a filter can be made of what it shows.
+                        SearchPlan* plan = nullptr) const {
+    return Search(Read(), query, parameters, hits, plan);
+  }
+  // The same, adding what it does to `counters`.
+  Result<size_t> Search(const void* query, const SearchParameters& parameters, std::span<Hit> hits,
+                        SearchCounters& counters, SearchPlan* plan = nullptr) const {
+    return Search(Read(), query, parameters, hits, counters, plan);
+  }
+  // Both on a snapshot that is held already, so that a filter can be made of what it shows.
   ReaderPool::Lease Read() const { return readers_.Acquire(); }
   Result<size_t> Search(const ReaderPool::Lease& lease, const void* query,
                         const SearchParameters& parameters, std::span<Hit> hits,
-                        SearchCounters* counters = nullptr, SearchPlan* plan = nullptr) const;
+                        SearchPlan* plan = nullptr) const;
+  Result<size_t> Search(const ReaderPool::Lease& lease, const void* query,
+                        const SearchParameters& parameters, std::span<Hit> hits,
+                        SearchCounters& counters, SearchPlan* plan = nullptr) const;
   // `count` searches on the threads of the pool.
   //   hits    [count * k]; query i writes from i * k on
   //   counts  [count]
-  //   tally   where each search is counted
   Status SearchBatch(VectorView queries, size_t count, const SearchParameters& parameters,
-                     std::span<Hit> hits, std::span<uint32_t> counts, SearchTally tally = {}) const;
+                     std::span<Hit> hits, std::span<uint32_t> counts) const;
+  // The same, with each search counted.
+  Status SearchBatch(VectorView queries, size_t count, const SearchParameters& parameters,
+                     std::span<Hit> hits, std::span<uint32_t> counts,
+                     const SearchTally& tally) const;
   // What `Search` would do.
   Result<SearchPlan> Explain(const void* query, const SearchParameters& parameters) const {
     return Explain(Read(), query, parameters);
@@ -302,15 +315,25 @@ class Table final : private IdMap::OwnerIds {
                            Visitor visit) const;
   float SketchThreshold(const SketchStore& sketches, const SketchQuery& query,
                         const PointFilter& filter, uint64_t snapshot, size_t kept) const;
+  template <class Counting>
   Result<size_t> SearchSketches(const QueryScorers& scorers, const void* query,
                                 const SearchParameters& parameters, const ReaderPool::Lease& lease,
-                                std::span<Hit> hits, SearchCounters* counters) const;
+                                std::span<Hit> hits, Counting counting) const;
   // The hits among scratch.ranked, which are ascending by what scorers tell first.
+  template <class Counting>
   size_t TakeRanked(const QueryScorers& scorers, const SearchParameters& parameters,
                     uint64_t snapshot, Scratch& scratch, std::span<Hit> hits,
-                    SearchCounters* counters) const;
+                    Counting counting) const;
 
-  // The parts of a search.
+  // The parts of a search, compiled for those that count (SearchCounting) and those that do not
+  // (NoCounting): a search that nobody measures does nothing for those that somebody does.
+  template <class Counting>
+  Result<size_t> SearchWith(const ReaderPool::Lease& lease, const void* query,
+                            const SearchParameters& parameters, std::span<Hit> hits,
+                            Counting counting, SearchPlan* plan) const;
+  template <class Tally>
+  Status SearchBatchWith(VectorView queries, size_t count, const SearchParameters& parameters,
+                         std::span<Hit> hits, std::span<uint32_t> counts, const Tally& tally) const;
   static Status StopStatus(StopReason reason);
   static size_t EfOf(const SearchParameters& parameters, bool on_codes);
   static bool AsksForRecall(const SearchParameters& parameters) {
@@ -318,9 +341,10 @@ class Table final : private IdMap::OwnerIds {
   }
   // The same search by the beam width that reaches its recall.
   SearchParameters ByBeamWidth(const SearchParameters& parameters, RecallChoice& choice) const;
+  template <class Counting>
   Result<size_t> SearchByRecall(const ReaderPool::Lease& lease, const void* query,
                                 const SearchParameters& parameters, std::span<Hit> hits,
-                                SearchCounters* counters, SearchPlan* plan) const;
+                                Counting counting, SearchPlan* plan) const;
   // What was found, unless a row could not be read on the way.
   template <typename T>
   static Result<T> UnlessFailed(const ReaderPool::Lease& lease, Result<T> found) {
@@ -328,32 +352,41 @@ class Table final : private IdMap::OwnerIds {
     return failure.ok() || !found.ok() ? std::move(found) : Result<T>(failure);
   }
   // A search by its plan, with its parameters checked and its beam width known.
+  template <class Counting>
   Result<size_t> SearchPlanned(const ReaderPool::Lease& lease, const void* query,
                                const SearchParameters& parameters, std::span<Hit> hits,
-                               SearchCounters* counters, SearchPlan* plan_out) const;
+                               Counting counting, SearchPlan* plan_out) const;
   Result<SearchPlan> ExplainByRecall(const ReaderPool::Lease& lease, const void* query,
                                      const SearchParameters& parameters) const;
+  template <class Tally>
   Status SearchBatchByRecall(VectorView queries, size_t count, const SearchParameters& parameters,
                              std::span<Hit> hits, std::span<uint32_t> counts,
-                             SearchTally tally) const;
+                             const Tally& tally) const;
+  template <class Counting>
   SearchPlan ChoosePlan(const QueryScorers& scorers, const SearchParameters& parameters,
-                        Scratch& scratch, SearchCounters* counters) const;
+                        Scratch& scratch, Counting counting) const;
+  template <class Tally>
   class BatchWalks;
+  template <class Counting>
   Result<size_t> SearchScan(const VectorScorer& scorer, const SearchParameters& parameters,
-                            uint64_t snapshot, std::span<Hit> hits, SearchCounters* counters) const;
+                            uint64_t snapshot, std::span<Hit> hits, Counting counting) const;
+  template <class Counting>
   size_t TakeHits(const QueryScorers& scorers, const SearchParameters& parameters,
                   uint64_t snapshot, Scratch& scratch, std::span<Hit> hits,
-                  SearchCounters* counters) const;
+                  Counting counting) const;
+  template <class Counting>
   size_t TakeReranked(const QueryScorers& scorers, const SearchParameters& parameters,
                       uint64_t snapshot, Scratch& scratch, std::span<Hit> hits,
-                      SearchCounters* counters) const;
+                      Counting counting) const;
   size_t MergeZeroRows(const SearchParameters& parameters, uint64_t snapshot, std::span<Hit> hits,
                        size_t count) const;
+  template <class Counting>
   float LocalShare(const QueryScorers& scorers, const PointFilter& filter, Scratch& scratch,
-                   SearchCounters* counters) const;
+                   Counting counting) const;
+  template <class Counting>
   Result<size_t> SearchWalk(const SearchPlan& plan, const QueryScorers& scorers,
                             const SearchParameters& parameters, const ReaderPool::Lease& lease,
-                            std::span<Hit> hits, SearchCounters* counters, bool* too_long) const;
+                            std::span<Hit> hits, Counting counting, bool* too_long) const;
   template <typename Visitor>
   void ForEachPointOfRow(Slot slot, const PointFilter* filter, uint64_t snapshot,
                          Visitor visit) const;

@@ -19,10 +19,11 @@ constexpr size_t kBatchBlock = 32;
 }  // namespace
 
 // The unfiltered walks of one block of a batch.
+template <class Tally>
 class Table::BatchWalks final : public WalkSource {
  public:
   BatchWalks(const Table& table, VectorView queries, const SearchParameters& parameters,
-             std::span<Hit> hits, std::span<uint32_t> counts, SearchTally tally)
+             std::span<Hit> hits, std::span<uint32_t> counts, const Tally& tally)
       : table_(table),
         queries_(queries),
         parameters_(parameters),
@@ -43,7 +44,7 @@ class Table::BatchWalks final : public WalkSource {
                                             &leases_[2].scratch(), &leases_[3].scratch()};
     table_.walks_.walk_interleaved(*this,
                                    {.on_codes = codes_ != nullptr,
-                                    .counted = tally_.Use(counters_[0]) != nullptr,
+                                    .counted = Counting::kCounting,
                                     .snapshot = table_.AllSettled() ? nullptr : &visible},
                                    scratches);
     for (const ReaderPool::Lease& lease : leases_) {
@@ -58,7 +59,8 @@ class Table::BatchWalks final : public WalkSource {
       const std::byte* query = queries_.data() + i * table_.vector_bytes();
       Scratch& scratch = leases_[lane].scratch();
       const QueryScorers& scorers = scorers_[lane].emplace(table_.vectors_, codes_, query, scratch);
-      counters_[lane] = {.on_codes = codes_ != nullptr, .strategy = SearchStrategy::kGraph};
+      counters_[lane] = {};
+      Tally::Use(counters_[lane]).SetStrategy(SearchStrategy::kGraph, codes_ != nullptr);
       if (scorers.exact().IsZeroQuery()) {
         SearchAlone(i, counters_[lane]);
         continue;
@@ -68,18 +70,22 @@ class Table::BatchWalks final : public WalkSource {
                                     .scorer = scorers.exact(),
                                     .codes = scorers.codes(),
                                     .seeds = {entries_.data(), entry_count_},
-                                    .control = parameters_.control,
-                                    .counters = tally_.Use(counters_[lane])};
+                                    .control = parameters_.control};
       scratch.Prepare(EfOf(parameters_, codes_ != nullptr), table_.SlotLimit());
       return &requests_[lane];
     }
     return nullptr;
   }
 
+  SearchCounters* CountersOf(size_t lane) override {
+    if constexpr (Counting::kCounting) return &counters_[lane];
+    return nullptr;
+  }
+
   void Done(size_t lane, StopReason reason) override {
     const size_t i = index_[lane];
     Scratch& scratch = leases_[lane].scratch();
-    SearchCounters& counters = counters_[lane];
+    typename Tally::Counters& counters = counters_[lane];
     if (reason != StopReason::kExhausted) {
       if (status_.ok()) status_ = StopStatus(reason);
       scratch.ClearVisited();
@@ -88,25 +94,27 @@ class Table::BatchWalks final : public WalkSource {
     }
     const std::span<Hit> hits = hits_.subspan(i * parameters_.k, parameters_.k);
     const uint64_t snapshot = leases_[0].snapshot();
-    size_t count =
-        table_.TakeHits(*scorers_[lane], parameters_, snapshot, scratch, hits, &counters);
+    size_t count = table_.TakeHits(*scorers_[lane], parameters_, snapshot, scratch, hits,
+                                   Tally::Use(counters));
     scratch.ClearVisited();
     count = table_.MergeZeroRows(parameters_, snapshot, hits, count);
     if (count < parameters_.k && count < table_.size()) {
       SearchAlone(i, counters);
     } else {
       counts_[i] = static_cast<uint32_t>(count);
-      counters.returned = count;
+      Tally::Use(counters).SetReturned(count);
       tally_.Count(counters);
     }
   }
 
  private:
+  using Counting = typename Tally::Counting;
+
   // Searches for a query by itself, besides what `counters` hold already.
-  void SearchAlone(size_t i, SearchCounters& counters) {
-    const Result<size_t> found =
-        table_.Search(queries_.data() + i * table_.vector_bytes(), parameters_,
-                      hits_.subspan(i * parameters_.k, parameters_.k), tally_.Use(counters));
+  void SearchAlone(size_t i, typename Tally::Counters& counters) {
+    const Result<size_t> found = table_.SearchWith(
+        table_.Read(), queries_.data() + i * table_.vector_bytes(), parameters_,
+        hits_.subspan(i * parameters_.k, parameters_.k), Tally::Use(counters), nullptr);
     tally_.Count(counters);
     if (found.ok()) {
       counts_[i] = static_cast<uint32_t>(*found);
@@ -122,11 +130,11 @@ class Table::BatchWalks final : public WalkSource {
   const SearchParameters& parameters_;
   const std::span<Hit> hits_;
   const std::span<uint32_t> counts_;
-  const SearchTally tally_;
+  const Tally& tally_;
   const std::array<ReaderPool::Lease, kWalkLanes> leases_;
   std::vector<WalkRequest> requests_;
   std::array<size_t, kWalkLanes> index_ = {};
-  std::array<SearchCounters, kWalkLanes> counters_ = {};
+  std::array<typename Tally::Counters, kWalkLanes> counters_ = {};
   std::array<std::optional<QueryScorers>, kWalkLanes> scorers_;
   EntryTable::Snapshot entries_;
   size_t entry_count_ = 0;
@@ -135,8 +143,20 @@ class Table::BatchWalks final : public WalkSource {
 };
 
 Status Table::SearchBatch(VectorView queries, size_t count, const SearchParameters& parameters,
+                          std::span<Hit> hits, std::span<uint32_t> counts) const {
+  return SearchBatchWith(queries, count, parameters, hits, counts, NoTally{});
+}
+
+Status Table::SearchBatch(VectorView queries, size_t count, const SearchParameters& parameters,
                           std::span<Hit> hits, std::span<uint32_t> counts,
-                          SearchTally tally) const {
+                          const SearchTally& tally) const {
+  return SearchBatchWith(queries, count, parameters, hits, counts, tally);
+}
+
+template <class Tally>
+Status Table::SearchBatchWith(VectorView queries, size_t count, const SearchParameters& parameters,
+                              std::span<Hit> hits, std::span<uint32_t> counts,
+                              const Tally& tally) const {
   if (count == 0) return {};
   VITRINE_RETURN_IF_ERROR(CheckSearch(queries.data(), parameters));
   VITRINE_RETURN_IF_ERROR(CheckVectors(queries));
@@ -158,15 +178,15 @@ Status Table::SearchBatch(VectorView queries, size_t count, const SearchParamete
         if (stopped != StopReason::kExhausted) {
           status = StopStatus(stopped);
         } else if (walk) {
-          status =
-              BatchWalks(*this, VectorView(queries.data() + first * bytes, n * bytes), parameters,
-                         hits.subspan(first * k, n * k), counts.subspan(first, n), tally)
-                  .Run();
+          status = BatchWalks<Tally>(*this, VectorView(queries.data() + first * bytes, n * bytes),
+                                     parameters, hits.subspan(first * k, n * k),
+                                     counts.subspan(first, n), tally)
+                       .Run();
         } else {
           for (size_t i = first; i < first + n && status.ok(); ++i) {
-            SearchCounters counters;
-            const auto found = Search(queries.data() + i * bytes, parameters,
-                                      hits.subspan(i * k, k), tally.Use(counters));
+            typename Tally::Counters counters;
+            const auto found = SearchWith(Read(), queries.data() + i * bytes, parameters,
+                                          hits.subspan(i * k, k), Tally::Use(counters), nullptr);
             tally.Count(counters);
             if (found.ok()) {
               counts[i] = static_cast<uint32_t>(*found);
@@ -179,5 +199,10 @@ Status Table::SearchBatch(VectorView queries, size_t count, const SearchParamete
       });
   return failure.Take();
 }
+
+template Status Table::SearchBatchWith(VectorView, size_t, const SearchParameters&, std::span<Hit>,
+                                       std::span<uint32_t>, const NoTally&) const;
+template Status Table::SearchBatchWith(VectorView, size_t, const SearchParameters&, std::span<Hit>,
+                                       std::span<uint32_t>, const SearchTally&) const;
 
 }  // namespace vitrine

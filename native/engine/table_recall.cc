@@ -31,13 +31,14 @@ SearchParameters Table::ByBeamWidth(const SearchParameters& parameters,
   return resolved;
 }
 
+template <class Counting>
 Result<size_t> Table::SearchByRecall(const ReaderPool::Lease& lease, const void* query,
                                      const SearchParameters& parameters, std::span<Hit> hits,
-                                     SearchCounters* counters, SearchPlan* plan_out) const {
+                                     Counting counting, SearchPlan* plan_out) const {
   RecallChoice choice;
   const SearchParameters resolved = ByBeamWidth(parameters, choice);
   SearchPlan plan;
-  Result<size_t> found = Search(lease, query, resolved, hits, counters, &plan);
+  Result<size_t> found = SearchWith(lease, query, resolved, hits, counting, &plan);
   if (!found.ok()) return found;
   if (plan.kind == PlanKind::kWalk) {
     recall_guide_->Observe(query, parameters.k, plan.ef, hits.first(*found), lease.snapshot());
@@ -58,9 +59,10 @@ Result<SearchPlan> Table::ExplainByRecall(const ReaderPool::Lease& lease, const 
   return plan;
 }
 
+template <class Tally>
 Status Table::SearchBatchByRecall(VectorView queries, size_t count,
                                   const SearchParameters& parameters, std::span<Hit> hits,
-                                  std::span<uint32_t> counts, SearchTally tally) const {
+                                  std::span<uint32_t> counts, const Tally& tally) const {
   if (count >= kBatchWorthCalibrating) {
     const StopReason stopped = recall_guide_->CalibrateNow(parameters.control);
     if (stopped != StopReason::kExhausted) return StopStatus(stopped);
@@ -68,7 +70,7 @@ Status Table::SearchBatchByRecall(VectorView queries, size_t count,
   RecallChoice choice;
   const SearchParameters resolved = ByBeamWidth(parameters, choice);
   const uint64_t snapshot = readers_.published();
-  VITRINE_RETURN_IF_ERROR(SearchBatch(queries, count, resolved, hits, counts, tally));
+  VITRINE_RETURN_IF_ERROR(SearchBatchWith(queries, count, resolved, hits, counts, tally));
   if (parameters.filter != nullptr || resolved.exact) return {};
   const size_t ef = EfOf(resolved, codes_.load(std::memory_order_acquire) != nullptr);
   for (size_t i = 0; i < count; i += std::max<size_t>(1, count / kOfferedOfBatch)) {
@@ -77,5 +79,18 @@ Status Table::SearchBatchByRecall(VectorView queries, size_t count,
   }
   return {};
 }
+
+template Result<size_t> Table::SearchByRecall(const ReaderPool::Lease&, const void*,
+                                              const SearchParameters&, std::span<Hit>, NoCounting,
+                                              SearchPlan*) const;
+template Result<size_t> Table::SearchByRecall(const ReaderPool::Lease&, const void*,
+                                              const SearchParameters&, std::span<Hit>,
+                                              SearchCounting, SearchPlan*) const;
+template Status Table::SearchBatchByRecall(VectorView, size_t, const SearchParameters&,
+                                           std::span<Hit>, std::span<uint32_t>,
+                                           const NoTally&) const;
+template Status Table::SearchBatchByRecall(VectorView, size_t, const SearchParameters&,
+                                           std::span<Hit>, std::span<uint32_t>,
+                                           const SearchTally&) const;
 
 }  // namespace vitrine

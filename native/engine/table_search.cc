@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "base/prefetch.h"
+#include "base/probe.h"
 #include "engine/best_hits.h"
 #include "engine/query_scorers.h"
 #include "engine/table.h"
@@ -138,9 +139,9 @@ void Table::AllowVisibleRows(const ReaderPool::Lease& lease, PointFilter& filter
   });
 }
 
+template <class Counting>
 Result<size_t> Table::SearchScan(const VectorScorer& scorer, const SearchParameters& parameters,
-                                 uint64_t snapshot, std::span<Hit> hits,
-                                 SearchCounters* counters) const {
+                                 uint64_t snapshot, std::span<Hit> hits, Counting counting) const {
   HeapHits best(hits, parameters.k);
   StopReason stopped = StopReason::kExhausted;
   Slot slots[64];
@@ -173,24 +174,24 @@ Result<size_t> Table::SearchScan(const VectorScorer& scorer, const SearchParamet
     return stopped == StopReason::kExhausted;
   });
   if (stopped == StopReason::kExhausted) flush();
-  if (counters != nullptr) counters->AddScanEvaluations(scanned);
+  counting.AddScanEvaluations(scanned);
   if (stopped != StopReason::kExhausted) return StopStatus(stopped);
   return best.Finish();
 }
 
 // The share of allowed rows among the nodes nearest to the query and their neighbours. Leaves the
 // nodes it scored in the pool.
+template <class Counting>
 float Table::LocalShare(const QueryScorers& scorers, const PointFilter& filter, Scratch& scratch,
-                        SearchCounters* counters) const {
+                        Counting counting) const {
   EntryTable::Snapshot entries;
   const size_t entry_count = graph_.ReadEntries(entries);
   const WalkRequest request{.links = &graph_.links(),
                             .scorer = scorers.exact(),
                             .codes = scorers.codes(),
-                            .seeds = {entries.data(), entry_count},
-                            .counters = counters};
+                            .seeds = {entries.data(), entry_count}};
   scratch.Prepare(kProbeEf, SlotLimit());
-  walks_.walk(request, scratch);
+  walks_.Walk(request, scratch, counting);
   scratch.ClearVisited();
   size_t near = 0;
   size_t allowed = 0;
@@ -209,8 +210,9 @@ float Table::LocalShare(const QueryScorers& scorers, const PointFilter& filter, 
   return near == 0 ? 0 : static_cast<float>(allowed) / static_cast<float>(near);
 }
 
+template <class Counting>
 SearchPlan Table::ChoosePlan(const QueryScorers& scorers, const SearchParameters& parameters,
-                             Scratch& scratch, SearchCounters* counters) const {
+                             Scratch& scratch, Counting counting) const {
   SearchPlan plan;
   if (!linked()) {
     plan.rows = plan.allowed_rows = size();
@@ -244,7 +246,7 @@ SearchPlan Table::ChoosePlan(const QueryScorers& scorers, const SearchParameters
     return plan.kind = scan, plan.reason = PlanReason::kFewAllowed, plan.ef = 0,
            plan.quantization = Quantization::kNone, plan;
   }
-  plan.local_share = LocalShare(scorers, *parameters.filter, scratch, counters);
+  plan.local_share = LocalShare(scorers, *parameters.filter, scratch, counting);
   if (plan.local_share < (sketches == nullptr ? kFarShare : kFarShareOfSketches)) {
     if (sketches == nullptr) plan.quantization = Quantization::kNone;
     return plan.kind = look, plan.reason = PlanReason::kFarFilter, plan.ef = 0, plan;
@@ -262,11 +264,12 @@ SearchPlan Table::ChoosePlan(const QueryScorers& scorers, const SearchParameters
   return plan;
 }
 
+template <class Counting>
 size_t Table::TakeHits(const QueryScorers& scorers, const SearchParameters& parameters,
                        uint64_t snapshot, Scratch& scratch, std::span<Hit> hits,
-                       SearchCounters* counters) const {
+                       Counting counting) const {
   if (scorers.codes() != nullptr) {
-    return TakeReranked(scorers, parameters, snapshot, scratch, hits, counters);
+    return TakeReranked(scorers, parameters, snapshot, scratch, hits, counting);
   }
   const CandidatePool& pool = scratch.pool;
   SortedHits best(hits, parameters.k);
@@ -285,9 +288,10 @@ size_t Table::TakeHits(const QueryScorers& scorers, const SearchParameters& para
 
 // The same from a pool of estimates. Rows that the snapshot does not show leave it first, because
 // no more than `k` are left afterwards.
+template <class Counting>
 size_t Table::TakeReranked(const QueryScorers& scorers, const SearchParameters& parameters,
                            uint64_t snapshot, Scratch& scratch, std::span<Hit> hits,
-                           SearchCounters* counters) const {
+                           Counting counting) const {
   const CandidatePool& pool = scratch.pool;
   const SnapshotVisible visible = VisibleAt(snapshot);
   scratch.ranked.clear();
@@ -295,16 +299,17 @@ size_t Table::TakeReranked(const QueryScorers& scorers, const SearchParameters& 
     if (!pool.is_result(i) || !visible(pool.slot(i))) continue;
     scratch.ranked.push_back({pool.distance[i], pool.slot(i)});
   }
-  return TakeRanked(scorers, parameters, snapshot, scratch, hits, counters);
+  return TakeRanked(scorers, parameters, snapshot, scratch, hits, counting);
 }
 
+template <class Counting>
 size_t Table::TakeRanked(const QueryScorers& scorers, const SearchParameters& parameters,
                          uint64_t snapshot, Scratch& scratch, std::span<Hit> hits,
-                         SearchCounters* counters) const {
+                         Counting counting) const {
   const size_t rows = std::min(parameters.k, scratch.ranked.size());
   if (scorers.codes() != nullptr) {
     const size_t scored = Rerank(scratch.ranked, rows, *scorers.codes(), scorers.exact());
-    if (counters != nullptr) counters->rerank_evaluations += scored;
+    counting.AddRerankEvaluations(scored);
   }
   SortedHits best(hits, parameters.k);
   for (const auto& [distance, slot] : std::span(scratch.ranked).first(rows)) {
@@ -335,10 +340,10 @@ size_t Table::MergeZeroRows(const SearchParameters& parameters, uint64_t snapsho
   return best.count();
 }
 
+template <class Counting>
 Result<size_t> Table::SearchWalk(const SearchPlan& plan, const QueryScorers& scorers,
                                  const SearchParameters& parameters, const ReaderPool::Lease& lease,
-                                 std::span<Hit> hits, SearchCounters* counters,
-                                 bool* too_long) const {
+                                 std::span<Hit> hits, Counting counting, bool* too_long) const {
   Scratch& scratch = lease.scratch();
   const SnapshotVisible visible = VisibleAt(lease.snapshot());
   const bool pass = plan.kind == PlanKind::kFilterPass;
@@ -383,57 +388,71 @@ Result<size_t> Table::SearchWalk(const SearchPlan& plan, const QueryScorers& sco
       .snapshot = pass || AllSettled() ? nullptr : &visible,
       .allowed = pass ? &allowed_visible : nullptr,
       .filter = plan.kind == PlanKind::kFilterWalk ? &filter : nullptr,
-      .counters = counters,
   };
   scratch.Prepare(plan.ef, SlotLimit());
-  const StopReason reason = walks_.walk(request, scratch);
+  const StopReason reason = walks_.Walk(request, scratch, counting);
   if (reason == StopReason::kTooLong) {
     *too_long = true;
     scratch.ClearVisited();
     return size_t{0};
   }
   if (reason != StopReason::kExhausted) return StopStatus(reason);
-  return TakeHits(scorers, parameters, lease.snapshot(), scratch, hits, counters);
-}
-
-Result<size_t> Table::Search(const void* query, const SearchParameters& parameters,
-                             std::span<Hit> hits, SearchCounters* counters,
-                             SearchPlan* plan) const {
-  return Search(Read(), query, parameters, hits, counters, plan);
+  return TakeHits(scorers, parameters, lease.snapshot(), scratch, hits, counting);
 }
 
 Result<size_t> Table::Search(const ReaderPool::Lease& lease, const void* query,
                              const SearchParameters& parameters, std::span<Hit> hits,
-                             SearchCounters* counters, SearchPlan* plan_out) const {
+                             SearchPlan* plan) const {
+  VITRINE_PROBE2(search__start, parameters.k, parameters.ef);
+  Result<size_t> found = SearchWith(lease, query, parameters, hits, NoCounting{}, plan);
+  VITRINE_PROBE(search__done);
+  return found;
+}
+
+Result<size_t> Table::Search(const ReaderPool::Lease& lease, const void* query,
+                             const SearchParameters& parameters, std::span<Hit> hits,
+                             SearchCounters& counters, SearchPlan* plan) const {
+  VITRINE_PROBE2(search__start, parameters.k, parameters.ef);
+  Result<size_t> found = SearchWith(lease, query, parameters, hits, SearchCounting(counters), plan);
+  VITRINE_PROBE(search__done);
+  return found;
+}
+
+template <class Counting>
+Result<size_t> Table::SearchWith(const ReaderPool::Lease& lease, const void* query,
+                                 const SearchParameters& parameters, std::span<Hit> hits,
+                                 Counting counting, SearchPlan* plan_out) const {
   VITRINE_RETURN_IF_ERROR(CheckSearch(query, parameters));
   if (AsksForRecall(parameters)) {
-    return SearchByRecall(lease, query, parameters, hits, counters, plan_out);
+    return SearchByRecall(lease, query, parameters, hits, counting, plan_out);
   }
-  Result<size_t> found = SearchPlanned(lease, query, parameters, hits, counters, plan_out);
-  if (counters != nullptr && found.ok()) counters->returned = *found;
+  Result<size_t> found = SearchPlanned(lease, query, parameters, hits, counting, plan_out);
+  if constexpr (Counting::kCounting) {
+    if (found.ok()) counting.SetReturned(*found);
+  }
   return UnlessFailed(lease, std::move(found));
 }
 
+template <class Counting>
 Result<size_t> Table::SearchPlanned(const ReaderPool::Lease& lease, const void* query,
                                     const SearchParameters& parameters, std::span<Hit> hits,
-                                    SearchCounters* counters, SearchPlan* plan_out) const {
+                                    Counting counting, SearchPlan* plan_out) const {
   const QueryScorers scorers(vectors_, codes_.load(std::memory_order_acquire), query,
                              lease.scratch());
-  const SearchPlan plan = ChoosePlan(scorers, parameters, lease.scratch(), counters);
+  const SearchPlan plan = ChoosePlan(scorers, parameters, lease.scratch(), counting);
   if (plan_out != nullptr) *plan_out = plan;
-  if (counters != nullptr) {
-    counters->strategy = StrategyOf(plan.kind);
-    counters->on_codes = scorers.codes() != nullptr;
+  if constexpr (Counting::kCounting) {
+    counting.SetStrategy(StrategyOf(plan.kind), scorers.codes() != nullptr);
   }
   if (plan.kind == PlanKind::kNothing) return size_t{0};
   if (plan.kind == PlanKind::kScan || plan.kind == PlanKind::kFilterScan) {
-    return SearchScan(scorers.exact(), parameters, lease.snapshot(), hits, counters);
+    return SearchScan(scorers.exact(), parameters, lease.snapshot(), hits, counting);
   }
   const bool has_sketches = sketches_.load(std::memory_order_acquire) != nullptr;
   if (plan.kind == PlanKind::kSketch) {
-    Result<size_t> found = SearchSketches(scorers, query, parameters, lease, hits, counters);
+    Result<size_t> found = SearchSketches(scorers, query, parameters, lease, hits, counting);
     if (found.ok() && *found < std::min(parameters.k, plan.allowed_rows)) {
-      return SearchScan(scorers.exact(), parameters, lease.snapshot(), hits, counters);
+      return SearchScan(scorers.exact(), parameters, lease.snapshot(), hits, counting);
     }
     return found;
   }
@@ -442,15 +461,15 @@ Result<size_t> Table::SearchPlanned(const ReaderPool::Lease& lease, const void* 
     bounded.control.most_hops = plan.ef + HopsOfScan(plan.allowed_rows);
   }
   bool too_long = false;
-  Result<size_t> found = SearchWalk(plan, scorers, bounded, lease, hits, counters, &too_long);
+  Result<size_t> found = SearchWalk(plan, scorers, bounded, lease, hits, counting, &too_long);
   if (!found.ok()) return found;
-  if (too_long) return SearchSketches(scorers, query, parameters, lease, hits, counters);
+  if (too_long) return SearchSketches(scorers, query, parameters, lease, hits, counting);
   const size_t count = MergeZeroRows(parameters, lease.snapshot(), hits, *found);
   // Fewer than there could be: the walk got lost among rows that are hidden or not allowed.
   const size_t allowed =
       parameters.filter == nullptr ? size() : std::min(size(), parameters.filter->size());
   if (count < parameters.k && count < allowed) {
-    return SearchScan(scorers.exact(), parameters, lease.snapshot(), hits, counters);
+    return SearchScan(scorers.exact(), parameters, lease.snapshot(), hits, counting);
   }
   return count;
 }
@@ -461,7 +480,28 @@ Result<SearchPlan> Table::Explain(const ReaderPool::Lease& lease, const void* qu
   if (AsksForRecall(parameters)) return ExplainByRecall(lease, query, parameters);
   const QueryScorers scorers(vectors_, codes_.load(std::memory_order_acquire), query,
                              lease.scratch());
-  return UnlessFailed<SearchPlan>(lease, ChoosePlan(scorers, parameters, lease.scratch(), nullptr));
+  return UnlessFailed<SearchPlan>(lease,
+                                  ChoosePlan(scorers, parameters, lease.scratch(), NoCounting{}));
 }
+
+// For the other parts of the table.
+template Result<size_t> Table::SearchWith(const ReaderPool::Lease&, const void*,
+                                          const SearchParameters&, std::span<Hit>, NoCounting,
+                                          SearchPlan*) const;
+template Result<size_t> Table::SearchWith(const ReaderPool::Lease&, const void*,
+                                          const SearchParameters&, std::span<Hit>, SearchCounting,
+                                          SearchPlan*) const;
+template Result<size_t> Table::SearchScan(const VectorScorer&, const SearchParameters&, uint64_t,
+                                          std::span<Hit>, NoCounting) const;
+template Result<size_t> Table::SearchScan(const VectorScorer&, const SearchParameters&, uint64_t,
+                                          std::span<Hit>, SearchCounting) const;
+template size_t Table::TakeHits(const QueryScorers&, const SearchParameters&, uint64_t, Scratch&,
+                                std::span<Hit>, NoCounting) const;
+template size_t Table::TakeHits(const QueryScorers&, const SearchParameters&, uint64_t, Scratch&,
+                                std::span<Hit>, SearchCounting) const;
+template size_t Table::TakeRanked(const QueryScorers&, const SearchParameters&, uint64_t, Scratch&,
+                                  std::span<Hit>, NoCounting) const;
+template size_t Table::TakeRanked(const QueryScorers&, const SearchParameters&, uint64_t, Scratch&,
+                                  std::span<Hit>, SearchCounting) const;
 
 }  // namespace vitrine

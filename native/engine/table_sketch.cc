@@ -157,10 +157,11 @@ float Table::SketchThreshold(const SketchStore& sketches, const SketchQuery& que
   return *at;
 }
 
+template <class Counting>
 Result<size_t> Table::SearchSketches(const QueryScorers& scorers, const void* query,
                                      const SearchParameters& parameters,
                                      const ReaderPool::Lease& lease, std::span<Hit> hits,
-                                     SearchCounters* counters) const {
+                                     Counting counting) const {
   const SketchStore& sketches = *sketches_.load(std::memory_order_acquire);
   Scratch& scratch = lease.scratch();
   const uint64_t snapshot = lease.snapshot();
@@ -182,22 +183,29 @@ Result<size_t> Table::SearchSketches(const QueryScorers& scorers, const void* qu
         if (++blocks % kBlocksBetween == 0) stopped = parameters.control.Check(0);
         return stopped == StopReason::kExhausted;
       });
-      if (counters != nullptr) counters->sketch_evaluations += seen;
+      counting.AddSketchEvaluations(seen);
       if (stopped != StopReason::kExhausted) return StopStatus(stopped);
       // A threshold that was too low, by a sample that told too little.
       if (scratch.sketched.size() >= std::min(kept / 2, seen)) break;
       threshold = std::numeric_limits<float>::max();
     }
     const bool enough = LookCloser(scratch.sketched, parameters.k, scorers, scratch.ranked);
-    if (counters != nullptr) counters->rerank_evaluations += scratch.ranked.size();
+    counting.AddRerankEvaluations(scratch.ranked.size());
     if (enough || scratch.sketched.size() == seen) break;
     // The estimates are too coarse for this query.
     if (kept >= kKeptAtMost) {
-      return SearchScan(scorers.exact(), parameters, snapshot, hits, counters);
+      return SearchScan(scorers.exact(), parameters, snapshot, hits, counting);
     }
   }
-  const size_t count = TakeRanked(scorers, parameters, snapshot, scratch, hits, counters);
+  const size_t count = TakeRanked(scorers, parameters, snapshot, scratch, hits, counting);
   return MergeZeroRows(parameters, snapshot, hits, count);
 }
+
+template Result<size_t> Table::SearchSketches(const QueryScorers&, const void*,
+                                              const SearchParameters&, const ReaderPool::Lease&,
+                                              std::span<Hit>, NoCounting) const;
+template Result<size_t> Table::SearchSketches(const QueryScorers&, const void*,
+                                              const SearchParameters&, const ReaderPool::Lease&,
+                                              std::span<Hit>, SearchCounting) const;
 
 }  // namespace vitrine

@@ -4,6 +4,7 @@
 #include <numeric>
 #include <unordered_set>
 
+#include "base/probe.h"
 #include "engine/table.h"
 
 namespace vitrine {
@@ -73,8 +74,11 @@ Status Table::Upsert(std::span<const PointId> ids, VectorView vectors,
     if (seen.insert(ids[i]).second) order.push_back(i);
   }
   std::reverse(order.begin(), order.end());
+  VITRINE_PROBE1(upsert__start, ids.size());
   const std::lock_guard write(write_mutex_);
-  return WriteAll(ids, vectors, order, control);
+  Status status = WriteAll(ids, vectors, order, control);
+  VITRINE_PROBE(upsert__done);
+  return status;
 }
 
 Status Table::WriteAll(std::span<const PointId> ids, VectorView vectors,

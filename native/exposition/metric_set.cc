@@ -22,10 +22,11 @@ SeriesType TypeOf(MetricType type) {
 // Nothing has happened that this series would tell of, and perhaps never will.
 bool IsLeftOut(const MetricFamily& row, const StatsSnapshot& snapshot, Family family,
                size_t series) {
+  if (!snapshot.has(family)) return true;
   if (row.type == MetricType::kHistogram) {
     return snapshot.histogram(family, series).layout == nullptr;
   }
-  return row.source == Source::kErrors && snapshot.value(family, series) == 0;
+  return row.sparse && snapshot.value(family, series) == 0;
 }
 
 // The families that tell collections apart, where that is asked for.
@@ -59,7 +60,7 @@ void AddStats(std::span<const StatsSource> sources, MetricSet& set) {
                             .help = row.help,
                             .type = TypeOf(row.type),
                             .unit = kUnitNames[static_cast<size_t>(row.unit)]};
-    exported.samples.reserve(sources.size() * (row.source == Source::kErrors ? 0 : row.series()));
+    exported.samples.reserve(sources.size() * (row.sparse ? 0 : row.series()));
     const bool by_collection = std::find(std::begin(kByCollection), std::end(kByCollection),
                                          family) != std::end(kByCollection);
     for (size_t place = 0; place < sources.size(); ++place) {
@@ -67,7 +68,9 @@ void AddStats(std::span<const StatsSource> sources, MetricSet& set) {
       if (source.is_part && !by_collection) continue;
       const auto parts = sources.subspan(place + 1, by_collection ? source.parts : 0);
       const StatsSnapshot& snapshot = *source.snapshot;
-      const int64_t started = row.type == MetricType::kGauge ? 0 : NanosecondsOf(snapshot.start);
+      // Totals were there before anything was counted.
+      const bool counts = row.source == Source::kShards || row.source == Source::kErrors;
+      const int64_t started = counts ? NanosecondsOf(snapshot.start) : 0;
       ForEachSeries(row, [&](size_t series, std::span<const LabelPair> labels) {
         if (IsLeftOut(row, snapshot, family, series)) return;
         if (source.is_part && !HasSomething(row, snapshot, family, series)) return;

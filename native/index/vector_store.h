@@ -5,6 +5,7 @@
 #include <memory>
 #include <vector>
 
+#include "base/platform.h"
 #include "base/slot_array.h"
 #include "base/status.h"
 #include "index/mapped_rows.h"
@@ -100,7 +101,7 @@ class VectorScorer {
  public:
   using RowRef = vitrine::RowRef;
 
-  RowRef Ref(Slot slot) const {
+  VITRINE_ALWAYS_INLINE RowRef Ref(Slot slot) const {
     if (store_->IsVerified(slot)) [[likely]]
       return store_->Row(slot);
     return store_->VerifiedRow(slot, failure_);

@@ -62,7 +62,6 @@ struct WalkRequest {
   const AllowedVisible* allowed = nullptr;
   const AliveOnly* alive = nullptr;
   const FilterWalk* filter = nullptr;
-  SearchCounters* counters = nullptr;  // null: nothing is counted
 };
 
 // Walks that advance together on one core: while one waits for memory, the others work.
@@ -71,7 +70,7 @@ inline constexpr size_t kWalkLanes = 4;
 // What the walks of a batch have in common.
 struct InterleavedForm {
   bool on_codes = false;                      // whether requests carry a scorer of codes
-  bool counted = false;                       // whether requests carry counters
+  bool counted = false;                       // whether the source has counters for them
   const SnapshotVisible* snapshot = nullptr;  // which rows are results; null: all rows
 };
 
@@ -82,6 +81,8 @@ class WalkSource {
   // The next walk for `lane`, whose scratch has been prepared for it; null when none is left. The
   // request stays valid until Done.
   virtual const WalkRequest* Next(size_t lane) = 0;
+  // What the walk in `lane`, the newest of Next, counts into; asked for where the form is counted.
+  virtual SearchCounters* CountersOf(size_t /*lane*/) { return nullptr; }
   // The walk in `lane` has ended; its scratch still holds pool and marks.
   virtual void Done(size_t lane, StopReason reason) = 0;
 };
@@ -92,9 +93,19 @@ class WalkSource {
 struct WalkTable {
   InstructionSet set;
   StopReason (*walk)(const WalkRequest& request, Scratch& scratch);
+  // The same, counting what it does. REQUIRES: request.alive == nullptr
+  StopReason (*walk_counted)(const WalkRequest& request, Scratch& scratch,
+                             SearchCounters& counters);
   //   scratches  [kWalkLanes]
   void (*walk_interleaved)(WalkSource& source, const InterleavedForm& form,
                            Scratch* const* scratches);
+
+  StopReason Walk(const WalkRequest& request, Scratch& scratch, NoCounting /*counting*/) const {
+    return walk(request, scratch);
+  }
+  StopReason Walk(const WalkRequest& request, Scratch& scratch, SearchCounting counting) const {
+    return walk_counted(request, scratch, counting.counters());
+  }
 };
 
 // The table for the kernels in use; the portable one where no vector form of the loop exists.

@@ -123,7 +123,8 @@ struct Avx2Isa {
 
 }  // namespace
 
-const WalkTable kWalksAvx2 = {InstructionSet::kAvx2, &Walk<Avx2Isa>, &WalkInterleaved<Avx2Isa>};
+const WalkTable kWalksAvx2 = {InstructionSet::kAvx2, &Walk<Avx2Isa>, &WalkCounted<Avx2Isa>,
+                              &WalkInterleaved<Avx2Isa>};
 
 VITRINE_TARGET_END
 

@@ -119,7 +119,7 @@ struct Avx512Isa {
 
 }  // namespace
 
-const WalkTable kWalksAvx512 = {InstructionSet::kAvx512, &Walk<Avx512Isa>,
+const WalkTable kWalksAvx512 = {InstructionSet::kAvx512, &Walk<Avx512Isa>, &WalkCounted<Avx512Isa>,
                                 &WalkInterleaved<Avx512Isa>};
 
 VITRINE_TARGET_END

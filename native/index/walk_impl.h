@@ -10,17 +10,17 @@
 //   uint32_t LessMask(const float* distances, float bound)       bit i: distances[i] < bound, i <
 //   16
 
-template <class Isa, class Scorer, class Visible, class Admit, class Counters>
+template <class Isa, class Scorer, class Visible, class Admit, class Counting>
 class Walker {
  public:
   Walker(const WalkRequest& request, Scratch& scratch, const Scorer& scorer, const Visible& visible,
-         const Admit& admit, Counters& counters)
+         const Admit& admit, Counting counting)
       : request_(request),
         scratch_(scratch),
         scorer_(scorer),
         visible_(visible),
         admit_(admit),
-        counters_(counters) {}
+        counting_(counting) {}
 
   // Scores the seeds and keeps the best of them.
   void Start() {
@@ -31,7 +31,7 @@ class Walker {
         if (slot < scratch_.slot_limit && scratch_.Visit(slot)) AddToStep(slot);
       }
       for (size_t j = 0; j < scratch_.step_count; ++j) PrefetchRow(j);
-      counters_.AddEntryEvaluations(scratch_.step_count);
+      counting_.AddEntryEvaluations(scratch_.step_count);
       ScoreStep();
     }
     DeferSeeds();
@@ -44,7 +44,7 @@ class Walker {
   // Reads the links of the picked node: puts the rows that have not been met into the step and
   // asks memory for them.
   void Collect() {
-    counters_.AddHop();
+    counting_.AddHop();
     ++hops_;
     const Links& links = *request_.links;
     scratch_.step_count = 0;
@@ -58,7 +58,7 @@ class Walker {
 
   // Scores the step, inserts what is near enough and picks the next node.
   void Advance() {
-    counters_.AddGraphEvaluations(scratch_.step_count);
+    counting_.AddGraphEvaluations(scratch_.step_count);
     ScoreStep();
     PickNext();
   }
@@ -117,7 +117,7 @@ class Walker {
     uint32_t tagged = slot;
     if constexpr (!Visible::kAll) {
       if (!visible_(slot)) {
-        counters_.AddTransitNode();
+        counting_.AddTransitNode();
         if (pool.transit == Scratch::kMaxTransit) return;
         tagged |= CandidatePool::kTransit;
         ++pool.transit;
@@ -236,7 +236,7 @@ class Walker {
   const Scorer& scorer_;
   const Visible& visible_;
   const Admit& admit_;
-  Counters& counters_;
+  const Counting counting_;
   size_t next_ = 0;         // no unexpanded entry stands before it
   Slot current_ = kNoSlot;  // the node whose links are read next
   uint64_t hops_ = 0;
@@ -244,11 +244,11 @@ class Walker {
   Seed deferred_[kMaxDeferred];  // ascending by distance
 };
 
-template <class Isa, class Scorer, class Visible, class Admit, class Counters>
+template <class Isa, class Scorer, class Visible, class Admit, class Counting>
 StopReason RunWalk(const WalkRequest& request, Scratch& scratch, const Scorer& scorer,
-                   const Visible& visible, const Admit& admit, Counters& counters) {
-  Walker<Isa, Scorer, Visible, Admit, Counters> walker(request, scratch, scorer, visible, admit,
-                                                       counters);
+                   const Visible& visible, const Admit& admit, Counting counting) {
+  Walker<Isa, Scorer, Visible, Admit, Counting> walker(request, scratch, scorer, visible, admit,
+                                                       counting);
   walker.Start();
   while (walker.HasNext()) {
     const StopReason reason = walker.Check();
@@ -260,45 +260,47 @@ StopReason RunWalk(const WalkRequest& request, Scratch& scratch, const Scorer& s
   return StopReason::kExhausted;
 }
 
-template <class Isa, class Scorer, class Visible, class Admit>
-StopReason RunCounted(const WalkRequest& request, Scratch& scratch, const Scorer& scorer,
-                      const Visible& visible, const Admit& admit) {
-  if (request.counters != nullptr) {
-    return RunWalk<Isa>(request, scratch, scorer, visible, admit, *request.counters);
-  }
-  NullCounters none;
-  return RunWalk<Isa>(request, scratch, scorer, visible, admit, none);
-}
-
-template <class Isa, class Scorer, class Visible>
+template <class Isa, class Scorer, class Visible, class Counting>
 StopReason RunVisible(const WalkRequest& request, Scratch& scratch, const Scorer& scorer,
-                      const Visible& visible) {
+                      const Visible& visible, Counting counting) {
   if (request.filter != nullptr) {
-    return RunCounted<Isa>(request, scratch, scorer, visible, request.filter->admit);
+    return RunWalk<Isa>(request, scratch, scorer, visible, request.filter->admit, counting);
   }
-  return RunCounted<Isa>(request, scratch, scorer, visible, AdmitAll{});
+  return RunWalk<Isa>(request, scratch, scorer, visible, AdmitAll{}, counting);
 }
 
 // Chooses the form of the loop that leaves out what this request does not need.
-template <class Isa, class Scorer>
-StopReason RunScored(const WalkRequest& request, Scratch& scratch, const Scorer& scorer) {
+template <class Isa, class Scorer, class Counting>
+StopReason RunScored(const WalkRequest& request, Scratch& scratch, const Scorer& scorer,
+                     Counting counting) {
   if (request.snapshot != nullptr) {
-    return RunVisible<Isa>(request, scratch, scorer, *request.snapshot);
+    return RunVisible<Isa>(request, scratch, scorer, *request.snapshot, counting);
   }
   if (request.allowed != nullptr) {
-    return RunCounted<Isa>(request, scratch, scorer, *request.allowed, AdmitAll{});
+    return RunWalk<Isa>(request, scratch, scorer, *request.allowed, AdmitAll{}, counting);
   }
-  if (request.alive != nullptr) {
-    NullCounters none;
-    return RunWalk<Isa>(request, scratch, scorer, *request.alive, AdmitAll{}, none);
+  if constexpr (!Counting::kCounting) {
+    if (request.alive != nullptr) {
+      return RunWalk<Isa>(request, scratch, scorer, *request.alive, AdmitAll{}, counting);
+    }
   }
-  return RunVisible<Isa>(request, scratch, scorer, AllVisible{});
+  return RunVisible<Isa>(request, scratch, scorer, AllVisible{}, counting);
+}
+
+template <class Isa, class Counting>
+StopReason RunRequest(const WalkRequest& request, Scratch& scratch, Counting counting) {
+  if (request.codes != nullptr) return RunScored<Isa>(request, scratch, *request.codes, counting);
+  return RunScored<Isa>(request, scratch, request.scorer, counting);
 }
 
 template <class Isa>
 StopReason Walk(const WalkRequest& request, Scratch& scratch) {
-  if (request.codes != nullptr) return RunScored<Isa>(request, scratch, *request.codes);
-  return RunScored<Isa>(request, scratch, request.scorer);
+  return RunRequest<Isa>(request, scratch, NoCounting{});
+}
+
+template <class Isa>
+StopReason WalkCounted(const WalkRequest& request, Scratch& scratch, SearchCounters& counters) {
+  return RunRequest<Isa>(request, scratch, SearchCounting(counters));
 }
 
 const VectorScorer& ScorerOf(const WalkRequest& request, const VectorScorer*) {
@@ -309,14 +311,16 @@ const CodeScorer& ScorerOf(const WalkRequest& request, const CodeScorer*) { retu
 // Rotating batch: a lane scores its step, picks its next node and asks for that node's links; two
 // turns later it reads them and asks for the rows, and after two turns more the rows are there to
 // be scored.
-template <class Isa, class Scorer, class Visible, class Counters>
+template <class Isa, class Scorer, class Visible, class Counting>
 void RunInterleaved(WalkSource& source, const Visible& visible, Scratch* const* scratches) {
   constexpr size_t kLanes = kWalkLanes;
-  using Lane = Walker<Isa, Scorer, Visible, AdmitAll, Counters>;
-  Counters none;
-  const auto counters_of = [&none](const WalkRequest& request) -> Counters& {
-    if constexpr (Counters::kCounting) return *request.counters;
-    return none;
+  using Lane = Walker<Isa, Scorer, Visible, AdmitAll, Counting>;
+  const auto counting_of = [&]([[maybe_unused]] size_t i) {
+    if constexpr (Counting::kCounting) {
+      return Counting(*source.CountersOf(i));
+    } else {
+      return Counting();
+    }
   };
   const AdmitAll admit;
   alignas(Lane) unsigned char memory[kLanes][sizeof(Lane)];
@@ -330,8 +334,8 @@ void RunInterleaved(WalkSource& source, const Visible& visible, Scratch* const* 
     collected[i] = false;
     while (const WalkRequest* request = source.Next(i)) {
       const Scorer& scorer = ScorerOf(*request, static_cast<const Scorer*>(nullptr));
-      Lane* lane = new (memory[i])
-          Lane(*request, *scratches[i], scorer, visible, admit, counters_of(*request));
+      Lane* lane =
+          new (memory[i]) Lane(*request, *scratches[i], scorer, visible, admit, counting_of(i));
       lane->Start();
       if (lane->HasNext()) {
         lanes[i] = lane;
@@ -370,9 +374,9 @@ template <class Isa, class Scorer, class Visible>
 void WalkInterleavedVisible(WalkSource& source, const InterleavedForm& form, const Visible& visible,
                             Scratch* const* scratches) {
   if (form.counted) {
-    RunInterleaved<Isa, Scorer, Visible, SearchCounters>(source, visible, scratches);
+    RunInterleaved<Isa, Scorer, Visible, SearchCounting>(source, visible, scratches);
   } else {
-    RunInterleaved<Isa, Scorer, Visible, NullCounters>(source, visible, scratches);
+    RunInterleaved<Isa, Scorer, Visible, NoCounting>(source, visible, scratches);
   }
 }
 

@@ -50,6 +50,6 @@ struct PortableIsa {
 
 extern const WalkTable kWalksPortable;
 const WalkTable kWalksPortable = {InstructionSet::kScalar, &Walk<PortableIsa>,
-                                  &WalkInterleaved<PortableIsa>};
+                                  &WalkCounted<PortableIsa>, &WalkInterleaved<PortableIsa>};
 
 }  // namespace vitrine

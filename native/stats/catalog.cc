@@ -16,4 +16,16 @@ Outcome OutcomeOf(ErrorCode code) {
   }
 }
 
+std::optional<CpuPool> CpuPoolOf(CountedOperation operation) {
+  switch (operation) {
+    case CountedOperation::kSearch:
+    case CountedOperation::kGet:
+    case CountedOperation::kCount:
+    case CountedOperation::kScan:
+      return CpuPool::kQuery;
+    default:
+      return std::nullopt;
+  }
+}
+
 }  // namespace vitrine

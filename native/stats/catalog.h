@@ -8,73 +8,9 @@
 #include <string_view>
 
 #include "base/status.h"
+#include "stats/label_values.h"
 
 namespace vitrine {
-
-// How much is counted. Each level counts what those before it do.
-enum class StatsLevel : uint8_t {
-  kOff,
-  kCounters,
-  kHistograms,  // and how long operations take, and how much each does
-  kPhases,      // and how long they wait before that
-};
-inline constexpr std::string_view kStatsLevelNames[] = {"off", "counters", "histograms", "phases"};
-
-// What is counted as one operation.
-enum class CountedOperation : uint8_t {
-  kSearch,
-  kBatch,  // of searches
-  kInsert,
-  kUpsert,
-  kUpdate,
-  kDelete,
-  kGet,
-  kCount,
-  kScan,
-  kSave,
-  kTransaction,  // of several of these
-};
-inline constexpr std::string_view kCountedOperationNames[] = {
-    "search", "batch", "insert", "upsert", "update",     "delete",
-    "get",    "count", "scan",   "save",   "transaction"};
-
-// How an operation ended.
-enum class Outcome : uint8_t {
-  kOk,
-  kError,
-  kTimeout,
-  kCancelled,  // by its caller, or because what it worked on was closed
-  kRejected,   // there was no room for it to wait
-};
-inline constexpr std::string_view kOutcomeNames[] = {"ok", "error", "timeout", "cancelled",
-                                                     "rejected"};
-Outcome OutcomeOf(ErrorCode code);
-
-// How a search went about its work.
-enum class SearchStrategy : uint8_t {
-  kGraph,          // a walk of the graph
-  kGraphFiltered,  // the same, under a filter
-  kPrefilter,      // a look at every row that the filter allows
-  kExact,          // every distance
-  kNothing,        // there was nothing that could match
-};
-inline constexpr std::string_view kSearchStrategyNames[] = {"graph", "graph_filtered", "prefilter",
-                                                            "exact", "nothing"};
-
-// What an evaluation of a distance was for.
-enum class EvaluationPhase : uint8_t {
-  kRoute,   // to where the walk begins
-  kApprox,  // of a code or a sketch
-  kRerank,  // of whole vectors, once their codes were near
-  kExact,   // of whole vectors
-};
-inline constexpr std::string_view kEvaluationPhaseNames[] = {"route", "approx", "rerank", "exact"};
-
-inline constexpr std::string_view kIndexKindNames[] = {"graph", "exact"};
-inline constexpr std::string_view kRowStateNames[] = {"live", "deleted", "unindexed"};
-inline constexpr std::string_view kMemoryKindNames[] = {"vectors", "graph", "quantized", "metadata",
-                                                        "other"};
-inline constexpr std::string_view kTierNames[] = {"memory"};
 
 // What is measured: every metric there is has one row in kFamilies, and its name nowhere else.
 enum class Family : uint8_t {
@@ -96,21 +32,47 @@ enum class Family : uint8_t {
   kIndexSize,
   kMemory,
   kMemoryPeak,
+  kQueueDepth,
+  kResourceLimit,
+  kResourceRejections,
+  kLevelFiles,
+  kLevelBytes,
+  kDiskBytes,
+  kCompactions,
+  kCompactionDuration,
+  kWriteAmplification,
+  kCompactionInputFiles,
+  kCompactionOutputFiles,
+  kCompactionInputBytes,
+  kCompactionOutputBytes,
+  kCompactionPendingBytes,
+  kReclaims,
+  kReclaimedBytes,
+  kReclaimDuration,
+  kFsyncDuration,
+  kSnapshotDuration,
+  kLastSnapshot,
+  kCpu,
 };
 
 enum class MetricType : uint8_t { kCounter, kGauge, kHistogram };
 inline constexpr std::string_view kMetricTypeNames[] = {"counter", "gauge", "histogram"};
 
-// Of what is exported; durations and moments are counted in nanoseconds.
-enum class Unit : uint8_t { kNone, kSeconds, kBytes };
-inline constexpr std::string_view kUnitNames[] = {"", "seconds", "bytes"};
+// Of what is exported; durations and moments are counted in nanoseconds, ratios in billionths.
+enum class Unit : uint8_t { kNone, kSeconds, kBytes, kRatio };
+inline constexpr std::string_view kUnitNames[] = {"", "seconds", "bytes", "ratio"};
 
 // Where the numbers of a family come from.
 enum class Source : uint8_t {
   kShards,  // operations count it, each thread for itself
   kErrors,  // operations count it when they fail
   kState,   // read when somebody asks
+  kTotals,  // likewise; these only grow
 };
+
+// What has a family: everything that is measured, databases, or those of them that have a folder.
+enum class Scope : uint8_t { kEverything, kDatabase, kFolder };
+inline constexpr std::string_view kScopeNames[] = {"everything", "database", "folder"};
 
 // A label, and every value that it may have. `db`, which all families have, is not listed.
 struct Label {
@@ -126,6 +88,8 @@ struct MetricFamily {
   StatsLevel level;  // from which on it is counted
   std::array<Label, 2> labels;
   std::string_view help;
+  Scope scope = Scope::kEverything;
+  bool sparse = false;  // samples of 0 are left out: there are many, or 0 says nothing
 
   // One for each combination of values of its labels; the last label changes first.
   constexpr size_t series() const {
@@ -137,6 +101,8 @@ struct MetricFamily {
 
 inline constexpr Label kOperationLabel{"op", kCountedOperationNames};
 inline constexpr Label kIndexLabel{"index", kIndexKindNames};
+inline constexpr Label kLevelLabel{"level", kStorageLevelNames};
+inline constexpr Label kResourceLabel{"resource", kLimitedResourceNames};
 
 // In the order of Family.
 inline constexpr MetricFamily kFamilies[] = {
@@ -167,7 +133,9 @@ inline constexpr MetricFamily kFamilies[] = {
      Source::kErrors,
      StatsLevel::kCounters,
      {{kOperationLabel, {"code", kErrorCodeNames}}},
-     "Engine operations that did not end well, by error code."},
+     "Engine operations that did not end well, by error code.",
+     Scope::kEverything,
+     true},
     {"vitrine_engine_operation_duration_seconds",
      MetricType::kHistogram,
      Unit::kSeconds,
@@ -266,9 +234,178 @@ inline constexpr MetricFamily kFamilies[] = {
      StatsLevel::kOff,
      {},
      "Peak memory since start."},
+    {"vitrine_engine_queue_depth",
+     MetricType::kGauge,
+     Unit::kNone,
+     Source::kState,
+     StatsLevel::kOff,
+     {},
+     "Writes that wait for their turn.",
+     Scope::kDatabase},
+    {"vitrine_engine_resource_limit_bytes",
+     MetricType::kGauge,
+     Unit::kBytes,
+     Source::kState,
+     StatsLevel::kOff,
+     {{kResourceLabel}},
+     "Configured limit, where there is one.",
+     Scope::kDatabase,
+     true},
+    {"vitrine_engine_resource_rejections_total",
+     MetricType::kCounter,
+     Unit::kNone,
+     Source::kTotals,
+     StatsLevel::kOff,
+     {{kResourceLabel}},
+     "Writes of points refused by a limit.",
+     Scope::kDatabase},
+    {"vitrine_storage_level_files",
+     MetricType::kGauge,
+     Unit::kNone,
+     Source::kState,
+     StatsLevel::kOff,
+     {{kLevelLabel}},
+     "Files of the log (level 0), of the newest checkpoint (1) and of the one before (2).",
+     Scope::kFolder},
+    {"vitrine_storage_level_bytes",
+     MetricType::kGauge,
+     Unit::kBytes,
+     Source::kState,
+     StatsLevel::kOff,
+     {{kLevelLabel}},
+     "Bytes of the log (level 0), of the newest checkpoint (1) and of the one before (2).",
+     Scope::kFolder},
+    {"vitrine_storage_disk_bytes",
+     MetricType::kGauge,
+     Unit::kBytes,
+     Source::kState,
+     StatsLevel::kOff,
+     {{{"kind", kDiskKindNames}}},
+     "Disk use: the log, with what is prepared of it, and checkpoints.",
+     Scope::kFolder},
+    {"vitrine_storage_compactions_total",
+     MetricType::kCounter,
+     Unit::kNone,
+     Source::kTotals,
+     StatsLevel::kOff,
+     {{{"outcome", kCompactionOutcomeNames}}},
+     "Checkpoints.",
+     Scope::kFolder},
+    {"vitrine_storage_compaction_duration_seconds",
+     MetricType::kHistogram,
+     Unit::kSeconds,
+     Source::kShards,
+     StatsLevel::kHistograms,
+     {},
+     "Time of a checkpoint.",
+     Scope::kFolder},
+    {"vitrine_storage_compaction_write_amplification_ratio",
+     MetricType::kHistogram,
+     Unit::kRatio,
+     Source::kShards,
+     StatsLevel::kHistograms,
+     {},
+     "Bytes that a checkpoint wrote, to a byte of the log that went into it.",
+     Scope::kFolder},
+    {"vitrine_storage_compaction_input_files_total",
+     MetricType::kCounter,
+     Unit::kNone,
+     Source::kTotals,
+     StatsLevel::kOff,
+     {},
+     "Log segments that checkpoints replaced.",
+     Scope::kFolder},
+    {"vitrine_storage_compaction_output_files_total",
+     MetricType::kCounter,
+     Unit::kNone,
+     Source::kTotals,
+     StatsLevel::kOff,
+     {},
+     "Files written by checkpoints.",
+     Scope::kFolder},
+    {"vitrine_storage_compaction_input_bytes_total",
+     MetricType::kCounter,
+     Unit::kBytes,
+     Source::kTotals,
+     StatsLevel::kOff,
+     {},
+     "Bytes of log records that went into checkpoints.",
+     Scope::kFolder},
+    {"vitrine_storage_compaction_output_bytes_total",
+     MetricType::kCounter,
+     Unit::kBytes,
+     Source::kTotals,
+     StatsLevel::kOff,
+     {},
+     "Bytes written by checkpoints.",
+     Scope::kFolder},
+    {"vitrine_storage_compaction_pending_bytes",
+     MetricType::kGauge,
+     Unit::kBytes,
+     Source::kState,
+     StatsLevel::kOff,
+     {},
+     "Bytes of log records behind the newest checkpoint.",
+     Scope::kFolder},
+    {"vitrine_storage_reclaims_total",
+     MetricType::kCounter,
+     Unit::kNone,
+     Source::kTotals,
+     StatsLevel::kOff,
+     {},
+     "Times that files were removed which no checkpoint needs.",
+     Scope::kFolder},
+    {"vitrine_storage_reclaimed_bytes_total",
+     MetricType::kCounter,
+     Unit::kBytes,
+     Source::kTotals,
+     StatsLevel::kOff,
+     {},
+     "Bytes of the files that were removed.",
+     Scope::kFolder},
+    {"vitrine_storage_reclaim_duration_seconds",
+     MetricType::kHistogram,
+     Unit::kSeconds,
+     Source::kShards,
+     StatsLevel::kHistograms,
+     {},
+     "Time to remove files which no checkpoint needs.",
+     Scope::kFolder},
+    {"vitrine_storage_fsync_duration_seconds",
+     MetricType::kHistogram,
+     Unit::kSeconds,
+     Source::kShards,
+     StatsLevel::kHistograms,
+     {},
+     "Time of a flush of the log.",
+     Scope::kFolder},
+    {"vitrine_storage_snapshot_duration_seconds",
+     MetricType::kHistogram,
+     Unit::kSeconds,
+     Source::kShards,
+     StatsLevel::kHistograms,
+     {{{"phase", kSnapshotPhaseNames}}},
+     "Time of a backup, and of a verification of all files.",
+     Scope::kFolder},
+    {"vitrine_storage_last_snapshot_timestamp_seconds",
+     MetricType::kGauge,
+     Unit::kSeconds,
+     Source::kState,
+     StatsLevel::kOff,
+     {},
+     "End of the last backup that succeeded, in seconds since 1970.",
+     Scope::kFolder,
+     true},
+    {"vitrine_engine_cpu_seconds_total",
+     MetricType::kCounter,
+     Unit::kSeconds,
+     Source::kShards,
+     StatsLevel::kCpu,
+     {{{"pool", kCpuPoolNames}}},
+     "Time that threads had a processor, by what they did."},
 };
 inline constexpr size_t kFamilyCount = std::size(kFamilies);
-static_assert(kFamilyCount == static_cast<size_t>(Family::kMemoryPeak) + 1);
+static_assert(kFamilyCount == static_cast<size_t>(Family::kCpu) + 1);
 
 constexpr const MetricFamily& RowOf(Family family) {
   return kFamilies[static_cast<size_t>(family)];
@@ -297,6 +434,7 @@ inline constexpr size_t kShardCounters = PlacesBefore(kFamilyCount, Source::kSha
 inline constexpr size_t kHistograms = PlacesBefore(kFamilyCount, Source::kShards, true);
 inline constexpr size_t kErrorCounters = PlacesBefore(kFamilyCount, Source::kErrors, false);
 inline constexpr size_t kStateValues = PlacesBefore(kFamilyCount, Source::kState, false);
+inline constexpr size_t kTotalValues = PlacesBefore(kFamilyCount, Source::kTotals, false);
 
 // The series of a family, by the values of its labels.
 template <typename First>

@@ -24,7 +24,7 @@ class HistogramLayout {
   static constexpr int kScale = 3;
 
   // Observed in nanoseconds, exported in seconds: 2^-20 s to 2^12 s, and 1, 2.5 and 5 times each
-  // power of ten from 1e-6 to 10 s.
+  // power of ten from 1e-6 to 10 s. Of ratios, in billionths, too.
   static const HistogramLayout& Seconds();
   // Of things: 1 to 2^24, and 1, 2 and 5 times each power of ten from 1 to 1e7.
   static const HistogramLayout& Counts();

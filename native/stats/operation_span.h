@@ -2,6 +2,7 @@
 
 #include <optional>
 
+#include "base/thread_time.h"
 #include "stats/statistics.h"
 #include "stats/tick_clock.h"
 
@@ -27,9 +28,10 @@ class OperationSpan {
   void Submit() {
     if (level_ >= StatsLevel::kPhases) submitted_ = TickClock::Process().Now();
   }
-  // It runs from now on, until Stop.
+  // It runs from now on, until Stop, which is called on the same thread.
   void Start() {
     if (level_ >= StatsLevel::kHistograms) started_ = TickClock::Process().Now();
+    if (level_ >= StatsLevel::kCpu) cpu_started_ = ThreadCpuNanoseconds();
   }
   // The same, of one that began on a thread that could not tell.
   void StartedAt(uint64_t ticks) {
@@ -37,6 +39,7 @@ class OperationSpan {
   }
   void Stop() {
     if (level_ >= StatsLevel::kHistograms) stopped_ = TickClock::Process().Now();
+    if (cpu_started_) cpu_ns_ = ThreadCpuNanoseconds() - *cpu_started_;
   }
   // It has ended, for good or for ill; `record` says what it did, and the rest is filled in. Counts
   // it, once.
@@ -47,6 +50,7 @@ class OperationSpan {
     if (!status.ok()) record.error = status.code();
     record.wait_ns = Between(submitted_, started_);
     record.duration_ns = Between(started_, stopped_);
+    record.cpu_ns = cpu_ns_;
     statistics_->Count(record);
     level_ = StatsLevel::kOff;
   }
@@ -64,6 +68,8 @@ class OperationSpan {
   Ticks submitted_;
   Ticks started_;
   Ticks stopped_;
+  std::optional<uint64_t> cpu_started_;
+  std::optional<uint64_t> cpu_ns_;
 };
 
 }  // namespace vitrine

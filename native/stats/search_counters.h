@@ -10,8 +10,6 @@ namespace vitrine {
 // What one search did. It lives on the stack of the search and is read when the search has ended;
 // nothing in it is shared.
 struct SearchCounters {
-  static constexpr bool kCounting = true;
-
   uint64_t hops = 0;                // nodes whose links were read
   uint64_t entry_evaluations = 0;   // distances to seeds: the entry table, or the filter's seeds
   uint64_t graph_evaluations = 0;   // distances to nodes met on the way
@@ -24,27 +22,52 @@ struct SearchCounters {
   // How it was done; nothing when it failed before that was known.
   std::optional<SearchStrategy> strategy;
 
-  void AddHop() { ++hops; }
-  void AddEntryEvaluations(uint64_t n) { entry_evaluations += n; }
-  void AddGraphEvaluations(uint64_t n) { graph_evaluations += n; }
-  void AddScanEvaluations(uint64_t n) { scan_evaluations += n; }
-  void AddTransitNode() { ++transit_nodes; }
-
   uint64_t evaluations() const {
     return entry_evaluations + graph_evaluations + scan_evaluations + sketch_evaluations +
            rerank_evaluations;
   }
 };
 
-// The counters of a search that nobody measures: compiles to nothing.
-struct NullCounters {
+// What the parts of a search count with; they are compiled for each of the two, and get it by
+// value. This one counts into `counters`, which outlive it.
+class SearchCounting {
+ public:
+  static constexpr bool kCounting = true;
+
+  explicit SearchCounting(SearchCounters& counters) : counters_(&counters) {}
+  SearchCounters& counters() const { return *counters_; }
+
+  void AddHop() const { ++counters_->hops; }
+  void AddEntryEvaluations(uint64_t n) const { counters_->entry_evaluations += n; }
+  void AddGraphEvaluations(uint64_t n) const { counters_->graph_evaluations += n; }
+  void AddScanEvaluations(uint64_t n) const { counters_->scan_evaluations += n; }
+  void AddSketchEvaluations(uint64_t n) const { counters_->sketch_evaluations += n; }
+  void AddRerankEvaluations(uint64_t n) const { counters_->rerank_evaluations += n; }
+  void AddTransitNode() const { ++counters_->transit_nodes; }
+  void SetStrategy(SearchStrategy strategy, bool on_codes) const {
+    counters_->strategy = strategy;
+    counters_->on_codes = on_codes;
+  }
+  void SetReturned(uint64_t n) const { counters_->returned = n; }
+
+ private:
+  SearchCounters* counters_;
+};
+
+// And this one is for a search that nobody measures: it compiles to nothing, and is passed in no
+// register.
+struct NoCounting {
   static constexpr bool kCounting = false;
 
-  void AddHop() {}
-  void AddEntryEvaluations(uint64_t) {}
-  void AddGraphEvaluations(uint64_t) {}
-  void AddScanEvaluations(uint64_t) {}
-  void AddTransitNode() {}
+  void AddHop() const {}
+  void AddEntryEvaluations(uint64_t) const {}
+  void AddGraphEvaluations(uint64_t) const {}
+  void AddScanEvaluations(uint64_t) const {}
+  void AddSketchEvaluations(uint64_t) const {}
+  void AddRerankEvaluations(uint64_t) const {}
+  void AddTransitNode() const {}
+  void SetStrategy(SearchStrategy, bool) const {}
+  void SetReturned(uint64_t) const {}
 };
 
 }  // namespace vitrine

@@ -4,26 +4,31 @@
 
 namespace vitrine {
 
-// Where the searches of one batch are counted, each by itself, on whatever thread it runs; nowhere
-// by default. `statistics` outlives it.
+// Where the searches of one batch are counted, each by itself, on whatever thread it runs.
+// `statistics` outlives it.
 class SearchTally {
  public:
-  SearchTally() = default;
-  // `level` is the one that the batch found when it began.
-  SearchTally(Statistics& statistics, StatsLevel level)
-      : statistics_(level == StatsLevel::kOff ? nullptr : &statistics), level_(level) {}
+  using Counters = SearchCounters;
+  using Counting = SearchCounting;
 
-  // What the search is to count with: `counters`, or null where nobody wants to know.
-  SearchCounters* Use(SearchCounters& counters) const {
-    return statistics_ == nullptr ? nullptr : &counters;
-  }
-  void Count(const SearchCounters& search) const {
-    if (statistics_ != nullptr) statistics_->CountSearch(level_, search);
-  }
+  // `level` is the one that the batch found when it began.
+  SearchTally(Statistics& statistics, StatsLevel level) : statistics_(&statistics), level_(level) {}
+
+  static Counting Use(Counters& counters) { return Counting(counters); }
+  void Count(const Counters& search) const { statistics_->CountSearch(level_, search); }
 
  private:
-  Statistics* statistics_ = nullptr;
-  StatsLevel level_ = StatsLevel::kOff;
+  Statistics* statistics_;
+  StatsLevel level_;
+};
+
+// Of a batch that nobody measures: compiles to nothing.
+struct NoTally {
+  struct Counters {};
+  using Counting = NoCounting;
+
+  static Counting Use(Counters&) { return {}; }
+  void Count(const Counters&) const {}
 };
 
 }  // namespace vitrine

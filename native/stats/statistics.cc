@@ -43,6 +43,10 @@ void AddOperation(StatsShard& shard, const OperationRecord& record) {
   if (record.vectors) shard.Observe(Family::kBatchVectors, operation, *record.vectors);
   if (record.level < StatsLevel::kPhases) return;
   if (record.wait_ns) shard.Observe(Family::kQueueWait, 0, *record.wait_ns);
+  if (record.level < StatsLevel::kCpu || !record.cpu_ns) return;
+  if (const std::optional<CpuPool> pool = CpuPoolOf(record.operation)) {
+    shard.Add(Family::kCpu, SeriesOf(*pool), *record.cpu_ns);
+  }
 }
 
 }  // namespace
@@ -151,14 +155,14 @@ void Statistics::Retire(StatsShard* shard) {
   *link = std::move((*link)->next);
 }
 
-template <typename Add>
-void Statistics::CountInShard(Add add) {
+template <typename Change>
+void Statistics::CountInShard(Change change) {
   if (StatsShard* const shard = ThisThreadsShard()) {
-    add(*shard);
+    change(*shard);
     return;
   }
   const std::lock_guard lock(mutex_);
-  add(retired_);
+  change(retired_);
 }
 
 void Statistics::Count(const OperationRecord& record) {
@@ -170,6 +174,16 @@ void Statistics::Count(const OperationRecord& record) {
 void Statistics::CountSearch(StatsLevel level, const SearchCounters& search) {
   if (level == StatsLevel::kOff) return;
   CountInShard([&](StatsShard& shard) { AddSearch(shard, level, search); });
+}
+
+void Statistics::Add(Family family, size_t series, uint64_t n) {
+  if (level() < RowOf(family).level) return;
+  CountInShard([&](StatsShard& shard) { shard.Add(family, series, n); });
+}
+
+void Statistics::Observe(Family family, size_t series, uint64_t value) {
+  if (level() < RowOf(family).level) return;
+  CountInShard([&](StatsShard& shard) { shard.Observe(family, series, value); });
 }
 
 void Statistics::CountError(CountedOperation operation, ErrorCode code) {

@@ -25,6 +25,7 @@ struct OperationRecord {
   uint64_t indexed = 0;                    // vectors that it added to an index
   std::optional<uint64_t> wait_ns;         // before it ran
   std::optional<uint64_t> duration_ns;     // while it ran
+  std::optional<uint64_t> cpu_ns;          // of its thread, meanwhile
   const SearchCounters* search = nullptr;  // of one search
 };
 
@@ -57,6 +58,11 @@ class Statistics final : public std::enable_shared_from_this<Statistics> {
   // Counts one search of a batch.
   void CountSearch(StatsLevel level, const SearchCounters& search);
 
+  // Adds what no operation has counted, or observes it, where the level asks for it.
+  void Add(Family family, size_t series, uint64_t n);
+  //   value  in the smallest unit of the family
+  void Observe(Family family, size_t series, uint64_t value);
+
   // Everything that was counted before it was called, and perhaps some of what is counted
   // meanwhile; no counter is ever less than in a snapshot before. Holds nobody up. May throw
   // std::bad_alloc.
@@ -73,8 +79,8 @@ class Statistics final : public std::enable_shared_from_this<Statistics> {
   StatsShard* AddShard();
   // The thread of `shard` ends.
   void Retire(StatsShard* shard);
-  template <typename Add>
-  void CountInShard(Add add);
+  template <typename Change>
+  void CountInShard(Change change);
   void CountError(CountedOperation operation, ErrorCode code);
   void MakeErrorTable();
 
@@ -86,12 +92,12 @@ class Statistics final : public std::enable_shared_from_this<Statistics> {
   using ErrorTable = std::array<std::atomic<uint64_t>, kErrorCounters>;
   std::atomic<ErrorTable*> errors_{nullptr};
 
-  // Taken when a thread comes or goes and for a snapshot; guards what follows, but for the counters
-  // of live shards.
-  mutable std::mutex mutex_;
-  StatsShard retired_;
+  // Both guarded by mutex_, but for the counters of live shards. In this order there is no padding.
   std::unique_ptr<StatsShard> live_;
   std::unique_ptr<ErrorTable> error_table_;
+  StatsShard retired_;  // guarded as well
+  // Taken when a thread comes or goes and for a snapshot.
+  mutable std::mutex mutex_;
 };
 
 }  // namespace vitrine

@@ -7,8 +7,9 @@ namespace {
 
 // The layout of each place of a histogram.
 const HistogramLayout& LayoutOf(Family family) {
-  return RowOf(family).unit == Unit::kSeconds ? HistogramLayout::Seconds()
-                                              : HistogramLayout::Counts();
+  const Unit unit = RowOf(family).unit;
+  const bool in_billionths = unit == Unit::kSeconds || unit == Unit::kRatio;
+  return in_billionths ? HistogramLayout::Seconds() : HistogramLayout::Counts();
 }
 
 }  // namespace

@@ -9,6 +9,8 @@ uint64_t StatsSnapshot::value(Family family, size_t series) const {
       return counters[place];
     case Source::kErrors:
       return errors[place];
+    case Source::kTotals:
+      return totals[place];
     case Source::kState:
       break;
   }
@@ -47,6 +49,7 @@ StatsSnapshot StatsSnapshot::Since(const StatsSnapshot& earlier) const {
   later.start = earlier.taken;
   for (size_t i = 0; i < counters.size(); ++i) later.counters[i] -= earlier.counters[i];
   for (size_t i = 0; i < errors.size(); ++i) later.errors[i] -= earlier.errors[i];
+  for (size_t i = 0; i < totals.size(); ++i) later.totals[i] -= earlier.totals[i];
   for (size_t i = 0; i < histograms.size(); ++i) {
     later.histograms[i] = histograms[i].Since(earlier.histograms[i]);
   }

@@ -24,6 +24,12 @@ class StatsSnapshot {
   void AddState(Family family, size_t series, uint64_t value) {
     states[PlaceOf(family) + series] += value;
   }
+  // REQUIRES: a family of Source::kTotals
+  void AddTotal(Family family, size_t series, uint64_t value) {
+    totals[PlaceOf(family) + series] += value;
+  }
+  // Whether what it is of has such a family.
+  bool has(Family family) const { return RowOf(family).scope <= scope; }
   // Operations that ended, however they did; and all those that did not end well.
   uint64_t finished(CountedOperation operation) const;
   uint64_t failed() const;
@@ -37,10 +43,12 @@ class StatsSnapshot {
   StatsLevel level = StatsLevel::kOff;
   Clock::time_point start = {};  // of what it holds
   Clock::time_point taken = {};
+  Scope scope = Scope::kEverything;  // what it is of
 
   std::array<uint64_t, kShardCounters> counters = {};
   std::array<uint64_t, kErrorCounters> errors = {};
   std::array<uint64_t, kStateValues> states = {};
+  std::array<uint64_t, kTotalValues> totals = {};
   std::array<HistogramTotals, kHistograms> histograms;
 };
 

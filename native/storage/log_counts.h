@@ -6,6 +6,24 @@ namespace vitrine {
 
 // What a log has done since it was opened, and what it consists of. Totals only grow.
 struct LogCounts {
+  // Adds what `other` has done; what it consists of stays its own.
+  void AddDone(const LogCounts& other) {
+    frames += other.frames;
+    payload_bytes += other.payload_bytes;
+    written_bytes += other.written_bytes;
+    groups += other.groups;
+    flushes += other.flushes;
+    flush_ns += other.flush_ns;
+    seals += other.seals;
+    refused += other.refused;
+    unknown += other.unknown;
+    prepared_segments += other.prepared_segments;
+    prepared_bytes += other.prepared_bytes;
+    begun_segments += other.begun_segments;
+    removed_segments += other.removed_segments;
+    removed_bytes += other.removed_bytes;
+  }
+
   uint64_t frames = 0;         // written, seals included
   uint64_t payload_bytes = 0;  // in them
   uint64_t written_bytes = 0;  // into segments: headers of files and frames, and padding too

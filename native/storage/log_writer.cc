@@ -92,7 +92,7 @@ LogWriter::LogWriter(FileSystem& files, std::string folder, const LogEnd& end,
       segments_(
           files, supply_, std::move(folder), end,
           {options.database, options.incarnation != 0 ? options.incarnation : RandomIncarnation(),
-           options.creator}),
+           options.creator, options.on_flush}),
       durable_lsn_(end.last_lsn) {}
 
 Result<std::unique_ptr<LogWriter>> LogWriter::Open(FileSystem& files, std::string folder,

@@ -3,6 +3,7 @@
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <span>
@@ -39,6 +40,8 @@ class LogWriter {
     size_t queue_bytes = size_t{256} << 20;
     // 0: a random one. Each life of a log needs another.
     uint64_t incarnation = 0;
+    // Hears how many nanoseconds each flush took; may be empty. Does not throw.
+    std::function<void(uint64_t)> on_flush;
   };
 
   enum class Until : uint8_t {

@@ -4,6 +4,8 @@
 #include <chrono>
 #include <utility>
 
+#include "base/elapsed.h"
+#include "base/probe.h"
 #include "base/seeded_defect.h"
 
 namespace vitrine {
@@ -70,7 +72,7 @@ Status SegmentWriter::Begin(uint64_t frame_bytes) {
   EncodeSegmentHeader(header, options_.creator, page.data());
   // On the device before any frame: what follows a broken header is then known to be damaged.
   Status status = next->file->WriteAt(0, page);
-  if (status.ok() && !SeededDefect("log-header-not-flushed")) status = next->file->SyncData();
+  if (status.ok() && !SeededDefect("log-header-not-flushed")) status = Sync(*next->file);
   if (!status.ok()) return Fail(std::move(status));
 
   // The file before is let go unasked: all its bytes were flushed.
@@ -80,7 +82,6 @@ Status SegmentWriter::Begin(uint64_t frame_bytes) {
   sealed_ = true;  // the header attests everything before it
   segments_.push_back({header.number, header.first_lsn, header.segment_bytes});
   ++counts_.begun_segments;
-  ++counts_.flushes;
   counts_.written_bytes += kPageBytes;
   return {};
 }
@@ -144,17 +145,25 @@ Status SegmentWriter::WriteBuffer() {
   return {};
 }
 
+Status SegmentWriter::Sync(File& file) {
+  VITRINE_PROBE(fsync__start);
+  const auto start = std::chrono::steady_clock::now();
+  Status status = file.SyncData();
+  const uint64_t spent_ns = NanosecondsSince(start);
+  VITRINE_PROBE1(fsync__done, spent_ns);
+  if (!status.ok()) return status;
+  counts_.flush_ns += spent_ns;
+  ++counts_.flushes;
+  if (options_.on_flush) options_.on_flush(spent_ns);
+  return status;
+}
+
 Status SegmentWriter::Flush() {
   if (!failure_.ok()) return failure_;
   if (durable_lsn_ == written_lsn_) return {};
-  const auto start = std::chrono::steady_clock::now();
-  Status status = SeededDefect("log-not-flushed") ? Status() : file_->SyncData();
-  if (!status.ok() && SeededDefect("log-flush-tried-again")) status = file_->SyncData();
+  Status status = SeededDefect("log-not-flushed") ? Status() : Sync(*file_);
+  if (!status.ok() && SeededDefect("log-flush-tried-again")) status = Sync(*file_);
   if (!status.ok()) return Fail(std::move(status));
-  const auto spent = std::chrono::steady_clock::now() - start;
-  counts_.flush_ns +=
-      static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(spent).count());
-  ++counts_.flushes;
   durable_lsn_ = written_lsn_;
   return {};
 }

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -36,6 +37,8 @@ class SegmentWriter {
     DatabaseId database{};
     uint64_t incarnation = 0;
     std::string creator;
+    // Hears how many nanoseconds each flush took; may be empty. Does not throw.
+    std::function<void(uint64_t)> on_flush;
   };
 
   // `files` and `supply` outlive the object.
@@ -75,6 +78,8 @@ class SegmentWriter {
  private:
   static constexpr size_t kBufferBytes = size_t{1} << 20;
 
+  // Flushes a file, and counts that.
+  Status Sync(File& file);
   Status Put(std::span<const std::byte> bytes);
   Status WriteBuffer();
   std::string PathOf(const std::string& name) const { return folder_ + "/" + name; }

@@ -241,7 +241,7 @@ class ConcurrentRun {
   std::vector<Hit> Find(const float* query, const SearchParameters& parameters) {
     std::vector<Hit> hits(parameters.k);
     SearchPlan plan;
-    const auto found = table_->Search(query, parameters, hits, nullptr, &plan);
+    const auto found = table_->Search(query, parameters, hits, &plan);
     if (!found.ok()) {
       Fail(found.status().message());
       return {};

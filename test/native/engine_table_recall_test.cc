@@ -63,7 +63,7 @@ class Sample {
     SearchCounters counters;
     std::vector<Hit> hits(10);
     for (size_t i = 0; i < kQueries; ++i) {
-      EXPECT_TRUE(table.Search(Query(i), {.k = 10, .ef = ef}, hits, &counters).ok());
+      EXPECT_TRUE(table.Search(Query(i), {.k = 10, .ef = ef}, hits, counters).ok());
     }
     return static_cast<double>(counters.graph_evaluations + counters.entry_evaluations) / kQueries;
   }
@@ -261,7 +261,7 @@ TEST_P(TableFilters, AreExactEnoughAndNeverLeftWhereverTheyLie) {
           SearchPlan plan;
           std::vector<Hit> hits(10);
           const auto found = table->Search(where == "random" ? other : query.data(),
-                                           {.k = 10, .filter = set->get()}, hits, nullptr, &plan);
+                                           {.k = 10, .filter = set->get()}, hits, &plan);
           ASSERT_TRUE(found.ok());
           hits.resize(*found);
           ++plans[plan.kind];

@@ -97,12 +97,14 @@ std::vector<std::pair<float, uint32_t>> PoolOf(const Scratch& scratch) {
   return pool;
 }
 
-Outcome WalkOnce(const WalkTable& form, WalkRequest request, size_t ef, size_t count,
+Outcome WalkOnce(const WalkTable& form, const WalkRequest& request, size_t ef, size_t count,
                  Scratch& scratch) {
   Outcome outcome;
-  if (request.alive == nullptr) request.counters = &outcome.counters;
   scratch.Prepare(ef, count);
-  EXPECT_EQ(form.walk(request, scratch), StopReason::kExhausted);
+  const StopReason reason = request.alive == nullptr
+                                ? form.walk_counted(request, scratch, outcome.counters)
+                                : form.walk(request, scratch);
+  EXPECT_EQ(reason, StopReason::kExhausted);
   outcome.pool = PoolOf(scratch);
   outcome.visited.assign(scratch.visited, scratch.visited + count / 32 + 1);
   scratch.ClearVisited();
@@ -233,6 +235,7 @@ class ListedWalks final : public WalkSource {
               std::span<Scratch> scratches)
       : requests_(std::move(requests)), ef_(ef), count_(count), scratches_(scratches) {
     pools.resize(requests_.size());
+    counters.resize(requests_.size());
   }
 
   const WalkRequest* Next(size_t lane) override {
@@ -241,6 +244,7 @@ class ListedWalks final : public WalkSource {
     scratches_[lane].Prepare(ef_, count_);
     return &requests_[next_++];
   }
+  SearchCounters* CountersOf(size_t lane) override { return &counters[in_lane_[lane]]; }
   void Done(size_t lane, StopReason reason) override {
     EXPECT_FALSE(pools[in_lane_[lane]].has_value()) << "a walk ended twice";
     pools[in_lane_[lane]] = PoolOf(scratches_[lane]);
@@ -250,6 +254,7 @@ class ListedWalks final : public WalkSource {
 
   std::vector<std::optional<std::vector<std::pair<float, uint32_t>>>> pools;
   std::set<StopReason> reasons;
+  std::vector<SearchCounters> counters;
 
  private:
   const std::vector<WalkRequest> requests_;
@@ -301,9 +306,6 @@ TEST(InterleavedWalks, FindWhatSingleWalksFind) {
                               .seeds = std::span(seeds).first(i % 5 == 4 ? 0 : 10 + i % 30)});
         }
         for (const bool counted : {false, true}) {
-          std::vector<SearchCounters> counters(walks);
-          for (size_t i = 0; i < walks; ++i)
-            requests[i].counters = counted ? &counters[i] : nullptr;
           ListedWalks source(requests, 50, graph.count, scratches);
           form->walk_interleaved(source, {.counted = counted, .snapshot = shown}, lanes);
           for (size_t i = 0; i < walks; ++i) {
@@ -313,8 +315,9 @@ TEST(InterleavedWalks, FindWhatSingleWalksFind) {
             const Outcome expected = WalkOnce(*form, alone, 50, graph.count, scratch);
             ASSERT_TRUE(source.pools[i].has_value());
             EXPECT_EQ(*source.pools[i], expected.pool);
-            EXPECT_EQ(counters[i].hops, counted ? expected.counters.hops : 0);
-            EXPECT_EQ(counters[i].evaluations(), counted ? expected.counters.evaluations() : 0);
+            EXPECT_EQ(source.counters[i].hops, counted ? expected.counters.hops : 0);
+            EXPECT_EQ(source.counters[i].evaluations(),
+                      counted ? expected.counters.evaluations() : 0);
           }
         }
       }

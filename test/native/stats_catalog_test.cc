@@ -29,6 +29,7 @@ TEST(Catalog, FollowsTheNamingRulesOfPrometheus) {
     if (stem.ends_with("_total")) stem.remove_suffix(6);
     EXPECT_EQ(stem.ends_with("_seconds"), family.unit == Unit::kSeconds);
     EXPECT_EQ(stem.ends_with("_bytes"), family.unit == Unit::kBytes);
+    EXPECT_EQ(stem.ends_with("_ratio"), family.unit == Unit::kRatio);
     EXPECT_FALSE(Matches(stem, ".*(milli|micro|nano|_ms|_ns|_kb|_mb|percent).*"));
   }
 }
@@ -54,8 +55,10 @@ TEST(Catalog, NamesLabelsAndValuesInPlainWords) {
       std::set<std::string_view> values;
       for (const std::string_view value : label.values) {
         EXPECT_TRUE(values.insert(value).second) << value;
-        EXPECT_TRUE(Matches(value, label.name == "code" ? "ERR_[A-Z_]+" : "[a-z]+(_[a-z]+)*"))
-            << value;
+        const char* const pattern = label.name == "code"    ? "ERR_[A-Z_]+"
+                                    : label.name == "level" ? "[0-9]"
+                                                            : "[a-z]+(_[a-z]+)*";
+        EXPECT_TRUE(Matches(value, pattern)) << value;
       }
     }
     EXPECT_TRUE(family.labels[1].name.empty() || !family.labels[0].name.empty());
@@ -73,13 +76,14 @@ TEST(Catalog, GivesEverySeriesAPlaceOfItsOwn) {
     }
   }
   EXPECT_EQ(places.size(), series);
-  EXPECT_EQ(series, kShardCounters + kHistograms + kErrorCounters + kStateValues);
+  EXPECT_EQ(series, kShardCounters + kHistograms + kErrorCounters + kStateValues + kTotalValues);
 }
 
 TEST(Catalog, CountsAtLevelsThatFitTheSource) {
   for (const MetricFamily& family : kFamilies) {
     SCOPED_TRACE(family.name);
-    EXPECT_EQ(family.level == StatsLevel::kOff, family.source == Source::kState);
+    const bool is_read = family.source == Source::kState || family.source == Source::kTotals;
+    EXPECT_EQ(family.level == StatsLevel::kOff, is_read);
     // What is read may be less than before.
     EXPECT_EQ(family.type == MetricType::kGauge, family.source == Source::kState);
     if (family.type == MetricType::kHistogram) {

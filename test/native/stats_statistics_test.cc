@@ -128,6 +128,7 @@ TEST(Statistics, CountWhatTheLevelOfTheOperationSays) {
                          .vectors = 7,
                          .wait_ns = 5,
                          .duration_ns = 9,
+                         .cpu_ns = 3,
                          .search = &search};
   const auto count_at = [&](StatsLevel level) {
     record.level = level;
@@ -154,7 +155,10 @@ TEST(Statistics, CountWhatTheLevelOfTheOperationSays) {
   EXPECT_EQ(histograms.histogram(Family::kHops, 0).sum, 2u);
   EXPECT_EQ(histograms.histogram(Family::kQueueWait).count(), 0u);
 
+  const StatsSnapshot cpu = count_at(StatsLevel::kCpu);
+  EXPECT_EQ(cpu.value(Family::kCpu, SeriesOf(CpuPool::kQuery)), 3u);
   const StatsSnapshot phases = count_at(StatsLevel::kPhases);
+  EXPECT_EQ(phases.value(Family::kCpu, SeriesOf(CpuPool::kQuery)), 0u);
   EXPECT_EQ(phases.histogram(Family::kOperationDuration, series).sum, 9u);
   EXPECT_EQ(phases.histogram(Family::kQueueWait).sum, 5u);
 }

@@ -1,0 +1,74 @@
+#include "engine/database_state.h"
+
+#include <cstdint>
+#include <iterator>
+#include <limits>
+
+namespace vitrine {
+namespace {
+
+constexpr uint64_t kUnlimited = std::numeric_limits<uint64_t>::max();
+
+void AddLimits(const DatabaseOptions& options, const DatabaseCounts& counts,
+               StatsSnapshot& snapshot) {
+  const struct {
+    LimitedResource resource;
+    uint64_t limit;
+    uint64_t refused;
+  } limits[] = {
+      {LimitedResource::kMemory, options.max_memory_bytes, counts.refused_for_memory},
+      {LimitedResource::kDisk, options.max_disk_bytes, counts.refused_for_disk},
+  };
+  static_assert(std::size(limits) == std::size(kLimitedResourceNames));
+  for (const auto& [resource, limit, refused] : limits) {
+    const uint64_t shown = limit == kUnlimited ? 0 : limit;
+    snapshot.AddState(Family::kResourceLimit, SeriesOf(resource), shown);
+    snapshot.AddTotal(Family::kResourceRejections, SeriesOf(resource), refused);
+  }
+}
+
+void AddFiles(const DatabaseDisk& disk, const DatabaseCounts& counts, StatsSnapshot& snapshot) {
+  const uint64_t files[] = {disk.segment_files, disk.checkpoint_files, disk.previous_files};
+  const uint64_t bytes[] = {disk.segment_bytes, disk.checkpoint, disk.previous};
+  static_assert(std::size(files) == std::size(kStorageLevelNames));
+  for (size_t level = 0; level < std::size(files); ++level) {
+    snapshot.AddState(Family::kLevelFiles, level, files[level]);
+    snapshot.AddState(Family::kLevelBytes, level, bytes[level]);
+  }
+  const uint64_t kinds[] = {disk.log, disk.checkpoint + disk.previous};
+  static_assert(std::size(kinds) == std::size(kDiskKindNames));
+  for (size_t kind = 0; kind < std::size(kinds); ++kind) {
+    snapshot.AddState(Family::kDiskBytes, kind, kinds[kind]);
+  }
+  snapshot.AddState(Family::kCompactionPendingBytes, 0, counts.pending_bytes);
+  snapshot.AddState(Family::kLastSnapshot, 0, counts.last_backup_ns);
+}
+
+void AddCheckpoints(const DatabaseCounts& counts, StatsSnapshot& snapshot) {
+  const uint64_t outcomes[] = {counts.checkpoints, counts.failed_checkpoints};
+  static_assert(std::size(outcomes) == std::size(kCompactionOutcomeNames));
+  for (size_t outcome = 0; outcome < std::size(outcomes); ++outcome) {
+    snapshot.AddTotal(Family::kCompactions, outcome, outcomes[outcome]);
+  }
+  snapshot.AddTotal(Family::kCompactionInputFiles, 0, counts.log.removed_segments);
+  snapshot.AddTotal(Family::kCompactionOutputFiles, 0, counts.written_files);
+  snapshot.AddTotal(Family::kCompactionInputBytes, 0, counts.checkpointed_log_bytes);
+  snapshot.AddTotal(Family::kCompactionOutputBytes, 0, counts.checkpoint_written_bytes);
+  snapshot.AddTotal(Family::kReclaims, 0, counts.reclaims);
+  snapshot.AddTotal(Family::kReclaimedBytes, 0, counts.removed_bytes + counts.log.removed_bytes);
+}
+
+}  // namespace
+
+void AddStorageState(const Database& database, StatsSnapshot& snapshot) {
+  const DatabaseCounts counts = database.counts();
+  const bool has_folder = !database.options().folder.empty();
+  snapshot.scope = has_folder ? Scope::kFolder : Scope::kDatabase;
+  snapshot.AddState(Family::kQueueDepth, 0, counts.queued_writes);
+  AddLimits(database.options(), counts, snapshot);
+  if (!has_folder) return;
+  AddFiles(database.disk(), counts, snapshot);
+  AddCheckpoints(counts, snapshot);
+}
+
+}  // namespace vitrine

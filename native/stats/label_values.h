@@ -1,0 +1,98 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+#include "base/status.h"
+
+namespace vitrine {
+
+// How much is counted. Each level counts what those before it do.
+enum class StatsLevel : uint8_t {
+  kOff,
+  kCounters,
+  kHistograms,  // and how long operations take, and how much each does
+  kPhases,      // and how long they wait before that
+  kCpu,         // and how long they have a processor
+};
+inline constexpr std::string_view kStatsLevelNames[] = {"off", "counters", "histograms", "phases",
+                                                        "cpu"};
+
+// What is counted as one operation.
+enum class CountedOperation : uint8_t {
+  kSearch,
+  kBatch,  // of searches
+  kInsert,
+  kUpsert,
+  kUpdate,
+  kDelete,
+  kGet,
+  kCount,
+  kScan,
+  kSave,
+  kTransaction,  // of several of these
+};
+inline constexpr std::string_view kCountedOperationNames[] = {
+    "search", "batch", "insert", "upsert", "update",     "delete",
+    "get",    "count", "scan",   "save",   "transaction"};
+
+// How an operation ended.
+enum class Outcome : uint8_t {
+  kOk,
+  kError,
+  kTimeout,
+  kCancelled,  // by its caller, or because what it worked on was closed
+  kRejected,   // there was no room for it to wait
+};
+inline constexpr std::string_view kOutcomeNames[] = {"ok", "error", "timeout", "cancelled",
+                                                     "rejected"};
+Outcome OutcomeOf(ErrorCode code);
+
+// How a search went about its work.
+enum class SearchStrategy : uint8_t {
+  kGraph,          // a walk of the graph
+  kGraphFiltered,  // the same, under a filter
+  kPrefilter,      // a look at every row that the filter allows
+  kExact,          // every distance
+  kNothing,        // there was nothing that could match
+};
+inline constexpr std::string_view kSearchStrategyNames[] = {"graph", "graph_filtered", "prefilter",
+                                                            "exact", "nothing"};
+
+// What an evaluation of a distance was for.
+enum class EvaluationPhase : uint8_t {
+  kRoute,   // to where the walk begins
+  kApprox,  // of a code or a sketch
+  kRerank,  // of whole vectors, once their codes were near
+  kExact,   // of whole vectors
+};
+inline constexpr std::string_view kEvaluationPhaseNames[] = {"route", "approx", "rerank", "exact"};
+
+inline constexpr std::string_view kIndexKindNames[] = {"graph", "exact"};
+inline constexpr std::string_view kRowStateNames[] = {"live", "deleted", "unindexed"};
+inline constexpr std::string_view kMemoryKindNames[] = {"vectors", "graph", "quantized", "metadata",
+                                                        "other"};
+inline constexpr std::string_view kTierNames[] = {"memory"};
+
+// What a database consists of in its folder, in the words of a tree of levels: log segments, the
+// newest checkpoint, and the one before.
+inline constexpr std::string_view kStorageLevelNames[] = {"0", "1", "2"};
+inline constexpr std::string_view kDiskKindNames[] = {"wal", "segment"};
+enum class LimitedResource : uint8_t { kMemory, kDisk };
+inline constexpr std::string_view kLimitedResourceNames[] = {"memory", "disk"};
+enum class SnapshotPhase : uint8_t { kCreate, kVerify };
+inline constexpr std::string_view kSnapshotPhaseNames[] = {"create", "verify"};
+
+// Whose time a processor spends.
+enum class CpuPool : uint8_t {
+  kQuery,       // searches and other reads; batches apart, whose threads are many
+  kCompaction,  // checkpoints
+};
+inline constexpr std::string_view kCpuPoolNames[] = {"query", "compaction"};
+// The pool of an operation that one thread does from its beginning to its end; nothing of others.
+std::optional<CpuPool> CpuPoolOf(CountedOperation operation);
+
+inline constexpr std::string_view kCompactionOutcomeNames[] = {"ok", "error"};
+
+}  // namespace vitrine

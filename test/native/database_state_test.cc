@@ -1,0 +1,231 @@
+// What a database says of its storage, against what lies in its folder.
+
+#include "engine/database_state.h"
+
+#include <gtest/gtest.h>
+
+#include <initializer_list>
+#include <memory>
+#include <set>
+#include <string>
+
+#include "database_user.h"
+#include "memory_files.h"
+#include "storage/log_format.h"
+#include "storage/manifest.h"
+
+namespace vitrine::database_state_test {
+namespace {
+
+constexpr CollectionConfig kConfig{.dimension = 3, .m = 4, .ef_construction = 20};
+
+struct FilesOfAKind {
+  uint64_t count = 0;
+  uint64_t bytes = 0;
+};
+
+class StorageState : public testing::Test {
+ protected:
+  void SetUp() override { Open(SmallDatabase(files_)); }
+
+  void Open(DatabaseOptions options) {
+    auto opened = Database::Open(std::move(options));
+    ASSERT_TRUE(opened.ok()) << opened.status().message();
+    database_ = std::move(*opened);
+    database_->statistics().SetLevel(StatsLevel::kHistograms);
+    collection_ = *database_->CreateCollection("c", kConfig);
+  }
+
+  Status Write(uint64_t key, size_t payload_bytes = 10) {
+    Transaction transaction;
+    AddPut(transaction, *collection_, {false, key, {}}, {float(key), 1, 2},
+           std::string(payload_bytes, 'x'));
+    written_bytes_ = FrameBytes(transaction.bytes().size());
+    const auto result = database_->Write(std::move(transaction));
+    return result.ok() ? Status() : result.status();
+  }
+
+  StatsSnapshot Snapshot() {
+    StatsSnapshot snapshot = database_->statistics().Use()->Snapshot();
+    AddStorageState(*database_, snapshot);
+    return snapshot;
+  }
+
+  // Files in the folder whose name ends in one of `endings`.
+  FilesOfAKind Files(std::initializer_list<std::string> endings) {
+    FilesOfAKind found;
+    for (const std::string& name : files_.Names()) {
+      for (const std::string& ending : endings) {
+        if (!name.starts_with("db/") || !name.ends_with(ending)) continue;
+        ++found.count;
+        found.bytes += files_.Get(name).size();
+      }
+    }
+    return found;
+  }
+  FilesOfAKind Parts() { return Files({".prim", ".graph"}); }
+
+  MemoryFiles files_;
+  std::unique_ptr<Database> database_;
+  std::shared_ptr<Collection> collection_;
+  uint64_t written_bytes_ = 0;  // of the newest write, in the log
+};
+
+TEST_F(StorageState, IsWhatLiesInTheFolder) {
+  for (uint64_t key = 0; key < 3; ++key) ASSERT_TRUE(Write(key).ok());
+  for (const uint64_t checkpoints : {1, 2, 3}) {
+    SCOPED_TRACE(checkpoints);
+    ASSERT_TRUE(Write(10 + checkpoints).ok());
+    ASSERT_TRUE(database_->Checkpoint().ok());
+    const StatsSnapshot snapshot = Snapshot();
+    const auto level = [&](Family family, size_t at) { return snapshot.value(family, at); };
+    EXPECT_EQ(level(Family::kLevelFiles, 1) + level(Family::kLevelFiles, 2), Parts().count);
+    EXPECT_EQ(level(Family::kLevelBytes, 1) + level(Family::kLevelBytes, 2), Parts().bytes);
+    EXPECT_GT(level(Family::kLevelFiles, 1), 0u);
+    EXPECT_EQ(snapshot.value(Family::kDiskBytes, 1), Parts().bytes);
+    EXPECT_EQ(level(Family::kLevelFiles, 0), database_->counts().log.segments);
+    EXPECT_GE(snapshot.value(Family::kDiskBytes, 0), level(Family::kLevelBytes, 0));
+  }
+}
+
+TEST_F(StorageState, CountsWhatACheckpointTakesAndMakes) {
+  ASSERT_TRUE(Write(1).ok());
+  ASSERT_TRUE(database_->Checkpoint().ok());
+  const StatsSnapshot before = Snapshot();
+  EXPECT_EQ(before.value(Family::kCompactionPendingBytes), 0u);
+  ASSERT_TRUE(Write(2).ok());
+  const uint64_t pending = Snapshot().value(Family::kCompactionPendingBytes);
+  // The log is written by whole pages.
+  EXPECT_EQ(pending, (written_bytes_ + kPageBytes - 1) / kPageBytes * kPageBytes);
+
+  std::set<std::string> old;
+  for (const std::string& name : files_.Names()) old.insert(name);
+  ASSERT_TRUE(database_->Checkpoint().ok());
+  FilesOfAKind made;
+  for (const std::string& name : files_.Names()) {
+    const bool is_part = name.ends_with(".prim") || name.ends_with(".graph");
+    if (!is_part || old.contains(name)) continue;
+    ++made.count;
+    made.bytes += files_.Get(name).size();
+  }
+  const StatsSnapshot after = Snapshot().Since(before);
+  EXPECT_EQ(after.value(Family::kCompactions, 0), 1u);
+  EXPECT_EQ(after.value(Family::kCompactions, 1), 0u);
+  EXPECT_EQ(after.value(Family::kCompactionInputBytes), pending);
+  EXPECT_EQ(after.value(Family::kCompactionOutputFiles), made.count);
+  EXPECT_EQ(after.value(Family::kCompactionOutputBytes), made.bytes);
+  EXPECT_EQ(after.value(Family::kCompactionPendingBytes), 0u);
+  EXPECT_EQ(after.histogram(Family::kCompactionDuration).count(), 1u);
+  const HistogramTotals& amplification = after.histogram(Family::kWriteAmplification);
+  ASSERT_EQ(amplification.count(), 1u);
+  EXPECT_NEAR(amplification.layout->InUnits(amplification.sum),
+              static_cast<double>(made.bytes) / static_cast<double>(pending), 1e-6);
+}
+
+TEST_F(StorageState, CountsWhatIsRemoved) {
+  for (const uint64_t key : {1, 2}) {
+    ASSERT_TRUE(Write(key).ok());
+    ASSERT_TRUE(database_->Checkpoint().ok());
+  }
+  const StatsSnapshot before = Snapshot();
+  const DatabaseCounts counted = database_->counts();
+  ASSERT_TRUE(Write(3).ok());
+  ASSERT_TRUE(database_->Checkpoint().ok());
+  const StatsSnapshot after = Snapshot().Since(before);
+  const DatabaseCounts now = database_->counts();
+  EXPECT_EQ(after.value(Family::kReclaims), 1u);
+  EXPECT_EQ(after.histogram(Family::kReclaimDuration).count(), 1u);
+  EXPECT_GT(after.value(Family::kReclaimedBytes), 0u);
+  EXPECT_EQ(after.value(Family::kReclaimedBytes), now.removed_bytes - counted.removed_bytes +
+                                                      now.log.removed_bytes -
+                                                      counted.log.removed_bytes);
+}
+
+TEST_F(StorageState, CountsAFailedCheckpointAsOne) {
+  ASSERT_TRUE(Write(1).ok());
+  const StatsSnapshot before = Snapshot();
+  files_.before = [](const std::string& operation) {
+    return operation == "create" ? MemoryFiles::Refused(operation) : Status();
+  };
+  EXPECT_FALSE(database_->Checkpoint().ok());
+  const StatsSnapshot after = Snapshot().Since(before);
+  EXPECT_EQ(after.value(Family::kCompactions, 0), 0u);
+  EXPECT_EQ(after.value(Family::kCompactions, 1), 1u);
+  EXPECT_EQ(after.value(Family::kCompactionOutputFiles), 0u);
+}
+
+TEST_F(StorageState, ObservesEveryFlushOfTheLog) {
+  const StatsSnapshot before = Snapshot();
+  const uint64_t flushes = database_->counts().log.flushes;
+  for (uint64_t key = 0; key < 20; ++key) ASSERT_TRUE(Write(key).ok());
+  // Each write has one, and each segment that is begun meanwhile.
+  const uint64_t observed = database_->counts().log.flushes - flushes;
+  EXPECT_GT(observed, 20u);
+  EXPECT_EQ(Snapshot().Since(before).histogram(Family::kFsyncDuration).count(), observed);
+}
+
+TEST_F(StorageState, KeepsItsTotalsWhenTheLogIsRevived) {
+  for (uint64_t key = 0; key < 3; ++key) ASSERT_TRUE(Write(key).ok());
+  files_.before = [](const std::string& operation) {
+    return operation == "sync" ? MemoryFiles::Refused(operation) : Status();
+  };
+  EXPECT_FALSE(Write(3).ok());
+  files_.before = [](const auto&) { return Status(); };
+  const LogCounts dead = database_->counts().log;
+  ASSERT_TRUE(database_->Checkpoint().ok());
+  ASSERT_TRUE(database_->WriteFailure().ok());
+  const LogCounts alive = database_->counts().log;
+  EXPECT_GE(alive.frames, dead.frames);
+  EXPECT_GE(alive.flushes, dead.flushes);
+  EXPECT_GE(alive.written_bytes, dead.written_bytes);
+}
+
+TEST_F(StorageState, KnowsTheLastBackup) {
+  database_.reset();
+  FaultFiles folders(1);  // these have several
+  Open(SmallDatabase(folders));
+  EXPECT_EQ(Snapshot().value(Family::kLastSnapshot), 0u);
+  const Status backed_up = database_->Backup("backup");
+  ASSERT_TRUE(backed_up.ok()) << backed_up.message();
+  ASSERT_TRUE(database_->Verify().ok());
+  const StatsSnapshot snapshot = Snapshot();
+  EXPECT_EQ(snapshot.value(Family::kLastSnapshot), 1'800'000'000'000'000'000u);
+  for (const SnapshotPhase phase : {SnapshotPhase::kCreate, SnapshotPhase::kVerify}) {
+    EXPECT_EQ(snapshot.histogram(Family::kSnapshotDuration, SeriesOf(phase)).count(), 1u);
+  }
+  collection_.reset();
+  database_.reset();
+}
+
+TEST_F(StorageState, CountsWhatALimitRefuses) {
+  ASSERT_TRUE(Write(1).ok());
+  const uint64_t limit = database_->memory().total() + 100;
+  ASSERT_TRUE(database_->Close().ok());
+  DatabaseOptions options = SmallDatabase(files_);
+  options.max_memory_bytes = limit;
+  Open(std::move(options));
+  EXPECT_EQ(Write(2, 4000).code(), ErrorCode::kOutOfMemory);
+  const StatsSnapshot snapshot = Snapshot();
+  const auto of = [&](Family family, LimitedResource resource) {
+    return snapshot.value(family, SeriesOf(resource));
+  };
+  EXPECT_EQ(of(Family::kResourceRejections, LimitedResource::kMemory), 1u);
+  EXPECT_EQ(of(Family::kResourceRejections, LimitedResource::kDisk), 0u);
+  EXPECT_EQ(of(Family::kResourceLimit, LimitedResource::kMemory), limit);
+  EXPECT_EQ(of(Family::kResourceLimit, LimitedResource::kDisk), 0u);
+}
+
+TEST_F(StorageState, IsNotOfADatabaseInMemory) {
+  EXPECT_TRUE(Snapshot().has(Family::kCompactions));
+  DatabaseOptions options = SmallDatabase(files_);
+  options.folder.clear();
+  Open(std::move(options));
+  const StatsSnapshot snapshot = Snapshot();
+  EXPECT_FALSE(snapshot.has(Family::kCompactions));
+  EXPECT_TRUE(snapshot.has(Family::kQueueDepth));
+  EXPECT_FALSE(StatsSnapshot().has(Family::kQueueDepth));
+  EXPECT_TRUE(StatsSnapshot().has(Family::kOperations));
+}
+
+}  // namespace
+}  // namespace vitrine::database_state_test
