@@ -62,7 +62,7 @@ ${rows.join('\n')}
 [examples/metrics.mjs](../examples/metrics.mjs) serves it. Two metrics come on top: \`vitrine_build_info\` says what runs (\`version\`, \`engine\`, \`isa\`, \`node\`), and
 \`vitrine_metrics_overflow_total\` counts samples that went into \`__other__\`: a metric has 1,000 series at most, over all databases, and the last stands for those that had no room, so that sums stay right.
 
-* A histogram into which nothing was observed is not exported. OpenMetrics and protobuf say since when a counter counts, so that a reader need not have seen it at zero.
+* A histogram into which nothing was observed is not exported. Protobuf says since when a counter counts, so that a reader need not have seen it at zero; lines of OpenMetrics that say so become series of their own in a Prometheus, and are left out.
 * Labels can be left out (\`labels: ['db', 'op']\`): what only they told apart is added up, histograms cell by cell. Collections can be told apart (\`collectionLabels: true\`): then a series that
   collections have counted is theirs, and not the database's once more.
 * OTLP names have dots, and neither unit nor \`_total\`: \`vitrine.engine.operation.duration\` in \`s\`.

@@ -51,10 +51,6 @@ class TextRenderer {
       } else {
         AddLine(SampleSuffixOf(family), sample.value);
       }
-      if (dialect_ == Dialect::kOpenMetrics && sample.started_ns != 0 &&
-          family.type != SeriesType::kGauge && family.type != SeriesType::kInfo) {
-        AddLine("_created", static_cast<double>(sample.started_ns) / 1e9);
-      }
     }
   }
 
