@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { promisify } from 'node:util'
@@ -14,14 +14,16 @@ test('the code in README.md runs and prints what its comments say', async () => 
   const expected = [
     ['7 0.000', '10000', 'true', '2 9998', 'walk'],
     ["[ { id: 'n1', payload: { text: 'hello' }, distance: 1 } ]", '1'],
+    ['1', '1', 'walk of the graph: nothing speaks against it', 'true'],
   ]
   expect(codes).toHaveLength(expected.length)
   const folder = await mkdtemp(join(tmpdir(), 'vitrine-readme-'))
   try {
-    const entry = JSON.stringify(join(root, 'dist/vitrine.js'))
+    await mkdir(join(folder, 'node_modules'))
+    await symlink(root, join(folder, 'node_modules', 'vitrine'))
     const file = join(folder, 'readme.mjs')
     for (const [i, code] of codes.entries()) {
-      await writeFile(file, code.replace("'vitrine'", entry))
+      await writeFile(file, code)
       const { stdout } = await run(process.execPath, [file], { cwd: folder })
       expect(stdout.trim().split('\n')).toEqual(expected[i])
     }
