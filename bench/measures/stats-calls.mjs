@@ -22,7 +22,7 @@ export async function measureStatsCalls({ rounds }) {
   const index = new Index({ dimension })
   const database = await Database.open(':memory:')
   try {
-    await index.add(vectors(points))
+    await index.add(null, vectors(points))
     const queries = Array.from({ length: 256 }, () => vectors(1))
     const searches = await inTurn(rounds, index, {
       searchInto: () => {
