@@ -1,16 +1,18 @@
-// How long 10,000 samples take to render, beside prom-client, which has the very same samples, in one run and by turns:
+// How long 10,000 samples take to export, beside prom-client and OpenTelemetry, which have the very same samples, in one run and by turns:
 //
-//   npm run bench:exposition [-- rounds]
+//   npm run bench:exposition [-- --rounds N] [--out FILE]
 //
 // For each: the time of an export, and of that what the event loop was kept from other work; and of rendering alone, when the
-// counters have been copied. Then what an export of one database weighs, and what a scrape every 15 seconds costs.
+// counters have been copied. Then what the others take to count one operation, what an export of one database weighs, and what a
+// scrape every 15 seconds costs. `--out` writes it as JSON.
 import { spawnSync } from 'node:child_process'
-import { existsSync } from 'node:fs'
+import { existsSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { performance } from 'node:perf_hooks'
 import process from 'node:process'
 import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
 import { gunzipSync } from 'node:zlib'
 import { Database } from 'vitrine'
 import { MetricsRegistry, metrics } from 'vitrine/metrics'
@@ -18,17 +20,21 @@ import { native } from '../dist/binding.js'
 import { Measured } from '../dist/statistics.js'
 import { describeMachine } from './machine.mjs'
 
-const rounds = Number(process.argv[2] ?? 100)
+const { values: options } = parseArgs({
+  options: { rounds: { type: 'string', default: '100' }, out: { type: 'string' } },
+})
+const rounds = Number(options.rounds)
 const dimension = 8
 
-/** The package as this benchmark has it. */
-function promClient() {
+/** The packages as this benchmark has them. */
+function peers() {
   const folder = fileURLToPath(new URL('peers/metrics', import.meta.url))
-  if (!existsSync(join(folder, 'node_modules/prom-client'))) {
+  if (!existsSync(join(folder, 'node_modules/@opentelemetry/sdk-metrics'))) {
     const words = ['install', '--no-package-lock', '--ignore-scripts', '--no-audit', '--no-fund']
     spawnSync('npm', words, { cwd: folder, stdio: 'inherit', shell: process.platform === 'win32' })
   }
-  return createRequire(join(folder, 'package.json'))('prom-client')
+  const load = createRequire(join(folder, 'package.json'))
+  return { client: load('prom-client'), otel: load('@opentelemetry/sdk-metrics') }
 }
 
 /** A database in which everything has happened that its metrics tell of. */
@@ -85,6 +91,47 @@ function copyInto(client, elements) {
   return registry
 }
 
+/** The same in OpenTelemetry, and a reader of it that collects when it is asked to. */
+function collectedBy(otel, elements) {
+  class Reader extends otel.MetricReader {
+    async onShutdown() {}
+    async onForceFlush() {}
+  }
+  const reader = new Reader()
+  const type = otel.AggregationType.EXPONENTIAL_HISTOGRAM
+  const views = [{ instrumentName: '*', instrumentType: 'HISTOGRAM', aggregation: { type } }]
+  const provider = new otel.MeterProvider({ readers: [reader], views })
+  const meter = provider.getMeter('bench')
+  const made = new Map()
+  const make = { counter: 'createCounter', gauge: 'createGauge', histogram: 'createHistogram' }
+  for (const { name, type: kind, labels, value, histogram } of elements) {
+    if (!made.has(name)) made.set(name, meter[make[kind] ?? 'createGauge'](name))
+    const instrument = made.get(name)
+    if (kind === 'counter') instrument.add(value, labels)
+    else if (kind !== 'histogram') instrument.record(value, labels)
+    else {
+      let before = 0
+      for (const { le, count } of histogram.buckets) {
+        for (let i = before; i < count; i++) instrument.record(le === '+Inf' ? 1e9 : le, labels)
+        before = count
+      }
+    }
+  }
+  return { reader, meter }
+}
+
+/** Nanoseconds of one call, the best of the rounds. */
+function nanosecondsOf(run) {
+  const calls = 100_000
+  let best = Number.POSITIVE_INFINITY
+  for (let round = 0; round < 10; round++) {
+    const start = performance.now()
+    for (let i = 0; i < calls; i++) run(i)
+    best = Math.min(best, ((performance.now() - start) / calls) * 1e6)
+  }
+  return best
+}
+
 /** @returns Milliseconds of an export, and of the event loop, at the median. */
 async function timed(contestants) {
   const times = new Map(contestants.map(({ name }) => [name, { whole: [], busy: [] }]))
@@ -120,8 +167,9 @@ while (dbs.length * perDatabase < 10_000) dbs.push(await busyDatabase(`db${dbs.l
 const ours = metrics(dbs)
 const text = await ours.text()
 const { metrics: elements } = JSON.parse(await ours.json())
-const client = promClient()
+const { client, otel } = peers()
 const registry = copyInto(client, elements)
+const { reader, meter } = collectedBy(otel, elements)
 const theirs = await registry.metrics()
 console.log(
   `${countOf(text)} samples of ${dbs.length} databases, ${text.length} bytes of text; prom-client: ${countOf(theirs)}, ${theirs.length} bytes`,
@@ -173,6 +221,7 @@ const contestants = [
   },
   { name: 'vitrine, protobuf', run: () => ours.protobuf() },
   { name: 'prom-client, text', run: () => registry.metrics() },
+  { name: 'OpenTelemetry SDK, collecting alone', run: () => reader.collect() },
   { name: 'vitrine, 10,000 series of MetricsRegistry', run: () => ownExporter.respond(plain) },
   { name: 'prom-client, 10,000 series', run: () => ownClient.metrics() },
 ]
@@ -192,6 +241,37 @@ console.log(
     `${ratio('prom-client, 10,000 series', 'vitrine, 10,000 series of MetricsRegistry')} times for counters of one's own`,
 )
 
+// One operation: a counter, and how long it took.
+const counted = new client.Counter({
+  name: 'operations_total',
+  help: 'x',
+  labelNames: ['op', 'outcome'],
+  registers: [],
+})
+const observed = new client.Histogram({
+  name: 'seconds',
+  help: 'x',
+  labelNames: ['op'],
+  registers: [],
+})
+const otelCounted = meter.createCounter('operations')
+const otelObserved = meter.createHistogram('seconds')
+const counting = {
+  'prom-client': nanosecondsOf(i => {
+    counted.inc({ op: 'search', outcome: 'ok' })
+    observed.observe({ op: 'search' }, i * 1e-6)
+  }),
+  'OpenTelemetry SDK': nanosecondsOf(i => {
+    otelCounted.add(1, { op: 'search', outcome: 'ok' })
+    otelObserved.record(i * 1e-6, { op: 'search' })
+  }),
+}
+for (const [name, nanoseconds] of Object.entries(counting)) {
+  console.log(
+    `${name} counts an operation and its duration in ${nanoseconds.toFixed(0)} ns; what vitrine takes, npm run bench:stats says`,
+  )
+}
+
 const one = metrics(dbs[0])
 const zipped = await one.respond({ acceptEncoding: 'gzip' })
 const cpuBefore = process.cpuUsage()
@@ -202,4 +282,19 @@ console.log(
   `one database: ${perDatabase} samples, ${gunzipSync(zipped.body).length} bytes, ${zipped.body.length} bytes with gzip; ` +
     `${perScrape.toFixed(2)} ms of processor a scrape, ${((perScrape / 15_000) * 100).toFixed(4)} % at one in 15 s`,
 )
+if (options.out !== undefined) {
+  const report = {
+    machine,
+    samples: countOf(text),
+    exports: results,
+    nanosecondsPerOperation: counting,
+    oneDatabase: {
+      samples: perDatabase,
+      bytes: gunzipSync(zipped.body).length,
+      gzipBytes: zipped.body.length,
+      cpuMillisecondsPerScrape: perScrape,
+    },
+  }
+  writeFileSync(options.out, `${JSON.stringify(report, null, 2)}\n`)
+}
 await Promise.all(dbs.map(db => db.close()))
