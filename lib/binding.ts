@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { VitrineError } from './errors.ts'
 import type { Fields } from './fields.ts'
 import type { NativeFamily, NativeStats, NativeStatsSnapshot } from './native-stats.ts'
-import type { SearchCounters, SearchPlan } from './search-plan.ts'
+import type { SearchCost, SearchPlan } from './search-plan.ts'
 import type { VectorArray } from './vector-types.ts'
 
 declare const kind: unique symbol
@@ -210,7 +210,7 @@ export interface NativeBinding {
     filter: Filter,
     timeoutMs: number | undefined,
     token: CancelToken | undefined,
-  ): Promise<{ count: number; plan: SearchPlan; counters: SearchCounters; nanoseconds: number }>
+  ): Promise<SearchCost & { count: number; plan: SearchPlan }>
 
   saveIndex(
     index: IndexHandle,
@@ -401,14 +401,7 @@ export interface NativeBinding {
     timeoutMs: number | undefined,
     where: string | undefined,
     token: CancelToken | undefined,
-  ): Promise<
-    NativePoints &
-      NativeCollectionPlan & {
-        distances: readonly number[]
-        counters: SearchCounters
-        nanoseconds: number
-      }
-  >
+  ): Promise<NativePoints & NativeCollectionPlan & SearchCost & { distances: readonly number[] }>
   explainCollection(
     collection: CollectionHandle,
     query: VectorArray,

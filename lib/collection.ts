@@ -437,9 +437,16 @@ export class Collection<
     properties,
   }: SearchRequest): Promise<CollectionSearchAnalysis<P, T> & { readonly hits: Hits<P, T> }> {
     const found = await cancellable(control, token => native.analyzeCollection(...args, token))
-    const { plan, estimatedShare, share, counters, nanoseconds } = found
+    const { plan, estimatedShare, share, counters, stopReason, phases, nanoseconds } = found
     const hits = this.#hits(found, properties)
-    return { hits, plan: { ...plan, estimatedShare, share }, counters, nanoseconds }
+    return {
+      hits,
+      plan: { ...plan, estimatedShare, share },
+      counters,
+      stopReason,
+      phases,
+      nanoseconds,
+    }
   }
 
   #hits(

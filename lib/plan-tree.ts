@@ -3,8 +3,9 @@ import type {
   PlanKind,
   PlanReason,
   RecallPlan,
-  SearchCounters,
+  SearchCost,
   SearchPlan,
+  SearchStop,
 } from './search-plan.ts'
 
 const kinds: Record<PlanKind, string> = {
@@ -30,16 +31,22 @@ const reasons: Record<PlanReason, string> = {
   recall: 'no walk reaches the recall that was asked for',
 }
 
+const stops: Record<SearchStop, string> = {
+  exhausted: 'nothing in the beam was left to go on from',
+  enough: 'no row that is left is likely to be nearer',
+  bounded: 'the walk had cost as much as a scan of sketches, which took over',
+  lost: 'too few hits were found, and every row was compared',
+  coarse: 'sketches told too little, and every row was compared',
+}
+
 /** What `analyze` tells, or the `profile` of hits. */
-export interface AnalyzedSearch {
+export interface AnalyzedSearch extends SearchCost {
   readonly plan: SearchPlan | CollectionSearchPlan
-  readonly counters: SearchCounters
-  readonly nanoseconds: number
 }
 
 /**
  * A tree for people of what `explain` or `analyze` tells: what is done and why, and with what it came to once it ran. The figures are those of
- * {@link SearchPlan} and {@link SearchCounters}; words and order may change from one version to the next.
+ * {@link SearchPlan} and {@link SearchCost}; words and order may change from one version to the next.
  * @param search - Of `explain`, of `analyze`, or the `profile` of the hits of a search.
  */
 export function formatPlan(search: SearchPlan | CollectionSearchPlan | AnalyzedSearch): string {
@@ -85,16 +92,38 @@ function walkLines({ ef, quantization }: SearchPlan): string[] {
   return [`beam     ${count(ef)} wide, over ${of}`]
 }
 
-function workLines({ counters, nanoseconds }: AnalyzedSearch): string[] {
-  const { hops, entryEvaluations, graphEvaluations, transitNodes } = counters
-  const { scanEvaluations, sketchEvaluations, rerankEvaluations } = counters
+function workLines({ counters, phases, stopReason, nanoseconds }: AnalyzedSearch): string[] {
+  const { hops, probeHops, secondHops, entryEvaluations, graphEvaluations, transitNodes } = counters
+  const { scanEvaluations, sketchEvaluations, rerankEvaluations, candidates, reranked } = counters
+  const { filter, prepare, plan, entries, graph, scan, rerank, materialize } = phases
+  const walked = [
+    `${count(hops)} hops`,
+    ...(probeHops > 0 ? [`${count(probeHops)} of them to look where the filter lies`] : []),
+    ...(secondHops > 0 ? [`${count(secondHops)} more through what it leaves out`] : []),
+    `${count(graphEvaluations)} compared`,
+    duration(graph),
+  ]
+  // One phase for both: the scan of those that follows.
+  const sketched = scanEvaluations > 0 ? '' : `, ${duration(scan)}`
+  const scanned = `${duration(scan)}${sketchEvaluations > 0 ? ' with the sketches' : ''}`
   return [
-    ...(entryEvaluations > 0 ? [`entries  ${count(entryEvaluations)} compared`] : []),
-    ...(hops > 0 ? [`graph    ${count(hops)} hops, ${count(graphEvaluations)} compared`] : []),
+    `prepare  ${duration(prepare)}`,
+    ...(filter > 0 ? [`filter   ${duration(filter)}`] : []),
+    `plan     ${duration(plan)}`,
+    ...(entryEvaluations > 0
+      ? [`entries  ${count(entryEvaluations)} compared, ${duration(entries)}`]
+      : []),
+    ...(hops > 0 ? [`graph    ${walked.join(', ')}`] : []),
     ...(transitNodes > 0 ? [`passed   ${count(transitNodes)} nodes that cannot be hits`] : []),
-    ...(sketchEvaluations > 0 ? [`sketches ${count(sketchEvaluations)} compared`] : []),
-    ...(scanEvaluations > 0 ? [`scan     ${count(scanEvaluations)} compared`] : []),
-    ...(rerankEvaluations > 0 ? [`rerank   ${count(rerankEvaluations)} by their vectors`] : []),
+    ...(sketchEvaluations > 0 ? [`sketches ${count(sketchEvaluations)} compared${sketched}`] : []),
+    ...(scanEvaluations > 0 ? [`scan     ${count(scanEvaluations)} compared, ${scanned}`] : []),
+    ...(rerankEvaluations > 0
+      ? [
+          `rerank   ${count(reranked)} of ${count(candidates)} candidates, ${count(rerankEvaluations)} compared, ${duration(rerank)}`,
+        ]
+      : []),
+    `hits     ${candidates > 0 ? `of ${count(candidates)} candidates, ` : ''}${duration(materialize)}`,
+    ...(stopReason === null ? [] : [`ended    ${stops[stopReason]}`]),
     `time     ${duration(nanoseconds)}`,
   ]
 }

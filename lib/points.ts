@@ -2,7 +2,7 @@ import { types } from 'node:util'
 import type { NativeAck, NativePoints } from './binding.ts'
 import { describe, VitrineError } from './errors.ts'
 import type { Fields } from './fields.ts'
-import type { CollectionSearchPlan, SearchCounters } from './search-plan.ts'
+import type { CollectionSearchPlan, SearchCost } from './search-plan.ts'
 import { lengthOf } from './typed-arrays.ts'
 import {
   arrayNameOf,
@@ -54,11 +54,8 @@ export interface Hit<P extends Payload = Payload, T extends VectorType = 'f32'>
 }
 
 /** What a search of a collection did, and how long it took. */
-export interface CollectionSearchProfile {
+export interface CollectionSearchProfile extends SearchCost {
   readonly plan: CollectionSearchPlan
-  readonly counters: SearchCounters
-  /** On the thread that searched, without waiting. */
-  readonly nanoseconds: number
 }
 
 /** Hits, nearest first; with what the search did if it was asked for. */

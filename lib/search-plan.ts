@@ -75,8 +75,12 @@ export interface CollectionSearchPlan extends SearchPlan {
 
 /** What one search did. */
 export interface SearchCounters {
-  /** Nodes whose links were read. */
+  /** Nodes that walks came to, and whose links they read. */
   readonly hops: number
+  /** Of `hops`, those of a short walk that looks where a filter lies, before the plan is chosen. */
+  readonly probeHops: number
+  /** Nodes that the filter leaves out and whose links a `'filter-walk'` read in their stead; not among `hops`. */
+  readonly secondHops: number
   /** Distances to the nodes that the walk began from. */
   readonly entryEvaluations: number
   /** Distances to nodes met on the way. */
@@ -89,4 +93,46 @@ export interface SearchCounters {
   readonly rerankEvaluations: number
   /** Nodes walked through that cannot be hits: removed, not yet visible, or left out by the filter. */
   readonly transitNodes: number
+  /** Rows that a walk or a scan of sketches kept, for the hits to be taken of; 0 for exact scans. */
+  readonly candidates: number
+  /** Of `candidates`, those looked at closer; 0 where distances were exact already. */
+  readonly reranked: number
+}
+
+/**
+ * Why a search went no further. `'exhausted'`: nothing the walk kept was left to go on from. `'enough'`: by their sketches, no row that is left
+ * is likely to be nearer than the hits. In the other cases another kind of search took over, and this is why: `'bounded'`, a walk under a filter
+ * had cost as much as a scan of sketches; `'lost'`, fewer hits were found than there could be, so every row was compared; `'coarse'`, sketches
+ * told too little, and every row was compared.
+ */
+export type SearchStop = 'exhausted' | 'enough' | 'bounded' | 'lost' | 'coarse'
+
+/** Where the time of a search went, in nanoseconds; together, these are all of it. 0 for what there was no need of. */
+export interface SearchPhases {
+  /** Before the others: a snapshot of what there is was taken. */
+  readonly prepare: number
+  /** The `where` of a collection was computed, or found among those that were used before. */
+  readonly filter: number
+  /** The query was encoded and a plan chosen, under a filter with a look at what is near the query. */
+  readonly plan: number
+  /** The nodes from which the walk begins were compared. */
+  readonly entries: number
+  /** The walk. */
+  readonly graph: number
+  /** Every row that counts was compared, exactly or by sketch. */
+  readonly scan: number
+  /** What was near by code or sketch was looked at closer. */
+  readonly rerank: number
+  /** Hits were put together, and points copied. */
+  readonly materialize: number
+}
+
+/** What a search did, and how long it took. */
+export interface SearchCost {
+  readonly counters: SearchCounters
+  /** Null when there was only an exact scan, or nothing to search. */
+  readonly stopReason: SearchStop | null
+  readonly phases: SearchPhases
+  /** On the thread that searched, without waiting. */
+  readonly nanoseconds: number
 }

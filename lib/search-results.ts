@@ -1,4 +1,4 @@
-import type { SearchCounters, SearchPlan } from './search-plan.ts'
+import type { SearchCost, SearchPlan } from './search-plan.ts'
 import { allocate, type IdArray, type IdType, newIdArray } from './typed-arrays.ts'
 
 /** As many hits as there are, at most `k`: nearest first, ties by lower id. */
@@ -18,11 +18,8 @@ export interface BatchResult<I extends IdType = 'u32'> {
 }
 
 /** A search, with what it did and how long it took. */
-export interface SearchAnalysis<I extends IdType = 'u32'> extends SearchResult<I> {
+export interface SearchAnalysis<I extends IdType = 'u32'> extends SearchResult<I>, SearchCost {
   readonly plan: SearchPlan
-  readonly counters: SearchCounters
-  /** On the thread that searched, without waiting. */
-  readonly nanoseconds: number
 }
 
 /** Arrays as long as there are hits. */

@@ -393,7 +393,7 @@ export class Index<I extends IdType = 'u32', T extends VectorType = 'f32'> exten
   async analyze(query: Vectors<T>, options: SearchOptions<I>): Promise<SearchAnalysis<I>> {
     const search = checked(() => this.#search(query, options))
     const { ids, distances } = search
-    const { count, plan, counters, nanoseconds } = await cancellable(search.control, token =>
+    const { count, ...analysis } = await cancellable(search.control, token =>
       native.analyze(
         search.handle,
         search.query,
@@ -407,7 +407,7 @@ export class Index<I extends IdType = 'u32', T extends VectorType = 'f32'> exten
         token,
       ),
     )
-    return { ...shortened(ids, distances, count), plan, counters, nanoseconds }
+    return { ...shortened(ids, distances, count), ...analysis }
   }
 
   /** Bytes of memory, by what they are for. Mapped vectors are the file's, and not among them. */

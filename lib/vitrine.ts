@@ -56,8 +56,11 @@ export type {
   PlanKind,
   PlanReason,
   RecallPlan,
+  SearchCost,
   SearchCounters,
+  SearchPhases,
   SearchPlan,
+  SearchStop,
 } from './search-plan.ts'
 export type { BatchResult, SearchAnalysis, SearchResult } from './search-results.ts'
 export type {

@@ -111,6 +111,7 @@
       "native/stats/histogram.cc",
       "native/stats/histogram_formats.cc",
       "native/stats/histogram_layout.cc",
+      "native/stats/search_phases.cc",
       "native/stats/statistics.cc",
       "native/stats/stats_shard.cc",
       "native/stats/stats_snapshot.cc",

@@ -88,7 +88,9 @@ describe('what a reader selects', () => {
     expect(JSON.stringify(hits)).not.toContain('profile')
     expect(hits.profile).toMatchObject({
       plan: { share: 0.5, estimatedShare: expect.any(Number), allowedRows: 10 },
-      counters: { scanEvaluations: 10 },
+      counters: { scanEvaluations: 10, candidates: 0 },
+      stopReason: null,
+      phases: { scan: expect.any(Number), graph: 0 },
       nanoseconds: expect.any(Number),
     })
     expect((await c.search([3, 1], { k: 2 })).profile).toBeUndefined()

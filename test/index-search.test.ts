@@ -77,6 +77,9 @@ describe.each(['l2', 'cosine', 'ip'] as const)('a search by %s', metric => {
   })
 })
 
+const sumOf = (phases: object): number =>
+  Object.values(phases).reduce((sum, nanoseconds) => sum + nanoseconds, 0)
+
 describe('the number of hits', () => {
   it.each([
     [1, 1],
@@ -282,9 +285,23 @@ describe('explain and analyze', () => {
     expect(walk.counters.hops).toBeGreaterThan(10)
     expect(walk.counters.graphEvaluations).toBeGreaterThan(walk.counters.hops)
     expect(walk.counters.scanEvaluations).toBe(0)
+    expect(walk.counters).toMatchObject({
+      candidates: 64,
+      reranked: 0,
+      probeHops: 0,
+      secondHops: 0,
+    })
+    expect(walk.stopReason).toBe('exhausted')
     expect(walk.nanoseconds).toBeGreaterThan(0)
+    const { graph, filter: filtering, scan: scanning, rerank, ...others } = walk.phases
+    expect(graph).toBeGreaterThan(0)
+    expect([filtering, scanning, rerank]).toEqual([0, 0, 0])
+    expect(sumOf(others) + graph).toBe(walk.nanoseconds)
     const scan = await index.analyze(query, { k, exact: true })
-    expect(scan.counters).toMatchObject({ hops: 0, scanEvaluations: count })
+    expect(scan.counters).toMatchObject({ hops: 0, scanEvaluations: count, candidates: 0 })
+    expect(scan.stopReason).toBeNull()
+    expect(scan.phases).toMatchObject({ entries: 0, graph: 0, rerank: 0 })
+    expect(sumOf(scan.phases)).toBe(scan.nanoseconds)
   })
 })
 

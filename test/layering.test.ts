@@ -24,6 +24,18 @@ describe('native code', () => {
     expect(constructOffences(native)).toEqual([])
   })
 
+  it('reads no clock of statistics within a search: whoever measures one listens to its phases', () => {
+    const searches = native.filter(({ path }) => /^native\/(kernels|index|engine)\//.test(path))
+    expect(searches.length).toBeGreaterThan(0)
+    const clock = /TickClock|PhaseTimer|rdtsc/
+    expect(searches.filter(({ text }) => clock.test(text)).map(({ path }) => path)).toEqual([])
+    const now = searches.filter(({ text }) => /_clock::now/.test(text)).map(({ path }) => path)
+    // Deadlines, looked at every sixteenth hop where there is one; the others are of databases.
+    expect(now.filter(path => !path.startsWith('native/engine/database'))).toEqual([
+      'native/index/walk.h',
+    ])
+  })
+
   it('is listed in native/sources.gypi, every source once', () => {
     const text = readFileSync(join(root, 'native', 'sources.gypi'), 'utf8')
     const { variables } = JSON.parse(text) as { variables: Record<string, string[]> }

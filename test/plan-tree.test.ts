@@ -4,8 +4,11 @@ import {
   formatPlan,
   Index,
   type PlanKind,
+  type SearchCost,
   type SearchCounters,
+  type SearchPhases,
   type SearchPlan,
+  type SearchStop,
 } from '../lib/vitrine.ts'
 import { randomVectors, rowOf } from './vectors.ts'
 
@@ -29,7 +32,24 @@ const none: SearchCounters = {
   sketchEvaluations: 0,
   rerankEvaluations: 0,
   transitNodes: 0,
+  probeHops: 0,
+  secondHops: 0,
+  candidates: 0,
+  reranked: 0,
 }
+
+const noTime: SearchPhases = {
+  prepare: 0,
+  filter: 0,
+  plan: 0,
+  entries: 0,
+  graph: 0,
+  scan: 0,
+  rerank: 0,
+  materialize: 0,
+}
+
+const nothing: SearchCost = { counters: none, stopReason: null, phases: noTime, nanoseconds: 0 }
 
 describe('a plan as a tree', () => {
   it('says what is done, why and how', () => {
@@ -74,19 +94,61 @@ describe('a plan as a tree', () => {
   })
 
   it('says what each step came to, and leaves out those that were none', () => {
-    const counters = { ...none, sketchEvaluations: 12_345, rerankEvaluations: 40 }
+    const found = { rerankEvaluations: 40, candidates: 4000, reranked: 30 }
+    const cost: SearchCost = {
+      counters: { ...none, sketchEvaluations: 12_345, ...found },
+      stopReason: 'enough',
+      phases: { ...noTime, prepare: 100, plan: 2000, scan: 1e6, rerank: 30_000, materialize: 500 },
+      nanoseconds: 1_234_567,
+    }
     const scanned = { ...plan, kind: 'sketch', reason: 'far-filter', ef: 0 } as const
-    expect(formatPlan({ plan: scanned, counters, nanoseconds: 1_234_567 }).split('\n')).toEqual([
+    expect(formatPlan({ plan: scanned, ...cost }).split('\n')).toEqual([
       'estimates for all that the filter allows, then the nearest again: hardly any row near the query is allowed',
       '├─ rows     1,000',
-      '├─ sketches 12,345 compared',
-      '├─ rerank   40 by their vectors',
+      '├─ prepare  0.1 µs',
+      '├─ plan     2.0 µs',
+      '├─ sketches 12,345 compared, 1.00 ms',
+      '├─ rerank   30 of 4,000 candidates, 40 compared, 30.0 µs',
+      '├─ hits     of 4,000 candidates, 0.5 µs',
+      '├─ ended    no row that is left is likely to be nearer',
       '└─ time     1.23 ms',
     ])
     const timeOf = (nanoseconds: number) =>
-      formatPlan({ plan, counters: none, nanoseconds }).split('\n').at(-1)
+      formatPlan({ ...nothing, plan, nanoseconds })
+        .split('\n')
+        .at(-1)
     expect(timeOf(900)).toBe('└─ time     0.9 µs')
     expect(timeOf(2.5e9)).toBe('└─ time     2.50 s')
+  })
+
+  it('says what each stage of a walk under a filter took', () => {
+    const hops = { hops: 103, probeHops: 12, secondHops: 1500 }
+    const tree = formatPlan({
+      plan: { ...plan, kind: 'filter-walk', reason: 'some-allowed' },
+      counters: { ...none, ...hops, entryEvaluations: 80, graphEvaluations: 2148, candidates: 64 },
+      stopReason: 'exhausted',
+      phases: { ...noTime, filter: 7000, entries: 9000, graph: 200_000, materialize: 1000 },
+      nanoseconds: 217_000,
+    })
+    expect(tree.split('\n').slice(3)).toEqual([
+      '├─ prepare  0.0 µs',
+      '├─ filter   7.0 µs',
+      '├─ plan     0.0 µs',
+      '├─ entries  80 compared, 9.0 µs',
+      '├─ graph    103 hops, 12 of them to look where the filter lies, 1,500 more through what it leaves out, 2,148 compared, 200.0 µs',
+      '├─ hits     of 64 candidates, 1.0 µs',
+      '├─ ended    nothing in the beam was left to go on from',
+      '└─ time     217.0 µs',
+    ])
+  })
+
+  it('gives a scan the time of the sketches before it', () => {
+    const counters = { ...none, sketchEvaluations: 10, scanEvaluations: 20 }
+    const phases = { ...noTime, scan: 3000 }
+    const lines = formatPlan({ ...nothing, plan, counters, phases, stopReason: 'coarse' })
+    expect(lines).toContain(
+      '├─ sketches 10 compared\n├─ scan     20 compared, 3.0 µs with the sketches',
+    )
   })
 
   it('takes what explain and analyze give', async () => {
@@ -117,4 +179,11 @@ describe('a plan as a tree', () => {
   ])('has words for %s', kind => {
     expect(formatPlan({ ...plan, kind })).not.toContain('undefined')
   })
+
+  it.each<SearchStop>(['exhausted', 'enough', 'bounded', 'lost', 'coarse'])(
+    'has words for the end %s',
+    stopReason => {
+      expect(formatPlan({ ...nothing, plan, stopReason })).toMatch(/ended {4}[a-z ,]{20,}\n/u)
+    },
+  )
 })

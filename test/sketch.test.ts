@@ -75,7 +75,11 @@ describe.each<[Metric, Quantization]>([
       for (let i = 20; i < 25; i++) {
         const order = (await index.search(query(i), { k: ids.length, exact: true })).ids
         const filter = index.idSet(order.slice(ids.length / 3))
-        expect(index.explain(query(i), { k: 10, filter }).kind).toBe('sketch')
+        const { plan, stopReason, counters } = await index.analyze(query(i), { k: 10, filter })
+        expect({ kind: plan.kind, stopReason }).toEqual({ kind: 'sketch', stopReason: 'enough' })
+        expect(counters.reranked).toBeGreaterThanOrEqual(10)
+        expect(counters.candidates).toBeGreaterThanOrEqual(counters.reranked)
+        expect(counters.probeHops).toBe(counters.hops)
         await expectRecall(index, i, filter)
       }
     } finally {

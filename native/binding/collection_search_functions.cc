@@ -89,9 +89,10 @@ class CollectionSearch : public Operation {
   Status Execute() override {
     return Run([this] { return collection_->Search(request_.query()); });
   }
-  Status ExecuteCounted(const SearchTally& /*tally*/) { return RunReported(); }
-  Status RunReported() {
+  Status ExecuteCounted(const SearchTally& /*tally*/) { return RunReported(nullptr); }
+  Status RunReported(PhaseListener* phases) {
     SearchReport& report = report_.emplace();
+    report.counters.phases = phases;
     return Run([&] { return collection_->Search(request_.query(), report); });
   }
   void Describe(OperationRecord& record) const {
@@ -145,19 +146,15 @@ class AnalyzedCollectionSearch : public CollectionSearch {
     const Result<napi_value> found = CollectionSearch::Resolve(env, outputs);
     if (!found.ok()) return found.status();
     VITRINE_RETURN_IF_ERROR(SetReport(env, *found, report()));
-    const Result<napi_value> counters = MakeCounters(env, report().counters);
-    if (!counters.ok()) return counters.status();
-    VITRINE_RETURN_IF_JS_ERROR(napi_set_named_property(env, *found, "counters", *counters));
-    VITRINE_RETURN_IF_ERROR(
-        SetNumbers(env, *found, {{"nanoseconds", static_cast<double>(nanoseconds_)}}));
+    VITRINE_RETURN_IF_ERROR(SetCost(env, *found, report().counters, phases_));
     return *found;
   }
 
  protected:
   Status Execute() override {
-    const auto start = std::chrono::steady_clock::now();
-    VITRINE_RETURN_IF_ERROR(RunReported());
-    nanoseconds_ = std::chrono::nanoseconds(std::chrono::steady_clock::now() - start).count();
+    timer_.emplace(TickClock::Process());
+    VITRINE_RETURN_IF_ERROR(RunReported(&*timer_));
+    phases_ = timer_->End();
     return {};
   }
   Status ExecuteCounted(const SearchTally& /*tally*/) {
@@ -165,7 +162,8 @@ class AnalyzedCollectionSearch : public CollectionSearch {
   }
 
  private:
-  int64_t nanoseconds_ = 0;
+  std::optional<PhaseTimer> timer_;
+  PhaseNanoseconds phases_ = {};
 };
 
 template <typename Search, typename Maker>
@@ -198,7 +196,7 @@ Result<napi_value> SearchCollection(Call& call) {
 }
 
 // analyzeCollection(...as searchCollection): Promise<{ ...as searchCollection, plan: SearchPlan,
-//   estimatedShare: number, share: number, counters: SearchCounters, nanoseconds: number }>
+//   estimatedShare: number, share: number, ...SearchCost }>
 Result<napi_value> AnalyzeCollection(Call& call) {
   return MeasuredCollectionSearch<AnalyzedCollectionSearch>(call);
 }

@@ -1,5 +1,7 @@
 #include "binding/plan_object.h"
 
+#include <numeric>
+
 #include "binding/js_value.h"
 
 namespace vitrine {
@@ -32,6 +34,35 @@ Result<napi_value> MakeRecall(napi_env env, const std::optional<RecallChoice>& c
   VITRINE_RETURN_IF_JS_ERROR(napi_get_null(env, &unknown));
   for (const char* const name : {"expected", "low", "high"}) {
     VITRINE_RETURN_IF_JS_ERROR(napi_set_named_property(env, object, name, unknown));
+  }
+  return object;
+}
+
+Result<napi_value> MakeCounters(napi_env env, const SearchCounters& counters) {
+  napi_value object;
+  VITRINE_RETURN_IF_JS_ERROR(napi_create_object(env, &object));
+  VITRINE_RETURN_IF_ERROR(
+      SetNumbers(env, object,
+                 {{"hops", static_cast<double>(counters.hops)},
+                  {"probeHops", static_cast<double>(counters.probe_hops)},
+                  {"secondHops", static_cast<double>(counters.second_hops)},
+                  {"entryEvaluations", static_cast<double>(counters.entry_evaluations)},
+                  {"graphEvaluations", static_cast<double>(counters.graph_evaluations)},
+                  {"scanEvaluations", static_cast<double>(counters.scan_evaluations)},
+                  {"sketchEvaluations", static_cast<double>(counters.sketch_evaluations)},
+                  {"rerankEvaluations", static_cast<double>(counters.rerank_evaluations)},
+                  {"transitNodes", static_cast<double>(counters.transit_nodes)},
+                  {"candidates", static_cast<double>(counters.candidates)},
+                  {"reranked", static_cast<double>(counters.reranked)}}));
+  return object;
+}
+
+Result<napi_value> MakePhases(napi_env env, const PhaseNanoseconds& phases) {
+  napi_value object;
+  VITRINE_RETURN_IF_JS_ERROR(napi_create_object(env, &object));
+  for (size_t i = 0; i < kSearchPhases; ++i) {
+    VITRINE_RETURN_IF_ERROR(
+        SetNumbers(env, object, {{kSearchPhaseNames[i], static_cast<double>(phases[i])}}));
   }
   return object;
 }
@@ -72,19 +103,18 @@ Result<napi_value> MakePlan(napi_env env, const SearchPlan& plan) {
   return object;
 }
 
-Result<napi_value> MakeCounters(napi_env env, const SearchCounters& counters) {
-  napi_value object;
-  VITRINE_RETURN_IF_JS_ERROR(napi_create_object(env, &object));
-  VITRINE_RETURN_IF_ERROR(
-      SetNumbers(env, object,
-                 {{"hops", static_cast<double>(counters.hops)},
-                  {"entryEvaluations", static_cast<double>(counters.entry_evaluations)},
-                  {"graphEvaluations", static_cast<double>(counters.graph_evaluations)},
-                  {"scanEvaluations", static_cast<double>(counters.scan_evaluations)},
-                  {"sketchEvaluations", static_cast<double>(counters.sketch_evaluations)},
-                  {"rerankEvaluations", static_cast<double>(counters.rerank_evaluations)},
-                  {"transitNodes", static_cast<double>(counters.transit_nodes)}}));
-  return object;
+Status SetCost(napi_env env, napi_value object, const SearchCounters& counters,
+               const PhaseNanoseconds& phases) {
+  VITRINE_RETURN_IF_ERROR(SetProperty(env, object, "counters", MakeCounters(env, counters)));
+  napi_value none;
+  VITRINE_RETURN_IF_JS_ERROR(napi_get_null(env, &none));
+  VITRINE_RETURN_IF_ERROR(SetProperty(
+      env, object, "stopReason",
+      counters.stop ? MakeString(env, kSearchStopNames[static_cast<size_t>(*counters.stop)])
+                    : Result<napi_value>(none)));
+  VITRINE_RETURN_IF_ERROR(SetProperty(env, object, "phases", MakePhases(env, phases)));
+  const uint64_t total = std::accumulate(phases.begin(), phases.end(), uint64_t{0});
+  return SetNumbers(env, object, {{"nanoseconds", static_cast<double>(total)}});
 }
 
 }  // namespace vitrine

@@ -10,6 +10,8 @@ namespace vitrine {
 
 // What searches tell of themselves, as the interfaces of lib/search-plan.ts.
 Result<napi_value> MakePlan(napi_env env, const SearchPlan& plan);
-Result<napi_value> MakeCounters(napi_env env, const SearchCounters& counters);
+// Sets the properties of SearchCost.
+Status SetCost(napi_env env, napi_value object, const SearchCounters& counters,
+               const PhaseNanoseconds& phases);
 
 }  // namespace vitrine

@@ -167,9 +167,10 @@ class OneSearch : public SearchOperation {
   Status Execute() override {
     return Run([this] { return table().Search(queries().data(), parameters(), hits_); });
   }
-  Status ExecuteCounted(const SearchTally& /*tally*/) { return RunCounted(nullptr); }
-  Status RunCounted(SearchPlan* plan) {
+  Status ExecuteCounted(const SearchTally& /*tally*/) { return RunCounted(nullptr, nullptr); }
+  Status RunCounted(PhaseListener* phases, SearchPlan* plan) {
     SearchCounters& counters = counters_.emplace();
+    counters.phases = phases;
     return Run(
         [&] { return table().Search(queries().data(), parameters(), hits_, counters, plan); });
   }
@@ -273,25 +274,25 @@ class AnalyzedSearch : public OneSearch {
     napi_value analysis;
     VITRINE_RETURN_IF_JS_ERROR(napi_create_object(env, &analysis));
     VITRINE_RETURN_IF_JS_ERROR(napi_set_named_property(env, analysis, "plan", *plan));
-    VITRINE_RETURN_IF_ERROR(SetProperty(env, analysis, "counters", MakeCounters(env, counters())));
-    VITRINE_RETURN_IF_ERROR(SetNumbers(env, analysis,
-                                       {{"count", static_cast<double>(hit_count())},
-                                        {"nanoseconds", static_cast<double>(nanoseconds_)}}));
+    VITRINE_RETURN_IF_ERROR(SetCost(env, analysis, counters(), phases_));
+    VITRINE_RETURN_IF_ERROR(
+        SetNumbers(env, analysis, {{"count", static_cast<double>(hit_count())}}));
     return analysis;
   }
 
  protected:
   Status Execute() override {
-    const auto start = std::chrono::steady_clock::now();
-    VITRINE_RETURN_IF_ERROR(RunCounted(&plan_));
-    nanoseconds_ = std::chrono::nanoseconds(std::chrono::steady_clock::now() - start).count();
+    timer_.emplace(TickClock::Process());
+    VITRINE_RETURN_IF_ERROR(RunCounted(&*timer_, &plan_));
+    phases_ = timer_->End();
     return {};
   }
   Status ExecuteCounted(const SearchTally& /*tally*/) { return AnalyzedSearch::Execute(); }
 
  private:
   SearchPlan plan_;
-  int64_t nanoseconds_ = 0;
+  std::optional<PhaseTimer> timer_;
+  PhaseNanoseconds phases_ = {};
 };
 
 // Arguments: index, query, ids, distances, then those of ReadSearch, then the cancel token.
@@ -416,8 +417,7 @@ Result<napi_value> SearchInto(Call& call) {
 //   timeoutMs: number | undefined, token: CancelToken | undefined): Promise<number>
 Result<napi_value> Search(Call& call) { return MeasuredSearch<OneSearch>(call); }
 
-// analyze(...as search): Promise<{ count: number, plan: SearchPlan, counters: SearchCounters,
-//   nanoseconds: number }>
+// analyze(...as search): Promise<{ count: number, plan: SearchPlan, ...SearchCost }>
 Result<napi_value> Analyze(Call& call) { return MeasuredSearch<AnalyzedSearch>(call); }
 
 // searchBatch(index: IndexHandle, queries: VectorArray, ids: IdArray, distances: Float32Array,

@@ -186,24 +186,27 @@ void Collection::NoteShares(const EntryFilter* filter, SearchReport& report) con
 }
 
 Result<std::vector<CollectionHit>> Collection::Search(const CollectionQuery& query) const {
-  return SearchBy(query, [&](const ReaderPool::Lease& lease, const EntryFilter*,
-                             const SearchParameters& parameters, std::span<Hit> hits) {
-    return table_->Search(lease, query.vector, parameters, hits);
-  });
+  return SearchBy(
+      query, NoCounting{},
+      [&](const ReaderPool::Lease& lease, const EntryFilter*, const SearchParameters& parameters,
+          std::span<Hit> hits) { return table_->Search(lease, query.vector, parameters, hits); });
 }
 
 Result<std::vector<CollectionHit>> Collection::Search(const CollectionQuery& query,
                                                       SearchReport& report) const {
-  return SearchBy(query, [&](const ReaderPool::Lease& lease, const EntryFilter* filter,
-                             const SearchParameters& parameters, std::span<Hit> hits) {
-    NoteShares(filter, report);
-    return table_->Search(lease, query.vector, parameters, hits, report.counters, &report.plan);
-  });
+  return SearchBy(query, SearchCounting(report.counters),
+                  [&](const ReaderPool::Lease& lease, const EntryFilter* filter,
+                      const SearchParameters& parameters, std::span<Hit> hits) {
+                    NoteShares(filter, report);
+                    return table_->Search(lease, query.vector, parameters, hits, report.counters,
+                                          &report.plan);
+                  });
 }
 
 //   search  (lease, filter, parameters, hits) -> how many there are
-template <typename SearchTable>
+template <class Counting, typename SearchTable>
 Result<std::vector<CollectionHit>> Collection::SearchBy(const CollectionQuery& query,
+                                                        Counting counting,
                                                         SearchTable search) const {
   SearchParameters parameters = query.parameters;
   if (parameters.k < 1 || parameters.k > kMaxK) {
@@ -217,10 +220,12 @@ Result<std::vector<CollectionHit>> Collection::SearchBy(const CollectionQuery& q
   std::shared_lock lock(mutex_, std::defer_lock);
   if (query.select.vector) lock.lock();
   const ReaderPool::Lease lease = table_->Read();
+  if (query.filter != nullptr) counting.Enter(SearchPhase::kFilter);
   const auto filter = SetFilter(query, lease, parameters);
   if (!filter.ok()) return filter.status();
   const Result<size_t> found = search(lease, filter->get(), parameters, hits);
   if (!found.ok()) return found.status();
+  counting.Enter(SearchPhase::kMaterialize);
   std::vector<CollectionHit> result;
   result.reserve(*found);
   for (size_t i = 0; i < *found; ++i) {

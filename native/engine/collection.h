@@ -176,8 +176,8 @@ class Collection final : private KeyMap::Keys {
     return PointRecord(entries_[entry].load(std::memory_order_relaxed));
   }
   StoredPoint Copy(EntryId entry, Select select) const;
-  template <typename SearchTable>
-  Result<std::vector<CollectionHit>> SearchBy(const CollectionQuery& query,
+  template <class Counting, typename SearchTable>
+  Result<std::vector<CollectionHit>> SearchBy(const CollectionQuery& query, Counting counting,
                                               SearchTable search) const;
   // Gives `parameters` the filter of a query.
   Result<std::shared_ptr<const EntryFilter>> SetFilter(const CollectionQuery& query,

@@ -142,6 +142,7 @@ void Table::AllowVisibleRows(const ReaderPool::Lease& lease, PointFilter& filter
 template <class Counting>
 Result<size_t> Table::SearchScan(const VectorScorer& scorer, const SearchParameters& parameters,
                                  uint64_t snapshot, std::span<Hit> hits, Counting counting) const {
+  counting.Enter(SearchPhase::kScan);
   HeapHits best(hits, parameters.k);
   StopReason stopped = StopReason::kExhausted;
   Slot slots[64];
@@ -176,6 +177,7 @@ Result<size_t> Table::SearchScan(const VectorScorer& scorer, const SearchParamet
   if (stopped == StopReason::kExhausted) flush();
   counting.AddScanEvaluations(scanned);
   if (stopped != StopReason::kExhausted) return StopStatus(stopped);
+  counting.Enter(SearchPhase::kMaterialize);
   return best.Finish();
 }
 
@@ -191,7 +193,7 @@ float Table::LocalShare(const QueryScorers& scorers, const PointFilter& filter, 
                             .codes = scorers.codes(),
                             .seeds = {entries.data(), entry_count}};
   scratch.Prepare(kProbeEf, SlotLimit());
-  walks_.Walk(request, scratch, counting);
+  counting.Probe([&](auto probing) { walks_.Walk(request, scratch, probing); });
   scratch.ClearVisited();
   size_t near = 0;
   size_t allowed = 0;
@@ -271,7 +273,9 @@ size_t Table::TakeHits(const QueryScorers& scorers, const SearchParameters& para
   if (scorers.codes() != nullptr) {
     return TakeReranked(scorers, parameters, snapshot, scratch, hits, counting);
   }
+  counting.Enter(SearchPhase::kMaterialize);
   const CandidatePool& pool = scratch.pool;
+  counting.FoundCandidates(pool.size - pool.transit);
   SortedHits best(hits, parameters.k);
   for (size_t i = 0; i < pool.size; ++i) {
     const float distance = pool.distance[i];
@@ -292,6 +296,7 @@ template <class Counting>
 size_t Table::TakeReranked(const QueryScorers& scorers, const SearchParameters& parameters,
                            uint64_t snapshot, Scratch& scratch, std::span<Hit> hits,
                            Counting counting) const {
+  counting.Enter(SearchPhase::kRerank);
   const CandidatePool& pool = scratch.pool;
   const SnapshotVisible visible = VisibleAt(snapshot);
   scratch.ranked.clear();
@@ -299,6 +304,7 @@ size_t Table::TakeReranked(const QueryScorers& scorers, const SearchParameters& 
     if (!pool.is_result(i) || !visible(pool.slot(i))) continue;
     scratch.ranked.push_back({pool.distance[i], pool.slot(i)});
   }
+  counting.FoundCandidates(scratch.ranked.size());
   return TakeRanked(scorers, parameters, snapshot, scratch, hits, counting);
 }
 
@@ -310,7 +316,9 @@ size_t Table::TakeRanked(const QueryScorers& scorers, const SearchParameters& pa
   if (scorers.codes() != nullptr) {
     const size_t scored = Rerank(scratch.ranked, rows, *scorers.codes(), scorers.exact());
     counting.AddRerankEvaluations(scored);
+    counting.LookedCloserAt(scored);
   }
+  counting.Enter(SearchPhase::kMaterialize);
   SortedHits best(hits, parameters.k);
   for (const auto& [distance, slot] : std::span(scratch.ranked).first(rows)) {
     if (!best.Wants(distance)) break;
@@ -392,11 +400,13 @@ Result<size_t> Table::SearchWalk(const SearchPlan& plan, const QueryScorers& sco
   scratch.Prepare(plan.ef, SlotLimit());
   const StopReason reason = walks_.Walk(request, scratch, counting);
   if (reason == StopReason::kTooLong) {
+    counting.Stopped(SearchStop::kBounded);
     *too_long = true;
     scratch.ClearVisited();
     return size_t{0};
   }
   if (reason != StopReason::kExhausted) return StopStatus(reason);
+  counting.Stopped(SearchStop::kExhausted);
   return TakeHits(scorers, parameters, lease.snapshot(), scratch, hits, counting);
 }
 
@@ -437,6 +447,7 @@ template <class Counting>
 Result<size_t> Table::SearchPlanned(const ReaderPool::Lease& lease, const void* query,
                                     const SearchParameters& parameters, std::span<Hit> hits,
                                     Counting counting, SearchPlan* plan_out) const {
+  counting.Enter(SearchPhase::kPlan);
   const QueryScorers scorers(vectors_, codes_.load(std::memory_order_acquire), query,
                              lease.scratch());
   const SearchPlan plan = ChoosePlan(scorers, parameters, lease.scratch(), counting);
@@ -452,6 +463,7 @@ Result<size_t> Table::SearchPlanned(const ReaderPool::Lease& lease, const void* 
   if (plan.kind == PlanKind::kSketch) {
     Result<size_t> found = SearchSketches(scorers, query, parameters, lease, hits, counting);
     if (found.ok() && *found < std::min(parameters.k, plan.allowed_rows)) {
+      counting.Stopped(SearchStop::kLost);
       return SearchScan(scorers.exact(), parameters, lease.snapshot(), hits, counting);
     }
     return found;
@@ -469,6 +481,7 @@ Result<size_t> Table::SearchPlanned(const ReaderPool::Lease& lease, const void* 
   const size_t allowed =
       parameters.filter == nullptr ? size() : std::min(size(), parameters.filter->size());
   if (count < parameters.k && count < allowed) {
+    counting.Stopped(SearchStop::kLost);
     return SearchScan(scorers.exact(), parameters, lease.snapshot(), hits, counting);
   }
   return count;

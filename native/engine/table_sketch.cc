@@ -166,6 +166,7 @@ Result<size_t> Table::SearchSketches(const QueryScorers& scorers, const void* qu
   Scratch& scratch = lease.scratch();
   const uint64_t snapshot = lease.snapshot();
   const PointFilter& filter = *parameters.filter;
+  counting.Enter(SearchPhase::kScan);
   sketches.Prepare(vectors_.AsFloats(query, scratch.float_query), scratch.sketch_query);
   for (size_t kept = std::max(kKept, 4 * parameters.k);; kept *= 8) {
     float threshold = SketchThreshold(sketches, scratch.sketch_query, filter, snapshot, kept);
@@ -189,14 +190,20 @@ Result<size_t> Table::SearchSketches(const QueryScorers& scorers, const void* qu
       if (scratch.sketched.size() >= std::min(kept / 2, seen)) break;
       threshold = std::numeric_limits<float>::max();
     }
+    counting.Enter(SearchPhase::kRerank);
+    counting.FoundCandidates(scratch.sketched.size());
     const bool enough = LookCloser(scratch.sketched, parameters.k, scorers, scratch.ranked);
     counting.AddRerankEvaluations(scratch.ranked.size());
+    counting.LookedCloserAt(scratch.ranked.size());
     if (enough || scratch.sketched.size() == seen) break;
     // The estimates are too coarse for this query.
     if (kept >= kKeptAtMost) {
+      counting.Stopped(SearchStop::kCoarse);
       return SearchScan(scorers.exact(), parameters, snapshot, hits, counting);
     }
+    counting.Enter(SearchPhase::kScan);
   }
+  counting.Stopped(SearchStop::kEnough);
   const size_t count = TakeRanked(scorers, parameters, snapshot, scratch, hits, counting);
   return MergeZeroRows(parameters, snapshot, hits, count);
 }

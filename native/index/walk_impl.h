@@ -210,6 +210,7 @@ class Walker {
       PrefetchLinks(excluded[i]);
     }
     for (size_t i = 0; i < fresh && scratch_.step_count < filter.max_step; ++i) {
+      counting_.AddSecondHop();
       for (size_t j = 0; j < links.width(); ++j) {
         const uint32_t word = links.Load(excluded[i], j);
         if (word == kNoSlot || (!filter.use_fill_edges && !Links::IsLink(word))) continue;
@@ -249,7 +250,9 @@ StopReason RunWalk(const WalkRequest& request, Scratch& scratch, const Scorer& s
                    const Visible& visible, const Admit& admit, Counting counting) {
   Walker<Isa, Scorer, Visible, Admit, Counting> walker(request, scratch, scorer, visible, admit,
                                                        counting);
+  counting.Enter(SearchPhase::kEntries);
   walker.Start();
+  counting.Enter(SearchPhase::kGraph);
   while (walker.HasNext()) {
     const StopReason reason = walker.Check();
     if (reason != StopReason::kExhausted) return reason;

@@ -1,11 +1,27 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <optional>
+#include <string_view>
 
 #include "stats/catalog.h"
+#include "stats/search_phases.h"
 
 namespace vitrine {
+
+// Why a walk, or a scan of sketches, ended.
+enum class SearchStop : uint8_t {
+  kExhausted,  // a walk: nothing in the beam is left to go on from
+  kEnough,     // sketches: no row that is left is likely to be nearer than those found
+  kBounded,    // a walk had cost as much as a scan of sketches, which took over
+  kLost,       // too few hits were found, and an exact scan took over
+  kCoarse,     // sketches told too little, and an exact scan took over
+};
+inline constexpr std::string_view kSearchStopNames[] = {"exhausted", "enough", "bounded", "lost",
+                                                        "coarse"};
+static_assert(std::size(kSearchStopNames) == static_cast<size_t>(SearchStop::kCoarse) + 1);
 
 // What one search did. It lives on the stack of the search and is read when the search has ended;
 // nothing in it is shared.
@@ -17,10 +33,18 @@ struct SearchCounters {
   uint64_t sketch_evaluations = 0;  // distances estimated by a scan of sketches
   uint64_t rerank_evaluations = 0;  // of rows that were near by code or sketch, looked at closer
   uint64_t transit_nodes = 0;       // scored nodes that cannot be hits: not shown, or not allowed
-  uint64_t returned = 0;            // hits
-  bool on_codes = false;            // whether walks compared codes
+  uint64_t probe_hops = 0;          // of `hops`, those of the walk that looks where the filter lies
+  uint64_t second_hops = 0;  // nodes left out by the filter whose links were read in their stead
+  uint64_t candidates = 0;  // rows that a walk or a scan of sketches found, for hits to be taken of
+  uint64_t reranked = 0;    // of `candidates`, those looked at closer
+  uint64_t returned = 0;    // hits
+  bool on_codes = false;    // whether walks compared codes
   // How it was done; nothing when it failed before that was known.
   std::optional<SearchStrategy> strategy;
+  // Of the first part that ended for good, or gave up; nothing where there was only an exact scan.
+  std::optional<SearchStop> stop;
+  // Told of the phases of the search; null: nobody is, and no clock is read.
+  PhaseListener* phases = nullptr;
 
   uint64_t evaluations() const {
     return entry_evaluations + graph_evaluations + scan_evaluations + sketch_evaluations +
@@ -44,6 +68,33 @@ class SearchCounting {
   void AddSketchEvaluations(uint64_t n) const { counters_->sketch_evaluations += n; }
   void AddRerankEvaluations(uint64_t n) const { counters_->rerank_evaluations += n; }
   void AddTransitNode() const { ++counters_->transit_nodes; }
+  void AddSecondHop() const { ++counters_->second_hops; }
+  // A search that looks for more keeps what it had: the last and largest set counts.
+  void FoundCandidates(uint64_t n) const {
+    counters_->candidates = counters_->candidates < n ? n : counters_->candidates;
+  }
+  void LookedCloserAt(uint64_t n) const {
+    counters_->reranked = counters_->reranked < n ? n : counters_->reranked;
+  }
+  void Stopped(SearchStop stop) const {
+    std::optional<SearchStop>& last = counters_->stop;
+    // Why another part took over says more than how that one ended.
+    if (!last || *last == SearchStop::kExhausted || *last == SearchStop::kEnough) last = stop;
+  }
+  void Enter(SearchPhase phase) const {
+    if (counters_->phases != nullptr) counters_->phases->Enter(phase);
+  }
+  // Runs walk(counting), which looks around before the search; its phases are the caller's.
+  template <class Walk>
+  void Probe(Walk walk) const {
+    SearchCounters probe;
+    walk(SearchCounting(probe));
+    counters_->hops += probe.hops;
+    counters_->probe_hops += probe.hops;
+    counters_->entry_evaluations += probe.entry_evaluations;
+    counters_->graph_evaluations += probe.graph_evaluations;
+    counters_->transit_nodes += probe.transit_nodes;
+  }
   void SetStrategy(SearchStrategy strategy, bool on_codes) const {
     counters_->strategy = strategy;
     counters_->on_codes = on_codes;
@@ -66,6 +117,15 @@ struct NoCounting {
   void AddSketchEvaluations(uint64_t) const {}
   void AddRerankEvaluations(uint64_t) const {}
   void AddTransitNode() const {}
+  void AddSecondHop() const {}
+  void FoundCandidates(uint64_t) const {}
+  void LookedCloserAt(uint64_t) const {}
+  constexpr void Stopped(SearchStop) const {}
+  constexpr void Enter(SearchPhase) const {}
+  template <class Walk>
+  void Probe(Walk walk) const {
+    walk(NoCounting{});
+  }
   void SetStrategy(SearchStrategy, bool) const {}
   void SetReturned(uint64_t) const {}
 };

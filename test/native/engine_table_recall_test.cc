@@ -224,6 +224,30 @@ constexpr size_t kSketchedRows = 10'000;
 // Tables of fewer rows have no sketches, and walk where those of more look at sketches.
 class TableFilters : public testing::TestWithParam<std::tuple<Quantization, size_t>> {};
 
+// What a filtered search tells of itself goes with its plan.
+void ExpectToldOf(const SearchPlan& plan, const SearchCounters& counters, size_t found) {
+  const bool scans = plan.kind == PlanKind::kScan || plan.kind == PlanKind::kFilterScan ||
+                     plan.kind == PlanKind::kNothing;
+  EXPECT_EQ(counters.stop.has_value(), !scans);
+  EXPECT_EQ(counters.probe_hops > 0, plan.local_share >= 0);
+  EXPECT_LE(counters.probe_hops, counters.hops);
+  EXPECT_LE(counters.reranked, counters.candidates);
+  if (plan.kind != PlanKind::kFilterWalk) {
+    EXPECT_EQ(counters.second_hops, 0u);
+  }
+  if (counters.stop == SearchStop::kExhausted || counters.stop == SearchStop::kEnough) {
+    EXPECT_GE(counters.candidates, found);
+    EXPECT_EQ(counters.scan_evaluations, 0u);
+  }
+  if (counters.stop == SearchStop::kBounded) {
+    EXPECT_GT(counters.sketch_evaluations, 0u);
+  }
+  if (counters.stop == SearchStop::kEnough) {
+    EXPECT_EQ(plan.kind, PlanKind::kSketch);
+    EXPECT_GE(counters.reranked, found);
+  }
+}
+
 TEST_P(TableFilters, AreExactEnoughAndNeverLeftWhereverTheyLie) {
   VITRINE_TRACE_SEED();
   const auto [quantization, rows] = GetParam();
@@ -234,6 +258,7 @@ TEST_P(TableFilters, AreExactEnoughAndNeverLeftWhereverTheyLie) {
   ExpectOk(table->Add(IdsFrom(0, count), sample.Rows(0, count)));
   std::mt19937_64 random(TestSeed());
   std::map<PlanKind, size_t> plans;
+  std::map<SearchStop, size_t> stops;
   constexpr size_t kPivots = Scaled(4, 2);
   constexpr size_t kQueriesEach = Scaled(8, 3);
   for (const double share : {0.0, 0.0001, 0.001, 0.01, 0.1, 0.2, 0.3, 0.5, 0.9}) {
@@ -259,11 +284,14 @@ TEST_P(TableFilters, AreExactEnoughAndNeverLeftWhereverTheyLie) {
           const float* const other = sample.Query(kPivots + i);
           for (size_t j = 0; j < kD; ++j) query[j] += 0.2f * (other[j] - query[j]);
           SearchPlan plan;
+          SearchCounters counters;
           std::vector<Hit> hits(10);
           const auto found = table->Search(where == "random" ? other : query.data(),
-                                           {.k = 10, .filter = set->get()}, hits, &plan);
+                                           {.k = 10, .filter = set->get()}, hits, counters, &plan);
           ASSERT_TRUE(found.ok());
           hits.resize(*found);
+          ExpectToldOf(plan, counters, *found);
+          if (counters.stop) ++stops[*counters.stop];
           ++plans[plan.kind];
           for (const Hit& hit : hits) ASSERT_TRUE((*set)->Contains(hit.id));
           const auto truth = SearchHits(*table, where == "random" ? other : query.data(),
@@ -289,6 +317,7 @@ TEST_P(TableFilters, AreExactEnoughAndNeverLeftWhereverTheyLie) {
     expected.push_back(PlanKind::kFilterPass);
     if (count == kWalkedRows) expected.push_back(PlanKind::kFilterWalk);
   }
+  EXPECT_GT(stops[count == kSketchedRows ? SearchStop::kEnough : SearchStop::kExhausted], 0u);
   for (const PlanKind kind : expected) {
     EXPECT_GT(plans[kind], 0u) << kPlanKindNames[static_cast<size_t>(kind)];
   }

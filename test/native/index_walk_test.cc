@@ -420,6 +420,44 @@ TEST(SearchCounters, CountWhatAWalkAlongALineDoes) {
   }
 }
 
+// The same line under a filter that allows every other row: rows 0, 2, 4 and 6 are walked from, by
+// way of rows 1, 3, 5 and 7, which lead to rows 2, 4, 6 and 8.
+TEST(SearchCounters, CountTheRowsThatAreReadInTheSteadOfOthers) {
+  struct Recorder final : PhaseListener {
+    void Enter(SearchPhase phase) override { entered.push_back(phase); }
+    std::vector<SearchPhase> entered;
+  };
+  Line line({0, 1, 2, 3, 4, 5, 6, 7, 8, 9}, Metric::kL2);
+  SlotBitmap even;
+  ASSERT_TRUE(even.Grow(10));
+  for (Slot slot = 0; slot < 10; ++slot) {
+    if (slot > 0) line.links.Store(slot, 0, slot - 1);
+    if (slot < 9) line.links.Store(slot, 1, slot + 1);
+    if (slot % 2 == 0) even.Set(slot);
+  }
+  const float query = 4.2F;
+  const std::vector<Slot> seeds = {0};
+  const FilterWalk filter{.admit = {&even}};
+  const WalkRequest request{.links = &line.links,
+                            .scorer = line.vectors.ScorerFor(&query),
+                            .seeds = seeds,
+                            .filter = &filter};
+  for (const WalkTable* const form : Forms()) {
+    Scratch scratch;
+    scratch.Prepare(2, 10);
+    Recorder recorder;
+    SearchCounters counters;
+    counters.phases = &recorder;
+    EXPECT_EQ(form->walk_counted(request, scratch, counters), StopReason::kExhausted);
+    scratch.ClearVisited();
+    EXPECT_EQ(counters.hops, 4u);
+    EXPECT_EQ(counters.second_hops, 4u);
+    EXPECT_EQ(counters.entry_evaluations, 1u);
+    EXPECT_EQ(counters.graph_evaluations, 4u);
+    EXPECT_EQ(recorder.entered, (std::vector{SearchPhase::kEntries, SearchPhase::kGraph}));
+  }
+}
+
 TEST(CandidatePool, TakesAnEntryAtEveryPlaceOfEverySize) {
   std::vector<float> places(301);
   for (size_t i = 0; i < places.size(); ++i) places[i] = static_cast<float>(i);

@@ -1,0 +1,30 @@
+#include "stats/search_phases.h"
+
+#include <algorithm>
+
+namespace vitrine {
+
+void PhaseTimer::Enter(SearchPhase phase) {
+  // Never back: the clocks of two processors may differ a little.
+  const uint64_t now = std::max(clock_->Now(), since_);
+  ticks_[static_cast<size_t>(current_)] += now - since_;
+  since_ = now;
+  current_ = phase;
+}
+
+PhaseNanoseconds PhaseTimer::End() {
+  Enter(current_);
+  PhaseNanoseconds nanoseconds = {};
+  uint64_t ticks = 0;
+  uint64_t before = 0;
+  // Differences of rounded sums, so that rounding does not add up.
+  for (size_t i = 0; i < kSearchPhases; ++i) {
+    ticks += ticks_[i];
+    const uint64_t sum = clock_->NanosecondsBetween(0, ticks);
+    nanoseconds[i] = sum - before;
+    before = sum;
+  }
+  return nanoseconds;
+}
+
+}  // namespace vitrine
