@@ -53,6 +53,7 @@
       "native/engine/table_image.cc",
       "native/engine/table_load.cc",
       "native/engine/table_load_rows.cc",
+      "native/engine/table_plan.cc",
       "native/engine/table_recall.cc",
       "native/engine/table_reclaim.cc",
       "native/engine/table_relink.cc",

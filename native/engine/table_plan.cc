@@ -1,0 +1,148 @@
+// How a table goes about a search: the choice of a plan.
+
+#include <algorithm>
+
+#include "engine/query_scorers.h"
+#include "engine/table.h"
+
+namespace vitrine {
+namespace {
+
+constexpr size_t kDefaultEf = 64;
+// Places that a pool of codes has beyond `k` at least.
+constexpr size_t kMinSpare = 4;
+
+// Rows whose scan costs about as much as a filtered walk: a fixed part, and what memory delivers
+// while the walk waits for scattered rows. Measured: about 1,300 rows at 784 dimensions, 3,700 at
+// 128 (f32). A row is fetched by whole lines.
+size_t FilterScanRows(size_t vector_bytes) {
+  return 800 + (size_t{3} << 19) / std::max<size_t>(vector_bytes, 64);
+}
+// The same where there are sketches: up to so many rows a look at all of them is sooner done than
+// the preparation of a sketch, and up to so many their sketches are than a filtered walk.
+size_t ExactScanRows(size_t vector_bytes) { return 450'000 / vector_bytes; }
+size_t SketchScanRows(size_t row_bytes) { return 4'000 + (size_t{1} << 20) / row_bytes; }
+
+// The walk that looks where the filter lies keeps so many nodes.
+constexpr size_t kProbeEf = 8;
+// A filter that allows less than this share of the rows near the query is far from it.
+constexpr float kFarShare = 0.02f;
+// The same where sketches make scans cheap: between the two a walk finds most and not all.
+constexpr float kFarShareOfSketches = 0.05f;
+// Filters that allow less than this share of all rows need the fill edges to stay connected.
+constexpr float kSparseShare = 0.1f;
+// Where this much of what is near is allowed, passing through the rest costs less than two hops.
+constexpr float kPassShare = 0.35f;
+
+}  // namespace
+
+// Estimates swap places near the last of `k` hits: a pool of codes holds some more.
+size_t Table::EfOf(const SearchParameters& parameters, bool on_codes) {
+  // A beam that was measured has what it needs.
+  const bool spare = on_codes && parameters.recall == 0;
+  const size_t least = parameters.k + (spare ? std::max<size_t>(kMinSpare, parameters.k / 4) : 0);
+  return std::max(least, parameters.ef == 0 ? kDefaultEf : parameters.ef);
+}
+
+// The share of allowed rows among the nodes nearest to the query and their neighbours. Leaves the
+// nodes it scored in the pool.
+template <class Counting>
+float Table::LocalShare(const QueryScorers& scorers, const PointFilter& filter, Scratch& scratch,
+                        Counting counting) const {
+  EntryTable::Snapshot entries;
+  const size_t entry_count = graph_.ReadEntries(entries);
+  const WalkRequest request{.links = &graph_.links(),
+                            .scorer = scorers.exact(),
+                            .codes = scorers.codes(),
+                            .seeds = {entries.data(), entry_count}};
+  scratch.Prepare(kProbeEf, SlotLimit());
+  counting.Probe([&](auto probing) { walks_.Walk(request, scratch, probing); });
+  scratch.ClearVisited();
+  size_t near = 0;
+  size_t allowed = 0;
+  const auto look = [&](Slot slot) {
+    ++near;
+    allowed += slot < filter.slots().capacity() && filter.slots().Test(slot) ? 1 : 0;
+  };
+  const CandidatePool& pool = scratch.pool;
+  for (size_t i = 0; i < pool.size; ++i) {
+    look(pool.slot(i));
+    for (size_t j = 0; j < graph_.width(); ++j) {
+      const uint32_t word = graph_.links().Load(pool.slot(i), j);
+      if (Links::IsLink(word)) look(word);
+    }
+  }
+  return near == 0 ? 0 : static_cast<float>(allowed) / static_cast<float>(near);
+}
+
+template <class Counting>
+SearchPlan Table::ChoosePlan(const QueryScorers& scorers, const SearchParameters& parameters,
+                             Scratch& scratch, Counting counting) const {
+  SearchPlan plan;
+  if (!linked()) {
+    plan.rows = plan.allowed_rows = size();
+    plan.reason = PlanReason::kNoGraph;
+    plan.kind = parameters.filter == nullptr ? PlanKind::kScan : PlanKind::kFilterScan;
+    return plan;
+  }
+  plan.rows = graph_.size() + zero_count_.load(std::memory_order_relaxed);
+  plan.allowed_rows = parameters.filter == nullptr ? plan.rows : parameters.filter->slot_count();
+  if (plan.allowed_rows == 0 || plan.rows == 0) {
+    return plan.kind = PlanKind::kNothing, plan.reason = PlanReason::kEmpty, plan;
+  }
+  const PlanKind scan = parameters.filter == nullptr ? PlanKind::kScan : PlanKind::kFilterScan;
+  if (parameters.exact) {
+    return plan.kind = scan, plan.reason = PlanReason::kExactAsked, plan;
+  }
+  if (scorers.exact().IsZeroQuery()) {
+    return plan.kind = scan, plan.reason = PlanReason::kZeroQuery, plan;
+  }
+  plan.ef = EfOf(parameters, scorers.codes() != nullptr);
+  plan.quantization = quantization_used();
+  if (parameters.filter == nullptr) return plan;
+
+  const SketchStore* const sketches = SketchesOrBegin();
+  const PlanKind look = sketches == nullptr ? scan : PlanKind::kSketch;
+  if (sketches != nullptr && plan.allowed_rows > ExactScanRows(vector_bytes()) &&
+      plan.allowed_rows <= SketchScanRows(sketches->row_bytes())) {
+    return plan.kind = look, plan.reason = PlanReason::kFewAllowed, plan.ef = 0, plan;
+  }
+  if (plan.allowed_rows <= FilterScanRows(vector_bytes())) {
+    return plan.kind = scan, plan.reason = PlanReason::kFewAllowed, plan.ef = 0,
+           plan.quantization = Quantization::kNone, plan;
+  }
+  plan.local_share = LocalShare(scorers, *parameters.filter, scratch, counting);
+  if (plan.local_share < (sketches == nullptr ? kFarShare : kFarShareOfSketches)) {
+    if (sketches == nullptr) plan.quantization = Quantization::kNone;
+    return plan.kind = look, plan.reason = PlanReason::kFarFilter, plan.ef = 0, plan;
+  }
+  if (plan.local_share >= kPassShare) {
+    return plan.kind = PlanKind::kFilterPass, plan.reason = PlanReason::kMuchAllowed, plan;
+  }
+  plan.kind = PlanKind::kFilterWalk;
+  plan.reason = PlanReason::kSomeAllowed;
+  const float share = static_cast<float>(plan.allowed_rows) / static_cast<float>(plan.rows);
+  plan.fill_edges = share < kSparseShare;
+  // Less than a quarter as dense here as elsewhere: most of what is near the query is somewhat far.
+  if (parameters.recall > 0 && plan.local_share < share / 4)
+    plan.ef = std::min(kMaxEf, 4 * plan.ef);
+  return plan;
+}
+
+Result<SearchPlan> Table::Explain(const ReaderPool::Lease& lease, const void* query,
+                                  const SearchParameters& parameters) const {
+  VITRINE_RETURN_IF_ERROR(CheckSearch(query, parameters));
+  if (AsksForRecall(parameters)) return ExplainByRecall(lease, query, parameters);
+  const QueryScorers scorers(vectors_, codes_.load(std::memory_order_acquire), query,
+                             lease.scratch());
+  return UnlessFailed<SearchPlan>(lease,
+                                  ChoosePlan(scorers, parameters, lease.scratch(), NoCounting{}));
+}
+
+// For the execution.
+template SearchPlan Table::ChoosePlan(const QueryScorers&, const SearchParameters&, Scratch&,
+                                      NoCounting) const;
+template SearchPlan Table::ChoosePlan(const QueryScorers&, const SearchParameters&, Scratch&,
+                                      SearchCounting) const;
+
+}  // namespace vitrine
