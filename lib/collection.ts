@@ -51,6 +51,7 @@ import {
 } from './points.ts'
 import { readExamples, recommendedVector } from './recommendation.ts'
 import type { CollectionSearchPlan } from './search-plan.ts'
+import type { Slowlog } from './slowlog.ts'
 import { Measured } from './statistics.ts'
 import { traceCollection } from './traced-operations.ts'
 import { type Deletion, removePoints } from './transaction.ts'
@@ -87,12 +88,19 @@ export class OpenedCollection {
   readonly database: DatabaseHandle
   readonly collection: CollectionHandle
   readonly databaseName: string
+  readonly databaseLog: Slowlog
 
   /** @internal */
-  constructor(database: DatabaseHandle, collection: CollectionHandle, databaseName: string) {
+  constructor(
+    database: DatabaseHandle,
+    collection: CollectionHandle,
+    databaseName: string,
+    databaseLog: Slowlog,
+  ) {
     this.database = database
     this.collection = collection
     this.databaseName = databaseName
+    this.databaseLog = databaseLog
   }
 
   /** @internal */
@@ -131,7 +139,7 @@ export class Collection<
       throw new VitrineError('ERR_ARGUMENT', 'collections come from database.collection(name)')
     }
     const { name, dimension, metric, type } = native.collectionState(opened.collection)
-    super(opened.collection, { db: opened.databaseName, collection: name })
+    super(opened.collection, { db: opened.databaseName, collection: name }, opened.databaseLog)
     this.#database = opened.database
     this.#collection = opened.collection
     this.name = name

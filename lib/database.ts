@@ -1,6 +1,12 @@
 import { channel } from 'node:diagnostics_channel'
 import { basename, resolve } from 'node:path'
-import { type CancelToken, type DatabaseHandle, native, version } from './binding.ts'
+import {
+  type CancelToken,
+  type CollectionHandle,
+  type DatabaseHandle,
+  native,
+  version,
+} from './binding.ts'
 import { cancellable, controlOf } from './cancellation.ts'
 import { Collection, OpenedCollection } from './collection.ts'
 import {
@@ -139,7 +145,7 @@ export class Database extends Measured {
         token,
       ),
     )
-    return new Collection<F, P, T>(new OpenedCollection(this.#handle, collection, this.name))
+    return this.#opened<F, P, T>(collection)
   }
 
   /** By name or alias. @throws {VitrineError} `ERR_NOT_FOUND`. */
@@ -149,7 +155,7 @@ export class Database extends Measured {
     T extends VectorType = 'f32',
   >(name: string): Collection<F, P, T> {
     const collection = native.openCollection(this.#handle, name)
-    return new Collection<F, P, T>(new OpenedCollection(this.#handle, collection, this.name))
+    return this.#opened<F, P, T>(collection)
   }
 
   /** All collections, by name. */
@@ -263,6 +269,14 @@ export class Database extends Measured {
   async close(): Promise<void> {
     this.#closing ??= native.closeDatabase(this.#handle)
     return this.#closing
+  }
+
+  #opened<F extends Fields, P extends Payload, T extends VectorType>(
+    handle: CollectionHandle,
+  ): Collection<F, P, T> {
+    return new Collection<F, P, T>(
+      new OpenedCollection(this.#handle, handle, this.name, this.slowlog),
+    )
   }
 
   /** Equal to `close`. */

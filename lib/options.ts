@@ -79,6 +79,14 @@ export function integer(min: number, max: number): Rule<number> {
   }
 }
 
+/** A finite number that is not below `min`. */
+export function numberFrom(min: number): Rule<number> {
+  return (value, name) => {
+    if (Number.isFinite(value) && (value as number) >= min) return value as number
+    throw refused(name, `a number from ${min} on`, value)
+  }
+}
+
 /** A number between 0 and 1, both excluded. */
 export const share: Rule<number> = (value, name) => {
   if (typeof value === 'number' && value > 0 && value < 1) return value

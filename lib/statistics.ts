@@ -2,7 +2,8 @@ import { native, type StatsSnapshotHandle, type StatsSource } from './binding.ts
 import type { EngineStats, LatencySummary } from './engine-stats.ts'
 import { checked, VitrineError } from './errors.ts'
 import type { NativeFamily, NativeHistogram, NativeStatsSnapshot } from './native-stats.ts'
-import { boolean, OptionParser, oneOf } from './options.ts'
+import { boolean, integer, numberFrom, OptionParser, oneOf } from './options.ts'
+import { Slowlog } from './slowlog.ts'
 
 /**
  * How much is counted: `'counters'` how often what was done, and how it ended; `'histograms'` also how long each operation took and how much
@@ -15,6 +16,20 @@ export interface StatsOptions {
   readonly level?: StatsLevel
   /** Whether there are to be histograms, whatever `level` says; default false. */
   readonly histograms?: boolean
+  /**
+   * From how many milliseconds on a query is logged in `slowlog`, 0 … : 100 is a good beginning. `'adaptive'`: from
+   * `slowFactor` times what the slowest hundredth of the latest takes at least, and not below `slowMinMs`; 100 until 128 queries have been seen.
+   * Without it none is.
+   */
+  readonly slowMs?: number | 'adaptive'
+  /** Above 0, default 1. */
+  readonly slowMinMs?: number
+  /** 1 … , default 3. */
+  readonly slowFactor?: number
+  /** Shapes of slow queries that `slowlog` keeps, and as many of sampled ones: 1 … 1024, default 128. */
+  readonly slowEntries?: number
+  /** Each how many queries one is logged in `slowlog` as a sample, 1 … 2^31. Without it none is. */
+  readonly sampleEvery?: number
 }
 
 export interface StatsSnapshotOptions {
@@ -95,6 +110,11 @@ export class StatsSnapshot {
 const statsOptions = new OptionParser<Required<StatsOptions>>('enableStats', {
   level: oneOf('counters', 'histograms', 'phases', 'cpu'),
   histograms: boolean,
+  slowMs: (value, name) => (value === 'adaptive' ? value : numberFrom(0)(value, name)),
+  slowMinMs: numberFrom(Number.MIN_VALUE),
+  slowFactor: numberFrom(1),
+  slowEntries: integer(1, 1024),
+  sampleEvery: integer(1, 2 ** 31),
 })
 
 const snapshotOptions = new OptionParser<{ since: StatsSnapshotHandle }>('statsSnapshot', {
@@ -114,11 +134,14 @@ const snapshotOptions = new OptionParser<{ since: StatsSnapshotHandle }>('statsS
 export abstract class Measured {
   readonly #source: StatsSource
   readonly #labels: MetricLabels
+  readonly #slowlog = new Slowlog(this)
+  readonly #slowlogAbove: Slowlog | undefined
 
-  /** @internal */
-  constructor(source: StatsSource, labels: MetricLabels) {
+  /** @internal @param above - Of the database, where it is a collection's. */
+  constructor(source: StatsSource, labels: MetricLabels, above?: Slowlog) {
     this.#source = source
     this.#labels = labels
+    this.#slowlogAbove = above
   }
 
   /** @internal */
@@ -128,19 +151,43 @@ export abstract class Measured {
       : undefined
   }
 
+  /** @internal Those that want to know what is done to it. */
+  static slowlogsOf(value: unknown): Slowlog[] {
+    if (typeof value !== 'object' || value === null || !(#slowlog in value)) return []
+    const logs = [value.#slowlog, value.#slowlogAbove]
+    return logs.filter(log => log?.enabled) as Slowlog[]
+  }
+
+  /** Slow queries, a sample of all, and errors; empty until `enableStats` is called with `slowMs` or `sampleEvery`. */
+  get slowlog(): Slowlog {
+    return checked(() => this.#slowlog)
+  }
+
   /**
    * Turns statistics on, or changes how much is counted. Operations that have begun go on as they were. Counters go on from where they were.
    * @throws {VitrineError} `ERR_OPTION`, `ERR_CLOSED`.
    */
   enableStats(options?: StatsOptions): void {
-    const { level = 'counters', histograms = false } = statsOptions.parse(options)
+    const { level = 'counters', histograms = false, ...log } = statsOptions.parse(options)
+    const { slowMs, sampleEvery } = log
+    const { slowMinMs: minMs = 1, slowFactor: factor = 3, slowEntries: entries = 128 } = log
     const named = histograms && level === 'counters' ? 'histograms' : level
-    checked(() => native.setStatsLevel(this.#source, named))
+    checked(() => {
+      native.setStatsLevel(this.#source, named)
+      this.#slowlog.configure(
+        slowMs === undefined && sampleEvery === undefined
+          ? undefined
+          : { slowMs, minMs, factor, entries, sampleEvery },
+      )
+    })
   }
 
-  /** Turns statistics off; what was counted is kept. */
+  /** Turns statistics off, and the slow-query log; what was counted and logged is kept. */
   disableStats(): void {
-    checked(() => native.setStatsLevel(this.#source, 'off'))
+    checked(() => {
+      native.setStatsLevel(this.#source, 'off')
+      this.#slowlog.configure(undefined)
+    })
   }
 
   /** Figures for people; null while statistics are off. */

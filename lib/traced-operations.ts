@@ -7,7 +7,10 @@ import {
   publishIteration,
   publishSync,
 } from './channels.ts'
+import { type GivenQuery, logAsync, logIteration, logSync } from './logged-calls.ts'
+import { isReplay, listening, type Slowlog } from './slowlog.ts'
 import { Measured } from './statistics.ts'
+import { elementsOf, type VectorType } from './vector-types.ts'
 
 /** What a call tells of itself before it runs; `undefined` is left out. */
 type Told = { -readonly [K in keyof OperationEvent]?: OperationEvent[K] | undefined }
@@ -20,6 +23,8 @@ interface TracedMethod {
   readonly tell?: (told: Told, self: unknown, args: Arguments) => void
   /** Of what it returns, or resolves with. */
   readonly rowsOf?: (result: never, event: OperationEvent) => number | undefined
+  /** Of a search that slow-query logs are told of. May throw. */
+  readonly given?: (self: unknown, args: Arguments) => GivenQuery
 }
 
 type Methods = Readonly<Record<string, TracedMethod>>
@@ -47,10 +52,15 @@ function tellSearch(told: Told, options: unknown): void {
   told.filtered = (propertyOf(options, 'filter') ?? propertyOf(options, 'where')) !== undefined
 }
 
-const search: TracedMethod = {
+const analyze: TracedMethod = {
   operation: 'search',
   tell: (told, _, [, options]) => tellSearch(told, options),
   rowsOf: ({ ids }: { readonly ids: ArrayLike<unknown> }) => ids.length,
+}
+
+const search: TracedMethod = {
+  ...analyze,
+  given: (_, [vector, options]) => ({ vector, options }),
 }
 
 /** Vectors in one array, by the dimension of what they are for; of bits there are eight to an element. */
@@ -66,6 +76,14 @@ const searchBatch: TracedMethod = {
   tell: (told, self, [queries, options]) => {
     tellSearch(told, options)
     told.batchSize = vectorsIn(self, queries)
+  },
+  given: (self, [queries, options]) => {
+    const { type, dimension } = self as { readonly type: VectorType; readonly dimension: number }
+    const elements = elementsOf(type, dimension)
+    const vector = Array.isArray(queries)
+      ? queries.slice(0, elements)
+      : (queries as Uint8Array).subarray(0, elements)
+    return { vector, options, batchSize: vectorsIn(self, queries) }
   },
 }
 
@@ -109,7 +127,7 @@ const ofIndex: Methods = {
     rowsOf: (_: unknown, { batchSize }: OperationEvent) => batchSize,
   },
   search,
-  analyze: search,
+  analyze,
   searchSync: { ...search, kind: 'sync' },
   searchInto: {
     operation: 'search',
@@ -119,6 +137,10 @@ const ofIndex: Methods = {
       told.k ??= lengthOf(propertyOf(out, 'ids'))
     },
     rowsOf: (count: number) => count,
+    given: (_, [vector, out, options]) => ({
+      vector,
+      options: { k: lengthOf(propertyOf(out, 'ids')), ...(options as object | undefined) },
+    }),
   },
   searchBatch: {
     ...searchBatch,
@@ -169,13 +191,14 @@ const ofCollection: Methods = {
       results.reduce((sum, found) => sum + found.length, 0),
   },
   analyze: {
-    ...search,
+    ...analyze,
     rowsOf: ({ hits }: { readonly hits: readonly unknown[] }) => hits.length,
   },
   recommend: {
     operation: 'search',
     tell: (told, _, [options]) => tellSearch(told, options),
     rowsOf: all,
+    given: (_, [options]) => ({ vector: undefined, options }),
   },
   import: { operation: 'import' },
   export: { operation: 'export' },
@@ -260,10 +283,40 @@ export const traceDatabase = (of: Class) => traceClass(of, ofDatabase, openedByD
 function traced(method: string, how: TracedMethod, original: Method): Method {
   const channels = operationChannels[how.operation]
   return function (a, b, c) {
+    if (listening > 0) {
+      const logs = Measured.slowlogsOf(this)
+      if (logs.length > 0) return log(logs, method, how, original, this, [a, b, c])
+    }
     return channels.hasSubscribers
       ? publish(method, how, original, this, [a, b, c])
       : original.call(this, a, b, c)
   }
+}
+
+function log(
+  logs: readonly Slowlog[],
+  method: string,
+  how: TracedMethod,
+  original: Method,
+  self: unknown,
+  args: Arguments,
+): unknown {
+  const { collection } = Measured.sourceOf(self)?.labels ?? {}
+  const { operation, given } = how
+  const logged = {
+    logs,
+    call: { operation, method, ...(collection === undefined ? {} : { collection }) },
+    given: given === undefined || isReplay(args[0]) ? undefined : () => given(self, args),
+  }
+  const run = () =>
+    operationChannels[operation].hasSubscribers
+      ? publish(method, how, original, self, args)
+      : original.apply(self, args as [unknown, unknown, unknown])
+  if (how.kind === 'sync') return logSync(logged, run)
+  if (how.kind === 'iteration') {
+    return logIteration(logged, run() as AsyncGenerator<unknown, void, undefined>)
+  }
+  return logAsync(logged, run as () => Promise<unknown>)
 }
 
 function publish(

@@ -25,6 +25,7 @@ export type {
   VerifyReport,
 } from './database-options.ts'
 export type { EngineStats, LatencySummary } from './engine-stats.ts'
+export type { ErrorHistory, LoggedError } from './error-history.ts'
 export { type ErrorCode, type ErrorDetails, VitrineError } from './errors.ts'
 export type { DateValue, Fields, FieldType, FieldValue, NoFields, PayloadOf } from './fields.ts'
 export type { IdSet } from './id-set.ts'
@@ -51,6 +52,7 @@ export type {
   Select,
   StoredPoint,
 } from './points.ts'
+export type { QueryOptions } from './query-copy.ts'
 export type {
   CollectionSearchPlan,
   PlanKind,
@@ -63,6 +65,7 @@ export type {
   SearchStop,
 } from './search-plan.ts'
 export type { BatchResult, SearchAnalysis, SearchResult } from './search-results.ts'
+export type { LoggedQuery, Slowlog, SlowlogKind, SlowQuery } from './slowlog.ts'
 export type {
   HistogramFamily,
   HistogramSample,

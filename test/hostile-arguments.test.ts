@@ -59,7 +59,17 @@ const syncMethods: Record<string, () => Arguments> = {
   idSet: () => [ids()],
   explain: () => [vector(), search()],
   memoryUsage: () => [],
-  enableStats: () => [{ level: 'phases', histograms: true }],
+  enableStats: () => [
+    {
+      level: 'phases',
+      histograms: true,
+      slowMs: 0,
+      slowMinMs: 1,
+      slowFactor: 2,
+      slowEntries: 3,
+      sampleEvery: 2,
+    },
+  ],
   stats: () => [],
   resetStats: () => [],
   statsSnapshot: () => [{}],
@@ -202,8 +212,57 @@ describe('a hostile this', () => {
         const get = Object.getOwnPropertyDescriptor(Index.prototype, name)?.get as Callable
         expect(() => get.call(value), `${name} of ${what}`).toThrow(VitrineError)
       }
+      const measured = Object.getPrototypeOf(Index.prototype)
+      const get = Object.getOwnPropertyDescriptor(measured, 'slowlog')?.get as Callable
+      expect(() => get.call(value), `slowlog of ${what}`).toThrow(VitrineError)
     }
     expect(index.size).toBe(3)
+    await index.close()
+  })
+})
+
+describe('a slow-query log', () => {
+  const methods = ['list', 'get', 'replay', 'clear', 'errors'] as const
+
+  it('answers hostile arguments, or fails with a code', async () => {
+    const index = await newIndex()
+    index.enableStats({ slowMs: 0 })
+    for (const [what, value] of hostileValues()) {
+      for (const method of methods) {
+        const call = index.slowlog[method].bind(index.slowlog) as unknown as Callable
+        if (method === 'replay') await expectAsync(() => call(value), `${method}, ${what}`)
+        else expectSync(() => call(value), `${method}, ${what}`)
+      }
+    }
+    await index.close()
+  })
+
+  it('refuses a hostile this', async () => {
+    const { slowlog } = await newIndex()
+    const values = [...hostileValues(), ['a proxy of a log', new Proxy(slowlog, {})] as const]
+    for (const [what, value] of values) {
+      for (const method of methods) {
+        const call = () => (slowlog[method] as unknown as Callable).call(value)
+        if (method === 'replay') await expect(call(), what).rejects.toBeInstanceOf(VitrineError)
+        else expect(call, `${method} of ${what}`).toThrow(VitrineError)
+      }
+    }
+  })
+
+  it('changes nothing of what hostile calls do', async () => {
+    const index = await newIndex()
+    index.enableStats({ slowMs: 0, sampleEvery: 1 })
+    for (const name of ['searchSync', 'searchInto'] as const) {
+      for (const [what, args] of spoiled(syncMethods[name]!)) {
+        expectSync(() => methodOf(index, name).apply(index, args), `${name}, ${what}`)
+      }
+    }
+    for (const name of ['search', 'searchBatch', 'add'] as const) {
+      for (const [what, args] of spoiled(asyncMethods[name]!)) {
+        await expectAsync(() => methodOf(index, name).apply(index, args), `${name}, ${what}`)
+      }
+    }
+    expect(index.slowlog.errors().total).toBeGreaterThan(0)
     await index.close()
   })
 })

@@ -37,6 +37,8 @@ export const libLayers: readonly (readonly string[])[] = [
     'fields',
     'engine-stats',
     'native-stats',
+    'slow-threshold',
+    'error-history',
   ],
   ['binding'],
   [
@@ -44,6 +46,9 @@ export const libLayers: readonly (readonly string[])[] = [
     'id-set',
     'index-options',
     'search-results',
+    'query-copy',
+    'slowlog',
+    'logged-calls',
     'statistics',
     'points',
     'where',
