@@ -4,9 +4,11 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node'
 
 // Tests of the repository itself, its documents, benchmark and packages: what they say of the addon
 // the others say as well, so the sanitizer lanes leave them out.
-const repository = ['bench-*', 'documents', 'layering', 'packaging*', 'readme', 'workflows'].map(
+const repository = ['bench-*', 'documents', 'layering', 'readme', 'workflows'].map(
   name => `test/${name}.test.ts`,
 )
+// What is published: a lane of its own, for it takes long and shows what few changes touch.
+const published = ['test/api-pages.test.ts', 'test/packaging.test.ts']
 // Compute a lot, which is what sanitized native tests do as well.
 const heavy = process.env.VITRINE_SANITIZER === undefined ? [] : ['test/recall*.test.ts']
 // Needs cmake as well: part of the native lane.
@@ -18,7 +20,7 @@ const servers = ['test/servers/*.test.ts']
 const isolate = false
 
 // The files that take longest, begun first: a core that gets one of them last leaves the others idle.
-const longest = ['workers', 'packaging', 'recall', 'index-lifecycle', 'documents']
+const longest = ['workers', 'recall', 'index-lifecycle', 'documents']
 
 class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]) {
@@ -41,12 +43,13 @@ export default defineConfig({
           name: 'engine',
           isolate,
           include: ['test/**/*.test.ts'],
-          exclude: [...repository, ...heavy, ...toolchain, ...servers],
+          exclude: [...repository, ...published, ...heavy, ...toolchain, ...servers],
           // Sanitized code runs at a fraction of the speed.
           testTimeout: process.env.VITRINE_SANITIZER === undefined ? 30_000 : 300_000,
         },
       },
       { test: { name: 'repository', isolate, include: repository, testTimeout: 240_000 } },
+      { test: { name: 'package', isolate, include: published, testTimeout: 240_000 } },
       { test: { name: 'toolchain', include: toolchain, testTimeout: 240_000 } },
       { test: { name: 'servers', include: servers, testTimeout: 60_000 } },
     ],

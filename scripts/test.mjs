@@ -1,6 +1,6 @@
 // Runs lanes of tests, one after the other, and closes with a count that CI reads.
 //
-//   node scripts/test.mjs [node] [native] [tidy] [arm64] [asan] [tsan] [fuzz] [servers] [-- arguments]
+//   node scripts/test.mjs [node] [native] [tidy] [arm64] [asan] [tsan] [fuzz] [servers] [package] [-- arguments]
 //
 //   node     what needs only Node, a C++20 compiler, make and python3: build, types, lint, vitest
 //   native   googletest, clang-format, parity of the two builds; clang-tidy, and kernels for 64-bit ARM under qemu,
@@ -11,6 +11,7 @@
 //   tsan     native tests with ThreadSanitizer
 //   fuzz     the fuzzers of test/fuzz, in VITRINE_FUZZ_SECONDS (60) for all
 //   servers  other people's servers read what ours say: Prometheus
+//   package  what is published, packed and installed as users do; the pages of its API
 //
 // Arguments that are no lane go to ctest (`-R table`), for fuzz to libFuzzer. Missing tools are
 // installed where this is root on Debian; elsewhere their checks are skipped, and the command that
@@ -22,6 +23,7 @@ import { arm64Lane } from './testing/arm64-lane.mjs'
 import { fuzzLane } from './testing/fuzz-lane.mjs'
 import { nativeLane } from './testing/native-lane.mjs'
 import { nodeLane } from './testing/node-lane.mjs'
+import { packageLane } from './testing/package-lane.mjs'
 import { Report } from './testing/report.mjs'
 import { serversLane } from './testing/servers-lane.mjs'
 import { threadLane } from './testing/thread-lane.mjs'
@@ -36,6 +38,7 @@ const lanes = {
   tsan: threadLane,
   fuzz: fuzzLane,
   servers: serversLane,
+  package: packageLane,
 }
 
 const args = process.argv.slice(2)

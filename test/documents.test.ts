@@ -16,8 +16,8 @@ import { describe, expect, it } from 'vitest'
 import { native } from '../lib/binding.ts'
 import { metricsPage } from '../scripts/metrics-page.mjs'
 
-// What the documents say of themselves: that links lead somewhere, that programs run and print what
-// their comments say, and that docs/api is what the comments of lib/ give.
+// What the documents say of themselves: that links lead somewhere, and that programs run and print
+// what their comments say.
 
 const run = promisify(execFile)
 const root = dirname(import.meta.dirname)
@@ -107,20 +107,3 @@ it('docs/metrics.md is what the table of metrics gives: node scripts/metrics-pag
     metricsPage(native.statsFamilies()),
   )
 })
-
-it('docs/api is what the comments of lib/ give: npm run docs:api', async () => {
-  const out = mkdtempSync(join(tmpdir(), 'vitrine-api-'))
-  try {
-    await run(process.execPath, [join(root, 'scripts/api-docs/generate.mjs'), out])
-    const filesOf = (folder: string) =>
-      Object.fromEntries(
-        readdirSync(folder, { recursive: true, encoding: 'utf8' })
-          .filter(name => name.endsWith('.md'))
-          .sort()
-          .map(name => [name, readFileSync(join(folder, name), 'utf8')]),
-      )
-    expect(filesOf(out)).toEqual(filesOf(join(root, 'docs', 'api')))
-  } finally {
-    rmSync(out, { recursive: true })
-  }
-}, 240_000)
