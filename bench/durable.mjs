@@ -2,6 +2,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
+import { runCommand } from './command.mjs'
 import { reportDurable } from './durable-report.mjs'
 import { describeMachine } from './machine.mjs'
 import { measureEventLoop } from './measures/event-loop.mjs'
@@ -77,11 +78,4 @@ async function main({ folder: parent, only, rounds, seconds, points, out, alone 
 }
 
 for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(130))
-try {
-  const options = parse(process.argv.slice(2))
-  if (options.help) process.stdout.write(`${usage}\n`)
-  else await main(options)
-} catch (error) {
-  process.stderr.write(`${error.message}\n\n${usage}\n`)
-  process.exitCode = 1
-}
+await runCommand(usage, parse, main)

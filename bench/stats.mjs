@@ -4,6 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { runCommand } from './command.mjs'
 import { describeMachine } from './machine.mjs'
 import { measureStatsCalls } from './measures/stats-calls.mjs'
 import { compiledWithEngine } from './native-programs.mjs'
@@ -127,11 +128,4 @@ async function main({ only, rounds, out, check }) {
   if (failures.length > 0) process.exitCode = 1
 }
 
-try {
-  const options = parse(process.argv.slice(2))
-  if (options.help) process.stdout.write(`${usage}\n`)
-  else await main(options)
-} catch (error) {
-  process.stderr.write(`${error.message}\n\n${usage}\n`)
-  process.exitCode = 1
-}
+await runCommand(usage, parse, main)

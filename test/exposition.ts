@@ -15,10 +15,10 @@ export interface ReadFamily {
 }
 
 const suffixes: Readonly<Record<string, readonly string[]>> = {
-  counter: ['_total', '_created'],
+  counter: ['_total'],
   gauge: [''],
-  histogram: ['_bucket', '_sum', '_count', '_created'],
-  summary: ['', '_sum', '_count', '_created'],
+  histogram: ['_bucket', '_sum', '_count'],
+  summary: ['', '_sum', '_count'],
   info: ['_info'],
 }
 
@@ -60,9 +60,7 @@ export function readText(text: string, dialect: 'prometheus' | 'openmetrics'): R
     if (match === null || family === undefined) return fail('neither a comment nor a sample')
     const [, name, labelText = '', valueText] = match as unknown as [string, string, string, string]
     const plain = dialect === 'prometheus' && ['counter', 'info'].includes(family.type)
-    const allowed = plain
-      ? ['']
-      : suffixes[family.type]!.filter(suffix => dialect === 'openmetrics' || suffix !== '_created')
+    const allowed = plain ? [''] : suffixes[family.type]!
     if (!allowed.some(suffix => name === family.name + suffix)) fail('of another family')
     const labels = readLabels(labelText, fail)
     const series = `${name}${JSON.stringify(Object.entries(labels).sort())}`

@@ -15,7 +15,7 @@ import { boolean, OptionParser, oneOf, type Rule } from '../options.ts'
 import { Measured, type MetricLabels } from '../statistics.ts'
 import { acceptsGzip, chooseRepresentation } from './negotiation.ts'
 import { MetricsRegistry } from './registry.ts'
-import { type Sources, toSources } from './sources.ts'
+import { type Sources, toSources, unlessClosed } from './sources.ts'
 
 export type { Clock } from './clock.ts'
 export {
@@ -198,7 +198,7 @@ export class Metrics {
     const names: string[] = []
     const databases: (DatabaseHandle | undefined)[] = []
     for (const { source, labels, database } of this.#sources) {
-      const snapshot = captured(source)
+      const snapshot = unlessClosed(() => native.captureStats(source))
       if (snapshot === undefined) continue
       snapshots.push(snapshot)
       names.push(labels.db ?? '', labels.collection ?? '')
@@ -238,15 +238,6 @@ function sourceOf(measured: Measured): Source {
   const { source, labels } = Measured.sourceOf(measured)!
   const database = measured instanceof Database ? (source as DatabaseHandle) : undefined
   return { source, labels, database }
-}
-
-function captured(source: StatsSource): StatsSnapshotHandle | undefined {
-  try {
-    return native.captureStats(source)
-  } catch (error) {
-    if (VitrineError.is(error) && error.code === 'ERR_CLOSED') return undefined
-    throw error
-  }
 }
 
 /** Of UTF-8, which is read much faster where it is all ASCII, as it mostly is. */

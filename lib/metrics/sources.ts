@@ -50,14 +50,19 @@ function isIterable(value: unknown): value is Iterable<unknown> {
   return typeof value === 'object' && value !== null && Symbol.iterator in value
 }
 
-/** A stats snapshot; undefined of a source that is closed, whose series end. */
-export function snapshotOf(source: Measured, since?: StatsSnapshot): StatsSnapshot | undefined {
+/** What is read of a source; undefined when it is closed: then its series end. */
+export function unlessClosed<T>(read: () => T): T | undefined {
   try {
-    return source.statsSnapshot(since && { since })
+    return read()
   } catch (error) {
     if (VitrineError.is(error) && error.code === 'ERR_CLOSED') return undefined
     throw error
   }
+}
+
+/** A stats snapshot; undefined of a source that is closed. */
+export function snapshotOf(source: Measured, since?: StatsSnapshot): StatsSnapshot | undefined {
+  return unlessClosed(() => source.statsSnapshot(since && { since }))
 }
 
 /** A family with the samples of all sources, each with the times that its source's snapshot has. */

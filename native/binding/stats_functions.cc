@@ -1,6 +1,5 @@
 // Statistics: turned on and off, and read.
 
-#include <chrono>
 #include <functional>
 #include <iterator>
 #include <memory>
@@ -75,15 +74,11 @@ Result<StatsTarget> ReadStatsTarget(Call& call) {
                      }};
 }
 
-uint64_t NanosecondsSince1970(StatsSnapshot::Clock::time_point moment) {
-  return static_cast<uint64_t>(
-      std::chrono::duration_cast<std::chrono::nanoseconds>(moment.time_since_epoch()).count());
-}
-
 StatsSnapshot TakeSnapshot(const StatsTarget& target) {
   StatsSnapshot snapshot = target.statistics.Use()->Snapshot();
   snapshot.AddState(Family::kStatsLevel, 0, static_cast<uint64_t>(snapshot.level));
-  snapshot.AddState(Family::kStatsStart, 0, NanosecondsSince1970(snapshot.start));
+  snapshot.AddState(Family::kStatsStart, 0,
+                    static_cast<uint64_t>(NanosecondsSince1970(snapshot.start)));
   target.add_state(snapshot);
   target.stats.NoteMemory(snapshot.memory());
   snapshot.AddState(Family::kMemoryPeak, 0, target.stats.peak_bytes());

@@ -19,7 +19,8 @@ ExportedFamily& AddFamily(const ExporterFamily& row, MetricSet& set) {
 }  // namespace
 
 Exporter::Exporter(ExporterOptions options)
-    : options_(std::move(options)), started_ns_(NanosecondsOf(StatsSnapshot::Clock::now())) {}
+    : options_(std::move(options)),
+      started_ns_(NanosecondsSince1970(StatsSnapshot::Clock::now())) {}
 
 void Exporter::AddOwn(const ExportInput& input, MetricSet& set) const {
   ExportedFamily& build = AddFamily(kBuildInfo, set);
@@ -48,7 +49,7 @@ void Exporter::AddOwn(const ExportInput& input, MetricSet& set) const {
 
 Result<OutputBuffer> Exporter::Export(ExportFormat format, const ExportInput& input) const {
   MetricSet set;
-  set.taken_ns = NanosecondsOf(StatsSnapshot::Clock::now());
+  set.taken_ns = NanosecondsSince1970(StatsSnapshot::Clock::now());
   AddOwn(input, set);
   ExportedFamily& overflow = AddFamily(kOverflow, set);
   overflow.samples.push_back({.started_ns = started_ns_});

@@ -1,7 +1,6 @@
 #include "exposition/metric_set.h"
 
 #include <algorithm>
-#include <chrono>
 #include <iterator>
 
 namespace vitrine {
@@ -19,20 +18,6 @@ SeriesType TypeOf(MetricType type) {
   return SeriesType::kHistogram;
 }
 
-// Nothing has happened that this series would tell of, and perhaps never will.
-bool IsLeftOut(const MetricFamily& row, const StatsSnapshot& snapshot, Family family,
-               size_t series) {
-  if (!snapshot.has(family)) return true;
-  if (row.type == MetricType::kHistogram) {
-    return snapshot.histogram(family, series).layout == nullptr;
-  }
-  return row.sparse && snapshot.value(family, series) == 0;
-}
-
-// The families that tell collections apart, where that is asked for.
-constexpr Family kByCollection[] = {Family::kOperations, Family::kOperationDuration,
-                                    Family::kVectors, Family::kIndexSize};
-
 bool HasSomething(const MetricFamily& row, const StatsSnapshot& snapshot, Family family,
                   size_t series) {
   if (row.type == MetricType::kHistogram) {
@@ -41,11 +26,19 @@ bool HasSomething(const MetricFamily& row, const StatsSnapshot& snapshot, Family
   return snapshot.value(family, series) != 0;
 }
 
-}  // namespace
-
-int64_t NanosecondsOf(StatsSnapshot::Clock::time_point moment) {
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(moment.time_since_epoch()).count();
+// Nothing has happened that this series would tell of, and perhaps never will.
+bool IsLeftOut(const MetricFamily& row, const StatsSnapshot& snapshot, Family family,
+               size_t series) {
+  if (!snapshot.has(family)) return true;
+  const bool only_if_something = row.sparse || row.type == MetricType::kHistogram;
+  return only_if_something && !HasSomething(row, snapshot, family, series);
 }
+
+// The families that tell collections apart, where that is asked for.
+constexpr Family kByCollection[] = {Family::kOperations, Family::kOperationDuration,
+                                    Family::kVectors, Family::kIndexSize};
+
+}  // namespace
 
 double ExportedValue(const StatsSnapshot& snapshot, Family family, size_t series) {
   const double per_unit = RowOf(family).unit == Unit::kSeconds ? 1e9 : 1;
@@ -70,7 +63,7 @@ void AddStats(std::span<const StatsSource> sources, MetricSet& set) {
       const StatsSnapshot& snapshot = *source.snapshot;
       // Totals were there before anything was counted.
       const bool counts = row.source == Source::kShards || row.source == Source::kErrors;
-      const int64_t started = counts ? NanosecondsOf(snapshot.start) : 0;
+      const int64_t started = counts ? NanosecondsSince1970(snapshot.start) : 0;
       ForEachSeries(row, [&](size_t series, std::span<const LabelPair> labels) {
         if (IsLeftOut(row, snapshot, family, series)) return;
         if (source.is_part && !HasSomething(row, snapshot, family, series)) return;

@@ -128,7 +128,5 @@ void ForEachSeries(const MetricFamily& row, Visit visit) {
     visit(series, std::span<const LabelPair>(pairs, labels));
   }
 }
-// In nanoseconds since 1970.
-int64_t NanosecondsOf(StatsSnapshot::Clock::time_point moment);
 
 }  // namespace vitrine

@@ -52,4 +52,8 @@ class StatsSnapshot {
   std::array<HistogramTotals, kHistograms> histograms;
 };
 
+inline int64_t NanosecondsSince1970(StatsSnapshot::Clock::time_point moment) {
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(moment.time_since_epoch()).count();
+}
+
 }  // namespace vitrine
