@@ -13,6 +13,9 @@ const tidyPackages = ['cmake', 'ninja-build', 'libgtest-dev', 'clang-tidy-16']
 export const workFolder = 'build-cmake'
 export const workDefinitions = ['VITRINE_JOINED=OFF', 'VITRINE_WERROR=ON']
 
+/** The tests, several sources at a time, and what node-gyp compiled. */
+const host = 'build-cmake-native'
+
 /**
  * Lane `native`: what needs cmake, googletest, clang's tools or qemu. Arguments go to ctest, and
  * leave everything out but the native tests.
@@ -31,10 +34,9 @@ export async function nativeLane(report, args) {
   ])
 
   // What only compiles or reads runs side by side, so that no core waits for the last unit of a build.
-  const host = 'build-cmake-native'
   const cross = 'build-cmake-arm64-kernels'
   const [hostBuilt, crossBuilt] = await Promise.all([
-    buildForHost(report, host),
+    buildForHost(report),
     kernels &&
       stepWith(report, crossPackages, 'build kernels for arm64', () =>
         build(cross, [
@@ -61,10 +63,10 @@ export async function nativeLane(report, args) {
 }
 
 // The tests link what node-gyp compiled: they test what users get, and the engine is compiled once.
-async function buildForHost(report, folder) {
+async function buildForHost(report) {
   if (!(await report.step('build addon', buildAddon))) return false
   return stepWith(report, cmakePackages, 'build', () =>
-    build(folder, [
+    build(host, [
       `VITRINE_ENGINE_OBJECTS=${join(root, 'build', 'Release', 'obj.target', 'vitrine')}`,
       'VITRINE_ADDON=OFF',
       'VITRINE_WERROR=ON',
@@ -74,8 +76,6 @@ async function buildForHost(report, folder) {
 
 async function chosenTests(report, args) {
   await installMissing(cmakePackages)
-  const built = await stepWith(report, cmakePackages, 'build', () =>
-    build(workFolder, workDefinitions),
-  )
-  if (built) await report.step('native tests', () => ctest(workFolder, { args }))
+  const built = await buildForHost(report)
+  if (built) await report.step('native tests', () => ctest(host, { args }))
 }
