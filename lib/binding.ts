@@ -3,6 +3,7 @@ import { createRequire } from 'node:module'
 import { dirname, join, relative } from 'node:path'
 import process from 'node:process'
 import { fileURLToPath } from 'node:url'
+import type { OperationPhase } from './channels.ts'
 import { VitrineError } from './errors.ts'
 import type { Fields } from './fields.ts'
 import type { NativeFamily, NativeStats, NativeStatsSnapshot } from './native-stats.ts'
@@ -23,6 +24,7 @@ export type TransactionHandle = Handle<'transaction'>
 export type ScanHandle = Handle<'scan'>
 export type StatsSnapshotHandle = Handle<'stats snapshot'>
 export type ExporterHandle = Handle<'exporter'>
+export type WatchHandle = Handle<'watch'>
 /** What has statistics. */
 export type StatsSource = IndexHandle | DatabaseHandle | CollectionHandle
 
@@ -105,6 +107,13 @@ export interface NativeBinding {
   ): NativeStatsSnapshot & { readonly handle: StatsSnapshotHandle }
   /** The same for who exports it. */
   captureStats(source: StatsSource): StatsSnapshotHandle
+  /** Times are told from now on. */
+  createWatch(): WatchHandle
+  /** Of the operations that begin until it is set anew. */
+  setWatch(watch: WatchHandle | undefined): void
+  /** Of those that have been settled. */
+  readWatch(watch: WatchHandle): OperationPhase[]
+
   /** `labels` are those that are exported; undefined: all. */
   createExporter(
     version: string,

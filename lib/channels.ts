@@ -39,6 +39,42 @@ export const operations = [
 
 export type Operation = (typeof operations)[number]
 
+/** What a call spends its time on. */
+export const phaseNames = [
+  'queue',
+  'execute',
+  'prepare',
+  'filter',
+  'plan',
+  'entries',
+  'graph',
+  'scan',
+  'rerank',
+  'materialize',
+  'graph_link',
+  'wal',
+  'fsync',
+  'commit',
+  'settle',
+] as const
+
+export type PhaseName = (typeof phaseNames)[number]
+
+/** When a call was in one of its phases: docs/tracing.md. */
+export interface OperationPhase {
+  readonly name: PhaseName
+  /** When it was entered first and left last, in nanoseconds since the call began. */
+  readonly begin: number
+  readonly end: number
+  /**
+   * How long the call was in it: less than lies between where it was in other phases meanwhile; more where it consists of several operations that
+   * went on at the same time.
+   */
+  readonly nanoseconds: number
+  /** How often it was entered. */
+  readonly times: number
+}
+
 /**
  * One call, as the channels `tracing:vitrine:<operation>:start`, `…:end`, `…:asyncStart`, `…:asyncEnd` and `…:error` are given it: the same
  * object each time. Never holds a vector, a payload or an id. What the caller gave is told as it was, right or wrong, unless it is of another type: then it is left out.
@@ -65,6 +101,10 @@ export interface OperationEvent {
   returnedRows?: number
   /** What the call threw or rejected with, when it failed. */
   error?: unknown
+  /** Whoever listens to `start` sets it there to have `phases`. They are measured for this call alone, and not for a scan. */
+  measure?: boolean
+  /** When it was in which phase; there when it is over and was measured. Those of what is done on the thread of JavaScript are of searches alone. */
+  phases?: readonly OperationPhase[]
 }
 
 /** A moment that a program names by `tracePoint`. */
@@ -88,12 +128,20 @@ export const pointChannel = channel('vitrine:point') as Channel<unknown, TracePo
 
 // TracingChannel.traceSync and tracePromise would put what the call returns, and so its vectors, into the event.
 
-/** Runs what throws or returns. @param rowsOf - Of what is returned. */
+/** A call that is published. */
+interface PublishedCall<T, R> {
+  readonly run: () => T
+  /** Of what it returns, or resolves with. */
+  readonly rowsOf: (result: R) => number | undefined
+  /** It is over, well or not: what is left to say is put into the event. */
+  readonly over: () => void
+}
+
+/** Runs what throws or returns. */
 export function publishSync<T>(
   channels: TracingChannel<unknown, OperationEvent>,
   event: OperationEvent,
-  run: () => T,
-  rowsOf: (result: T) => number | undefined,
+  { run, rowsOf, over }: PublishedCall<T, T>,
 ): T {
   return channels.start.runStores(event, () => {
     try {
@@ -105,17 +153,17 @@ export function publishSync<T>(
       channels.error.publish(event)
       throw error
     } finally {
+      over()
       channels.end.publish(event)
     }
   })
 }
 
-/** Runs what only rejects. @param rowsOf - Of what it resolves with. */
+/** Runs what only rejects. */
 export function publishAsync<T>(
   channels: TracingChannel<unknown, OperationEvent>,
   event: OperationEvent,
-  run: () => Promise<T>,
-  rowsOf: (result: T) => number | undefined,
+  { run, rowsOf, over }: PublishedCall<Promise<T>, T>,
 ): Promise<T> {
   return channels.start.runStores(event, () => {
     const promise = run()
@@ -123,10 +171,12 @@ export function publishAsync<T>(
     return promise.then(
       result => {
         setRows(event, rowsOf(result))
+        over()
         publishEnd(channels, event)
         return result
       },
       (error: unknown) => {
+        over()
         publishError(channels, event, error)
         throw error
       },

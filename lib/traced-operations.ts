@@ -1,4 +1,5 @@
 import { basename } from 'node:path'
+import { CallWatch } from './call-watch.ts'
 import {
   type Operation,
   type OperationEvent,
@@ -328,13 +329,22 @@ function publish(
 ): unknown {
   const channels = operationChannels[how.operation]
   const event = eventOf(method, how, self, args)
-  const run = () => original.apply(self, args as [unknown, unknown, unknown])
-  const rowsOf = (result: unknown) => how.rowsOf?.(result as never, event)
-  if (how.kind === 'sync') return publishSync(channels, event, run, rowsOf)
+  const begin = () => original.apply(self, args as [unknown, unknown, unknown])
   if (how.kind === 'iteration') {
-    return publishIteration(channels, event, run() as AsyncGenerator<unknown, void, undefined>)
+    return publishIteration(channels, event, begin() as AsyncGenerator<unknown, void, undefined>)
   }
-  return publishAsync(channels, event, run as () => Promise<unknown>, rowsOf)
+  let watch: CallWatch | undefined
+  const run = () => {
+    if (event.measure !== true) return begin()
+    watch = new CallWatch()
+    return watch.begin(begin)
+  }
+  const rowsOf = (result: unknown) => how.rowsOf?.(result as never, event)
+  const over = () => {
+    if (watch !== undefined) event.phases = watch.phases()
+  }
+  if (how.kind === 'sync') return publishSync(channels, event, { run, rowsOf, over })
+  return publishAsync(channels, event, { run: run as () => Promise<unknown>, rowsOf, over })
 }
 
 function eventOf(

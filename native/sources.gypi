@@ -108,6 +108,7 @@
       "native/kernels/dispatch.cc",
       "native/kernels/neon.cc",
       "native/kernels/scalar.cc",
+      "native/stats/call_times.cc",
       "native/stats/catalog.cc",
       "native/stats/histogram.cc",
       "native/stats/histogram_formats.cc",
@@ -160,6 +161,7 @@
       "native/binding/stats_functions.cc",
       "native/binding/stats_object.cc",
       "native/binding/transaction_functions.cc",
+      "native/binding/watch_functions.cc",
       "native/binding/write_functions.cc",
       "native/binding/write_queue.cc"
     ],

@@ -360,6 +360,9 @@ describe('a hostile value in one argument of the addon itself', () => {
     readStats: () => [handle],
     takeStatsSnapshot: () => [handle, native.takeStatsSnapshot(handle, undefined).handle],
     captureStats: () => [handle],
+    createWatch: () => [],
+    setWatch: () => [native.createWatch()],
+    readWatch: () => [native.createWatch()],
     createExporter: () => ['0.1.0', 'v20', ['db', 'op'], ['omendb']],
     exportMetrics: () => [
       native.createExporter('0.1.0', 'v20', undefined, []),

@@ -42,6 +42,7 @@ export const libLayers: readonly (readonly string[])[] = [
   ],
   ['binding'],
   [
+    'call-watch',
     'cancellation',
     'id-set',
     'index-options',

@@ -1,15 +1,16 @@
-import type { Attributes, Span, SpanOptions, TracerProvider } from '@opentelemetry/api'
+import type { Attributes, HrTime, Span, SpanOptions, TracerProvider } from '@opentelemetry/api'
 import { version } from '../binding.ts'
 import {
   type Operation,
   type OperationEvent,
+  type OperationPhase,
   operationChannels,
   operations,
   pointChannel,
   type TracePoint,
 } from '../channels.ts'
 import { describe, VitrineError } from '../errors.ts'
-import { OptionParser } from '../options.ts'
+import { boolean, OptionParser } from '../options.ts'
 import { openTelemetry } from './peer.ts'
 
 export interface TracingOptions {
@@ -17,6 +18,17 @@ export interface TracingOptions {
   readonly tracerProvider?: TracerProvider
   /** Which operations become spans; by default all. */
   readonly operations?: readonly Operation[]
+  /**
+   * Whether a span that is recorded has children for the phases of its call: waiting for a thread, the walk, the log, the flush; docs/tracing.md has
+   * them all. Default false. A call whose span is not sampled is not measured.
+   */
+  readonly phases?: boolean
+}
+
+interface OpenSpan {
+  readonly span: Span
+  /** Of a call that is measured: when it began, since 1970 and by the clock that only goes on, in milliseconds. */
+  readonly began: { readonly date: number; readonly now: number } | undefined
 }
 
 const tracingOptions = new OptionParser<Required<TracingOptions>>('enableTracing', {
@@ -39,6 +51,7 @@ const tracingOptions = new OptionParser<Required<TracingOptions>>('enableTracing
       { details: { option } },
     )
   },
+  phases: boolean,
 })
 
 /**
@@ -48,26 +61,49 @@ const tracingOptions = new OptionParser<Required<TracingOptions>>('enableTracing
  * @throws {VitrineError} `ERR_NOT_FOUND` with the command that installs `@opentelemetry/api`; `ERR_OPTION`.
  */
 export function enableTracing(options?: TracingOptions): () => void {
-  const { tracerProvider, operations: chosen = operations } = tracingOptions.parse(options)
+  const { tracerProvider, operations: chosen = operations, phases } = tracingOptions.parse(options)
   const api = openTelemetry()
   const { SpanKind, SpanStatusCode, context, trace } = api
   const tracer = (tracerProvider ?? trace).getTracer('vitrine', version)
-  const spans = new Map<OperationEvent, Span>()
+  const spans = new Map<OperationEvent, OpenSpan>()
+  // In one process with its client, a call is no request to somebody else.
+  const kind = SpanKind.INTERNAL
 
+  const end = ({ span, began }: OpenSpan) => {
+    if (began === undefined) span.end()
+    else span.end(timeAfter(began.date, (performance.now() - began.now) * 1e6))
+  }
   const finish = (event: OperationEvent): void => {
-    const span = spans.get(event)
-    if (span === undefined) return
+    const open = spans.get(event)
+    if (open === undefined) return
     spans.delete(event)
+    const { span, began } = open
     if (event.returnedRows !== undefined) {
       span.setAttribute('db.response.returned_rows', event.returnedRows)
     }
-    span.end()
+    if (began !== undefined && event.phases !== undefined) {
+      const parent = trace.setSpan(context.active(), span)
+      for (const phase of event.phases) {
+        const how = { kind, ...spanOfPhase(phase, began.date) }
+        tracer.startSpan(how.name, how, parent).end(how.endTime)
+      }
+    }
+    end(open)
   }
   const handlers = {
     start: (event: OperationEvent) => {
-      // In one process with its client, a call is no request to somebody else.
-      const how: SpanOptions = { kind: SpanKind.INTERNAL, attributes: attributesOf(event) }
-      spans.set(event, tracer.startSpan(nameOf(event), how, context.active()))
+      const date = Date.now()
+      const how: SpanOptions = {
+        kind,
+        attributes: attributesOf(event),
+        // Children that say when they began need a parent that does.
+        ...(phases === true && { startTime: timeAfter(date, 0) }),
+      }
+      const span = tracer.startSpan(nameOf(event), how, context.active())
+      const measured = phases === true && span.isRecording()
+      if (measured) event.measure = true
+      const began = phases === true ? { date, now: performance.now() } : undefined
+      spans.set(event, { span, began })
     },
     end: (event: OperationEvent) => {
       if (event.synchronous) finish(event)
@@ -75,7 +111,7 @@ export function enableTracing(options?: TracingOptions): () => void {
     asyncStart: () => undefined,
     asyncEnd: finish,
     error: (event: OperationEvent) => {
-      const span = spans.get(event)
+      const span = spans.get(event)?.span
       const { type, message } = describeError(event.error)
       span?.setAttribute('error.type', type)
       if (VitrineError.is(event.error)) span?.setAttribute('db.response.status_code', type)
@@ -94,7 +130,7 @@ export function enableTracing(options?: TracingOptions): () => void {
   return () => {
     for (const each of channels) each.unsubscribe(handlers)
     pointChannel.unsubscribe(addPoint)
-    for (const span of spans.values()) span.end()
+    for (const each of spans.values()) end(each)
     spans.clear()
   }
 }
@@ -122,6 +158,24 @@ export function tracePoint(name: string, attributes?: Attributes): void {
   if (!pointChannel.hasSubscribers) return
   pointChannel.publish(attributes === undefined ? { name } : { name, attributes })
 }
+
+/** In seconds and nanoseconds since 1970. */
+function timeAfter(date: number, nanoseconds: number): HrTime {
+  const seconds = Math.floor(date / 1000)
+  const rest = Math.round((date % 1000) * 1e6 + nanoseconds)
+  return [seconds + Math.floor(rest / 1e9), rest % 1e9]
+}
+
+/** A phase that was entered again, or that several operations were in at a time, is one span, which says how long the call was in it. */
+const spanOfPhase = ({ name, begin, end, nanoseconds, times }: OperationPhase, date: number) => ({
+  name: `vitrine.${name}`,
+  startTime: timeAfter(date, begin),
+  endTime: timeAfter(date, end),
+  attributes:
+    times === 1
+      ? {}
+      : { 'vitrine.phase.duration': nanoseconds / 1e9, 'vitrine.phase.entries': times },
+})
 
 const isBatch = ({ batchSize }: OperationEvent) => batchSize !== undefined && batchSize > 1
 

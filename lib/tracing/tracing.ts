@@ -1,6 +1,12 @@
 // The entry point `vitrine/tracing`.
 
-export type { Operation, OperationEvent, TracePoint } from '../channels.ts'
+export type {
+  Operation,
+  OperationEvent,
+  OperationPhase,
+  PhaseName,
+  TracePoint,
+} from '../channels.ts'
 export type { Sources } from '../metrics/sources.ts'
 export {
   metricProducer,

@@ -179,6 +179,10 @@ Result<napi_value> Addon::Start(std::shared_ptr<Operation> operation, const Star
   const Status status = Guard([&]() -> Status {
     VITRINE_RETURN_IF_ERROR(Keep(pending, options));
     VITRINE_RETURN_IF_JS_ERROR(napi_create_promise(env_, &pending.deferred, &promise));
+    if (watch_ != nullptr) {
+      pending.watch = watch_;
+      operation->Watch();
+    }
     if (Submit(operation)) return {};
     return {ErrorCode::kOverloaded, "too many operations are waiting; try again later"};
   });
@@ -310,6 +314,10 @@ void Addon::Settle(Operation& operation) {
     });
   }
   Forget(pending);
+  if (pending.watch != nullptr && operation.times() != nullptr) {
+    operation.times()->Leave();
+    pending.watch->times.Merge(*operation.times());
+  }
   if (!status.ok()) operation.Failed(status);
   if (pending.deferred != nullptr) {
     if (status.ok()) {

@@ -13,6 +13,7 @@
 
 #include "base/status.h"
 #include "base/thread_pool.h"
+#include "binding/call_watch.h"
 #include "binding/completion_queue.h"
 #include "binding/database_handle.h"
 #include "binding/index_handle.h"
@@ -70,6 +71,10 @@ class Addon {
   // A VitrineError; null when the environment cannot make one.
   napi_value MakeError(const Status& status);
 
+  // Who wants to know what calls that begin now spend their time on; null: nobody.
+  CallWatch* watch() const { return watch_.get(); }
+  void SetWatch(std::shared_ptr<CallWatch> watch) { watch_ = std::move(watch); }
+
   // For synchronous searches: the query's copy and its hits.
   std::vector<std::byte>& query_buffer() { return query_buffer_; }
   std::vector<Hit>& hit_buffer() { return hit_buffer_; }
@@ -81,6 +86,7 @@ class Addon {
     std::array<napi_ref, StartOptions::kMaxOutputs> outputs = {};
     napi_ref on_progress = nullptr;
     Operation::Progress reported = {};
+    std::shared_ptr<CallWatch> watch;
   };
   class ReleaseTable;
 
@@ -112,6 +118,7 @@ class Addon {
   // When it is looked again at what databases take.
   std::chrono::steady_clock::time_point look_at_databases_;
   bool ended_ = false;
+  std::shared_ptr<CallWatch> watch_;
   std::vector<std::byte> query_buffer_;
   std::vector<Hit> hit_buffer_;
 };

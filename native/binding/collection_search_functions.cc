@@ -87,21 +87,35 @@ class CollectionSearch : public Operation {
 
  protected:
   Status Execute() override {
+    PhaseNanoseconds phases;
+    if (times() != nullptr) return RunTimed(phases);
     return Run([this] { return collection_->Search(request_.query()); });
   }
-  Status ExecuteCounted(const SearchTally& /*tally*/) { return RunReported(nullptr); }
-  Status RunReported(PhaseListener* phases) {
-    SearchReport& report = report_.emplace();
-    report.counters.phases = phases;
-    return Run([&] { return collection_->Search(request_.query(), report); });
+  Status ExecuteCounted(const SearchTally& /*tally*/) {
+    PhaseNanoseconds phases;
+    return times() != nullptr ? RunTimed(phases) : RunReported(nullptr);
+  }
+  Status RunTimed(PhaseNanoseconds& phases) {
+    PhaseTimer timer(TickClock::Process());
+    VITRINE_RETURN_IF_ERROR(RunReported(&timer));
+    phases = timer.End();
+    if (times() != nullptr) times()->EnterSearch(timer);
+    return {};
   }
   void Describe(OperationRecord& record) const {
     if (report_) record.search = &report_->counters;
   }
-  // REQUIRES: RunReported has run
+  // REQUIRES: RunTimed has run
   const SearchReport& report() const { return *report_; }
 
  private:
+  Status RunReported(PhaseListener* phases) {
+    SearchReport& report = report_.emplace();
+    report.counters.phases = phases;
+    const Status status = Run([&] { return collection_->Search(request_.query(), report); });
+    report.counters.phases = nullptr;
+    return status;
+  }
   template <class Search>
   Status Run(Search search) {
     const SearchControl& control = request_.parameters.control;
@@ -151,18 +165,12 @@ class AnalyzedCollectionSearch : public CollectionSearch {
   }
 
  protected:
-  Status Execute() override {
-    timer_.emplace(TickClock::Process());
-    VITRINE_RETURN_IF_ERROR(RunReported(&*timer_));
-    phases_ = timer_->End();
-    return {};
-  }
+  Status Execute() override { return RunTimed(phases_); }
   Status ExecuteCounted(const SearchTally& /*tally*/) {
     return AnalyzedCollectionSearch::Execute();
   }
 
  private:
-  std::optional<PhaseTimer> timer_;
   PhaseNanoseconds phases_ = {};
 };
 

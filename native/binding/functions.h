@@ -55,6 +55,11 @@ Result<napi_value> ReadStats(Call& call);
 Result<napi_value> TakeStatsSnapshot(Call& call);
 Result<napi_value> CaptureStats(Call& call);
 
+// watch_functions.cc
+Result<napi_value> CreateWatch(Call& call);
+Result<napi_value> SetWatch(Call& call);
+Result<napi_value> ReadWatch(Call& call);
+
 // exposition_functions.cc
 Result<napi_value> CreateExporter(Call& call);
 Result<napi_value> ExportMetrics(Call& call);

@@ -31,6 +31,11 @@ void Operation::Attach(std::shared_ptr<CompletionQueue> completions) {
   completions_ = std::move(completions);
 }
 
+void Operation::Watch() {
+  times_ = std::make_unique<CallTimes>();
+  times_->Enter(CallPhase::kQueue);
+}
+
 bool Operation::Claim() {
   Phase waiting = Phase::kWaiting;
   return phase_.compare_exchange_strong(waiting, Phase::kClaimed, std::memory_order_acq_rel);
@@ -43,6 +48,9 @@ void Operation::Cancel(ErrorCode reason) {
   std::optional<Status> end = EndEarly(reason);
   if (!end || !Claim()) return;
   ReleaseInputs();
+  // Since when it has been what only whoever does it knows.
+  if (has_begun()) times_.reset();
+  if (times_ != nullptr) times_->Enter(CallPhase::kSettle);
   status_ = std::move(*end);
   completions_->PushFinished(shared_from_this());
 }
@@ -50,22 +58,28 @@ void Operation::Cancel(ErrorCode reason) {
 void Operation::Run() {
   if (!completions_->Begin()) return;
   if (Claim()) {
+    if (times_ != nullptr) times_->Enter(CallPhase::kExecute);
     status_ = Guard([this] { return Execute(); });
     if (!status_.ok() && status_.code() == ErrorCode::kCancelled) {
       status_ = StatusOf(reason_.load(std::memory_order_relaxed));
     }
     ReleaseInputs();
+    if (times_ != nullptr) times_->Enter(CallPhase::kSettle);
     completions_->PushFinished(shared_from_this());
   }
   completions_->End();
 }
 
-void Operation::Finish(Status status, std::optional<uint64_t> started) {
+void Operation::Finish(Status status, std::optional<uint64_t> started, const CallTimes* times) {
   if (!completions_->Begin()) return;
   if (Claim()) {
     if (started) RanSince(*started);
     status_ = std::move(status);
     ReleaseInputs();
+    if (times_ != nullptr && times != nullptr) {
+      *times_ = *times;
+      times_->Enter(CallPhase::kSettle);
+    }
     completions_->PushFinished(shared_from_this());
   }
   completions_->End();

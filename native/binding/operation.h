@@ -11,6 +11,7 @@
 
 #include "base/status.h"
 #include "base/thread_pool.h"
+#include "stats/call_times.h"
 
 namespace vitrine {
 
@@ -52,6 +53,8 @@ class Operation : public std::enable_shared_from_this<Operation> {
 
   // Where it goes when it is done. REQUIRES: once, before Run or Cancel
   void Attach(std::shared_ptr<CompletionQueue> completions);
+  // Somebody wants to know when it is in which phase: it waits from now on. REQUIRES: before Launch
+  void Watch();
   // Hands it to whoever does it; false when there is no room. On the JS thread.
   [[nodiscard]] virtual bool Launch(ThreadPool& pool);
   // Ends it with `reason`: at once if it still waits, else soon; see EndEarly. On the JS thread.
@@ -66,6 +69,8 @@ class Operation : public std::enable_shared_from_this<Operation> {
   virtual Result<napi_value> Resolve(napi_env env, std::span<const napi_value> outputs) = 0;
   // It ends with `status`, which is no success. Once, on the JS thread.
   virtual void Failed(const Status& /*status*/) {}
+  // When it was in which phase; null unless it is watched. Once it is done, on the JS thread.
+  CallTimes* times() { return times_.get(); }
   // How far it is. Any thread.
   Progress progress() const;
 
@@ -75,6 +80,8 @@ class Operation : public std::enable_shared_from_this<Operation> {
   // What it ends with when it is cancelled and does not run; nothing: it goes on, and ends by
   // itself. On the JS thread.
   virtual std::optional<Status> EndEarly(ErrorCode reason) { return StatusOf(reason); }
+  // Whether it has begun elsewhere than in Execute. Any thread.
+  virtual bool has_begun() const { return false; }
   // Whether somebody wants to know when it ran; and that it did, from `ticks` of the clock until
   // now, if it was done elsewhere than in Execute. Any thread.
   virtual bool is_timed() const { return false; }
@@ -86,7 +93,8 @@ class Operation : public std::enable_shared_from_this<Operation> {
   static Status StatusOf(ErrorCode reason);
   // Ends an operation that was done elsewhere than in Execute. Any thread; once.
   //   started  ticks of the clock when it began to run, unless it did not
-  void Finish(Status status, std::optional<uint64_t> started);
+  //   times    when it was in which phase; null unless it is watched
+  void Finish(Status status, std::optional<uint64_t> started, const CallTimes* times);
   // Tells the environment, now and then, how far it is. On the thread that runs it.
   void ReportProgress(uint64_t done, uint64_t total);
 
@@ -106,6 +114,8 @@ class Operation : public std::enable_shared_from_this<Operation> {
   std::atomic<bool> cancelled_{false};
   std::atomic<ErrorCode> reason_{ErrorCode::kCancelled};
   Status status_;
+  // Belongs to whoever claimed it, and then to the JS thread.
+  std::unique_ptr<CallTimes> times_;
 
   // Relaxed: two numbers for display.
   std::atomic<uint64_t> progress_done_{0};

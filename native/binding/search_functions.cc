@@ -165,14 +165,21 @@ class OneSearch : public SearchOperation {
 
  protected:
   Status Execute() override {
+    PhaseNanoseconds phases;
+    if (times() != nullptr) return RunTimed(nullptr, phases);
     return Run([this] { return table().Search(queries().data(), parameters(), hits_); });
   }
-  Status ExecuteCounted(const SearchTally& /*tally*/) { return RunCounted(nullptr, nullptr); }
-  Status RunCounted(PhaseListener* phases, SearchPlan* plan) {
-    SearchCounters& counters = counters_.emplace();
-    counters.phases = phases;
-    return Run(
-        [&] { return table().Search(queries().data(), parameters(), hits_, counters, plan); });
+  Status ExecuteCounted(const SearchTally& /*tally*/) {
+    PhaseNanoseconds phases;
+    return times() != nullptr ? RunTimed(nullptr, phases) : RunCounted(nullptr, nullptr);
+  }
+  // `plan` may be null.
+  Status RunTimed(SearchPlan* plan, PhaseNanoseconds& phases) {
+    PhaseTimer timer(TickClock::Process());
+    VITRINE_RETURN_IF_ERROR(RunCounted(&timer, plan));
+    phases = timer.End();
+    if (times() != nullptr) times()->EnterSearch(timer);
+    return {};
   }
   void Describe(OperationRecord& record) const {
     if (counters_) record.search = &*counters_;
@@ -182,6 +189,14 @@ class OneSearch : public SearchOperation {
   const SearchCounters& counters() const { return *counters_; }
 
  private:
+  Status RunCounted(PhaseListener* phases, SearchPlan* plan) {
+    SearchCounters& counters = counters_.emplace();
+    counters.phases = phases;
+    const Status status =
+        Run([&] { return table().Search(queries().data(), parameters(), hits_, counters, plan); });
+    counters.phases = nullptr;
+    return status;
+  }
   template <class Search>
   Status Run(Search search) {
     VITRINE_RETURN_IF_ERROR(CheckDeadline(parameters().control));
@@ -281,17 +296,11 @@ class AnalyzedSearch : public OneSearch {
   }
 
  protected:
-  Status Execute() override {
-    timer_.emplace(TickClock::Process());
-    VITRINE_RETURN_IF_ERROR(RunCounted(&*timer_, &plan_));
-    phases_ = timer_->End();
-    return {};
-  }
+  Status Execute() override { return RunTimed(&plan_, phases_); }
   Status ExecuteCounted(const SearchTally& /*tally*/) { return AnalyzedSearch::Execute(); }
 
  private:
   SearchPlan plan_;
-  std::optional<PhaseTimer> timer_;
   PhaseNanoseconds phases_ = {};
 };
 
@@ -360,9 +369,17 @@ Result<napi_value> SearchNowCounted(Call& call, IndexHandle& index) {
   MeasuredCall measured(index.statistics(), CountedOperation::kSearch);
   SearchCounters counters;
   const Table& table = *index.table();
+  CallWatch* const watch = call.addon.watch();
   Result<napi_value> count = SearchNow(
       call, index, [&](const void* query, const SearchParameters& parameters, std::span<Hit> hits) {
-        return table.Search(query, parameters, hits, counters);
+        if (watch == nullptr) return table.Search(query, parameters, hits, counters);
+        PhaseTimer timer(TickClock::Process());
+        counters.phases = &timer;
+        Result<size_t> found = table.Search(query, parameters, hits, counters);
+        counters.phases = nullptr;
+        timer.End();
+        watch->times.EnterSearch(timer);
+        return found;
       });
   return measured.End(std::move(count), {.search = &counters});
 }
@@ -403,7 +420,7 @@ Result<napi_value> StartSearchBatch(Call& call, const std::shared_ptr<IndexHandl
 Result<napi_value> SearchInto(Call& call) {
   const auto index = ReadOpenIndex(call, 0);
   if (!index.ok()) return index.status();
-  if ((**index)->statistics().on()) [[unlikely]]
+  if ((**index)->statistics().on() || call.addon.watch() != nullptr) [[unlikely]]
     return SearchNowCounted(call, ***index);
   const Table& table = *(**index)->table();
   return SearchNow(call, ***index,

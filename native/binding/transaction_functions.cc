@@ -92,7 +92,10 @@ class DatabaseWrite : public Operation {
     Waiting(What what, std::shared_ptr<DatabaseWrite> operation)
         : PendingWrite(std::move(what)),
           operation_(std::move(operation)),
-          timed_(operation_->is_timed()) {}
+          timed_(operation_->is_timed()),
+          first_(std::is_same_v<What, Transaction> ? CallPhase::kPlan : CallPhase::kExecute) {
+      if (operation_->times() != nullptr) times_.emplace(*operation_->times());
+    }
 
     void Finished() override {
       const Status status = Guard([this]() -> Status {
@@ -101,19 +104,28 @@ class DatabaseWrite : public Operation {
         operation_->result_ = *outcome;
         return {};
       });
-      operation_->Finish(status, started_);
+      operation_->Finish(status, started_, times_ ? &*times_ : nullptr);
       operation_.reset();
     }
     Status TakeTurn() override {
       if (timed_) started_ = TickClock::Process().Now();
+      if (times_) times_->Enter(first_);
       return operation_->TakeTurn();
+    }
+    bool is_watched() const override { return times_.has_value(); }
+    void Enter(WritePhase phase) override {
+      constexpr CallPhase kPhases[] = {CallPhase::kGraphLink, CallPhase::kWal, CallPhase::kFsync,
+                                       CallPhase::kCommit};
+      times_->Enter(kPhases[static_cast<size_t>(phase)]);
     }
 
    private:
     std::shared_ptr<DatabaseWrite> operation_;
     const bool timed_;
+    const CallPhase first_;
     // Kept here: the operation may be cancelled, and settled, while it is written.
     std::optional<uint64_t> started_;
+    std::optional<CallTimes> times_;
   };
 
   // One that waits for its turn has not begun; of one that has, only a timeout does not wait for
@@ -126,6 +138,7 @@ class DatabaseWrite : public Operation {
     if (reason == ErrorCode::kTimeout) return UnknownOutcome(StatusOf(reason));
     return {};
   }
+  bool has_begun() const override { return turn_.load(std::memory_order_acquire) == Turn::kTaken; }
   Status TakeTurn() {
     if (deadline_ && std::chrono::steady_clock::now() >= *deadline_) {
       return StatusOf(ErrorCode::kTimeout);

@@ -242,7 +242,8 @@ class Database {
   void CommitTransactions(std::span<const std::shared_ptr<PendingWrite>> batch);
   bool ResolveFilters(PendingWrite& write);
   bool CommitGroup(std::span<const std::shared_ptr<PendingWrite>> batch);
-  Result<uint64_t> Append(std::vector<LogRecord> records, bool& durable);
+  Result<uint64_t> Append(std::vector<LogRecord> records, bool& durable,
+                          LogWriter::Listener* listener = nullptr);
   // Adds what became of a group.
   void Count(const DatabaseCounts& more);
   Status CheckLimits(uint64_t memory_bytes, uint64_t disk_bytes) const;

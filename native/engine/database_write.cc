@@ -272,7 +272,8 @@ void Database::Count(const DatabaseCounts& more) {
   counts_.unknown += more.unknown;
 }
 
-Result<uint64_t> Database::Append(std::vector<LogRecord> records, bool& durable) {
+Result<uint64_t> Database::Append(std::vector<LogRecord> records, bool& durable,
+                                  LogWriter::Listener* listener) {
   const uint64_t count = records.size();
   uint64_t bytes = 0;
   for (const LogRecord& record : records) bytes += FrameBytes(record.payload.size());
@@ -285,7 +286,7 @@ Result<uint64_t> Database::Append(std::vector<LogRecord> records, bool& durable)
   const LogWriter::Until until = options_.durability == Durability::kCommit
                                      ? LogWriter::Until::kDurable
                                      : LogWriter::Until::kWritten;
-  const Result<LogWriter::Ack> ack = log->AppendAll(std::move(records), until);
+  const Result<LogWriter::Ack> ack = log->AppendAll(std::move(records), until, listener);
   if (!ack.ok()) return ack.status();
   durable = ack->durable;
   // Each group begins a page.
@@ -319,6 +320,22 @@ class BegunKeys {
   std::vector<Digest128> keys_;
 };
 
+// Those of a group that want to know how far it is.
+class WatchedWrites final : public LogWriter::Listener {
+ public:
+  // May throw std::bad_alloc.
+  void AddIfWatched(PendingWrite& write) {
+    if (write.is_watched()) writes_.push_back(&write);
+  }
+  void Enter(WritePhase phase) {
+    for (PendingWrite* const write : writes_) write->Enter(phase);
+  }
+  void Flushing() override { Enter(WritePhase::kFlush); }
+
+ private:
+  std::vector<PendingWrite*> writes_;
+};
+
 }  // namespace
 
 // False when there was no memory for the group as a whole; then nothing was done.
@@ -347,6 +364,7 @@ bool Database::CommitGroup(std::span<const std::shared_ptr<PendingWrite>> batch)
   const uint64_t memory_before = limited ? memory().total() : 0;
   const DatabaseDisk disk = limited ? this->disk() : DatabaseDisk{};
   bool repeated = false;
+  WatchedWrites watched;
 
   for (const auto& write : batch) {
     if (write->state_ != State::kWaiting) continue;
@@ -399,6 +417,7 @@ bool Database::CommitGroup(std::span<const std::shared_ptr<PendingWrite>> batch)
     }
     counted.operations += write->transaction_.operations();
     accepted.push_back({write.get(), key, deleted});
+    watched.AddIfWatched(*write);
     if (reader.has_idempotency_key()) keys.Begin(key);
   }
   if (accepted.empty()) {
@@ -406,6 +425,7 @@ bool Database::CommitGroup(std::span<const std::shared_ptr<PendingWrite>> batch)
     return true;
   }
 
+  watched.Enter(WritePhase::kLink);
   Status prepared = group.Prepare();
   if (!prepared.ok()) {
     counted.operations = 0;
@@ -431,7 +451,8 @@ bool Database::CommitGroup(std::span<const std::shared_ptr<PendingWrite>> batch)
   };
   const bool too_early = SeededDefect("shown-before-durable");
   if (too_early) show(last_lsn() + 1);
-  const Result<uint64_t> first = Append(std::move(records), durable);
+  if (Log() != nullptr) watched.Enter(WritePhase::kLog);
+  const Result<uint64_t> first = Append(std::move(records), durable, &watched);
   if (!first.ok()) {
     counted.operations = 0;
     const bool refused = IsNotApplied(first.status());
@@ -443,6 +464,7 @@ bool Database::CommitGroup(std::span<const std::shared_ptr<PendingWrite>> batch)
     }
     return true;
   }
+  watched.Enter(WritePhase::kPublish);
   if (!too_early) show(*first);
   keys.Keep();
   for (size_t i = 0; i < accepted.size(); ++i) {

@@ -24,6 +24,15 @@ Status UnknownOutcome(Status why);
 // Whether it says that nothing was done.
 bool IsNotApplied(const Status& status);
 
+// What a transaction goes through, from its turn on, with the others of its group. Before the first
+// it is looked at whether it may be done.
+enum class WritePhase : uint8_t {
+  kLink,     // its points become nodes of graphs, which nobody sees yet
+  kLog,      // its record is written
+  kFlush,    // the log is flushed
+  kPublish,  // its points become visible
+};
+
 // A write that waits for its turn, and then for the log.
 class PendingWrite {
  public:
@@ -38,6 +47,10 @@ class PendingWrite {
   // Its turn has come: from now on it is done, unless this fails because the caller gave up, and
   // then nothing is. Called once, on the thread that writes.
   virtual Status TakeTurn() { return {}; }
+  // Whether somebody wants to know when it enters its phases, and that it enters one: after its
+  // turn was taken and before it is finished, one call at a time. Does not throw.
+  virtual bool is_watched() const { return false; }
+  virtual void Enter(WritePhase /*phase*/) {}
 
   // REQUIRES: Finished was called; called once
   Result<WriteResult> TakeOutcome();

@@ -7,9 +7,11 @@ namespace vitrine {
 void PhaseTimer::Enter(SearchPhase phase) {
   // Never back: the clocks of two processors may differ a little.
   const uint64_t now = std::max(clock_->Now(), since_);
-  ticks_[static_cast<size_t>(current_)] += now - since_;
+  stretches_[static_cast<size_t>(current_)].Extend(since_, now);
   since_ = now;
+  if (phase == current_) return;
   current_ = phase;
+  ++stretches_[static_cast<size_t>(current_)].times;
 }
 
 PhaseNanoseconds PhaseTimer::End() {
@@ -19,7 +21,7 @@ PhaseNanoseconds PhaseTimer::End() {
   uint64_t before = 0;
   // Differences of rounded sums, so that rounding does not add up.
   for (size_t i = 0; i < kSearchPhases; ++i) {
-    ticks += ticks_[i];
+    ticks += stretches_[i].ticks;
     const uint64_t sum = clock_->NanosecondsBetween(0, ticks);
     nanoseconds[i] = sum - before;
     before = sum;

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <iterator>
 
+#include "stats/phase_stretch.h"
 #include "stats/tick_clock.h"
 
 namespace vitrine {
@@ -45,18 +46,22 @@ class PhaseListener {
 class PhaseTimer final : public PhaseListener {
  public:
   // In kPrepare from now on. `clock` outlives it.
-  explicit PhaseTimer(const TickClock& clock) : clock_(&clock), since_(clock.Now()) {}
+  explicit PhaseTimer(const TickClock& clock) : clock_(&clock), since_(clock.Now()) {
+    ++stretches_[static_cast<size_t>(current_)].times;
+  }
 
   // A phase may be entered again.
   void Enter(SearchPhase phase) override;
   // The search has ended. The sum of the phases is what it took.
   PhaseNanoseconds End();
+  // When it was in each phase, in ticks of the clock. REQUIRES: it has ended
+  const std::array<PhaseStretch, kSearchPhases>& stretches() const { return stretches_; }
 
  private:
   const TickClock* clock_;
   uint64_t since_;
   SearchPhase current_ = SearchPhase::kPrepare;
-  std::array<uint64_t, kSearchPhases> ticks_ = {};
+  std::array<PhaseStretch, kSearchPhases> stretches_ = {};
 };
 
 }  // namespace vitrine

@@ -41,6 +41,7 @@ Status AfterFailure(const Status& failure) {
 struct LogWriter::Pending {
   LogRecord record;
   Until until;
+  Listener* listener = nullptr;
   // The rest is the leader's while it leads, and then guarded by the mutex.
   bool done = false;
   bool abandoned = false;
@@ -159,7 +160,8 @@ Result<LogWriter::Ticket> LogWriter::Enqueue(LogRecord record, Until until) {
   return Ticket(std::move(*pending));
 }
 
-Result<LogWriter::Ack> LogWriter::AppendAll(std::vector<LogRecord> records, Until until) {
+Result<LogWriter::Ack> LogWriter::AppendAll(std::vector<LogRecord> records, Until until,
+                                            Listener* listener) {
   Batch batch;
   batch.reserve(records.size());
   for (LogRecord& record : records) {
@@ -167,6 +169,7 @@ Result<LogWriter::Ack> LogWriter::AppendAll(std::vector<LogRecord> records, Unti
     if (!pending.ok()) return pending.status();
     batch.push_back(std::move(*pending));
   }
+  if (!batch.empty()) batch.back()->listener = listener;
   VITRINE_RETURN_IF_ERROR(Queue(batch));
   Ack last;
   for (std::shared_ptr<Pending>& pending : batch) {
@@ -232,7 +235,12 @@ Status LogWriter::CommitGroup(std::span<const std::shared_ptr<Pending>> group) {
     flush = flush || pending->until == Until::kDurable;
   }
   VITRINE_RETURN_IF_ERROR(segments_.EndGroup());
-  if (flush) VITRINE_RETURN_IF_ERROR(segments_.Flush());
+  if (flush) {
+    for (const auto& pending : group) {
+      if (pending->listener != nullptr) pending->listener->Flushing();
+    }
+    VITRINE_RETURN_IF_ERROR(segments_.Flush());
+  }
   const std::lock_guard lock(mutex_);
   for (const auto& pending : group) {
     pending->ack.durable = flush || SeededDefect("durable-said-too-early");

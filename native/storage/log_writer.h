@@ -54,6 +54,16 @@ class LogWriter {
   };
   // A record that is queued.
   class Ticket;
+  // Whoever wants to know what an append waits for.
+  class Listener {
+   public:
+    // The records are written, and the flush that they wait for begins. Once at most, on whichever
+    // thread flushes, before the append returns. Does not throw.
+    virtual void Flushing() = 0;
+
+   protected:
+    ~Listener() = default;
+  };
 
   // Goes on where a reader of the same folder, whose purpose was to recover, found the end.
   // `files` outlives the writer.
@@ -72,7 +82,8 @@ class LogWriter {
   Result<Ack> Append(LogRecord record, Until until);
   // Several records with successive numbers; the last one's is returned. Whole or not at all as
   // long as their frames and two pages fit into `room()`, and nobody else appends.
-  Result<Ack> AppendAll(std::vector<LogRecord> records, Until until);
+  //   listener  of the last one, until this returns; may be null
+  Result<Ack> AppendAll(std::vector<LogRecord> records, Until until, Listener* listener = nullptr);
   // Returns when everything that was queued before is on the device; fails if some of it is not.
   Status Flush();
   // Attests the last group, unless something waits to be written. To be called when nothing was

@@ -4,6 +4,7 @@
 #include <numeric>
 #include <thread>
 
+#include "stats/call_times.h"
 #include "stats/search_phases.h"
 #include "stats/tick_clock.h"
 
@@ -57,6 +58,73 @@ TEST(PhaseTimer, GivesEveryMomentToOnePhase) {
     EXPECT_GE(sum, clock.NanosecondsBetween(begin, end));
     EXPECT_LE(sum, clock.NanosecondsBetween(before, after));
   }
+}
+
+TEST(PhaseTimer, KnowsWhenEachPhaseBeganAndEnded) {
+  const TickClock& clock = TickClock::Process();
+  PhaseTimer timer(clock);
+  timer.Enter(SearchPhase::kGraph);
+  timer.Enter(SearchPhase::kRerank);
+  std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  timer.Enter(SearchPhase::kGraph);
+  timer.Enter(SearchPhase::kGraph);
+  timer.End();
+  const auto in = [&](SearchPhase phase) { return timer.stretches()[static_cast<size_t>(phase)]; };
+  const PhaseStretch graph = in(SearchPhase::kGraph);
+  const PhaseStretch rerank = in(SearchPhase::kRerank);
+  EXPECT_EQ(in(SearchPhase::kPrepare).times, 1u);
+  EXPECT_EQ(in(SearchPhase::kScan).times, 0u);
+  EXPECT_EQ(graph.times, 2u);
+  EXPECT_EQ(rerank.times, 1u);
+  EXPECT_EQ(rerank.ticks, rerank.end - rerank.begin);
+  EXPECT_EQ(in(SearchPhase::kPrepare).end, graph.begin);
+  EXPECT_LE(graph.begin, rerank.begin);
+  EXPECT_GE(graph.end, rerank.end);
+  EXPECT_EQ(graph.ticks, graph.end - graph.begin - rerank.ticks);
+}
+
+TEST(CallTimes, HasTheCallInOnePhaseAtATime) {
+  CallTimes times;
+  const auto in = [&](CallPhase phase) { return times.stretches()[static_cast<size_t>(phase)]; };
+  times.Enter(CallPhase::kQueue);
+  times.Enter(CallPhase::kExecute);
+  PhaseTimer timer(TickClock::Process());
+  timer.Enter(SearchPhase::kScan);
+  timer.End();
+  times.EnterSearch(timer);
+  times.Enter(CallPhase::kSettle);
+  times.Leave();
+  times.Leave();
+  EXPECT_EQ(in(CallPhase::kExecute).times, 0u);
+  EXPECT_EQ(in(CallPhase::kQueue).times, 1u);
+  EXPECT_EQ(in(CallPhase::kSettle).times, 1u);
+  EXPECT_LE(in(CallPhase::kQueue).end, in(CallPhase::kPrepare).begin);
+  EXPECT_EQ(in(CallPhase::kPrepare).end, in(CallPhase::kScan).begin);
+  EXPECT_LE(in(CallPhase::kScan).end, in(CallPhase::kSettle).begin);
+}
+
+TEST(CallTimes, PutsTogetherWhatWentOnAtTheSameTime) {
+  CallTimes one;
+  CallTimes two;
+  one.Enter(CallPhase::kQueue);
+  two.Enter(CallPhase::kQueue);
+  two.Enter(CallPhase::kExecute);
+  one.Leave();
+  two.Leave();
+  const auto of = [](const CallTimes& times, CallPhase phase) {
+    return times.stretches()[static_cast<size_t>(phase)];
+  };
+  CallTimes both;
+  both.Merge(one);
+  both.Merge(two);
+  const PhaseStretch queue = of(both, CallPhase::kQueue);
+  EXPECT_EQ(queue.times, 2u);
+  EXPECT_EQ(queue.begin, of(one, CallPhase::kQueue).begin);
+  EXPECT_EQ(queue.end, of(one, CallPhase::kQueue).end);
+  EXPECT_EQ(queue.ticks, of(one, CallPhase::kQueue).ticks + of(two, CallPhase::kQueue).ticks);
+  EXPECT_EQ(of(both, CallPhase::kExecute).times, 1u);
+  EXPECT_EQ(of(both, CallPhase::kExecute).begin, of(two, CallPhase::kExecute).begin);
+  EXPECT_EQ(of(both, CallPhase::kSettle).times, 0u);
 }
 
 }  // namespace

@@ -171,6 +171,26 @@ TEST_F(LogTest, FlushesOnlyForThoseWhoAskForIt) {
   EXPECT_EQ(Records().size(), 4u);
 }
 
+TEST_F(LogTest, TellsWhoAppendsOfTheFlushThatItWaitsFor) {
+  struct Recorder final : LogWriter::Listener {
+    void Flushing() override { ++flushes; }
+    int flushes = 0;
+  };
+  const auto log = Open();
+  Recorder recorder;
+  const auto append = [&](Until until) {
+    std::vector<LogRecord> records;
+    for (uint64_t i = 0; i < 3; ++i) {
+      records.push_back({.operations = 1, .payload = PayloadOf(i, 20)});
+    }
+    ASSERT_TRUE(log->AppendAll(std::move(records), until, &recorder).ok());
+  };
+  append(Until::kWritten);
+  EXPECT_EQ(recorder.flushes, 0);
+  append(Until::kDurable);
+  EXPECT_EQ(recorder.flushes, 1);
+}
+
 TEST_F(LogTest, SealsOnceWhenIdle) {
   const auto log = Open();
   ASSERT_TRUE(log->Seal().ok());
