@@ -1,6 +1,6 @@
 import { Gauge, Registry } from 'prom-client'
 import { afterEach, describe, expect, it } from 'vitest'
-import { registerInto } from '../lib/metrics/prom-client.ts'
+import { MetricsRegistry, metrics } from '../lib/metrics/metrics.ts'
 import type { Measured } from '../lib/statistics.ts'
 import { Database, Index } from '../lib/vitrine.ts'
 
@@ -21,13 +21,13 @@ const duration = 'vitrine_engine_operation_duration_seconds'
 const lines = (text: string, start: string) =>
   text.split('\n').filter(line => line.startsWith(start))
 
-describe('registerInto', () => {
+describe('register', () => {
   it('shows every family in the text of the registry, with its type and the labels of its sources', async () => {
     const one = await counted('one', 3)
     const two = await counted('two', 5)
     const registry = new Registry()
     new Gauge({ name: 'mine', help: 'Of the user.', registers: [registry] }).set(7)
-    registerInto(registry, [one, two])
+    metrics([one, two]).register(registry)
     const text = await registry.metrics()
     for (const { name, type, help } of one.statsSnapshot().families) {
       expect(lines(text, `# TYPE ${name} `)).toEqual([`# TYPE ${name} ${type}`])
@@ -59,7 +59,7 @@ describe('registerInto', () => {
     const index = await counted('late', 0)
     const registry = new Registry()
     registry.setDefaultLabels({ region: 'eu' })
-    registerInto(registry, index)
+    metrics(index).register(registry)
     let snapshots = 0
     const original = index.statsSnapshot
     index.statsSnapshot = function (this: Measured, ...args) {
@@ -88,7 +88,7 @@ describe('registerInto', () => {
     const index = await counted('open', 2)
     const registry = new Registry<typeof Registry.OPENMETRICS_CONTENT_TYPE>()
     registry.setContentType(Registry.OPENMETRICS_CONTENT_TYPE)
-    const unregister = registerInto(registry, index)
+    const unregister = metrics(index).register(registry)
     for (let i = 0; i < 2; i++) {
       const text = await registry.metrics()
       expect(lines(text, '# TYPE vitrine_engine_operations ')).toHaveLength(1)
@@ -105,8 +105,8 @@ describe('registerInto', () => {
     const db = await Database.open(':memory:', { name: 'two' })
     open.push(db)
     const registry = new Registry()
-    const first = registerInto(registry, one)
-    const second = registerInto(registry, new Set([db]))
+    const first = metrics(one).register(registry)
+    const second = metrics(new Set([db])).register(registry)
     const shown = async () =>
       lines(await registry.metrics(), 'vitrine_engine_stats_level{').map(line =>
         line.replace(/.*db="(\w+)".*/, '$1'),
@@ -116,7 +116,7 @@ describe('registerInto', () => {
     first()
     expect(await shown()).toEqual(['two'])
     registry.clear()
-    registerInto(registry, one)
+    metrics(one).register(registry)
     expect(await shown()).toEqual(['two', 'one'])
     await db.close()
     expect(await shown()).toEqual(['one'])
@@ -128,26 +128,24 @@ describe('registerInto', () => {
     const one = await counted('one', 1)
     const same = await counted('one', 1)
     const registry = new Registry()
-    expect(() => registerInto(registry, [one, same])).toThrow(
+    expect(() => metrics([one, same]).register(registry)).toThrow(
       expect.objectContaining({ code: 'ERR_EXISTS' }),
     )
     new Gauge({ name: 'vitrine_engine_vectors', help: 'Another.', registers: [registry] })
-    expect(() => registerInto(registry, one)).toThrow(
+    expect(() => metrics(one).register(registry)).toThrow(
       expect.objectContaining({ code: 'ERR_EXISTS', details: { name: 'vitrine_engine_vectors' } }),
     )
     expect(registry.getMetricsAsArray()).toHaveLength(1)
     const other = new Registry()
-    registerInto(other, one)
-    expect(() => registerInto(other, same)).toThrow(expect.objectContaining({ code: 'ERR_EXISTS' }))
-    for (const [where, what] of [
-      [{}, one],
-      [null, one],
-      [new Registry(), {}],
-      [new Registry(), [null]],
-    ]) {
-      expect(() => registerInto(where as never, what as never)).toThrow(
+    metrics(one).register(other)
+    expect(() => metrics(same).register(other)).toThrow(expect.objectContaining({ code: 'ERR_EXISTS' }))
+    for (const where of [{}, null, 'registry']) {
+      expect(() => metrics(one).register(where as never)).toThrow(
         expect.objectContaining({ code: 'ERR_ARGUMENT' }),
       )
     }
+    expect(() => metrics(one, { registry: new MetricsRegistry() }).register(other)).toThrow(
+      expect.objectContaining({ code: 'ERR_OPTION', details: { option: 'registry' } }),
+    )
   })
 })

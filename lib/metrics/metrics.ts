@@ -14,6 +14,7 @@ import { checked, describe, VitrineError } from '../errors.ts'
 import { boolean, OptionParser, oneOf, type Rule } from '../options.ts'
 import { Measured, type MetricLabels } from '../statistics.ts'
 import { acceptsGzip, chooseRepresentation } from './negotiation.ts'
+import { type PromRegistry, registerIn } from './prom-client.ts'
 import { MetricsRegistry } from './registry.ts'
 import { type Sources, toSources, unlessClosed } from './sources.ts'
 
@@ -25,7 +26,7 @@ export {
   StatsHistory,
 } from './history.ts'
 export { exportLog, type LogExporter, type LogExportOptions } from './log-exporter.ts'
-export { type PromMetric, type PromRegistry, type PromValue, registerInto } from './prom-client.ts'
+export type { PromMetric, PromRegistry, PromValue } from './prom-client.ts'
 export {
   type HistogramValue,
   type MetricDescription,
@@ -131,13 +132,17 @@ const requestOptions = new OptionParser<{ accept: string; acceptEncoding: string
 /** Metrics in the formats that others read, each of one moment. Made by {@link metrics}. */
 export class Metrics {
   readonly #exporter: ExporterHandle
+  readonly #measured: readonly Measured[]
   readonly #sources: readonly Source[]
+  readonly #options: Partial<MetricsOptions>
   readonly #registry: MetricsRegistry | undefined
   readonly #collectionLabels: boolean
 
   /** @internal */
-  constructor(sources: readonly Source[], options: Partial<MetricsOptions>) {
-    this.#sources = sources
+  constructor(measured: readonly Measured[], options: Partial<MetricsOptions>) {
+    this.#measured = measured
+    this.#sources = measured.map(sourceOf)
+    this.#options = options
     this.#registry = options.registry
     this.#exporter = native.createExporter(
       version,
@@ -192,6 +197,25 @@ export class Metrics {
     }
   }
 
+  /**
+   * Shows every family in a registry of prom-client 15, beside what else is in there. They are read when the registry is scraped, all in one moment; a
+   * source that is closed is not shown any more. Other sources may be registered there too.
+   * @returns What takes these sources out again; the families go with the last.
+   * @throws {VitrineError} `ERR_ARGUMENT` for what is no registry; `ERR_EXISTS` where it shows a source of the same name, or has another metric of
+   *   one of the names: then nothing is registered; `ERR_OPTION` of metrics that were made with options, for a registry has its own ways; `ERR_CLOSED`.
+   */
+  register(registry: PromRegistry): () => void {
+    const [option] = Object.keys(this.#options)
+    if (option !== undefined) {
+      throw new VitrineError(
+        'ERR_OPTION',
+        `a registry of prom-client shows metrics as they are: make these without ${option}`,
+        { details: { option } },
+      )
+    }
+    return registerIn(registry, this.#measured)
+  }
+
   /** Takes the snapshots at once; the pool renders them. */
   async #export(format: string): Promise<Buffer> {
     const snapshots: StatsSnapshotHandle[] = []
@@ -231,7 +255,7 @@ export class Metrics {
  */
 export function metrics(sources: Sources, options?: MetricsOptions): Metrics {
   const parsed = metricsOptions.parse(options)
-  return checked(() => new Metrics(toSources(sources).map(sourceOf), parsed))
+  return checked(() => new Metrics(toSources(sources), parsed))
 }
 
 function sourceOf(measured: Measured): Source {

@@ -1,6 +1,6 @@
 import { describe, VitrineError } from '../errors.ts'
 import type { Measured, MetricFamily } from '../statistics.ts'
-import { type CollectedFamily, collect, type Sources, toSources } from './sources.ts'
+import { type CollectedFamily, collect, toSources } from './sources.ts'
 
 /** One line of a scrape; of a histogram `metricName` is the name with its suffix. */
 export interface PromValue {
@@ -101,14 +101,8 @@ class Bridge {
 
 const bridges = new WeakMap<PromRegistry, Bridge>()
 
-/**
- * Shows all metrics of indexes, databases and collections in a registry of prom-client 15, beside what else is in there. They are read when the
- * registry is scraped, all in one moment; a source that is closed is not shown any more. Sources may be added by further calls.
- * @returns What takes these sources out again; the metrics go with the last.
- * @throws {VitrineError} `ERR_ARGUMENT` for what is no registry or has no statistics; `ERR_EXISTS` where two sources have one name, or the
- *   registry has another metric of one of the names: then nothing is registered; `ERR_CLOSED`.
- */
-export function registerInto(registry: PromRegistry, sources: Sources): () => void {
+/** Shows all metrics of `sources` in `registry`: see `Metrics.register`. */
+export function registerIn(registry: PromRegistry, sources: readonly Measured[]): () => void {
   for (const method of ['registerMetric', 'getSingleMetric', 'removeSingleMetric'] as const) {
     if (typeof (registry as PromRegistry | null | undefined)?.[method] !== 'function') {
       throw new VitrineError(
