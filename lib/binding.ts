@@ -105,8 +105,6 @@ export interface NativeBinding {
     source: StatsSource,
     since: StatsSnapshotHandle | undefined,
   ): NativeStatsSnapshot & { readonly handle: StatsSnapshotHandle }
-  /** The same for who exports it. */
-  captureStats(source: StatsSource): StatsSnapshotHandle
   /** Times are told from now on. */
   createWatch(): WatchHandle
   /** Of the operations that begin until it is set anew. */
@@ -124,15 +122,18 @@ export interface NativeBinding {
   exportMetrics(
     exporter: ExporterHandle,
     format: string,
-    snapshots: readonly StatsSnapshotHandle[],
-    /** Of the database and of the collection, for each snapshot. */
+    /** What is closed is left out. */
+    sources: readonly StatsSource[],
+    /** Of the database and of the collection, for each source. */
     names: readonly string[],
-    /** Those whose collections are told apart, for each snapshot. */
+    /** Those whose collections are told apart, for each source. */
     databases: readonly (DatabaseHandle | undefined)[],
     /** The user's metrics, as lib/metrics/user-metrics.ts writes them. */
     layout: Uint8Array | undefined,
     values: Float64Array,
-    overflow: number,
+    /** Those of which samples found no room, and how many of each. */
+    families: readonly string[],
+    overflow: Float64Array,
   ): Promise<Buffer>
 
   /** `out` receives the ids; with `null` they are given out in sequence. */

@@ -160,6 +160,7 @@
       "native/binding/search_functions.cc",
       "native/binding/stats_functions.cc",
       "native/binding/stats_object.cc",
+      "native/binding/stats_reader.cc",
       "native/binding/transaction_functions.cc",
       "native/binding/watch_functions.cc",
       "native/binding/write_functions.cc",

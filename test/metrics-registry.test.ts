@@ -151,6 +151,32 @@ describe('a registry', () => {
     expect(() => registry.describe('c', 'summary')).toThrowError(coded('ERR_EXISTS'))
   })
 
+  it('is exported with how many series there are, and how long exports before took', async () => {
+    const registry = new MetricsRegistry()
+    registry.setGauge('queue', 4)
+    registry.setGaugeWithLabels('queue', 7, { name: 'b' })
+    registry.recordHistogram('size_bytes', 1)
+    const exporter = exporterOf(registry)
+    const all = async () => readText(await exporter.text(), 'prometheus')
+    const duration = 'vitrine_metrics_render_duration_seconds'
+    const first = await all()
+    const series = first.find(({ name }) => name === 'vitrine_metrics_series')
+    expect(series?.samples[0]?.value).toBe(4) // with vitrine_build_info
+    expect(first.map(({ name }) => name)).not.toContain(duration)
+    await exporter.json()
+    await exporter.text()
+    const took = (await all()).find(({ name }) => name === duration)
+    const of = (suffix: string) =>
+      took?.samples
+        .filter(({ name }) => name === duration + suffix)
+        .map(({ labels, value }) => [labels.format, value])
+    expect(of('_count')).toEqual([
+      ['text', 2],
+      ['json', 1],
+    ])
+    for (const [, seconds] of of('_sum') ?? []) expect(seconds).toBeGreaterThan(0)
+  })
+
   it('has a thousand series a metric at most, and loses no count', async () => {
     const registry = new MetricsRegistry()
     for (let i = 0; i < 1500; i++) registry.incrementCounter('seen_total', 1, { user: `u${i}` })
@@ -159,8 +185,8 @@ describe('a registry', () => {
     expect(seen?.samples).toHaveLength(1000)
     expect(seen?.samples.at(-1)).toMatchObject({ labels: { user: '__other__' }, value: 501 })
     expect(seen?.samples[5]?.value).toBe(11)
-    const overflow = await familyOf(registry, 'vitrine_metrics_overflow_total')
-    expect(overflow?.samples[0]?.value).toBe(501)
+    const overflow = await familyOf(registry, 'vitrine_metrics_series_overflow_total')
+    expect(overflow?.samples).toMatchObject([{ labels: { family: 'seen_total' }, value: 501 }])
   })
 })
 

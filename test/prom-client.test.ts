@@ -138,7 +138,9 @@ describe('register', () => {
     expect(registry.getMetricsAsArray()).toHaveLength(1)
     const other = new Registry()
     metrics(one).register(other)
-    expect(() => metrics(same).register(other)).toThrow(expect.objectContaining({ code: 'ERR_EXISTS' }))
+    expect(() => metrics(same).register(other)).toThrow(
+      expect.objectContaining({ code: 'ERR_EXISTS' }),
+    )
     for (const where of [{}, null, 'registry']) {
       expect(() => metrics(one).register(where as never)).toThrow(
         expect.objectContaining({ code: 'ERR_ARGUMENT' }),

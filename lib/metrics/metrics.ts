@@ -5,7 +5,6 @@ import {
   type DatabaseHandle,
   type ExporterHandle,
   native,
-  type StatsSnapshotHandle,
   type StatsSource,
   version,
 } from '../binding.ts'
@@ -16,7 +15,7 @@ import { Measured, type MetricLabels } from '../statistics.ts'
 import { acceptsGzip, chooseRepresentation } from './negotiation.ts'
 import { type PromRegistry, registerIn } from './prom-client.ts'
 import { MetricsRegistry } from './registry.ts'
-import { type Sources, toSources, unlessClosed } from './sources.ts'
+import { type Sources, toSources } from './sources.ts'
 
 export type { Clock } from './clock.ts'
 export {
@@ -90,6 +89,8 @@ interface Source {
 
 const compress = promisify(gzip)
 
+const noNumbers = new Float64Array()
+
 /** Less than this takes one packet anyway. */
 const leastToCompress = 1024
 
@@ -133,15 +134,22 @@ const requestOptions = new OptionParser<{ accept: string; acceptEncoding: string
 export class Metrics {
   readonly #exporter: ExporterHandle
   readonly #measured: readonly Measured[]
-  readonly #sources: readonly Source[]
+  readonly #sources: readonly StatsSource[]
+  /** Two for each source. */
+  readonly #names: readonly string[]
+  readonly #databases: readonly (DatabaseHandle | undefined)[]
   readonly #options: Partial<MetricsOptions>
   readonly #registry: MetricsRegistry | undefined
-  readonly #collectionLabels: boolean
 
   /** @internal */
   constructor(measured: readonly Measured[], options: Partial<MetricsOptions>) {
     this.#measured = measured
-    this.#sources = measured.map(sourceOf)
+    const sources = measured.map(sourceOf)
+    this.#sources = sources.map(({ source }) => source)
+    this.#names = sources.flatMap(({ labels }) => [labels.db ?? '', labels.collection ?? ''])
+    this.#databases = sources.map(({ database }) =>
+      options.collectionLabels ? database : undefined,
+    )
     this.#options = options
     this.#registry = options.registry
     this.#exporter = native.createExporter(
@@ -150,7 +158,6 @@ export class Metrics {
       options.labels,
       options.compat ?? [],
     )
-    this.#collectionLabels = options.collectionLabels ?? false
   }
 
   /** Prometheus' text format, version 0.0.4. */
@@ -216,30 +223,21 @@ export class Metrics {
     return registerIn(registry, this.#measured)
   }
 
-  /** Takes the snapshots at once; the pool renders them. */
+  /** The pool takes the snapshots, and renders them. */
   async #export(format: string): Promise<Buffer> {
-    const snapshots: StatsSnapshotHandle[] = []
-    const names: string[] = []
-    const databases: (DatabaseHandle | undefined)[] = []
-    for (const { source, labels, database } of this.#sources) {
-      const snapshot = unlessClosed(() => native.captureStats(source))
-      if (snapshot === undefined) continue
-      snapshots.push(snapshot)
-      names.push(labels.db ?? '', labels.collection ?? '')
-      databases.push(this.#collectionLabels ? database : undefined)
-    }
-    const { layout, values, overflow } =
+    const { layout, values, families, overflow } =
       this.#registry === undefined
-        ? { layout: undefined, values: new Float64Array(), overflow: 0 }
+        ? { layout: undefined, values: noNumbers, families: [], overflow: noNumbers }
         : MetricsRegistry.exported(this.#registry)
     return native.exportMetrics(
       this.#exporter,
       format,
-      snapshots,
-      names,
-      databases,
+      this.#sources,
+      this.#names,
+      this.#databases,
       layout,
       values,
+      families,
       overflow,
     )
   }
@@ -250,7 +248,7 @@ export class Metrics {
  * the label `db` is the name of a database or index. What has been closed is left out. Statistics are to be turned on first, with
  * `enableStats`: what is off counts nothing.
  *
- * An export holds up nobody: counters are copied within microseconds, and rendered on the engine's own threads.
+ * An export holds up nobody: counters are copied and rendered on the engine's own threads.
  * @throws {VitrineError} `ERR_OPTION`; `ERR_ARGUMENT` for what has no statistics; `ERR_EXISTS` where two sources have one name.
  */
 export function metrics(sources: Sources, options?: MetricsOptions): Metrics {

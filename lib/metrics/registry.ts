@@ -89,7 +89,7 @@ const description = new OptionParser<Required<MetricDescription>>('a metric', {
  * A metric is there from its first use on, with one series for each combination of labels; `describe` gives it a text, buckets or
  * quantiles before. Names follow the rules of Prometheus: letters, digits, `_` and `:`, those of counters end with `_total`, and
  * `vitrine_` is ours. A metric has 1,000 series at most: what comes after counts in one whose labels are all `__other__`, and in
- * `vitrine_metrics_overflow_total`. All methods throw `ERR_ARGUMENT` for what they cannot take, and `ERR_EXISTS` for a name that is
+ * `vitrine_metrics_series_overflow_total`. All methods throw `ERR_ARGUMENT` for what they cannot take, and `ERR_EXISTS` for a name that is
  * taken, by a metric of another type or by one of its samples, as `x_sum` is by the histogram `x`.
  */
 export class MetricsRegistry {
@@ -98,7 +98,8 @@ export class MetricsRegistry {
   readonly #names = new Map<string, string>()
   /** Of the families as they are; undefined when there are new series. */
   #layout: Uint8Array | undefined
-  #overflow = 0
+  /** By family, of those of which samples found no room. */
+  readonly #overflow = new Map<string, number>()
 
   /**
    * Describes a metric before it is used; again is fine if it says the same type.
@@ -161,14 +162,20 @@ export class MetricsRegistry {
   }
 
   /** @internal */
-  static exported(value: unknown): { layout: Uint8Array; values: Float64Array; overflow: number } {
+  static exported(value: unknown): {
+    layout: Uint8Array
+    values: Float64Array
+    families: readonly string[]
+    overflow: Float64Array
+  } {
     const registry = value as MetricsRegistry
     const families = [...registry.#families.values()]
     registry.#layout ??= layoutOf(families)
     return {
       layout: registry.#layout,
       values: valuesOf(families),
-      overflow: registry.#overflow,
+      families: [...registry.#overflow.keys()],
+      overflow: Float64Array.from(registry.#overflow.values()),
     }
   }
 
@@ -185,7 +192,7 @@ export class MetricsRegistry {
     const known = family.series.get(key)
     if (known !== undefined) return known
     const full = family.series.size >= mostSeries - 1
-    if (full) this.#overflow++
+    if (full) this.#overflow.set(name, (this.#overflow.get(name) ?? 0) + 1)
     const shown = full ? pairs.map(([label]) => [label, other] as const) : pairs
     return this.#addSeries(family, shown)
   }

@@ -50,19 +50,14 @@ function isIterable(value: unknown): value is Iterable<unknown> {
   return typeof value === 'object' && value !== null && Symbol.iterator in value
 }
 
-/** What is read of a source; undefined when it is closed: then its series end. */
-export function unlessClosed<T>(read: () => T): T | undefined {
+/** A stats snapshot; undefined of a source that is closed: then its series end. */
+export function snapshotOf(source: Measured, since?: StatsSnapshot): StatsSnapshot | undefined {
   try {
-    return read()
+    return source.statsSnapshot(since && { since })
   } catch (error) {
     if (VitrineError.is(error) && error.code === 'ERR_CLOSED') return undefined
     throw error
   }
-}
-
-/** A stats snapshot; undefined of a source that is closed. */
-export function snapshotOf(source: Measured, since?: StatsSnapshot): StatsSnapshot | undefined {
-  return unlessClosed(() => source.statsSnapshot(since && { since }))
 }
 
 /** A family with the samples of all sources, each with the times that its source's snapshot has. */

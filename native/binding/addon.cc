@@ -398,7 +398,7 @@ void Addon::ReportMemory(IndexHandle& index) {
   int64_t bytes = 0;
   if (index.table_ != nullptr) {
     const size_t used = index.memory().total();
-    index.stats().NoteMemory(used);
+    index.stats().peak()->Note(used);
     bytes = kIndexOverhead + static_cast<int64_t>(used);
   }
   const int64_t change = bytes - index.reported_bytes_;
@@ -411,7 +411,7 @@ void Addon::ReportMemory(DatabaseHandle& database) {
   if (database.closing || database.collected) return;
   const auto shares = static_cast<int64_t>(database.database->shares());
   const size_t used = (**database.database).memory().total();
-  database.stats.NoteMemory(used);
+  database.stats.peak()->Note(used);
   const int64_t bytes = kIndexOverhead + static_cast<int64_t>(used) / shares;
   const int64_t change = bytes - database.reported_bytes;
   if (change < kReportStep && change > -kReportStep) return;

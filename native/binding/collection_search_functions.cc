@@ -112,7 +112,7 @@ class CollectionSearch : public Operation {
   Status RunReported(PhaseListener* phases) {
     SearchReport& report = report_.emplace();
     report.counters.phases = phases;
-    const Status status = Run([&] { return collection_->Search(request_.query(), report); });
+    Status status = Run([&] { return collection_->Search(request_.query(), report); });
     report.counters.phases = nullptr;
     return status;
   }

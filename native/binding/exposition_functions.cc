@@ -12,7 +12,7 @@
 #include "binding/handle.h"
 #include "binding/js_value.h"
 #include "binding/option_rules.h"
-#include "binding/stats_snapshot_handle.h"
+#include "binding/stats_reader.h"
 #include "exposition/exporter.h"
 #include "exposition/label_rules.h"
 
@@ -24,13 +24,16 @@ struct ExporterHandle {
   static constexpr std::string_view kTypeName = "an exporter handle";
 
   explicit ExporterHandle(ExporterOptions options) : exporter(std::move(options)) {}
-  const Exporter exporter;
+  Exporter exporter;
 };
 
-// What is exported of one source; `database` is null unless its collections are to be told apart.
+// What is exported, and the names that it has there; `apart` is null unless its collections are to
+// be told apart.
 struct ExportSource {
-  ExportedStats stats;
-  std::shared_ptr<SharedDatabase> database;
+  StatsReader reader;
+  std::string database;
+  std::string collection;
+  std::shared_ptr<SharedDatabase> apart;
 };
 
 // Adds the collections of a database, which are counted from now on if they were not yet. There may
@@ -91,11 +94,14 @@ class ExportOperation final : public Operation {
   Status Execute() override {
     ExportInput input{.user = std::move(user_)};
     for (ExportSource& source : sources_) {
+      ExportedStats stats{.snapshot = std::make_shared<StatsSnapshot>(source.reader.Take()),
+                          .database = std::move(source.database),
+                          .collection = std::move(source.collection)};
       std::vector<ExportedStats> parts;
-      if (source.database != nullptr) {
-        source.stats.parts = AddCollections(**source.database, source.stats.database, parts);
+      if (source.apart != nullptr) {
+        stats.parts = AddCollections(**source.apart, stats.database, parts);
       }
-      input.stats.push_back(std::move(source.stats));
+      input.stats.push_back(std::move(stats));
       std::move(parts.begin(), parts.end(), std::back_inserter(input.stats));
     }
     Result<OutputBuffer> out = exporter_->exporter.Export(format_, input);
@@ -120,33 +126,35 @@ Status ReadCollectionsOf(napi_env env, napi_value value, ExportSource& source) {
   const auto handle = ReadHandle<DatabaseHandle>(env, value);
   if (!handle.ok()) return handle.status();
   if ((**handle)->closing) return {ErrorCode::kClosed, "the database has been closed"};
-  source.database = (**handle)->database;
+  source.apart = (**handle)->database;
   return {};
 }
 
-// Three arrays: snapshots; of each the names of the database and of the collection, which may be
-// empty; and of each the database whose collections are to be told apart, or undefined.
+// Three arrays: what is exported; of each the names of the database and of the collection, which
+// may be empty; and of each the database whose collections are to be told apart, or undefined. What
+// has been closed is left out.
 Result<std::vector<ExportSource>> ReadSources(Call& call, size_t first) {
-  const Result<uint32_t> count = ReadArrayLength(call.env, call[first], "snapshots");
+  const Result<uint32_t> count = ReadArrayLength(call.env, call[first], "sources");
   if (!count.ok()) return count.status();
   Result<std::vector<std::string>> names = ReadStrings(call.env, call[first + 1], "names");
   if (!names.ok()) return names.status();
   const Result<uint32_t> databases = ReadArrayLength(call.env, call[first + 2], "databases");
   if (!databases.ok()) return databases.status();
   if (names->size() != size_t{*count} * 2 || *databases != *count) {
-    return Status(ErrorCode::kArgument, "two names and a database belong to each snapshot");
+    return Status(ErrorCode::kArgument, "two names and a database belong to each source");
   }
-  std::vector<ExportSource> sources(*count);
+  std::vector<ExportSource> sources;
+  sources.reserve(*count);
   for (uint32_t i = 0; i < *count; ++i) {
     napi_value element;
     VITRINE_RETURN_IF_JS_ERROR(napi_get_element(call.env, call[first], i, &element));
-    const auto handle = ReadHandle<StatsSnapshotHandle>(call.env, element);
-    if (!handle.ok()) return handle.status();
-    sources[i].stats = {.snapshot = {**handle, &(**handle)->snapshot},
-                        .database = std::move((*names)[size_t{i} * 2]),
-                        .collection = std::move((*names)[size_t{i} * 2 + 1])};
+    Result<StatsTarget> target = ReadStatsTarget(call, element);
+    if (!target.ok() && target.status().code() == ErrorCode::kClosed) continue;
+    if (!target.ok()) return target.status();
+    sources.push_back({std::move(target->reader), std::move((*names)[size_t{i} * 2]),
+                       std::move((*names)[size_t{i} * 2 + 1]), nullptr});
     VITRINE_RETURN_IF_JS_ERROR(napi_get_element(call.env, call[first + 2], i, &element));
-    VITRINE_RETURN_IF_ERROR(ReadCollectionsOf(call.env, element, sources[i]));
+    VITRINE_RETURN_IF_ERROR(ReadCollectionsOf(call.env, element, sources.back()));
   }
   return sources;
 }
@@ -164,10 +172,22 @@ Status ReadUserMetrics(Call& call, size_t first, UserMetrics& metrics) {
   if (values->length > 0) {
     std::memcpy(metrics.values.data(), values->data, values->length * sizeof(double));
   }
-  const Result<uint64_t> overflow =
-      ReadInteger(call.env, call[first + 2], {"overflow", 0, kMaxSafeInteger});
+  const Result<std::vector<std::string>> families =
+      ReadStrings(call.env, call[first + 2], "families");
+  if (!families.ok()) return families.status();
+  const Result<TypedArray> overflow = ReadDoubles(call.env, call[first + 3], "overflow");
   if (!overflow.ok()) return overflow.status();
-  metrics.overflow = *overflow;
+  if (overflow->length != families->size()) {
+    return {ErrorCode::kArgument, "a number of overflow belongs to each of its families"};
+  }
+  for (size_t i = 0; i < families->size(); ++i) {
+    double count;
+    std::memcpy(&count, overflow->data + i * sizeof(count), sizeof(count));
+    if (!(count >= 0 && count <= static_cast<double>(kMaxSafeInteger))) {
+      return {ErrorCode::kArgument, "overflow must be numbers of samples"};
+    }
+    metrics.overflow[(*families)[i]] = static_cast<uint64_t>(count);
+  }
   return {};
 }
 
@@ -209,12 +229,14 @@ Result<napi_value> CreateExporter(Call& call) {
 }
 
 // exportMetrics(exporter: ExporterHandle, format: string,
-//   snapshots: readonly StatsSnapshotHandle[], names: readonly string[],
+//   sources: readonly StatsSource[], names: readonly string[],
 //   databases: readonly (DatabaseHandle | undefined)[],
-//   layout: Uint8Array | undefined, values: Float64Array, overflow: number): Promise<Buffer>
+//   layout: Uint8Array | undefined, values: Float64Array, families: readonly string[],
+//   overflow: Float64Array): Promise<Buffer>
 //
-// `names` are those of the database and of the collection, for each snapshot, and of `databases`
-// the collections are told apart; the last three are what the user measures, as
+// Snapshots are taken where they are rendered: copying them is most of the work that there is.
+// `names` are those of the database and of the collection, for each source, and of `databases`
+// the collections are told apart; the last four are what the user measures, as
 // exposition/user_metrics.h has it.
 Result<napi_value> ExportMetrics(Call& call) {
   const auto exporter = ReadHandle<ExporterHandle>(call.env, call[0]);

@@ -53,7 +53,6 @@ Result<napi_value> SetStatsLevel(Call& call);
 Result<napi_value> ResetStats(Call& call);
 Result<napi_value> ReadStats(Call& call);
 Result<napi_value> TakeStatsSnapshot(Call& call);
-Result<napi_value> CaptureStats(Call& call);
 
 // watch_functions.cc
 Result<napi_value> CreateWatch(Call& call);
@@ -129,8 +128,6 @@ Result<std::shared_ptr<CollectionHandle>> ReadOpenCollection(Call& call, size_t 
 // A filter of the collection's fields, as text; nothing for `undefined`.
 Status ReadWhere(Call& call, size_t argument, const Collection& collection,
                  std::optional<Filter>& filter);
-// Adds to a snapshot what a collection consists of now. Any thread.
-void AddCollectionState(Collection& collection, StatsSnapshot& snapshot);
 // Fields as lib/ has them: { name: type }.
 Result<napi_value> MakeFields(napi_env env, const Fields& fields);
 // What a point of a collection is called; text is kept in `text`.

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <algorithm>
+#include <atomic>
 #include <cstddef>
 #include <memory>
 #include <utility>
@@ -8,6 +8,23 @@
 #include "stats/lazy_statistics.h"
 
 namespace vitrine {
+
+// The most memory that something ever took, as far as anybody looked.
+//
+// Thread safety: all functions may be called from any thread.
+class PeakMemory {
+ public:
+  void Note(size_t bytes) {
+    size_t peak = this->bytes();
+    while (peak < bytes && !bytes_.compare_exchange_weak(peak, bytes, std::memory_order_relaxed)) {
+    }
+  }
+  size_t bytes() const { return bytes_.load(std::memory_order_relaxed); }
+
+ private:
+  // Relaxed: a number for display.
+  std::atomic<size_t> bytes_{0};
+};
 
 // What `stats()` of one JavaScript object looks at, besides the statistics: what came before does
 // not count, and how much memory there was. On the JS thread.
@@ -22,12 +39,11 @@ class HandleStats {
     return baseline_ == nullptr ? snapshot : snapshot.Since(*baseline_);
   }
 
-  void NoteMemory(size_t bytes) { peak_bytes_ = std::max(peak_bytes_, bytes); }
-  size_t peak_bytes() const { return peak_bytes_; }
+  const std::shared_ptr<PeakMemory>& peak() const { return peak_; }
 
  private:
   std::unique_ptr<StatsSnapshot> baseline_;
-  size_t peak_bytes_ = 0;
+  const std::shared_ptr<PeakMemory> peak_ = std::make_shared<PeakMemory>();
 };
 
 }  // namespace vitrine

@@ -86,7 +86,6 @@ Status Register(napi_env env, napi_value exports) {
       Export<ResetStats>("resetStats"),
       Export<ReadStats>("readStats"),
       Export<TakeStatsSnapshot>("takeStatsSnapshot"),
-      Export<CaptureStats>("captureStats"),
       Export<CreateWatch>("createWatch"),
       Export<SetWatch>("setWatch"),
       Export<ReadWatch>("readWatch"),

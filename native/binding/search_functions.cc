@@ -192,7 +192,7 @@ class OneSearch : public SearchOperation {
   Status RunCounted(PhaseListener* phases, SearchPlan* plan) {
     SearchCounters& counters = counters_.emplace();
     counters.phases = phases;
-    const Status status =
+    Status status =
         Run([&] { return table().Search(queries().data(), parameters(), hits_, counters, plan); });
     counters.phases = nullptr;
     return status;

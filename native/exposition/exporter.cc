@@ -1,6 +1,7 @@
 #include "exposition/exporter.h"
 
 #include <algorithm>
+#include <chrono>
 #include <utility>
 
 #include "exposition/json_format.h"
@@ -12,8 +13,9 @@ namespace vitrine {
 namespace {
 
 ExportedFamily& AddFamily(const ExporterFamily& row, MetricSet& set) {
-  return set.families.emplace_back(
-      ExportedFamily{.name = row.name, .help = row.help, .type = row.type});
+  const bool seconds = row.name.ends_with("_seconds");
+  return set.families.emplace_back(ExportedFamily{
+      .name = row.name, .help = row.help, .type = row.type, .unit = seconds ? "seconds" : ""});
 }
 
 }  // namespace
@@ -47,20 +49,58 @@ void Exporter::AddOwn(const ExportInput& input, MetricSet& set) const {
   AddSourceNames(options_.compat, sources, set);
 }
 
-Result<OutputBuffer> Exporter::Export(ExportFormat format, const ExportInput& input) const {
+void Exporter::TellOfExports(const Overflow& joined, const Overflow& recorded, size_t first,
+                             MetricSet& set) {
+  size_t series = 0;
+  for (const ExportedFamily& family : set.families) series += family.samples.size();
+
+  const std::lock_guard lock(mutex_);
+  ExportedFamily& took = set.families[first];
+  for (size_t format = 0; format < took_.size(); ++format) {
+    if (took_[format] == nullptr) continue;
+    HistogramTotals& totals = set.Keep(HistogramTotals());
+    took_[format]->AddTo(totals);
+    took.samples.push_back({.first_label = set.labels.size(),
+                            .label_count = 1,
+                            .cells = &totals,
+                            .started_ns = started_ns_});
+    set.labels.push_back({kFormatLabels[0], kExportFormatNames[format]});
+  }
+  set.families[first + 1].samples.push_back({.value = static_cast<double>(series)});
+
+  for (const auto& [family, count] : joined) joined_[family] += count;
+  Overflow all = joined_;
+  for (const auto& [family, count] : recorded) all[family] += count;
+  ExportedFamily& overflow = set.families[first + 2];
+  for (const auto& [family, count] : all) {
+    overflow.samples.push_back({.first_label = set.labels.size(),
+                                .label_count = 1,
+                                .value = static_cast<double>(count),
+                                .started_ns = started_ns_});
+    set.labels.push_back({kFamilyLabels[0], set.Keep(std::string(family))});
+  }
+}
+
+void Exporter::Took(ExportFormat format, uint64_t nanoseconds) {
+  const std::lock_guard lock(mutex_);
+  std::unique_ptr<Histogram>& histogram = took_[static_cast<size_t>(format)];
+  if (histogram == nullptr) histogram = Histogram::Create(HistogramLayout::Seconds());
+  if (histogram != nullptr) histogram->Observe(nanoseconds);
+}
+
+Result<OutputBuffer> Exporter::Export(ExportFormat format, const ExportInput& input) {
+  const auto began = std::chrono::steady_clock::now();
   MetricSet set;
   set.taken_ns = NanosecondsSince1970(StatsSnapshot::Clock::now());
   AddOwn(input, set);
-  ExportedFamily& overflow = AddFamily(kOverflow, set);
-  overflow.samples.push_back({.started_ns = started_ns_});
-  const size_t overflow_place = set.families.size() - 1;
+  const size_t own = set.families.size();
+  for (const ExporterFamily& row : {kRenderDuration, kSeries, kOverflow}) AddFamily(row, set);
   VITRINE_RETURN_IF_ERROR(AddUserMetrics(input.user, set));
 
   if (options_.labels) KeepLabels(*options_.labels, set);
-  const uint64_t joined = LimitSeries(set);
-  const uint64_t before = overflow_.fetch_add(joined, std::memory_order_relaxed);
-  set.families[overflow_place].samples[0].value =
-      static_cast<double>(before + joined + input.user.overflow);
+  const Overflow joined = LimitSeries(set);
+  TellOfExports(joined, input.user.overflow, own, set);
+  if (options_.labels) KeepLabels(*options_.labels, set, own);
 
   OutputBuffer out(last_size_.load(std::memory_order_relaxed) + 4096);
   switch (format) {
@@ -81,6 +121,8 @@ Result<OutputBuffer> Exporter::Export(ExportFormat format, const ExportInput& in
       break;
   }
   last_size_.store(out.size(), std::memory_order_relaxed);
+  const std::chrono::nanoseconds took = std::chrono::steady_clock::now() - began;
+  Took(format, static_cast<uint64_t>(took.count()));
   return out;
 }
 

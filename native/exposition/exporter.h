@@ -1,8 +1,11 @@
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstdint>
+#include <iterator>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <span>
 #include <string>
@@ -14,6 +17,7 @@
 #include "exposition/output_buffer.h"
 #include "exposition/source_names.h"
 #include "exposition/user_metrics.h"
+#include "stats/histogram.h"
 
 namespace vitrine {
 
@@ -31,12 +35,18 @@ struct ExporterFamily {
 inline constexpr std::string_view kBuildLabels[] = {"version", "engine", "isa", "node"};
 inline constexpr ExporterFamily kBuildInfo{"vitrine_build_info", SeriesType::kInfo, kBuildLabels,
                                            "What runs in this process."};
+inline constexpr std::string_view kFormatLabels[] = {"format"};
+inline constexpr ExporterFamily kRenderDuration{
+    "vitrine_metrics_render_duration_seconds", SeriesType::kHistogram, kFormatLabels,
+    "Time that it took to render the exports before this one."};
+inline constexpr ExporterFamily kSeries{
+    "vitrine_metrics_series", SeriesType::kGauge, {}, "Series in this export, without these."};
+inline constexpr std::string_view kFamilyLabels[] = {"family"};
 inline constexpr ExporterFamily kOverflow{
-    "vitrine_metrics_overflow_total",
-    SeriesType::kCounter,
-    {},
+    "vitrine_metrics_series_overflow_total", SeriesType::kCounter, kFamilyLabels,
     "Samples that went into __other__, because their metric had too many series."};
-inline constexpr ExporterFamily kExporterFamilies[] = {kBuildInfo, kOverflow};
+inline constexpr ExporterFamily kExporterFamilies[] = {kBuildInfo, kRenderDuration, kSeries,
+                                                       kOverflow};
 
 struct ExporterOptions {
   std::string version;  // of the package
@@ -74,16 +84,23 @@ class Exporter {
 
   // kArgument when a family of the user's makes no sense, kExists when one has a name that is
   // taken. May throw std::bad_alloc.
-  Result<OutputBuffer> Export(ExportFormat format, const ExportInput& input) const;
+  Result<OutputBuffer> Export(ExportFormat format, const ExportInput& input);
 
  private:
   void AddOwn(const ExportInput& input, MetricSet& set) const;
+  // What is known of the exports themselves: in the three families from `first` on.
+  void TellOfExports(const Overflow& joined, const Overflow& recorded, size_t first,
+                     MetricSet& set);
+  void Took(ExportFormat format, uint64_t nanoseconds);
 
   const ExporterOptions options_;
   const int64_t started_ns_;
   // Relaxed: a number for display.
-  mutable std::atomic<uint64_t> overflow_{0};
-  mutable std::atomic<size_t> last_size_{0};
+  std::atomic<size_t> last_size_{0};
+  std::mutex mutex_;
+  // Guarded by it. Null: there was none in this format, or no memory to note it.
+  std::array<std::unique_ptr<Histogram>, std::size(kExportFormatNames)> took_;
+  Overflow joined_;
 };
 
 }  // namespace vitrine

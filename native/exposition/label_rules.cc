@@ -123,17 +123,17 @@ void KeepLabelsOf(const std::span<const std::string>* names, MetricSet& set,
 
 }  // namespace
 
-void KeepLabels(std::span<const std::string> names, MetricSet& set) {
-  for (ExportedFamily& family : set.families) {
+void KeepLabels(std::span<const std::string> names, MetricSet& set, size_t first) {
+  for (size_t i = first; i < set.families.size(); ++i) {
     // The labels of an info are what it says.
-    if (family.type != SeriesType::kInfo) KeepLabelsOf(&names, set, family);
+    if (set.families[i].type != SeriesType::kInfo) KeepLabelsOf(&names, set, set.families[i]);
   }
 }
 
 void JoinEqual(MetricSet& set, ExportedFamily& family) { KeepLabelsOf(nullptr, set, family); }
 
-uint64_t LimitSeries(MetricSet& set) {
-  uint64_t joined = 0;
+Overflow LimitSeries(MetricSet& set) {
+  Overflow joined;
   for (ExportedFamily& family : set.families) {
     if (family.samples.size() <= kMostSeries) continue;
     Merger merger(family, set);
@@ -145,7 +145,7 @@ uint64_t LimitSeries(MetricSet& set) {
       merger.Add(family.samples[i], other);
     }
     merger.Finish();
-    joined += family.samples.size() - (kMostSeries - 1);
+    joined[std::string(family.name)] += family.samples.size() - (kMostSeries - 1);
     family.samples.resize(kMostSeries);
   }
   return joined;

@@ -20,13 +20,15 @@ inline constexpr std::string_view kOtherValue = "__other__";
 // counters, sums and cells are added up. So are gauges, except moments and levels, of which the
 // greatest counts, and ratios, of which the mean does. Quantiles of summaries are dropped, for they
 // do not add up.
-void KeepLabels(std::span<const std::string> names, MetricSet& set);
+//   first  of the families that it does this to, with those behind it
+void KeepLabels(std::span<const std::string> names, MetricSet& set, size_t first = 0);
 
 // Makes one of the series of a family that have the same labels, likewise.
 void JoinEqual(MetricSet& set, ExportedFamily& family);
 
 // Joins the series of each family beyond the first kMostSeries - 1 to one, whose labels all have
-// the value kOtherValue, so that totals stay what they are. Returns how many were joined.
-uint64_t LimitSeries(MetricSet& set);
+// the value kOtherValue, so that totals stay what they are. Returns how many were joined, of those
+// families of which some were.
+Overflow LimitSeries(MetricSet& set);
 
 }  // namespace vitrine

@@ -3,6 +3,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <functional>
+#include <map>
 #include <span>
 #include <string>
 #include <string_view>
@@ -96,6 +98,9 @@ class MetricSet {
   std::deque<Distribution> distributions_;
   std::deque<std::vector<double>> numbers_;
 };
+
+// How many samples found no room, by family.
+using Overflow = std::map<std::string, uint64_t, std::less<>>;
 
 // One Statistics, as it was at a moment.
 struct StatsSource {

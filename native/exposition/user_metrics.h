@@ -25,7 +25,7 @@ namespace vitrine {
 struct UserMetrics {
   std::string layout;  // empty: none
   std::vector<double> values;
-  uint64_t overflow = 0;  // what found no room while it was recorded
+  Overflow overflow;  // what found no room while it was recorded
 };
 
 // Adds them. The set points into `metrics` afterwards. kArgument when the layout is not as above or

@@ -1,0 +1,87 @@
+#include "binding/stats_reader.h"
+
+#include <iterator>
+
+#include "binding/functions.h"
+#include "binding/handle.h"
+#include "engine/database_state.h"
+#include "engine/table_state.h"
+
+namespace vitrine {
+namespace {
+
+// With keys, payloads and fields, and with its statistics.
+TableMemory MemoryOf(Collection& collection) {
+  const CollectionMemory memory = collection.memory();
+  TableMemory all = memory.table;
+  all.ids += memory.keys + memory.payloads + memory.fields;
+  all.other += collection.statistics().memory_bytes();
+  return all;
+}
+
+void AddDatabaseState(Database& database, StatsSnapshot& snapshot) {
+  for (const auto& collection : database.Collections()) AddCollectionState(*collection, snapshot);
+  AddStorageState(database, snapshot);
+  constexpr size_t kOther = std::size(kMemoryKindNames) - 1;
+  snapshot.AddState(Family::kMemory, kOther,
+                    database.memory().other + database.statistics().memory_bytes());
+}
+
+// A collection ends before its database.
+struct SharedCollection {
+  std::shared_ptr<SharedDatabase> database;
+  std::shared_ptr<Collection> collection;
+
+  void operator()(StatsSnapshot& snapshot) const { AddCollectionState(*collection, snapshot); }
+};
+
+}  // namespace
+
+void AddCollectionState(Collection& collection, StatsSnapshot& snapshot) {
+  AddTableState(collection.table(), MemoryOf(collection), snapshot);
+}
+
+StatsSnapshot StatsReader::Take() const {
+  StatsSnapshot snapshot = statistics_->Snapshot();
+  snapshot.AddState(Family::kStatsLevel, 0, static_cast<uint64_t>(snapshot.level));
+  snapshot.AddState(Family::kStatsStart, 0,
+                    static_cast<uint64_t>(NanosecondsSince1970(snapshot.start)));
+  add_state_(snapshot);
+  peak_->Note(snapshot.memory());
+  snapshot.AddState(Family::kMemoryPeak, 0, peak_->bytes());
+  return snapshot;
+}
+
+Result<StatsTarget> ReadStatsTarget(Call& call, napi_value value) {
+  const Status closed(ErrorCode::kClosed, "the database has been closed");
+  if (const auto* const handle = PeekHandle<DatabaseHandle>(call.env, value)) {
+    if ((*handle)->closing) return closed;
+    const std::shared_ptr<SharedDatabase> database = (*handle)->database;
+    LazyStatistics& statistics = (**database).statistics();
+    const auto add = [database](StatsSnapshot& snapshot) {
+      AddDatabaseState(**database, snapshot);
+    };
+    return StatsTarget{statistics, (*handle)->stats,
+                       StatsReader(statistics, (*handle)->stats, add)};
+  }
+  if (const auto* const handle = PeekHandle<CollectionHandle>(call.env, value)) {
+    if ((*handle)->owner->closing) return closed;
+    const SharedCollection add{(*handle)->owner->database, (*handle)->collection};
+    LazyStatistics& statistics = add.collection->statistics();
+    return StatsTarget{statistics, (*handle)->stats,
+                       StatsReader(statistics, (*handle)->stats, add)};
+  }
+  const auto index = ReadHandle<IndexHandle>(call.env, value);
+  if (!index.ok()) return index.status();
+  const std::shared_ptr<IndexHandle> handle = **index;
+  if (handle->closing()) return Status(ErrorCode::kClosed, "the index has been closed");
+  const auto add = [handle, table = handle->table()](StatsSnapshot& snapshot) {
+    TableMemory memory = table->memory();
+    memory.other += handle->statistics().memory_bytes();
+    AddTableState(*table, memory, snapshot);
+  };
+  return StatsTarget{handle->statistics(), handle->stats(),
+                     StatsReader(handle->statistics(), handle->stats(), add)};
+}
+
+}  // namespace vitrine
