@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { runCommand } from './command.mjs'
 import { describeMachine } from './machine.mjs'
@@ -13,7 +14,8 @@ import { reportStats } from './stats-report.mjs'
 
 const usage = `Usage: npm run bench:stats -- [options]
 
-  --only NAMES    instructions,flush,time,calls,memory; default all. instructions needs valgrind
+  --only NAMES    instructions,flush,time,calls,memory,exports; default all. instructions needs valgrind;
+                  exports are those of npm run bench:exposition, which installs what it compares with
   --rounds N      in turn, default 9
   --out FILE      JSON for programs
   --check         fails when a limit is exceeded that does not depend on the machine's mood: instructions and memory`
@@ -33,7 +35,7 @@ function parse(words) {
   const { values } = parseArgs({
     args: words,
     options: {
-      only: { type: 'string', default: 'instructions,flush,time,calls,memory' },
+      only: { type: 'string', default: 'instructions,flush,time,calls,memory,exports' },
       rounds: { type: 'string', default: '9' },
       out: { type: 'string' },
       check: { type: 'boolean', default: false },
@@ -101,12 +103,29 @@ function timeSearches(rounds) {
   )
 }
 
+/** What bench/exposition.mjs finds, in a process of its own. */
+function measureExports() {
+  const folder = mkdtempSync(join(tmpdir(), 'vitrine-stats-'))
+  try {
+    const out = join(folder, 'exports.json')
+    const script = fileURLToPath(new URL('exposition.mjs', import.meta.url))
+    execFileSync(process.execPath, [script, '--out', out], {
+      stdio: ['ignore', 'ignore', 'inherit'],
+    })
+    return JSON.parse(readFileSync(out, 'utf8'))
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
+}
+
 /** What must hold on any machine; the texts name what does not. */
-function exceeded({ instructions, memory }) {
+function exceeded({ instructions, memory, exports }) {
   const limits = [
     ['instructions of off beyond none', instructions && instructions.off - instructions.none, 2],
     ['bytes of counters', memory?.shard, 1024],
     ['bytes of a histogram', memory?.histogramOfSeconds, 2300],
+    ['bytes of 1,000 vectors', memory?.thousandVectors, 0],
+    ['bytes of an export with gzip', exports?.oneDatabase.gzipBytes, 10_000],
   ]
   return limits.flatMap(([what, value, most]) =>
     value !== undefined && value > most ? [`${what}: ${value}, more than ${most}`] : [],
@@ -121,6 +140,7 @@ async function main({ only, rounds, out, check }) {
   if (only.has('time')) report.time = timeSearches(rounds)
   if (only.has('calls')) report.calls = await measureStatsCalls({ rounds })
   if (only.has('memory')) report.memory = json(program, ['memory'])
+  if (only.has('exports')) report.exports = measureExports()
   process.stdout.write(reportStats(report))
   if (out) writeFileSync(out, `${JSON.stringify(report, null, 2)}\n`)
   const failures = check ? exceeded(report) : []

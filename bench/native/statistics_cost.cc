@@ -178,6 +178,24 @@ int Flush() {
   return 0;
 }
 
+// How much the statistics of a table grow with it, when all histograms of writes are there.
+size_t BytesOfThousandVectors() {
+  Handle handle{MakeTable(), {}};
+  if (!SetLevel(handle.statistics, "cpu")) std::exit(2);
+  const auto add = [&] {
+    constexpr size_t kMore = 1000;
+    std::vector<PointId> ids;
+    OperationSpan span(handle.statistics.counting(), CountedOperation::kInsert);
+    span.Start();
+    const Status status = handle.table->AddNumbered(kMore, Bytes(RandomVectors(kMore, 3)), ids);
+    span.Stop();
+    span.End(status, {.vectors = kMore, .indexed = kMore});
+    return handle.statistics.memory_bytes();
+  };
+  const size_t before = add();
+  return add() - before;
+}
+
 int Memory() {
   std::vector<std::shared_ptr<Statistics>> all;
   SearchCounters search{.hops = 60, .strategy = SearchStrategy::kGraph};
@@ -187,6 +205,7 @@ int Memory() {
     all.back()->Count({.level = StatsLevel::kCounters, .search = &search});
   }
   const size_t counters = sizeof(StatsShard);
+  const size_t one_database = all.front()->memory_bytes();
   const size_t seconds = Histogram::Create(HistogramLayout::Seconds())->memory_bytes();
   const size_t counts = Histogram::Create(HistogramLayout::Counts())->memory_bytes();
   const auto snapshots = [&] {
@@ -206,8 +225,10 @@ int Memory() {
   for (const auto& statistics : all) {
     statistics->Count({.level = StatsLevel::kHistograms, .duration_ns = 1000, .search = &search});
   }
-  std::printf("{\"shard\": %zu, \"histogramOfSeconds\": %zu, \"histogramOfCounts\": %zu, ",
-              counters, seconds, counts);
+  std::printf("{\"statistics\": %zu, \"thousandVectors\": %zu, ", one_database,
+              BytesOfThousandVectors());
+  std::printf("\"shard\": %zu, \"histogramOfSeconds\": %zu, \"histogramOfCounts\": %zu, ", counters,
+              seconds, counts);
   std::printf("\"snapshots1000\": %.0f, \"snapshots1000WithHistograms\": %.0f}\n", of_counters,
               snapshots());
   return 0;
