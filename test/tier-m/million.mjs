@@ -1,4 +1,4 @@
-// O-26: more than a million points in one collection: ids, counts, searches, a checkpoint and reopening.
+// O-26: more than a million points in one collection: ids, counts, searches, statistics, a checkpoint and reopening.
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -29,9 +29,22 @@ async function check(collection, known) {
   return found / known.size / 2
 }
 
+/** What was counted meanwhile. */
+function checkStats(db, expected) {
+  const stats = db.stats()
+  for (const [name, value] of Object.entries(expected)) {
+    require(stats[name] === value, `${name} is ${stats[name]}, not ${value}`)
+  }
+  const indexed = db
+    .statsSnapshot()
+    .families.find(({ name }) => name === 'vitrine_engine_vectors_indexed_total')
+  require(indexed.samples[0].value === count, `${indexed.samples[0].value} points were indexed`)
+}
+
 try {
   let start = performance.now()
   let db = await Database.open(folder)
+  db.enableStats({ level: 'histograms' })
   let points = await db.createCollection('points', {
     dimension,
     m: 8,
@@ -50,6 +63,12 @@ try {
   }
   const written = seconds(start)
   const recall = await check(points, known)
+  checkStats(db, {
+    totalVectors: count,
+    totalUpserts: count / batch,
+    totalSearches: known.size * 2,
+    totalErrors: 0,
+  })
   const { total } = db.memoryUsage()
   await db.checkpoint()
   await db.close()
