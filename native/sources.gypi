@@ -121,6 +121,7 @@
       "native/storage/container_format.cc",
       "native/storage/container_reader.cc",
       "native/storage/container_writer.cc",
+      "native/storage/counted_files.cc",
       "native/storage/file_checks.cc",
       "native/storage/log_format.cc",
       "native/storage/log_reader.cc",

@@ -81,6 +81,11 @@ class FileSystem {
   // Makes `folder`, whose parent exists, and brings it to the device; nothing when it is there.
   // Where folders are no more than parts of names there is nothing to do.
   virtual Status CreateFolder(const std::string&) { return {}; }
+  // Bytes that this process may still write to the device that holds `folder`. Fails where that is
+  // not known.
+  virtual Result<uint64_t> FreeBytes(const std::string& folder) {
+    return Status(ErrorCode::kIo, "it is not known what device holds " + folder);
+  }
 };
 
 // The operating system's files.

@@ -49,6 +49,9 @@ class PacedFiles final : public FileSystem {
   Result<std::vector<std::string>> List(const std::string& folder) override {
     return files_.List(folder);
   }
+  Result<uint64_t> FreeBytes(const std::string& folder) override {
+    return files_.FreeBytes(folder);
+  }
 
   // These fail.
   Result<std::unique_ptr<File>> Create(const std::string& path) override;

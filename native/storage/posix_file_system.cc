@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -237,6 +238,15 @@ class PosixFileSystem final : public FileSystem {
       return errno == EEXIST ? Status() : IoError("cannot create", folder, errno);
     }
     return SyncFolderOf(folder);
+  }
+
+  Result<uint64_t> FreeBytes(const std::string& folder) override {
+    struct statvfs status = {};
+    if (Uninterrupted([&] { return statvfs(folder.c_str(), &status); }) != 0) {
+      return IoError("cannot look at the device of", folder, errno);
+    }
+    // Without what is reserved for the superuser.
+    return uint64_t{status.f_bavail} * uint64_t{status.f_frsize};
   }
 
   Result<std::vector<std::string>> List(const std::string& folder) override {

@@ -227,6 +227,14 @@ class WindowsFileSystem final : public FileSystem {
     return error == ERROR_ALREADY_EXISTS ? Status() : IoError("cannot create", folder, error);
   }
 
+  Result<uint64_t> FreeBytes(const std::string& folder) override {
+    ULARGE_INTEGER available = {};
+    if (!GetDiskFreeSpaceExW(WindowsPath(folder).c_str(), &available, nullptr, nullptr)) {
+      return IoError("cannot look at the device of", folder, GetLastError());
+    }
+    return uint64_t{available.QuadPart};
+  }
+
   Result<std::vector<std::string>> List(const std::string& folder) override {
     WIN32_FIND_DATAW entry = {};
     const HANDLE search = FindFirstFileW(WindowsPath(folder + "\\*").c_str(), &entry);

@@ -261,6 +261,14 @@ Result<std::vector<std::string>> FaultFiles::List(const std::string& folder) {
   return names;
 }
 
+Result<uint64_t> FaultFiles::FreeBytes(const std::string& folder) {
+  const std::lock_guard lock(mutex_);
+  VITRINE_RETURN_IF_ERROR(Begin(Operation::kFreeBytes, folder, 0, 0).status);
+  uint64_t used = 0;
+  for (const auto& [name, node] : names_) used += node->cached.size();
+  return capacity_ - std::min(capacity_, used);
+}
+
 Status FaultFiles::WriteTo(Node& node, const std::string& path, uint64_t offset,
                            std::span<const std::byte> bytes) {
   Outcome outcome = Begin(Operation::kWrite, path, offset, bytes.size());

@@ -32,6 +32,7 @@ class FaultFiles final : public FileSystem {
     kRemove,
     kSyncFolder,
     kList,
+    kFreeBytes,
     kRead,
     kWrite,
     kSync,
@@ -106,6 +107,7 @@ class FaultFiles final : public FileSystem {
   Status Remove(const std::string& path) override;
   Status SyncFolderOf(const std::string& path) override;
   Result<std::vector<std::string>> List(const std::string& folder) override;
+  Result<uint64_t> FreeBytes(const std::string& folder) override;
 
  private:
   struct Write {

@@ -21,7 +21,8 @@ using Bytes = std::vector<std::byte>;
 class MemoryFiles final : public FileSystem {
  public:
   // Called before each operation with its name ("create", "write", "sync", "close", "open", "size",
-  // "read", "map", "rename", "sync folder", "list", "remove"); what it returns is what happens.
+  // "read", "map", "rename", "sync folder", "list", "remove", "free bytes"); what it returns is
+  // what happens.
   std::function<Status(const std::string& operation)> before = [](const auto&) { return Status(); };
   // Bytes that fit in all files together; a write beyond fills the device and fails.
   uint64_t capacity = UINT64_MAX;
@@ -93,6 +94,10 @@ class MemoryFiles final : public FileSystem {
     synced_names_ = names_;
     return {};
   }
+  Result<uint64_t> FreeBytes(const std::string&) override {
+    VITRINE_RETURN_IF_ERROR(before("free bytes"));
+    return Free();
+  }
   // All files are in one folder, whatever its name is.
   Result<std::vector<std::string>> List(const std::string&) override {
     VITRINE_RETURN_IF_ERROR(before("list"));
@@ -107,6 +112,12 @@ class MemoryFiles final : public FileSystem {
     Bytes bytes;
     Bytes synced;
   };
+
+  uint64_t Free() const {
+    uint64_t used = 0;
+    for (const auto& [name, node] : names_) used += node->bytes.size();
+    return capacity - std::min(capacity, used);
+  }
 
   // Shows what is edited later, as long as the file keeps its length.
   class Mapping final : public FileMapping {
@@ -137,10 +148,7 @@ class MemoryFiles final : public FileSystem {
     }
     Status WriteAt(uint64_t offset, std::span<const std::byte> bytes) override {
       VITRINE_RETURN_IF_ERROR(files_.before("write"));
-      uint64_t used = 0;
-      for (const auto& [name, node] : files_.names_) used += node->bytes.size();
-      const uint64_t free = files_.capacity - std::min(files_.capacity, used);
-      const size_t fits = static_cast<size_t>(std::min<uint64_t>(bytes.size(), free));
+      const size_t fits = static_cast<size_t>(std::min<uint64_t>(bytes.size(), files_.Free()));
       if (node_->bytes.size() < offset + fits) node_->bytes.resize(offset + fits);
       std::copy_n(bytes.begin(), fits, node_->bytes.begin() + static_cast<ptrdiff_t>(offset));
       if (fits < bytes.size()) return {ErrorCode::kIo, "cannot write: no space left on device"};
