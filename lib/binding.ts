@@ -97,6 +97,8 @@ export interface NativeBinding {
 
   statsFamilies(): NativeFamily[]
   setStatsLevel(source: StatsSource, level: string): void
+  /** Does nothing when it is closed, or not counted. @param operation - `'search'` or `'batch'`. */
+  countSlowSearch(source: StatsSource, operation: string): void
   /** For `readStats` alone. */
   resetStats(source: StatsSource): void
   /** Null while statistics are off. */

@@ -83,6 +83,11 @@ export const isReplay = (options: unknown) =>
 /** How many logs of this environment are on: while it is 0 nobody asks further. */
 export let listening = 0
 
+/** Logs that are on and that nobody can reach any more: whose index or database was forgotten. */
+const collected = new FinalizationRegistry<undefined>(() => {
+  listening--
+})
+
 /**
  * Queries that took long, kept whole so that they can be run again; a sample of all queries beside them; and the errors of every call. On while
  * `enableStats` says so by `slowMs` or `sampleEvery`; what was logged stays until `clear`. It is of one object and of the
@@ -92,6 +97,7 @@ export let listening = 0
  */
 export class Slowlog {
   readonly #owner: Owner
+  readonly #countSlow: (method: string) => void
   #settings: SlowlogSettings | undefined
   #adaptive: AdaptiveThreshold | undefined
   #untilSample = 0
@@ -102,9 +108,10 @@ export class Slowlog {
   }
   readonly #errors = new ErrorRing()
 
-  /** @internal */
-  constructor(owner: object) {
+  /** @internal @param countSlow - Told of each slow query, by method. */
+  constructor(owner: object, countSlow: (method: string) => void = () => undefined) {
     this.#owner = owner as Owner
+    this.#countSlow = countSlow
   }
 
   /** Whether anything is logged now. */
@@ -180,7 +187,13 @@ export class Slowlog {
 
   /** @internal */
   configure(settings: SlowlogSettings | undefined): void {
-    listening += Number(settings !== undefined) - Number(this.#settings !== undefined)
+    if (settings !== undefined && this.#settings === undefined) {
+      listening++
+      collected.register(this, undefined, this)
+    } else if (settings === undefined && this.#settings !== undefined) {
+      listening--
+      collected.unregister(this)
+    }
     this.#settings = settings
     this.#adaptive =
       settings?.slowMs === 'adaptive'
@@ -207,6 +220,7 @@ export class Slowlog {
     const settings = this.#settings
     if (settings === undefined) return
     const { shape, method, collection, milliseconds, batchSize, query } = search
+    if (kind === 'slow') this.#countSlow(method)
     const key = JSON.stringify([collection, shape, query === undefined])
     const now = new Date()
     const kept = this.#kept[kind]

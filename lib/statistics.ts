@@ -134,7 +134,7 @@ const snapshotOptions = new OptionParser<{ since: StatsSnapshotHandle }>('statsS
 export abstract class Measured {
   readonly #source: StatsSource
   readonly #labels: MetricLabels
-  readonly #slowlog = new Slowlog(this)
+  readonly #slowlog: Slowlog
   readonly #slowlogAbove: Slowlog | undefined
 
   /** @internal @param above - Of the database, where it is a collection's. */
@@ -142,6 +142,9 @@ export abstract class Measured {
     this.#source = source
     this.#labels = labels
     this.#slowlogAbove = above
+    this.#slowlog = new Slowlog(this, method =>
+      native.countSlowSearch(source, method === 'Index.searchBatch' ? 'batch' : 'search'),
+    )
   }
 
   /** @internal */

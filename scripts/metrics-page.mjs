@@ -47,7 +47,11 @@ What \`statsSnapshot()\` of an index, a collection or a database holds and [vitr
 Every sample has the label \`db\`, the name of the index or database, and that of a collection also \`collection\`. Counters only grow, for as long as what they belong
 to is open; \`resetStats()\` moves no more than where \`stats()\` counts from. Durations are in seconds. Histograms come as classic buckets, and as base-2 exponential ones of scale 3, which
 Prometheus calls native; both are exact. An operation is a call that has reached the engine: one that fails, is cancelled, times out or is refused counts as well, once, with its
-outcome. \`insert\` is also \`Index.add\`, \`delete\` also \`Index.remove\`, and \`batch\` \`Index.searchBatch\`; a transaction counts as what all of it does to one collection, or else as \`transaction\`.
+outcome. \`insert\` is also \`Index.add\`, \`delete\` also \`Index.remove\`, \`get\` also \`has\` of a collection, and \`batch\` \`Index.searchBatch\`; a transaction counts as what all of it does to one collection, or
+else as \`transaction\`. \`configure\` creates and drops collections, fields and aliases, \`maintain\` is \`flush\`, \`checkpoint\`, \`backup\`, \`verify\` or \`scrub\`. Opening, loading and restoring have no row: nothing is there yet
+that could count. What an environment leaves behind when it ends counts as cancelled.
+
+An operation is in flight from the call until its promise is settled. A search is slow by the log of the object that it was made from (\`enableStats({ slowMs })\`), and counted with that object; a batch is one.
 
 Storage is described in the words of a tree of levels: the segments of the log are level 0, the newest checkpoint is level 1, the one before level 2, and a checkpoint is
 a compaction.
@@ -55,6 +59,17 @@ a compaction.
 | name | type | counted at | labels | meaning |
 |---|---|---|---|---|
 ${rows.join('\n')}
+
+Input and output are the reads and writes of files that a database makes for whatever purpose, backups, verification and scrubbing among them; what fails counts without bytes, and what is mapped is read
+by the operating system. Of the blocks that are reserved for rows, what was never written to takes addresses and no memory.
+
+## What is not measured
+
+* **Bytes allocated, and allocations**, as totals by database: besides blocks of rows most memory comes from the allocator of the whole process, which knows no databases, and counting it there would slow down
+  everything. \`vitrine_engine_memory_bytes\` and its peak tell what is held, and a heap profiler who asked for it.
+* **Calls of distance kernels** by instruction set: a call scores up to four rows, and to count calls takes an addition for each hop. \`vitrine_engine_distance_evaluations_total\` counts the rows,
+  and \`vitrine_build_info\` says which instruction set they are computed with.
+* **What cannot happen here**: nodes of a graph are neither split nor merged, there is no cache of our own, and levels have no compactions but checkpoints.
 
 ## Exports
 

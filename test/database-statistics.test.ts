@@ -1,6 +1,8 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync, statfsSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { Worker } from 'node:worker_threads'
 import { afterEach, describe, expect, it } from 'vitest'
 import { Database, type MetricLabels, type StatsSnapshot } from '../lib/vitrine.ts'
 
@@ -53,6 +55,7 @@ describe('the statistics of a database', () => {
     await notes.search(vector(1), { k: 2 })
     await notes.analyze(vector(1), { k: 2, where: { year: 2000 } })
     await notes.searchBatch(Float32Array.of(1, 1, 2, 1), { k: 1 })
+    await notes.has(1)
     await db.transaction(tx => {
       tx.collection('notes').upsert([point(5)])
       tx.collection('others').delete(['x'])
@@ -62,7 +65,7 @@ describe('the statistics of a database', () => {
       'upsert ok': 2,
       'insert ok': 1,
       'delete ok': 2,
-      'get ok': 2,
+      'get ok': 3,
       'count ok': 1,
       'scan ok': 1,
       'search ok': 4,
@@ -83,6 +86,92 @@ describe('the statistics of a database', () => {
       insertLatency: { count: 1 },
     })
     expect(stats?.memoryBytes).toBe(db.memoryUsage().total)
+  })
+
+  it('count what is done to all of it, and to what it consists of', async () => {
+    const { db, notes } = await withCollections()
+    db.enableStats()
+    notes.enableStats()
+    await notes.addField('page', 'integer')
+    await db.createCollection('third', { dimension: 2 })
+    await expect(db.createCollection('third', { dimension: 3 })).rejects.toThrow()
+    await db.setAlias('first', 'notes')
+    await expect(db.setAlias('second', 'nobody')).rejects.toMatchObject({ code: 'ERR_NOT_FOUND' })
+    await db.dropAlias('first')
+    await db.dropCollection('third')
+    await expect(db.dropCollection('third')).rejects.toMatchObject({ code: 'ERR_NOT_FOUND' })
+    expect(operationsOf(db.statsSnapshot(), { db: 'test' })).toEqual({
+      'configure ok': 5,
+      'configure error': 3,
+    })
+    expect(operationsOf(notes.statsSnapshot(), { db: 'test' })).toEqual({ 'configure ok': 1 })
+  })
+
+  it('know what is in flight until it is settled', async () => {
+    const { db, notes, others } = await withCollections()
+    const inFlight = (source: typeof db | typeof notes) => {
+      const family = source
+        .statsSnapshot()
+        .families.find(({ name }) => name === 'vitrine_engine_operations_in_flight')
+      if (family?.type !== 'gauge') throw new Error('no gauge')
+      return Object.fromEntries(
+        family.samples.filter(({ value }) => value !== 0).map(one => [one.labels.op, one.value]),
+      )
+    }
+    const early = notes.upsert([point(1)])
+    db.enableStats()
+    await early
+    expect(inFlight(db)).toEqual({})
+    notes.enableStats()
+    const pending = [
+      notes.upsert([point(2)]),
+      notes.search(vector(1), { k: 1 }),
+      others.search(vector(1), { k: 1 }),
+      others.search(Float32Array.of(1), { k: 1 }),
+      db.setAlias('first', 'notes'),
+    ]
+    // What failed at once has ended.
+    expect(inFlight(db)).toEqual({ upsert: 1, search: 2, configure: 1 })
+    expect(inFlight(notes)).toEqual({ upsert: 1, search: 1 })
+    // It goes on as it began.
+    db.disableStats()
+    await Promise.allSettled(pending)
+    expect([inFlight(db), inFlight(notes)]).toEqual([{}, {}])
+    expect(operationsOf(db.statsSnapshot(), { db: 'test' })).toEqual({
+      'upsert ok': 1,
+      'search ok': 2,
+      'search error': 1,
+      'configure ok': 1,
+    })
+    const cancelled = new AbortController()
+    db.enableStats()
+    const given = notes.search(vector(1), { k: 1, signal: cancelled.signal })
+    cancelled.abort()
+    await expect(given).rejects.toThrow()
+    await new Promise(setImmediate)
+    expect(inFlight(db)).toEqual({})
+  })
+
+  it('count what came to an end with its thread as cancelled', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'vitrine-statistics-worker-'))
+    try {
+      const shared = await Database.open(join(folder, 'db'))
+      open.push(shared)
+      const points = await shared.createCollection('points', { dimension: 2 })
+      await points.upsert([point(1)])
+      shared.enableStats()
+      const program = join(import.meta.dirname, 'programs', 'leave-searches.mjs')
+      const worker = new Worker(program, { workerData: join(folder, 'db') })
+      const [code] = await once(worker, 'exit')
+      expect(code).toBe(0)
+      const snapshot = shared.statsSnapshot()
+      const name = 'vitrine_engine_operations_total'
+      expect(totalOf(snapshot, name, { op: 'search' })).toBe(100)
+      expect(totalOf(snapshot, 'vitrine_engine_operations_in_flight')).toBe(0)
+    } finally {
+      await Promise.all(open.splice(0).map(database => database.close()))
+      rmSync(folder, { recursive: true })
+    }
   })
 
   it('count failures by their outcome and code', async () => {
@@ -168,8 +257,23 @@ describe('the statistics of storage', () => {
       await notes.upsert([point(1), point(2)])
       await db.checkpoint()
       await db.backup(join(folder, 'backup'))
+      await expect(db.backup(join(folder, 'backup'))).rejects.toThrow()
+      await db.flush()
+      await db.verify()
       const since = db.statsSnapshot({ since: before })
       expect(totalOf(since, 'vitrine_storage_compactions_total', { outcome: 'ok' })).toBe(1)
+      expect(operationsOf(since, { db: 'db' })).toEqual({
+        'upsert ok': 1,
+        'maintain ok': 4,
+        'maintain error': 1,
+      })
+      const { bavail, bsize } = statfsSync(folder)
+      const free = totalOf(since, 'vitrine_storage_free_bytes')
+      expect(Math.abs(free - bavail * bsize)).toBeLessThan(2 ** 30)
+      const written = (direction: string) =>
+        totalOf(since, 'vitrine_storage_io_bytes_total', { direction })
+      expect(written('write')).toBeGreaterThan(db.diskUsage().checkpoint)
+      expect(written('read')).toBeGreaterThan(db.diskUsage().checkpoint)
       const { checkpoint, previous, log } = db.diskUsage()
       const disk = 'vitrine_storage_disk_bytes'
       expect(totalOf(since, disk, { kind: 'segment' })).toBe(checkpoint + previous)
@@ -178,7 +282,7 @@ describe('the statistics of storage', () => {
       expect(Math.abs(last - Date.now() / 1000)).toBeLessThan(60)
       const namesOf = (snapshot: StatsSnapshot) => snapshot.families.map(({ name }) => name)
       const isStorage = (name: string) => name.startsWith('vitrine_storage_')
-      expect(namesOf(since).filter(isStorage)).toHaveLength(17)
+      expect(namesOf(since).filter(isStorage)).toHaveLength(20)
       expect(namesOf(notes.statsSnapshot()).filter(isStorage)).toEqual([])
     } finally {
       await Promise.all(open.splice(0).map(database => database.close()))

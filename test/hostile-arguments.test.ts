@@ -356,6 +356,7 @@ describe('a hostile value in one argument of the addon itself', () => {
     createIdSet: () => [handle, ids()],
     statsFamilies: () => [],
     setStatsLevel: () => [handle, 'phases'],
+    countSlowSearch: () => [handle, 'search'],
     resetStats: () => [handle],
     readStats: () => [handle],
     takeStatsSnapshot: () => [handle, native.takeStatsSnapshot(handle, undefined).handle],

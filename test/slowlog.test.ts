@@ -1,5 +1,8 @@
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { afterEach, describe, expect, it } from 'vitest'
 import { AdaptiveThreshold } from '../lib/slow-threshold.ts'
+import * as logs from '../lib/slowlog.ts'
 import { Slowlog, type SlowlogSettings } from '../lib/slowlog.ts'
 import { Database, formatPlan, Index } from '../lib/vitrine.ts'
 import { randomVectors } from './vectors.ts'
@@ -55,6 +58,47 @@ function bareLog(changed: Partial<SlowlogSettings> = {}) {
   return { log, search }
 }
 
+/** Slow searches that were counted, by operation. */
+function slowOf(source: Pick<Index, 'statsSnapshot'>) {
+  const name = 'vitrine_engine_slow_operations_total'
+  const family = source.statsSnapshot().families.find(one => one.name === name)
+  if (family?.type !== 'counter') throw new Error('no counter')
+  return Object.fromEntries(family.samples.map(({ labels: { op }, value }) => [op, value]))
+}
+
+describe('slow searches', () => {
+  it('are counted where the log is that finds them slow', async () => {
+    const index = await line()
+    index.enableStats({ sampleEvery: 1 })
+    index.searchSync([0, 0], { k: 1 })
+    expect(slowOf(index)).toEqual({ search: 0, batch: 0 })
+    index.enableStats({ slowMs: 0 })
+    index.searchSync([0, 0], { k: 1 })
+    await index.search([0, 0], { k: 1 })
+    await index.searchBatch([0, 0, 1, 0], { k: 1 })
+    index.enableStats({ slowMs: anHour })
+    index.searchSync([0, 0], { k: 1 })
+    expect(slowOf(index)).toEqual({ search: 2, batch: 1 })
+
+    const { db, books } = await library()
+    db.enableStats({ slowMs: 0 })
+    await books.search([0, 0], { k: 1 })
+    books.enableStats({ slowMs: 0 })
+    await books.search([0, 0], { k: 1 })
+    expect(slowOf(db)).toEqual({ search: 2, batch: 0 })
+    expect(slowOf(books)).toEqual({ search: 1, batch: 0 })
+  })
+
+  it('are no reason to fail when the index is closed before they are counted', async () => {
+    const index = await line()
+    index.enableStats({ slowMs: 0 })
+    const found = index.search([0, 0], { k: 1 })
+    const closed = index.close()
+    await found.catch(error => expect(error).toMatchObject({ code: 'ERR_CLOSED' }))
+    await closed
+  })
+})
+
 describe('a slow-query log', () => {
   it('is empty, and knows of nothing, until it is turned on', async () => {
     const index = await line()
@@ -99,6 +143,28 @@ describe('a slow-query log', () => {
     expect(index.slowlog.list()).toMatchObject([{ count: 1 }])
     index.slowlog.clear()
     expect(index.slowlog.list()).toEqual([])
+  })
+
+  it('is not listened for any more when its index is forgotten', async () => {
+    setFlagsFromString('--expose-gc')
+    const collect = runInNewContext('gc') as () => void
+    const before = logs.listening
+    const forget = () => new Index({ dimension: 2 }).enableStats({ slowMs: anHour })
+    forget()
+    expect(logs.listening).toBe(before + 1)
+    for (let i = 0; i < 100 && logs.listening > before; i++) {
+      collect()
+      await new Promise(setImmediate)
+    }
+    expect(logs.listening).toBeLessThanOrEqual(before)
+
+    // And only once: one that was turned off is not on when it goes.
+    const index = await line()
+    const quiet = logs.listening
+    for (const slowMs of [0, anHour]) index.enableStats({ slowMs })
+    expect(logs.listening).toBe(quiet + 1)
+    for (let i = 0; i < 2; i++) index.disableStats()
+    expect(logs.listening).toBe(quiet)
   })
 
   it('leaves other indexes alone', async () => {

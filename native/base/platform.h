@@ -9,6 +9,13 @@
 #define VITRINE_ALWAYS_INLINE inline __attribute__((always_inline))
 #endif
 
+// For what is to be compiled once, by itself, whoever calls it.
+#if defined(_MSC_VER) && !defined(__clang__)
+#define VITRINE_NOINLINE __declspec(noinline)
+#else
+#define VITRINE_NOINLINE __attribute__((noinline))
+#endif
+
 // VITRINE_TSAN: built under ThreadSanitizer, which knows neither fences nor vector loads that
 // race by design; such places then go word by word through atomics.
 #if defined(__SANITIZE_THREAD__)

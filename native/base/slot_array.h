@@ -52,6 +52,8 @@ class SlotRows {
   size_t row_bytes() const { return row_bytes_; }
   // Rows that can be addressed; acquire, partner of `Grow`: each of them can be.
   size_t capacity() const { return capacity_.load(std::memory_order_acquire); }
+  // Bytes of the blocks that they lie in; of those that are borrowed too.
+  size_t reserved_bytes() const { return capacity() * row_bytes_; }
 
  private:
   static constexpr size_t kChunks = 31;
@@ -80,6 +82,7 @@ class SlotArray {
   [[nodiscard]] bool Grow(size_t count) { return rows_.Grow(count); }
   T& operator[](Slot slot) const { return *reinterpret_cast<T*>(rows_.Row(slot)); }  // NOLINT
   size_t capacity() const { return rows_.capacity(); }
+  size_t reserved_bytes() const { return rows_.reserved_bytes(); }
 
  private:
   SlotRows rows_;

@@ -468,7 +468,11 @@ void Addon::Shutdown() {
   for (napi_threadsafe_function wake : wakes_) {
     napi_release_threadsafe_function(wake, napi_tsfn_abort);
   }
-  for (auto& [key, pending] : pending_) Forget(pending);
+  // Their promises stay as they are: nobody is left to hear of them.
+  for (auto& [key, pending] : pending_) {
+    pending.operation->Failed({ErrorCode::kClosed, "the environment has ended"});
+    Forget(pending);
+  }
   pending_.clear();
   if (error_class_ != nullptr) napi_delete_reference(env_, std::exchange(error_class_, nullptr));
   // Their threads use the pool.

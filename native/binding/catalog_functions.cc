@@ -1,10 +1,12 @@
 // Which collections, fields and aliases a database has.
 
+#include <span>
 #include <utility>
 
 #include "binding/functions.h"
 #include "binding/handle.h"
 #include "binding/js_value.h"
+#include "binding/measured_call.h"
 #include "binding/option_rules.h"
 
 namespace vitrine {
@@ -97,15 +99,10 @@ Result<napi_value> MakeFields(napi_env env, const Fields& fields) {
   return object;
 }
 
-// createCollection(database: DatabaseHandle, name: string, dimension: number, metric: string,
-//   m: number | undefined, efConstruction: number | undefined, fields: readonly string[],
-//   quantization: string | undefined, type: string, token: CancelToken | undefined):
-//   Promise<CollectionHandle>
-//
-// `fields` are names, each followed by its type.
-Result<napi_value> CreateCollection(Call& call) {
-  const auto owner = ReadOpenDatabase(call, 0);
-  if (!owner.ok()) return owner.status();
+namespace {
+
+Result<napi_value> StartCreation(Call& call, const std::shared_ptr<DatabaseHandle>& owner,
+                                 const MeasuredCall& measured) {
   Result<std::string> name = ReadString(call.env, call[1], "name");
   if (!name.ok()) return name.status();
   CollectionConfig config;
@@ -137,12 +134,27 @@ Result<napi_value> CreateCollection(Call& call) {
   config.type = *type;
   StartOptions options;
   VITRINE_RETURN_IF_ERROR(ReadToken(call, 9, options));
-  return StartWrite(
-      call, *owner, Database::CreateChange(*name, config, left_open),
-      [owner = *owner, name = *name](napi_env env, const WriteResult&) {
+  return StartChange(
+      call, owner, Database::CreateChange(*name, config, left_open),
+      [owner, name = *name](napi_env env, const WriteResult&) {
         return WrapCollection(env, owner, name);
       },
-      options);
+      options, measured);
+}
+
+}  // namespace
+
+// createCollection(database: DatabaseHandle, name: string, dimension: number, metric: string,
+//   m: number | undefined, efConstruction: number | undefined, fields: readonly string[],
+//   quantization: string | undefined, type: string, token: CancelToken | undefined):
+//   Promise<CollectionHandle>
+//
+// `fields` are names, each followed by its type.
+Result<napi_value> CreateCollection(Call& call) {
+  const auto owner = ReadOpenDatabase(call, 0);
+  if (!owner.ok()) return owner.status();
+  MeasuredCall measured((**(*owner)->database).statistics(), CountedOperation::kConfigure);
+  return measured.Started(StartCreation(call, *owner, measured));
 }
 
 // openCollection(database: DatabaseHandle, name: string): CollectionHandle
@@ -156,14 +168,36 @@ Result<napi_value> OpenCollection(Call& call) {
 
 namespace {
 
-Result<napi_value> StartChange(Call& call, const std::shared_ptr<DatabaseHandle>& owner,
-                               Result<ConfigurationChange> change, size_t token) {
-  if (!change.ok()) return change.status();
-  StartOptions options;
-  VITRINE_RETURN_IF_ERROR(ReadToken(call, token, options));
-  return StartWrite(
-      call, owner, std::move(*change), [](napi_env, const WriteResult&) { return Undefined(); },
-      options);
+// A change that resolves without a value.
+//   places  where it is counted
+//   change  () -> Result<ConfigurationChange>
+//   token   the argument with the cancel token
+template <typename MakeChange>
+Result<napi_value> Configure(Call& call, const std::shared_ptr<DatabaseHandle>& owner,
+                             std::span<LazyStatistics* const> places, size_t token,
+                             MakeChange make_change) {
+  MeasuredCall measured(places, CountedOperation::kConfigure);
+  const auto start = [&]() -> Result<napi_value> {
+    Result<ConfigurationChange> change = make_change();
+    if (!change.ok()) return change.status();
+    StartOptions options;
+    VITRINE_RETURN_IF_ERROR(ReadToken(call, token, options));
+    return StartChange(
+        call, owner, std::move(*change), [](napi_env, const WriteResult&) { return Undefined(); },
+        options, measured);
+  };
+  return measured.Started(start());
+}
+
+// Of the database that is the first argument.
+//   change  (database) -> Result<ConfigurationChange>
+template <typename MakeChange>
+Result<napi_value> ConfigureDatabase(Call& call, size_t token, MakeChange make_change) {
+  const auto owner = ReadOpenDatabase(call, 0);
+  if (!owner.ok()) return owner.status();
+  Database& database = **(*owner)->database;
+  LazyStatistics* const place = &database.statistics();
+  return Configure(call, *owner, {&place, 1}, token, [&] { return make_change(database); });
 }
 
 }  // namespace
@@ -171,11 +205,11 @@ Result<napi_value> StartChange(Call& call, const std::shared_ptr<DatabaseHandle>
 // dropCollection(database: DatabaseHandle, name: string, token: CancelToken | undefined):
 //   Promise<void>
 Result<napi_value> DropCollection(Call& call) {
-  const auto owner = ReadOpenDatabase(call, 0);
-  if (!owner.ok()) return owner.status();
-  const Result<std::string> name = ReadString(call.env, call[1], "name");
-  if (!name.ok()) return name.status();
-  return StartChange(call, *owner, (**(*owner)->database).DropChange(*name), 2);
+  return ConfigureDatabase(call, 2, [&](Database& database) -> Result<ConfigurationChange> {
+    const Result<std::string> name = ReadString(call.env, call[1], "name");
+    if (!name.ok()) return name.status();
+    return database.DropChange(*name);
+  });
 }
 
 // addField(collection: CollectionHandle, name: string, type: string,
@@ -183,35 +217,36 @@ Result<napi_value> DropCollection(Call& call) {
 Result<napi_value> AddField(Call& call) {
   const auto handle = ReadOpenCollection(call, 0);
   if (!handle.ok()) return handle.status();
-  Result<std::string> name = ReadString(call.env, call[1], "name");
-  if (!name.ok()) return name.status();
-  const Result<FieldType> type = ReadFieldType(call.env, call[2]);
-  if (!type.ok()) return type.status();
-  return StartChange(
-      call, (*handle)->owner,
-      Database::AddFieldChange((*handle)->collection->id(), {std::move(*name), *type}), 3);
+  return Configure(
+      call, (*handle)->owner, (*handle)->places(), 3, [&]() -> Result<ConfigurationChange> {
+        Result<std::string> name = ReadString(call.env, call[1], "name");
+        if (!name.ok()) return name.status();
+        const Result<FieldType> type = ReadFieldType(call.env, call[2]);
+        if (!type.ok()) return type.status();
+        return Database::AddFieldChange((*handle)->collection->id(), {std::move(*name), *type});
+      });
 }
 
 // setAlias(database: DatabaseHandle, alias: string, name: string,
 //   token: CancelToken | undefined): Promise<void>
 Result<napi_value> SetAlias(Call& call) {
-  const auto owner = ReadOpenDatabase(call, 0);
-  if (!owner.ok()) return owner.status();
-  const Result<std::string> alias = ReadString(call.env, call[1], "alias");
-  if (!alias.ok()) return alias.status();
-  const Result<std::string> name = ReadString(call.env, call[2], "name");
-  if (!name.ok()) return name.status();
-  return StartChange(call, *owner, (**(*owner)->database).AliasChange(*alias, *name), 3);
+  return ConfigureDatabase(call, 3, [&](Database& database) -> Result<ConfigurationChange> {
+    const Result<std::string> alias = ReadString(call.env, call[1], "alias");
+    if (!alias.ok()) return alias.status();
+    const Result<std::string> name = ReadString(call.env, call[2], "name");
+    if (!name.ok()) return name.status();
+    return database.AliasChange(*alias, *name);
+  });
 }
 
 // dropAlias(database: DatabaseHandle, alias: string, token: CancelToken | undefined):
 //   Promise<void>
 Result<napi_value> DropAlias(Call& call) {
-  const auto owner = ReadOpenDatabase(call, 0);
-  if (!owner.ok()) return owner.status();
-  const Result<std::string> alias = ReadString(call.env, call[1], "alias");
-  if (!alias.ok()) return alias.status();
-  return StartChange(call, *owner, Database::DropAliasChange(*alias), 2);
+  return ConfigureDatabase(call, 2, [&](Database&) -> Result<ConfigurationChange> {
+    const Result<std::string> alias = ReadString(call.env, call[1], "alias");
+    if (!alias.ok()) return alias.status();
+    return Database::DropAliasChange(*alias);
+  });
 }
 
 }  // namespace vitrine

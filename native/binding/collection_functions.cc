@@ -158,16 +158,25 @@ Result<napi_value> CountPoints(Call& call) {
                       [&](const auto& maker) { return StartCount(call, **handle, maker); });
 }
 
-// hasPoint(collection: CollectionHandle, key: string | number | bigint): boolean
-Result<napi_value> HasPoint(Call& call) {
-  const auto handle = ReadOpenCollection(call, 0);
-  if (!handle.ok()) return handle.status();
+namespace {
+
+Result<napi_value> HasNow(Call& call, const Collection& collection) {
   std::string text;
   const Result<PointKey> key = ReadKey(call.env, call[1], text);
   if (!key.ok()) return key.status();
   napi_value has;
-  VITRINE_RETURN_IF_JS_ERROR(napi_get_boolean(call.env, (*handle)->collection->Has(*key), &has));
+  VITRINE_RETURN_IF_JS_ERROR(napi_get_boolean(call.env, collection.Has(*key), &has));
   return has;
+}
+
+}  // namespace
+
+// hasPoint(collection: CollectionHandle, key: string | number | bigint): boolean
+Result<napi_value> HasPoint(Call& call) {
+  const auto handle = ReadOpenCollection(call, 0);
+  if (!handle.ok()) return handle.status();
+  MeasuredCall measured((*handle)->places(), CountedOperation::kGet);
+  return measured.End(HasNow(call, *(*handle)->collection));
 }
 
 namespace {

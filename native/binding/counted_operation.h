@@ -26,15 +26,14 @@ class Counted final : public Base {
  public:
   using Base::Base;
 
-  // REQUIRES: once, before Launch; no more than MeasuredCall::kMostPlaces
-  void CountIn(std::span<LazyStatistics* const> places, CountedOperation operation) {
-    for (const LazyStatistics* const place : places) {
-      std::shared_ptr<Statistics> statistics = place->ShareIfOn();
-      if (statistics == nullptr) continue;
-      Place& counted = places_[count_++];
-      counted.span = OperationSpan(statistics.get(), operation);
-      counted.span.Submit();
-      counted.statistics = std::move(statistics);
+  // Goes on with what `call` has begun. REQUIRES: once, before Launch
+  void GoOnWith(const MeasuredCall& call) {
+    for (const OperationSpan& span : call.spans()) {
+      if (!span.counts()) continue;
+      Place& place = places_[count_++];
+      place.statistics = span.statistics()->shared_from_this();
+      place.span = span.HandOver();
+      place.span.Submit();
     }
   }
 
@@ -96,16 +95,22 @@ struct UncountedMaker {
 
 // Makes operations that are counted.
 struct CountedMaker {
-  std::span<LazyStatistics* const> places;
-  CountedOperation operation;
+  const MeasuredCall& call;
 
   template <class Op, class... Arguments>
   std::shared_ptr<Op> Make(Arguments&&... arguments) const {
     auto counted = std::make_shared<Counted<Op>>(std::forward<Arguments>(arguments)...);
-    counted->CountIn(places, operation);
+    counted->GoOnWith(call);
     return counted;
   }
 };
+
+// The same of what makes one that is started seldom: where nobody counts it, this finds out.
+template <class Op, class... Arguments>
+std::shared_ptr<Operation> MakeMeasured(const MeasuredCall& call, Arguments&&... arguments) {
+  if (!call.counts()) return UncountedMaker{}.Make<Op>(std::forward<Arguments>(arguments)...);
+  return CountedMaker{call}.Make<Op>(std::forward<Arguments>(arguments)...);
+}
 
 // A call that starts an operation, which is counted where anybody counts in one of `places`: this
 // is the one branch that it takes to find that nobody does.
@@ -117,14 +122,13 @@ Result<napi_value> StartCounted(std::span<LazyStatistics* const> places, Counted
                                    [](const LazyStatistics* place) { return place->on(); });
   if (!counted) return start(UncountedMaker{});
   MeasuredCall measured(places, operation);
-  return measured.Started(start(CountedMaker{places, operation}));
+  return measured.Started(start(CountedMaker{measured}));
 }
 template <class Start>
 Result<napi_value> StartCounted(LocalStatistics& place, CountedOperation operation, Start start) {
   if (!place.on()) return start(UncountedMaker{});
-  const std::array<LazyStatistics*, 1> places = {&place};
-  MeasuredCall measured(places, operation);
-  return measured.Started(start(CountedMaker{places, operation}));
+  MeasuredCall measured(place, operation);
+  return measured.Started(start(CountedMaker{measured}));
 }
 
 }  // namespace vitrine

@@ -3,6 +3,7 @@
 #include <iterator>
 #include <utility>
 
+#include "binding/counted_operation.h"
 #include "binding/functions.h"
 #include "binding/guard.h"
 #include "binding/handle.h"
@@ -21,7 +22,7 @@ constexpr IntegerRule kScrubBytesPerSecond{"scrubBytesPerSecond", 0, kMaxSafeInt
 constexpr std::string_view kDurabilityNames[] = {"commit", "interval", "none"};
 
 // Work for a thread of the pool that ends without a value, or with one that `resolve` makes.
-class DatabaseWork final : public Operation {
+class DatabaseWork : public Operation {
  public:
   using Work = std::function<Status()>;
   using Resolver = std::function<Result<napi_value>(napi_env env)>;
@@ -33,10 +34,11 @@ class DatabaseWork final : public Operation {
     return resolve_ ? resolve_(env) : Undefined();
   }
 
- private:
+ protected:
   Status Execute() override { return work_(); }
   void ReleaseInputs() override { work_ = nullptr; }
 
+ private:
   Work work_;
   const Resolver resolve_;
 };
@@ -51,14 +53,27 @@ Result<napi_value> StartWork(Call& call, size_t token, DatabaseWork::Work work,
                           options);
 }
 
-// Work on a database that is open.
-Result<napi_value> StartOnDatabase(Call& call, size_t token,
-                                   std::function<Status(Database&)> work) {
+// Work on a database that is open, which is counted.
+//   make_work  () -> Result<std::function<Status(Database&)>>
+template <typename MakeWork>
+Result<napi_value> StartOnDatabase(Call& call, size_t token, MakeWork make_work,
+                                   DatabaseWork::Resolver resolve = nullptr) {
   const auto handle = ReadOpenDatabase(call, 0);
   if (!handle.ok()) return handle.status();
-  return StartWork(call, token, [database = (*handle)->database, work = std::move(work)] {
-    return work(**database);
-  });
+  MeasuredCall measured((**(*handle)->database).statistics(), CountedOperation::kMaintain);
+  const auto start = [&]() -> Result<napi_value> {
+    Result<std::function<Status(Database&)>> work = make_work();
+    if (!work.ok()) return work.status();
+    StartOptions options;
+    VITRINE_RETURN_IF_ERROR(ReadToken(call, token, options));
+    return call.addon.Start(
+        MakeMeasured<DatabaseWork>(
+            measured,
+            [database = (*handle)->database, work = std::move(*work)] { return work(**database); },
+            std::move(resolve)),
+        options);
+  };
+  return measured.Started(start());
 }
 
 Result<napi_value> MakeBigInt(napi_env env, uint64_t number) {
@@ -267,23 +282,30 @@ Result<napi_value> DatabaseUsage(Call& call) {
   return usage;
 }
 
+using OnDatabase = std::function<Status(Database&)>;
+
 // flushDatabase(database: DatabaseHandle, token: CancelToken | undefined): Promise<void>
 Result<napi_value> FlushDatabase(Call& call) {
-  return StartOnDatabase(call, 1, [](Database& database) { return database.Flush(); });
+  return StartOnDatabase(call, 1, [] {
+    return Result<OnDatabase>([](Database& database) { return database.Flush(); });
+  });
 }
 
 // checkpointDatabase(database: DatabaseHandle, token: CancelToken | undefined): Promise<void>
 Result<napi_value> CheckpointDatabase(Call& call) {
-  return StartOnDatabase(call, 1, [](Database& database) { return database.Checkpoint(); });
+  return StartOnDatabase(call, 1, [] {
+    return Result<OnDatabase>([](Database& database) { return database.Checkpoint(); });
+  });
 }
 
 // backupDatabase(database: DatabaseHandle, folder: string, token: CancelToken | undefined):
 //   Promise<void>
 Result<napi_value> BackupDatabase(Call& call) {
-  Result<std::string> folder = ReadPath(call.env, call[1]);
-  if (!folder.ok()) return folder.status();
-  return StartOnDatabase(call, 2, [folder = std::move(*folder)](Database& database) {
-    return database.Backup(folder);
+  return StartOnDatabase(call, 2, [&]() -> Result<OnDatabase> {
+    Result<std::string> folder = ReadPath(call.env, call[1]);
+    if (!folder.ok()) return folder.status();
+    return OnDatabase(
+        [folder = std::move(*folder)](Database& database) { return database.Backup(folder); });
   });
 }
 
@@ -291,31 +313,29 @@ namespace {
 
 // { path: string, what: string }[]
 Result<napi_value> StartReport(Call& call, Result<std::vector<Damage>> (Database::*look)()) {
-  const auto handle = ReadOpenDatabase(call, 0);
-  if (!handle.ok()) return handle.status();
   const auto damages = std::make_shared<std::vector<Damage>>();
-  return StartWork(
-      call, 1,
-      [database = (*handle)->database, damages, look]() -> Status {
-        Result<std::vector<Damage>> found = ((**database).*look)();
-        if (!found.ok()) return found.status();
-        *damages = std::move(*found);
-        return {};
-      },
-      [damages](napi_env env) -> Result<napi_value> {
-        napi_value list;
-        VITRINE_RETURN_IF_JS_ERROR(napi_create_array_with_length(env, damages->size(), &list));
-        for (size_t i = 0; i < damages->size(); ++i) {
-          napi_value damage;
-          VITRINE_RETURN_IF_JS_ERROR(napi_create_object(env, &damage));
-          VITRINE_RETURN_IF_ERROR(
-              SetProperty(env, damage, "path", MakeString(env, (*damages)[i].path)));
-          VITRINE_RETURN_IF_ERROR(
-              SetProperty(env, damage, "what", MakeString(env, (*damages)[i].what)));
-          VITRINE_RETURN_IF_JS_ERROR(napi_set_element(env, list, static_cast<uint32_t>(i), damage));
-        }
-        return list;
-      });
+  const OnDatabase work = [damages, look](Database& database) -> Status {
+    Result<std::vector<Damage>> found = (database.*look)();
+    if (!found.ok()) return found.status();
+    *damages = std::move(*found);
+    return {};
+  };
+  const auto resolve = [damages](napi_env env) -> Result<napi_value> {
+    napi_value list;
+    VITRINE_RETURN_IF_JS_ERROR(napi_create_array_with_length(env, damages->size(), &list));
+    for (size_t i = 0; i < damages->size(); ++i) {
+      napi_value damage;
+      VITRINE_RETURN_IF_JS_ERROR(napi_create_object(env, &damage));
+      VITRINE_RETURN_IF_ERROR(
+          SetProperty(env, damage, "path", MakeString(env, (*damages)[i].path)));
+      VITRINE_RETURN_IF_ERROR(
+          SetProperty(env, damage, "what", MakeString(env, (*damages)[i].what)));
+      VITRINE_RETURN_IF_JS_ERROR(napi_set_element(env, list, static_cast<uint32_t>(i), damage));
+    }
+    return list;
+  };
+  return StartOnDatabase(
+      call, 1, [&] { return Result<OnDatabase>(work); }, resolve);
 }
 
 }  // namespace

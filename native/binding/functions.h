@@ -1,14 +1,13 @@
 #pragma once
 
-#include <chrono>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <string>
-#include <variant>
 
 #include "binding/database_handle.h"
 #include "binding/entry.h"
+#include "binding/measured_call.h"
 #include "engine/pending_write.h"
 
 namespace vitrine {
@@ -50,6 +49,7 @@ Result<napi_value> Analyze(Call& call);
 // stats_functions.cc
 Result<napi_value> StatsFamilies(Call& call);
 Result<napi_value> SetStatsLevel(Call& call);
+Result<napi_value> CountSlowSearch(Call& call);
 Result<napi_value> ResetStats(Call& call);
 Result<napi_value> ReadStats(Call& call);
 Result<napi_value> TakeStatsSnapshot(Call& call);
@@ -134,12 +134,11 @@ Result<napi_value> MakeFields(napi_env env, const Fields& fields);
 Result<PointKey> ReadKey(napi_env env, napi_value value, std::string& text);
 // A path as the operating system takes it.
 Result<std::string> ReadPath(napi_env env, napi_value value);
-// Starts a write of a database, which resolves as `resolve` says.
-//   timeout  after which it is not begun any more; 0 for none
+// Starts a change of what a database consists of, which resolves as `resolve` says, and is counted
+// where `measured` is.
 using ResolveWrite = std::function<Result<napi_value>(napi_env env, const WriteResult& result)>;
-Result<napi_value> StartWrite(Call& call, const std::shared_ptr<DatabaseHandle>& database,
-                              std::variant<Transaction, ConfigurationChange> what,
-                              ResolveWrite resolve, const StartOptions& options,
-                              std::chrono::milliseconds timeout = {});
+Result<napi_value> StartChange(Call& call, const std::shared_ptr<DatabaseHandle>& database,
+                               ConfigurationChange change, ResolveWrite resolve,
+                               const StartOptions& options, const MeasuredCall& measured);
 
 }  // namespace vitrine

@@ -46,6 +46,8 @@ class IndexHandle {
     memory.other += statistics_.memory_bytes();
     return memory;
   }
+  // What V8 was told that it takes, in bytes.
+  int64_t reported_bytes() const { return reported_bytes_; }
   // Operations that have not been settled, and how many of them are writes.
   size_t pending() const { return pending_; }
   size_t pending_writes() const { return pending_writes_; }

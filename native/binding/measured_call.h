@@ -2,6 +2,7 @@
 
 #include <node_api.h>
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <span>
@@ -44,11 +45,22 @@ class MeasuredCall {
     EndSpans(result, record);
     return result;
   }
-  // The call has started an operation, unless it failed.
+  // The call has started an operation, unless it failed: whoever took over `spans` counts it.
   Result<napi_value> Started(Result<napi_value> promise) {
     if (!promise.ok()) EndSpans(promise, {});
     spans_ = {};
     return promise;
+  }
+  // The call has become part of an operation that begins later, unless it failed.
+  Result<napi_value> Gathered(Result<napi_value> result) {
+    if (!result.ok()) EndSpans(result, {});
+    for (OperationSpan& span : spans_) span.GiveUp();
+    return result;
+  }
+  std::span<const OperationSpan> spans() const { return spans_; }
+  bool counts() const {
+    return std::any_of(spans_.begin(), spans_.end(),
+                       [](const OperationSpan& span) { return span.counts(); });
   }
 
  private:

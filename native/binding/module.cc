@@ -83,6 +83,7 @@ Status Register(napi_env env, napi_value exports) {
       Export<CreateIdSet>("createIdSet"),
       Export<StatsFamilies>("statsFamilies"),
       Export<SetStatsLevel>("setStatsLevel"),
+      Export<CountSlowSearch>("countSlowSearch"),
       Export<ResetStats>("resetStats"),
       Export<ReadStats>("readStats"),
       Export<TakeStatsSnapshot>("takeStatsSnapshot"),

@@ -5,6 +5,7 @@
 #include <limits>
 #include <utility>
 
+#include "base/platform.h"
 #include "binding/beam_argument.h"
 #include "binding/counted_operation.h"
 #include "binding/functions.h"
@@ -331,9 +332,11 @@ Result<napi_value> MeasuredSearch(Call& call) {
                       [&](const auto& maker) { return StartSearch<Search>(call, **index, maker); });
 }
 
-//   search  (query, parameters, hits) -> how many there are
-template <typename SearchTable>
-Result<napi_value> SearchNow(Call& call, const IndexHandle& index, SearchTable search) {
+//   counters  null: nobody counts
+// One function for both, and not inlined into either: then a search that nobody counts runs the
+// code that it would run if nothing could be counted, but for a comparison with null.
+VITRINE_NOINLINE Result<napi_value> SearchNow(Call& call, const IndexHandle& index,
+                                              SearchCounters* counters) {
   const Result<TypedArray> query = ReadQuery(call, 1, index);
   if (!query.ok()) return query.status();
   const IdType type = index.id_type();
@@ -357,7 +360,10 @@ Result<napi_value> SearchNow(Call& call, const IndexHandle& index, SearchTable s
   copy.assign(query->data, query->data + index.table()->vector_bytes());
   std::vector<Hit>& hits = call.addon.hit_buffer();
   if (hits.size() < k) hits.resize(k);
-  const Result<size_t> found = search(copy.data(), request.parameters, hits);
+  const Table& table = *index.table();
+  const Result<size_t> found = counters == nullptr
+                                   ? table.Search(copy.data(), request.parameters, hits)
+                                   : table.Search(copy.data(), request.parameters, hits, *counters);
   if (!found.ok()) return found.status();
   StoreHits(std::span(hits).first(*found), type, {*ids, *distances});
   napi_value count;
@@ -368,19 +374,15 @@ Result<napi_value> SearchNow(Call& call, const IndexHandle& index, SearchTable s
 Result<napi_value> SearchNowCounted(Call& call, IndexHandle& index) {
   MeasuredCall measured(index.statistics(), CountedOperation::kSearch);
   SearchCounters counters;
-  const Table& table = *index.table();
   CallWatch* const watch = call.addon.watch();
-  Result<napi_value> count = SearchNow(
-      call, index, [&](const void* query, const SearchParameters& parameters, std::span<Hit> hits) {
-        if (watch == nullptr) return table.Search(query, parameters, hits, counters);
-        PhaseTimer timer(TickClock::Process());
-        counters.phases = &timer;
-        Result<size_t> found = table.Search(query, parameters, hits, counters);
-        counters.phases = nullptr;
-        timer.End();
-        watch->times.EnterSearch(timer);
-        return found;
-      });
+  std::optional<PhaseTimer> timer;
+  if (watch != nullptr) counters.phases = &timer.emplace(TickClock::Process());
+  Result<napi_value> count = SearchNow(call, index, &counters);
+  if (watch != nullptr) {
+    counters.phases = nullptr;
+    timer->End();
+    if (count.ok()) watch->times.EnterSearch(*timer);
+  }
   return measured.End(std::move(count), {.search = &counters});
 }
 
@@ -422,11 +424,7 @@ Result<napi_value> SearchInto(Call& call) {
   if (!index.ok()) return index.status();
   if ((**index)->statistics().on() || call.addon.watch() != nullptr) [[unlikely]]
     return SearchNowCounted(call, ***index);
-  const Table& table = *(**index)->table();
-  return SearchNow(call, ***index,
-                   [&](const void* query, const SearchParameters& parameters, std::span<Hit> hits) {
-                     return table.Search(query, parameters, hits);
-                   });
+  return SearchNow(call, ***index, nullptr);
 }
 
 // search(index: IndexHandle, query: VectorArray, ids: IdArray, distances: Float32Array, k: number,

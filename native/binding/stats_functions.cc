@@ -26,6 +26,22 @@ Result<napi_value> SetStatsLevel(Call& call) {
   return Undefined();
 }
 
+// countSlowSearch(source: StatsSource, operation: string): void
+//
+// Somebody found a search slow that was made from this. Nothing happens when it has been closed
+// meanwhile.
+Result<napi_value> CountSlowSearch(Call& call) {
+  const Result<size_t> operation = ReadWord(call.env, call[1], "operation", kSearchOperationNames);
+  if (!operation.ok()) return operation.status();
+  const Result<StatsTarget> target = ReadStatsTarget(call, call[0]);
+  if (!target.ok() && target.status().code() == ErrorCode::kClosed) return Undefined();
+  if (!target.ok()) return target.status();
+  if (Statistics* const counting = target->statistics.counting()) {
+    counting->CountSlow(static_cast<CountedOperation>(*operation));
+  }
+  return Undefined();
+}
+
 // resetStats(source: StatsSource): void
 //
 // For readStats alone.

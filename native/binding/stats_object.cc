@@ -125,12 +125,12 @@ Result<napi_value> MakeStatsSnapshot(napi_env env, const StatsSnapshot& snapshot
   const Result<napi_value> values = MakeArray(env, kFamilyCount, [&](size_t i) {
     const auto family = static_cast<Family>(i);
     const MetricFamily& row = kFamilies[i];
-    const double per_unit = row.unit == Unit::kSeconds ? 1e9 : 1;
     return MakeArray(env, snapshot.has(family) ? row.series() : 0, [&](size_t series) {
       if (row.type == MetricType::kHistogram) {
         return MakeHistogram(env, snapshot.histogram(family, series));
       }
-      return MakeNumber(env, static_cast<double>(snapshot.value(family, series)) / per_unit);
+      return MakeNumber(env,
+                        static_cast<double>(snapshot.value(family, series)) / PartsOf(row.unit));
     });
   });
   VITRINE_RETURN_IF_ERROR(SetProperty(env, object, "values", values));

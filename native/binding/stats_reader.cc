@@ -27,12 +27,19 @@ void AddDatabaseState(Database& database, StatsSnapshot& snapshot) {
                     database.memory().other + database.statistics().memory_bytes());
 }
 
+void AddExternalMemory(int64_t bytes, StatsSnapshot& snapshot) {
+  snapshot.AddState(Family::kExternalMemory, 0, static_cast<uint64_t>(bytes));
+}
+
 // A collection ends before its database.
 struct SharedCollection {
   std::shared_ptr<SharedDatabase> database;
   std::shared_ptr<Collection> collection;
 
-  void operator()(StatsSnapshot& snapshot) const { AddCollectionState(*collection, snapshot); }
+  void operator()(StatsSnapshot& snapshot) const {
+    AddCollectionState(*collection, snapshot);
+    AddMaintenance(collection->table().maintenance(), snapshot);
+  }
 };
 
 }  // namespace
@@ -58,8 +65,9 @@ Result<StatsTarget> ReadStatsTarget(Call& call, napi_value value) {
     if ((*handle)->closing) return closed;
     const std::shared_ptr<SharedDatabase> database = (*handle)->database;
     LazyStatistics& statistics = (**database).statistics();
-    const auto add = [database](StatsSnapshot& snapshot) {
+    const auto add = [database, reported = (*handle)->reported_bytes](StatsSnapshot& snapshot) {
       AddDatabaseState(**database, snapshot);
+      AddExternalMemory(reported, snapshot);
     };
     return StatsTarget{statistics, (*handle)->stats,
                        StatsReader(statistics, (*handle)->stats, add)};
@@ -75,10 +83,13 @@ Result<StatsTarget> ReadStatsTarget(Call& call, napi_value value) {
   if (!index.ok()) return index.status();
   const std::shared_ptr<IndexHandle> handle = **index;
   if (handle->closing()) return Status(ErrorCode::kClosed, "the index has been closed");
-  const auto add = [handle, table = handle->table()](StatsSnapshot& snapshot) {
+  const auto add = [handle, table = handle->table(),
+                    reported = handle->reported_bytes()](StatsSnapshot& snapshot) {
     TableMemory memory = table->memory();
     memory.other += handle->statistics().memory_bytes();
     AddTableState(*table, memory, snapshot);
+    AddMaintenance(table->maintenance(), snapshot);
+    AddExternalMemory(reported, snapshot);
   };
   return StatsTarget{handle->statistics(), handle->stats(),
                      StatsReader(handle->statistics(), handle->stats(), add)};

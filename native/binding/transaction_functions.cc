@@ -156,7 +156,7 @@ class DatabaseWrite : public Operation {
   std::variant<Transaction, ConfigurationChange> what_;
   const ResolveWrite resolve_;
   WriteResult result_;
-  size_t counted_points_ = 0;
+  std::optional<size_t> counted_points_;  // of a transaction
   size_t counted_puts_ = 0;
 };
 
@@ -206,13 +206,13 @@ Result<Target> ReadTarget(Call& call) {
 
 }  // namespace
 
-Result<napi_value> StartWrite(Call& call, const std::shared_ptr<DatabaseHandle>& database,
-                              std::variant<Transaction, ConfigurationChange> what,
-                              ResolveWrite resolve, const StartOptions& options,
-                              std::chrono::milliseconds timeout) {
-  return call.addon.Start(std::make_shared<DatabaseWrite>(database->database, std::move(what),
-                                                          std::move(resolve), timeout),
-                          options);
+Result<napi_value> StartChange(Call& call, const std::shared_ptr<DatabaseHandle>& database,
+                               ConfigurationChange change, ResolveWrite resolve,
+                               const StartOptions& options, const MeasuredCall& measured) {
+  return call.addon.Start(
+      MakeMeasured<DatabaseWrite>(measured, database->database, std::move(change),
+                                  std::move(resolve), std::chrono::milliseconds(0)),
+      options);
 }
 
 Result<PointKey> ReadKey(napi_env env, napi_value value, std::string& text) {
@@ -321,7 +321,7 @@ Result<napi_value> PutPoints(Call& call) {
   const auto target = ReadTarget(call);
   if (!target.ok()) return target.status();
   MeasuredCall measured(target->collection->places(), PutOperation(call));
-  return measured.Started(GatherPuts(call, *target));
+  return measured.Gathered(GatherPuts(call, *target));
 }
 
 namespace {
@@ -354,7 +354,7 @@ Result<napi_value> SetPayload(Call& call) {
   const auto target = ReadTarget(call);
   if (!target.ok()) return target.status();
   MeasuredCall measured(target->collection->places(), CountedOperation::kUpdate);
-  return measured.Started(GatherPayload(call, *target));
+  return measured.Gathered(GatherPayload(call, *target));
 }
 
 namespace {
@@ -384,7 +384,7 @@ Result<napi_value> DeletePoints(Call& call) {
   const auto target = ReadTarget(call);
   if (!target.ok()) return target.status();
   MeasuredCall measured(target->collection->places(), CountedOperation::kDelete);
-  return measured.Started(GatherDeletions(call, *target));
+  return measured.Gathered(GatherDeletions(call, *target));
 }
 
 namespace {
@@ -408,7 +408,7 @@ Result<napi_value> DeletePointsWhere(Call& call) {
   const auto target = ReadTarget(call);
   if (!target.ok()) return target.status();
   MeasuredCall measured(target->collection->places(), CountedOperation::kDelete);
-  return measured.Started(GatherRemoval(call, *target));
+  return measured.Gathered(GatherRemoval(call, *target));
 }
 
 // setIdempotencyKey(transaction: TransactionHandle, key: string): void

@@ -38,6 +38,7 @@ class WriteOperation : public Operation {
   void Describe(OperationRecord& record) const {
     record.vectors = points_;
     record.indexed = indexed_;
+    record.builds_index = indexed_ > 0;
   }
   void ReleaseInputs() override { table_.reset(); }
 

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/await.h"
+#include "base/elapsed.h"
 
 namespace vitrine {
 namespace {
@@ -19,7 +20,8 @@ constexpr std::chrono::milliseconds kTurn{1};
 Database::Database(DatabaseOptions options)
     : options_(std::move(options)), flushed_at_(std::chrono::steady_clock::now()) {
   if (options_.files == nullptr) system_files_ = SystemFiles();
-  files_ = options_.files == nullptr ? system_files_.get() : options_.files;
+  files_ =
+      std::make_unique<CountedFiles>(options_.files == nullptr ? *system_files_ : *options_.files);
 }
 
 Database::~Database() { StopBackground(); }
@@ -41,7 +43,7 @@ Result<std::unique_ptr<Database>> Database::Open(DatabaseOptions options) {
 }
 
 CheckpointPlace Database::Place() const {
-  return {files_, options_.folder, manifest_.database, options_.creator};
+  return {files_.get(), options_.folder, manifest_.database, options_.creator};
 }
 
 uint64_t Database::NowMs() const {
@@ -222,11 +224,21 @@ DatabaseCounts Database::counts() const {
       counts.log.AddDone(counts_.log);
     }
   }
+  counts.io = files_->counts();
   counts.pending_bytes = logged_bytes_.load(std::memory_order_relaxed);
   const std::lock_guard lock(queue_mutex_);
   counts.queued_writes = queue_.size();
   counts.queued_bytes = queued_bytes_;
   return counts;
+}
+
+MaintenanceTotals Database::maintenance() const {
+  const std::shared_lock lock(catalog_mutex_);
+  MaintenanceTotals totals = dropped_maintenance_;
+  for (const auto& [id, collection] : catalog_.by_id) {
+    totals.Add(collection->table().maintenance());
+  }
+  return totals;
 }
 
 bool Database::Maintain() {
@@ -271,8 +283,15 @@ bool Database::MaintainData() {
   bool more = false;
   for (const auto& collection : Collections()) {
     if (collection->linked()) continue;
+    const auto start = std::chrono::steady_clock::now();
     const Result<bool> linked = collection->LinkSome(64);
+    uint64_t& spent_ns = rebuild_ns_[collection->id()];
+    spent_ns += NanosecondsSince(start);
     more = more || (linked.ok() && *linked);
+    if (!linked.ok() || *linked) continue;
+    if (Statistics* const counting = statistics_.counting()) {
+      counting->Observe(Family::kIndexBuildDuration, SeriesOf(BuildCause::kRebuild), spent_ns);
+    }
   }
   data_keeper_.pause = more ? kTurn : kTick;
   if (CheckpointIsDue()) {

@@ -26,6 +26,7 @@
 #include "engine/idempotency_window.h"
 #include "engine/pending_write.h"
 #include "stats/lazy_statistics.h"
+#include "storage/counted_files.h"
 #include "storage/file_lock.h"
 #include "storage/file_system.h"
 #include "storage/log_reader.h"
@@ -200,7 +201,11 @@ class Database {
   Status WriteFailure() const;
   DatabaseMemory memory() const;
   DatabaseDisk disk() const;
+  // What is left of the device of its folder; a call of the operating system. REQUIRES: it has one
+  Result<uint64_t> FreeBytes() const { return files_->FreeBytes(options_.folder); }
   DatabaseCounts counts() const;
+  // How often the indexes of collections were maintained, those that were dropped included.
+  MaintenanceTotals maintenance() const;
   // Of all that is done to the database, whoever does it.
   LazyStatistics& statistics() { return statistics_; }
   const DatabaseOptions& options() const { return options_; }
@@ -311,11 +316,13 @@ class Database {
   LazyStatistics statistics_;
   DatabaseOptions options_;
   std::unique_ptr<FileSystem> system_files_;
-  FileSystem* files_ = nullptr;
+  // All that is read and written goes through it.
+  std::unique_ptr<CountedFiles> files_;
   std::unique_ptr<FileLock> lock_;
 
   mutable std::shared_mutex catalog_mutex_;
   Catalog catalog_;
+  MaintenanceTotals dropped_maintenance_;  // of collections that are not in it any more
 
   // What waits to be written.
   mutable std::mutex queue_mutex_;
@@ -374,6 +381,9 @@ class Database {
   std::atomic<bool> drain_asked_{false};
   Keeper log_keeper_;
   Keeper data_keeper_;
+  // Of the thread that calls MaintainData: what it has spent on graphs that were lost, by
+  // collection.
+  std::map<uint32_t, uint64_t> rebuild_ns_;
   // Of the thread that calls MaintainLog.
   uint64_t seen_writes_ = 0;
   bool sealed_ = true;

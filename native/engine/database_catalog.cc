@@ -155,6 +155,10 @@ void Database::CommitChange(PendingWrite& write) {
   if (!lsn.ok()) return write.Done(lsn.status());
   {
     const std::unique_lock lock(catalog_mutex_);
+    if (change.kind == ConfigurationChange::Kind::kDrop) {
+      const Collection& dropped = *catalog_.by_id.at(change.collection);
+      dropped_maintenance_.Add(dropped.table().maintenance());
+    }
     std::swap(catalog_, after);
   }
   if (values != nullptr) catalog_.by_id.at(change.collection)->AddField(std::move(values));

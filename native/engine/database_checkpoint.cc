@@ -403,7 +403,7 @@ Status Database::Backup(const std::string& folder) {
   if (!names->empty()) return {ErrorCode::kExists, folder + " is not empty"};
   Capture capture;
   Take(capture, {});
-  CheckpointPlace place{files_, folder, NewDatabaseId(), options_.creator};
+  CheckpointPlace place{files_.get(), folder, NewDatabaseId(), options_.creator};
   const Result<Manifest> manifest = WriteParts(place, 1, capture, nullptr);
   if (!manifest.ok()) return manifest.status();
   VITRINE_RETURN_IF_ERROR(WriteManifest(*files_, folder, *manifest, options_.creator));

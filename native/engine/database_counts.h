@@ -2,6 +2,7 @@
 
 #include <cstdint>
 
+#include "storage/counted_files.h"
 #include "storage/log_counts.h"
 
 namespace vitrine {
@@ -12,6 +13,8 @@ namespace vitrine {
 // and in no checkpoint is the table in memory.
 struct DatabaseCounts {
   LogCounts log;  // those before it was revived included
+
+  IoCounts io;  // of all files, those of backups too
 
   // Writes.
   uint64_t groups = 0;              // that went to the log together

@@ -4,6 +4,8 @@
 #include <iterator>
 #include <limits>
 
+#include "engine/table_state.h"
+
 namespace vitrine {
 namespace {
 
@@ -40,13 +42,24 @@ void AddFiles(const DatabaseDisk& disk, const DatabaseCounts& counts, StatsSnaps
   for (size_t kind = 0; kind < std::size(kinds); ++kind) {
     snapshot.AddState(Family::kDiskBytes, kind, kinds[kind]);
   }
+  const struct {
+    IoDirection direction;
+    uint64_t calls;
+    uint64_t bytes;
+  } io[] = {{IoDirection::kRead, counts.io.reads, counts.io.read_bytes},
+            {IoDirection::kWrite, counts.io.writes, counts.io.written_bytes}};
+  static_assert(std::size(io) == std::size(kIoDirectionNames));
+  for (const auto& [direction, calls, size] : io) {
+    snapshot.AddTotal(Family::kIoOperations, SeriesOf(direction), calls);
+    snapshot.AddTotal(Family::kIoBytes, SeriesOf(direction), size);
+  }
   snapshot.AddState(Family::kCompactionPendingBytes, 0, counts.pending_bytes);
   snapshot.AddState(Family::kLastSnapshot, 0, counts.last_backup_ns);
 }
 
 void AddCheckpoints(const DatabaseCounts& counts, StatsSnapshot& snapshot) {
   const uint64_t outcomes[] = {counts.checkpoints, counts.failed_checkpoints};
-  static_assert(std::size(outcomes) == std::size(kCompactionOutcomeNames));
+  static_assert(std::size(outcomes) == std::size(kRunOutcomeNames));
   for (size_t outcome = 0; outcome < std::size(outcomes); ++outcome) {
     snapshot.AddTotal(Family::kCompactions, outcome, outcomes[outcome]);
   }
@@ -66,7 +79,13 @@ void AddStorageState(const Database& database, StatsSnapshot& snapshot) {
   snapshot.scope = has_folder ? Scope::kFolder : Scope::kDatabase;
   snapshot.AddState(Family::kQueueDepth, 0, counts.queued_writes);
   AddLimits(database.options(), counts, snapshot);
+  AddMaintenance(database.maintenance(), snapshot);
   if (!has_folder) return;
+  if (const Result<uint64_t> free = database.FreeBytes(); free.ok()) {
+    snapshot.AddState(Family::kFreeBytes, 0, *free);
+  } else {
+    snapshot.Lacks(Family::kFreeBytes);
+  }
   AddFiles(database.disk(), counts, snapshot);
   AddCheckpoints(counts, snapshot);
 }

@@ -1,9 +1,11 @@
 // The life of a write: queued, gathered with others, logged, shown, acknowledged.
 
 #include <algorithm>
+#include <chrono>
 #include <utility>
 
 #include "base/await.h"
+#include "base/elapsed.h"
 #include "base/seeded_defect.h"
 #include "engine/database.h"
 #include "engine/filtered_removal.h"
@@ -248,13 +250,20 @@ uint64_t Database::DiskBytesFor(uint64_t record_bytes) const {
 namespace {
 
 // Whether it takes room, rather than giving it back.
-bool Adds(const Transaction& transaction) {
+struct Parts {
+  bool adds = false;   // not only removals
+  bool links = false;  // vectors
+};
+
+Parts PartsOf(const Transaction& transaction) {
   TransactionReader reader(transaction.bytes());
-  bool adds = false;
+  Parts parts;
   while (const std::optional<PointWrite> operation = reader.Next()) {
-    adds = adds || operation->type != OperationType::kDelete;
+    if (operation->type == OperationType::kDelete) continue;
+    parts.adds = true;
+    parts.links = parts.links || operation->type == OperationType::kPut;
   }
-  return adds;
+  return parts;
 }
 
 }  // namespace
@@ -365,6 +374,7 @@ bool Database::CommitGroup(std::span<const std::shared_ptr<PendingWrite>> batch)
   const DatabaseDisk disk = limited ? this->disk() : DatabaseDisk{};
   bool repeated = false;
   WatchedWrites watched;
+  bool any_links = false;
 
   for (const auto& write : batch) {
     if (write->state_ != State::kWaiting) continue;
@@ -384,12 +394,12 @@ bool Database::CommitGroup(std::span<const std::shared_ptr<PendingWrite>> batch)
     Status status = writable;
     if (status.ok()) status = write->StartTurn();
     // What only deletes is let through: it is how room is made.
-    const bool adds = Adds(write->transaction_);
-    if (status.ok() && adds) status = CheckReserve();
+    const Parts parts = PartsOf(write->transaction_);
+    if (status.ok() && parts.adds) status = CheckReserve();
     uint64_t deleted = 0;
     const uint64_t frame_bytes = FrameBytes(write->transaction_.bytes().size());
     const auto fits = [&]() -> Status {
-      if (!adds || !limited) return {};
+      if (!parts.adds || !limited) return {};
       const uint64_t memory = memory_before + group.memory_bytes();
       // What there is with the record, and what there will be: two checkpoints of it all.
       Status within = CheckLimits(
@@ -416,6 +426,7 @@ bool Database::CommitGroup(std::span<const std::shared_ptr<PendingWrite>> batch)
       continue;
     }
     counted.operations += write->transaction_.operations();
+    any_links = any_links || parts.links;
     accepted.push_back({write.get(), key, deleted});
     watched.AddIfWatched(*write);
     if (reader.has_idempotency_key()) keys.Begin(key);
@@ -426,7 +437,13 @@ bool Database::CommitGroup(std::span<const std::shared_ptr<PendingWrite>> batch)
   }
 
   watched.Enter(WritePhase::kLink);
+  const auto start = std::chrono::steady_clock::now();
   Status prepared = group.Prepare();
+  if (Statistics* const counting = statistics_.counting();
+      counting != nullptr && any_links && prepared.ok()) {
+    counting->Observe(Family::kIndexBuildDuration, SeriesOf(BuildCause::kWrite),
+                      NanosecondsSince(start));
+  }
   if (!prepared.ok()) {
     counted.operations = 0;
     counted.refused += batch.size() > 1 ? 0 : 1;

@@ -201,6 +201,28 @@ TableCounts Table::counts() const {
   return counts;
 }
 
+TableBlocks Table::blocks() const {
+  // What is in use is read first: more may be reserved meanwhile.
+  const size_t slots = SlotLimit();
+  const size_t rows = slots - std::min(slots, free_rows_.load(std::memory_order_relaxed));
+  TableBlocks blocks;
+  const auto add = [&](size_t row_bytes, size_t reserved) {
+    blocks.used += rows * row_bytes;
+    blocks.reserved += reserved;
+  };
+  if (vectors_.reserved_bytes() > 0) add(vectors_.row_bytes(), vectors_.reserved_bytes());
+  add(graph_.row_bytes(), graph_.reserved_bytes());
+  add(owner_ids_.row_bytes(), owner_ids_.reserved_bytes());
+  add(sizeof(Stamps), stamps_.reserved_bytes());
+  if (const CodeStore* const codes = codes_.load(std::memory_order_acquire)) {
+    add(codes->row_bytes() + codes->side_bytes(), codes->reserved_bytes());
+  }
+  if (const SketchStore* const sketches = sketches_.load(std::memory_order_acquire)) {
+    add(sketches->row_bytes(), sketches->reserved_bytes());
+  }
+  return blocks;
+}
+
 TableMemory Table::memory() const {
   const size_t slots = SlotLimit();
   TableMemory memory;

@@ -18,6 +18,7 @@
 #include "engine/best_hits.h"
 #include "engine/id_map.h"
 #include "engine/id_set.h"
+#include "engine/maintenance_counts.h"
 #include "engine/quantization.h"
 #include "engine/reader_pool.h"
 #include "engine/recall_guide.h"
@@ -82,6 +83,12 @@ struct TableCounts {
   uint64_t deleted_rows = 0;    // in the graph until a sweep, without a point
   uint64_t unindexed_rows = 0;  // of a graph that was lost: not linked again yet
   uint64_t indexed_vectors = 0;
+};
+
+// The blocks that rows lie in, vectors, graph and codes; and how much of them rows are in.
+struct TableBlocks {
+  uint64_t reserved = 0;  // bytes
+  uint64_t used = 0;
 };
 
 // Points with their vectors, the graph over them, and who sees which of them: the engine under
@@ -172,6 +179,9 @@ class Table final : private IdMap::OwnerIds {
   uint64_t ended_points() const { return ended_.load(std::memory_order_relaxed); }
   // What statistics tell of the table: numbers that change while they are read.
   TableCounts counts() const;
+  TableBlocks blocks() const;
+  // How often the graph and codes were maintained, since the table was made or loaded.
+  MaintenanceTotals maintenance() const { return maintenance_.totals(); }
   // What beam widths mean here.
   RecallGuide& recall_guide() const { return *recall_guide_; }
   // Of a table that comes from a file. REQUIRES: nobody else uses the table yet
@@ -292,6 +302,7 @@ class Table final : private IdMap::OwnerIds {
   void SweepLocked();
   void HideRow(Slot slot);
   void FreeSlot(Slot slot);
+  void NoteFreeRows() { free_rows_.store(free_slots_.size(), std::memory_order_relaxed); }
   Status FollowLocked(const std::shared_ptr<PointFilter>& filter) const;
   void AllowInFilters(PointId id, Slot slot);
   void UpdateFilters(Slot slot, uint64_t oldest);
@@ -420,6 +431,8 @@ class Table final : private IdMap::OwnerIds {
   std::atomic<size_t> size_{0};
   std::atomic<uint64_t> ended_{0};    // relaxed: says about how much has changed
   std::atomic<uint64_t> indexed_{0};  // relaxed, written under write_mutex_: a number of its own
+  std::atomic<size_t> free_rows_{0};  // of free_slots_, likewise
+  MaintenanceCounts maintenance_;     // counted under write_mutex_
   std::atomic<bool> linked_{true};
 
   mutable ReaderPool readers_;

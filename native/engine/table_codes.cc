@@ -67,7 +67,8 @@ void Table::MakeCodes() {
     codes_decided_ = true;
   } else {
     // Without codes searches are as right, only slower, and the next write tries again.
-    (void)MakeCodesAround(centre, chosen);
+    MaintenanceRun run(maintenance_, Maintenance::kQuantize);
+    if (MakeCodesAround(centre, chosen)) run.Succeeded();
   }
 }
 

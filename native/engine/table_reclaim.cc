@@ -138,6 +138,7 @@ void Table::HideRow(Slot slot) {
 void Table::FreeSlot(Slot slot) {
   unsettled_count_.fetch_sub(1, std::memory_order_release);
   free_slots_.push_back(slot);
+  NoteFreeRows();
 }
 
 void Table::MaintainGraph() {
@@ -145,8 +146,10 @@ void Table::MaintainGraph() {
   if (dead > kMinSweep && dead > graph_.size() / kSweepDivisor) {
     SweepLocked();
   } else if (inserted_since_reconnect_ > std::max<size_t>(1024, graph_.size() / 4)) {
+    MaintenanceRun run(maintenance_, Maintenance::kReconnect);
     graph_.Reconnect(WriterScratch(0));
     inserted_since_reconnect_ = 0;
+    run.Succeeded();
   }
 }
 
@@ -158,6 +161,7 @@ Status Table::Sweep() {
 }
 
 void Table::SweepLocked() {
+  MaintenanceRun run(maintenance_, Maintenance::kGc);
   ReserveDeferred(graph_.dead_count());
   const std::vector<Slot> removed = graph_.Sweep(WriterScratch(0));
   inserted_since_reconnect_ = 0;
@@ -168,6 +172,7 @@ void Table::SweepLocked() {
   }
   readers_.Publish(version);
   Reclaim();
+  run.Succeeded();
 }
 
 }  // namespace vitrine

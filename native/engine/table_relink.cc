@@ -10,6 +10,7 @@ namespace vitrine {
 Result<bool> Table::LinkSome(size_t most) {
   const std::lock_guard write(write_mutex_);
   if (linked_.load(std::memory_order_relaxed)) return false;
+  MaintenanceRun run(maintenance_, Maintenance::kRebuild);
   // Each point is written once more, with the vector that it has: an equal one that is in the graph
   // already gives it a place there, as it would have done then.
   std::vector<ChunkPoint> points;
@@ -25,11 +26,13 @@ Result<bool> Table::LinkSome(size_t most) {
   }
   if (points.empty()) {
     graph_.Reconnect(WriterScratch(0));
+    run.Succeeded();
     // Release; partner: the acquire in searches, which then find every row through the graph.
     linked_.store(true, std::memory_order_release);
     return false;
   }
   VITRINE_RETURN_IF_ERROR(WriteChunk(points));
+  run.GoesOn();
   return true;
 }
 

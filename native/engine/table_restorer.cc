@@ -117,6 +117,7 @@ void TableRestorer::AddGuest(uint32_t point, uint32_t host) {
   table_->shared_rows_.SetBirth(host, point, 1);
   table_->shared_.Set(host);
   table_->free_slots_.push_back(point);
+  table_->NoteFreeRows();
 }
 
 std::unique_ptr<Table> TableRestorer::Finish() {

@@ -1,5 +1,7 @@
 #include "engine/table_state.h"
 
+#include <iterator>
+
 namespace vitrine {
 
 void AddTableState(const Table& table, const TableMemory& memory, StatsSnapshot& snapshot) {
@@ -12,6 +14,18 @@ void AddTableState(const Table& table, const TableMemory& memory, StatsSnapshot&
   static_assert(std::size(bytes) == std::size(kMemoryKindNames));
   for (size_t i = 0; i < std::size(bytes); ++i) snapshot.AddState(Family::kMemory, i, bytes[i]);
   snapshot.AddState(Family::kIndexSize, 0, memory.graph + memory.codes);
+  const TableBlocks blocks = table.blocks();
+  snapshot.AddBlocks(blocks.reserved, blocks.used);
+}
+
+void AddMaintenance(const MaintenanceTotals& totals, StatsSnapshot& snapshot) {
+  for (size_t kind = 0; kind < std::size(kMaintenanceNames); ++kind) {
+    for (size_t outcome = 0; outcome < std::size(kRunOutcomeNames); ++outcome) {
+      snapshot.AddTotal(
+          Family::kMaintenance, SeriesOf(Family::kMaintenance, kind, outcome),
+          totals.of(static_cast<Maintenance>(kind), static_cast<RunOutcome>(outcome)));
+    }
+  }
 }
 
 }  // namespace vitrine

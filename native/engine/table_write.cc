@@ -165,12 +165,15 @@ void Table::RelinkOldest(size_t linked) {
   relink_due_ += linked;
   const size_t count = std::min(relink_due_ / 2, SlotLimit());
   relink_due_ %= 2;
+  if (count == 0) return;
+  MaintenanceRun run(maintenance_, Maintenance::kRelink);
   const size_t first = relink_next_;
   ParallelFor(pool_, Parallelism(), count, [&](size_t worker, size_t i) {
     const auto slot = static_cast<Slot>((first + i) % SlotLimit());
     if (graph_.IsAlive(slot)) graph_.Relink(slot, *writer_scratches_[worker]);
   });
-  relink_next_ = SlotLimit() == 0 ? 0 : (first + count) % SlotLimit();
+  relink_next_ = (first + count) % SlotLimit();
+  run.Succeeded();
 }
 
 // Room for `count` points more: rows, ids, and what the threads that link them need.
@@ -220,6 +223,7 @@ void Table::AllocateSlots(std::span<ChunkPoint> points) {
     occupied_.Set(point.slot);
   }
   unsettled_count_.fetch_add(points.size(), std::memory_order_release);
+  NoteFreeRows();
 }
 
 // Gives back what a point that was never published has.

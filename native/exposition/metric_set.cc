@@ -41,8 +41,7 @@ constexpr Family kByCollection[] = {Family::kOperations, Family::kOperationDurat
 }  // namespace
 
 double ExportedValue(const StatsSnapshot& snapshot, Family family, size_t series) {
-  const double per_unit = RowOf(family).unit == Unit::kSeconds ? 1e9 : 1;
-  return static_cast<double>(snapshot.value(family, series)) / per_unit;
+  return static_cast<double>(snapshot.value(family, series)) / PartsOf(RowOf(family).unit);
 }
 
 void AddStats(std::span<const StatsSource> sources, MetricSet& set) {
@@ -62,7 +61,7 @@ void AddStats(std::span<const StatsSource> sources, MetricSet& set) {
       const auto parts = sources.subspan(place + 1, by_collection ? source.parts : 0);
       const StatsSnapshot& snapshot = *source.snapshot;
       // Totals were there before anything was counted.
-      const bool counts = row.source == Source::kShards || row.source == Source::kErrors;
+      const bool counts = row.source == Source::kShards || row.source == Source::kRare;
       const int64_t started = counts ? NanosecondsSince1970(snapshot.start) : 0;
       ForEachSeries(row, [&](size_t series, std::span<const LabelPair> labels) {
         if (IsLeftOut(row, snapshot, family, series)) return;

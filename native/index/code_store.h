@@ -122,6 +122,10 @@ class CodeStore {
   CodeKind kind() const { return kind_; }
   std::span<const float> centre() const { return centre_; }
   size_t row_bytes() const { return rows_.row_bytes(); }
+  // Of the blocks that rows lie in, with what is beside them.
+  size_t reserved_bytes() const {
+    return rows_.reserved_bytes() + factors_.reserved_bytes() + doubts_.reserved_bytes();
+  }
   // Bytes beside each row.
   size_t side_bytes() const { return sizeof(CodeFactors) + doubts_.row_bytes(); }
 

@@ -120,6 +120,8 @@ class Graph {
   // Bytes per slot beside the vectors.
   size_t row_bytes() const { return links_.row_bytes() + 1; }
   size_t fixed_bytes() const { return sizeof(*this) + RowLocks::kCount; }
+  // Of the blocks that rows lie in.
+  size_t reserved_bytes() const { return links_.reserved_bytes() + in_degree_.reserved_bytes(); }
   bool Contains(Slot slot) const { return nodes_.Test(slot); }
   // Whether the slot is in the graph and was not removed.
   bool IsAlive(Slot slot) const { return nodes_.Test(slot) && !dead_.Test(slot); }

@@ -37,6 +37,7 @@ class Links {
   }
   size_t width() const { return width_; }
   size_t row_bytes() const { return rows_.row_bytes(); }
+  size_t reserved_bytes() const { return rows_.reserved_bytes(); }
 
   static bool IsLink(uint32_t word) { return (word & kFill) == 0; }
   static bool IsFill(uint32_t word) { return (word & kFill) != 0 && word != kNoSlot; }

@@ -55,6 +55,8 @@ class SketchStore {
 
   // Bytes of a row with its factors.
   size_t row_bytes() const { return rows_.row_bytes(); }
+  // Of the blocks that rows lie in.
+  size_t reserved_bytes() const { return rows_.reserved_bytes(); }
 
  private:
   // Components of `work`: the vector less `share` times the centre, rotated. Returns the squared

@@ -72,6 +72,8 @@ class VectorStore {
   bool has_factors() const { return metric_ != Metric::kL2 && metric_ != Metric::kHamming; }
   // Bytes of memory that `slots` rows take: mapped ones are the file's.
   size_t memory_bytes(size_t slots) const;
+  // Of the blocks that rows lie in; none where they are mapped.
+  size_t reserved_bytes() const { return mapped_ == nullptr ? rows_.reserved_bytes() : 0; }
   Metric metric() const { return metric_; }
   const KernelTable& kernels() const { return kernels_; }
 

@@ -18,6 +18,8 @@ enum class Family : uint8_t {
   kStatsStart,
   kOperations,
   kErrors,
+  kOperationsInFlight,
+  kSlowOperations,
   kOperationDuration,
   kQueueWait,
   kBatchVectors,
@@ -30,14 +32,21 @@ enum class Family : uint8_t {
   kVectors,
   kVectorsIndexed,
   kIndexSize,
+  kIndexBuildDuration,
+  kMaintenance,
   kMemory,
   kMemoryPeak,
+  kFragmentation,
+  kExternalMemory,
   kQueueDepth,
   kResourceLimit,
   kResourceRejections,
   kLevelFiles,
   kLevelBytes,
   kDiskBytes,
+  kFreeBytes,
+  kIoBytes,
+  kIoOperations,
   kCompactions,
   kCompactionDuration,
   kWriteAmplification,
@@ -64,10 +73,11 @@ inline constexpr std::string_view kUnitNames[] = {"", "seconds", "bytes", "ratio
 
 // Where the numbers of a family come from.
 enum class Source : uint8_t {
-  kShards,  // operations count it, each thread for itself
-  kErrors,  // operations count it when they fail
-  kState,   // read when somebody asks
-  kTotals,  // likewise; these only grow
+  kShards,   // operations count it, each thread for itself
+  kRare,     // counted in one place for all threads, because it happens seldom
+  kRunning,  // operations that are counted are in it until they end
+  kState,    // read when somebody asks
+  kTotals,   // likewise; these only grow
 };
 
 // What has a family: everything that is measured, databases, or those of them that have a folder.
@@ -103,6 +113,7 @@ inline constexpr Label kOperationLabel{"op", kCountedOperationNames};
 inline constexpr Label kIndexLabel{"index", kIndexKindNames};
 inline constexpr Label kLevelLabel{"level", kStorageLevelNames};
 inline constexpr Label kResourceLabel{"resource", kLimitedResourceNames};
+inline constexpr Label kDirectionLabel{"direction", kIoDirectionNames};
 
 // In the order of Family.
 inline constexpr MetricFamily kFamilies[] = {
@@ -130,12 +141,26 @@ inline constexpr MetricFamily kFamilies[] = {
     {"vitrine_engine_errors_total",
      MetricType::kCounter,
      Unit::kNone,
-     Source::kErrors,
+     Source::kRare,
      StatsLevel::kCounters,
      {{kOperationLabel, {"code", kErrorCodeNames}}},
      "Engine operations that did not end well, by error code.",
      Scope::kEverything,
      true},
+    {"vitrine_engine_operations_in_flight",
+     MetricType::kGauge,
+     Unit::kNone,
+     Source::kRunning,
+     StatsLevel::kCounters,
+     {{kOperationLabel}},
+     "Engine operations that have begun and not ended; those that wait are among them."},
+    {"vitrine_engine_slow_operations_total",
+     MetricType::kCounter,
+     Unit::kNone,
+     Source::kRare,
+     StatsLevel::kCounters,
+     {{{"op", kSearchOperationNames}}},
+     "Searches over the slow threshold of the object that made them; 0 while none has one."},
     {"vitrine_engine_operation_duration_seconds",
      MetricType::kHistogram,
      Unit::kSeconds,
@@ -220,6 +245,20 @@ inline constexpr MetricFamily kFamilies[] = {
      StatsLevel::kOff,
      {{{"tier", kTierNames}}},
      "Size of graph and codes."},
+    {"vitrine_engine_index_build_duration_seconds",
+     MetricType::kHistogram,
+     Unit::kSeconds,
+     Source::kShards,
+     StatsLevel::kHistograms,
+     {{{"cause", kBuildCauseNames}}},
+     "Time to link vectors that were written together, or all of a graph that was lost."},
+    {"vitrine_engine_index_maintenance_total",
+     MetricType::kCounter,
+     Unit::kNone,
+     Source::kTotals,
+     StatsLevel::kOff,
+     {{{"kind", kMaintenanceNames}, {"outcome", kRunOutcomeNames}}},
+     "Times that an index was maintained."},
     {"vitrine_engine_memory_bytes",
      MetricType::kGauge,
      Unit::kBytes,
@@ -234,6 +273,22 @@ inline constexpr MetricFamily kFamilies[] = {
      StatsLevel::kOff,
      {},
      "Peak memory since start."},
+    {"vitrine_engine_memory_fragmentation_ratio",
+     MetricType::kGauge,
+     Unit::kRatio,
+     Source::kState,
+     StatsLevel::kOff,
+     {},
+     "Share of the blocks reserved for rows that no row is in."},
+    {"vitrine_engine_external_memory_bytes",
+     MetricType::kGauge,
+     Unit::kBytes,
+     Source::kState,
+     StatsLevel::kOff,
+     {},
+     "Memory that V8 was told of, of an index or a database.",
+     Scope::kEverything,
+     true},
     {"vitrine_engine_queue_depth",
      MetricType::kGauge,
      Unit::kNone,
@@ -283,12 +338,36 @@ inline constexpr MetricFamily kFamilies[] = {
      {{{"kind", kDiskKindNames}}},
      "Disk use: the log, with what is prepared of it, and checkpoints.",
      Scope::kFolder},
+    {"vitrine_storage_free_bytes",
+     MetricType::kGauge,
+     Unit::kBytes,
+     Source::kState,
+     StatsLevel::kOff,
+     {},
+     "Free space of the device that holds the folder.",
+     Scope::kFolder},
+    {"vitrine_storage_io_bytes_total",
+     MetricType::kCounter,
+     Unit::kBytes,
+     Source::kTotals,
+     StatsLevel::kOff,
+     {{kDirectionLabel}},
+     "Bytes read from files and written to them.",
+     Scope::kFolder},
+    {"vitrine_storage_io_operations_total",
+     MetricType::kCounter,
+     Unit::kNone,
+     Source::kTotals,
+     StatsLevel::kOff,
+     {{kDirectionLabel}},
+     "Reads and writes of files.",
+     Scope::kFolder},
     {"vitrine_storage_compactions_total",
      MetricType::kCounter,
      Unit::kNone,
      Source::kTotals,
      StatsLevel::kOff,
-     {{{"outcome", kCompactionOutcomeNames}}},
+     {{{"outcome", kRunOutcomeNames}}},
      "Checkpoints.",
      Scope::kFolder},
     {"vitrine_storage_compaction_duration_seconds",
@@ -411,6 +490,11 @@ constexpr const MetricFamily& RowOf(Family family) {
   return kFamilies[static_cast<size_t>(family)];
 }
 
+// What a value counts, to one of the exported unit.
+constexpr double PartsOf(Unit unit) {
+  return unit == Unit::kSeconds || unit == Unit::kRatio ? 1e9 : 1;
+}
+
 // The series of all families of one kind lie behind each other; here they begin, and end.
 //   source  of which families; histograms have places of their own
 constexpr size_t PlacesBefore(size_t family, Source source, bool histograms) {
@@ -432,7 +516,8 @@ inline constexpr auto kPlaces = [] {
 constexpr size_t PlaceOf(Family family) { return kPlaces[static_cast<size_t>(family)]; }
 inline constexpr size_t kShardCounters = PlacesBefore(kFamilyCount, Source::kShards, false);
 inline constexpr size_t kHistograms = PlacesBefore(kFamilyCount, Source::kShards, true);
-inline constexpr size_t kErrorCounters = PlacesBefore(kFamilyCount, Source::kErrors, false);
+inline constexpr size_t kRareCounters = PlacesBefore(kFamilyCount, Source::kRare, false);
+inline constexpr size_t kRunningValues = PlacesBefore(kFamilyCount, Source::kRunning, false);
 inline constexpr size_t kStateValues = PlacesBefore(kFamilyCount, Source::kState, false);
 inline constexpr size_t kTotalValues = PlacesBefore(kFamilyCount, Source::kTotals, false);
 

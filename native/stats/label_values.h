@@ -1,6 +1,8 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <optional>
 #include <string_view>
 
@@ -32,10 +34,19 @@ enum class CountedOperation : uint8_t {
   kScan,
   kSave,
   kTransaction,  // of several of these
+  kConfigure,    // collections, fields and aliases
+  kMaintain,     // a whole database: flushes, checkpoints, backups, verifications
 };
 inline constexpr std::string_view kCountedOperationNames[] = {
-    "search", "batch", "insert", "upsert", "update",     "delete",
-    "get",    "count", "scan",   "save",   "transaction"};
+    "search", "batch", "insert", "upsert",      "update",    "delete",  "get",
+    "count",  "scan",  "save",   "transaction", "configure", "maintain"};
+static_assert(std::size(kCountedOperationNames) ==
+              static_cast<size_t>(CountedOperation::kMaintain) + 1);
+// Those that search are the first.
+inline constexpr std::string_view kSearchOperationNames[] = {kCountedOperationNames[0],
+                                                             kCountedOperationNames[1]};
+static_assert(std::size(kSearchOperationNames) ==
+              static_cast<size_t>(CountedOperation::kBatch) + 1);
 
 // How an operation ended.
 enum class Outcome : uint8_t {
@@ -93,6 +104,29 @@ inline constexpr std::string_view kCpuPoolNames[] = {"query", "compaction"};
 // The pool of an operation that one thread does from its beginning to its end; nothing of others.
 std::optional<CpuPool> CpuPoolOf(CountedOperation operation);
 
-inline constexpr std::string_view kCompactionOutcomeNames[] = {"ok", "error"};
+// How something ended that nobody called for.
+enum class RunOutcome : uint8_t { kOk, kError };
+inline constexpr std::string_view kRunOutcomeNames[] = {"ok", "error"};
+
+// What is done to an index by the way.
+enum class Maintenance : uint8_t {
+  kRelink,     // rows that have been there for long are linked anew, as an index grows
+  kReconnect,  // rows that no walk reaches get a link
+  kGc,         // removed rows are taken out of the graph, and may be used again
+  kQuantize,   // codes are made of all rows
+  kRebuild,    // a graph that was lost is made anew
+};
+inline constexpr std::string_view kMaintenanceNames[] = {"relink", "reconnect", "gc", "quantize",
+                                                         "rebuild"};
+
+// Why vectors were linked.
+enum class BuildCause : uint8_t {
+  kWrite,    // they were added
+  kRebuild,  // their graph was lost
+};
+inline constexpr std::string_view kBuildCauseNames[] = {"write", "rebuild"};
+
+enum class IoDirection : uint8_t { kRead, kWrite };
+inline constexpr std::string_view kIoDirectionNames[] = {"read", "write"};
 
 }  // namespace vitrine

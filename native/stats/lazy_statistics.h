@@ -44,12 +44,6 @@ class LazyStatistics {
     return kHasStatistics ? counting_.load(std::memory_order_acquire) : nullptr;
   }
   bool on() const { return counting() != nullptr; }
-  // The statistics, for who may outlive this; null while they are off.
-  std::shared_ptr<Statistics> ShareIfOn() const {
-    if (!on()) return nullptr;
-    const std::lock_guard lock(mutex_);
-    return statistics_;
-  }
   size_t memory_bytes() const {
     const std::lock_guard lock(mutex_);
     return statistics_ == nullptr ? 0 : statistics_->memory_bytes();

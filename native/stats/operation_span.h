@@ -8,10 +8,12 @@
 
 namespace vitrine {
 
-// One operation that is measured: how long it waits and runs, and how it ends. It keeps times only
-// where the level asks for them. Of an operation that nobody measures it does nothing.
+// One operation that is measured: it is in flight from here on until it ends, and the span knows
+// how long it waits and runs, and how it ends. It keeps times only where the level asks for them.
+// Of an operation that nobody measures it does nothing.
 //
-// Thread safety: for one thread at a time; it may go from one to another.
+// Thread safety: for one thread at a time; it may go from one to another, but begins and ends on
+// the same.
 class OperationSpan {
  public:
   OperationSpan() = default;
@@ -19,10 +21,24 @@ class OperationSpan {
   OperationSpan(Statistics* statistics, CountedOperation operation)
       : statistics_(statistics),
         operation_(operation),
-        level_(statistics == nullptr ? StatsLevel::kOff : statistics->level()) {}
+        level_(statistics == nullptr ? StatsLevel::kOff : statistics->level()) {
+    if (counts()) began_ = statistics->Begin(operation);
+  }
 
   bool counts() const { return level_ != StatsLevel::kOff; }
   StatsLevel level() const { return level_; }
+  // Null unless it counts.
+  Statistics* statistics() const { return counts() ? statistics_ : nullptr; }
+  // The same operation, for somebody else to go on with: it has neither waited nor run there. One
+  // of the two ends it, and the other one is forgotten.
+  OperationSpan HandOver() const {
+    OperationSpan span;
+    span.statistics_ = statistics_;
+    span.began_ = began_;
+    span.operation_ = operation_;
+    span.level_ = level_;
+    return span;
+  }
 
   // It waits from now on.
   void Submit() {
@@ -51,7 +67,13 @@ class OperationSpan {
     record.wait_ns = Between(submitted_, started_);
     record.duration_ns = Between(started_, stopped_);
     record.cpu_ns = cpu_ns_;
-    statistics_->Count(record);
+    statistics_->Count(record, began_);
+    level_ = StatsLevel::kOff;
+  }
+  // It was a part of another one, which is counted instead.
+  void GiveUp() {
+    if (began_ != nullptr) began_->End(operation_);
+    began_ = nullptr;
     level_ = StatsLevel::kOff;
   }
 
@@ -63,6 +85,7 @@ class OperationSpan {
   }
 
   Statistics* statistics_ = nullptr;
+  StatsShard* began_ = nullptr;  // as long as it is in flight
   CountedOperation operation_ = CountedOperation::kSearch;
   StatsLevel level_ = StatsLevel::kOff;
   Ticks submitted_;

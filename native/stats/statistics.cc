@@ -1,5 +1,6 @@
 #include "stats/statistics.h"
 
+#include <cassert>
 #include <new>
 #include <utility>
 
@@ -41,6 +42,9 @@ void AddOperation(StatsShard& shard, const OperationRecord& record) {
   const size_t operation = SeriesOf(record.operation);
   if (record.duration_ns) shard.Observe(Family::kOperationDuration, operation, *record.duration_ns);
   if (record.vectors) shard.Observe(Family::kBatchVectors, operation, *record.vectors);
+  if (record.builds_index && record.duration_ns) {
+    shard.Observe(Family::kIndexBuildDuration, SeriesOf(BuildCause::kWrite), *record.duration_ns);
+  }
   if (record.level < StatsLevel::kPhases) return;
   if (record.wait_ns) shard.Observe(Family::kQueueWait, 0, *record.wait_ns);
   if (record.level < StatsLevel::kCpu || !record.cpu_ns) return;
@@ -165,10 +169,24 @@ void Statistics::CountInShard(Change change) {
   change(retired_);
 }
 
-void Statistics::Count(const OperationRecord& record) {
+StatsShard* Statistics::Begin(CountedOperation operation) {
+  StatsShard* const shard = ThisThreadsShard();
+  if (shard != nullptr) shard->Begin(operation);
+  return shard;
+}
+
+void Statistics::Count(const OperationRecord& record, StatsShard* began) {
   if (record.level == StatsLevel::kOff) return;
-  CountInShard([&](StatsShard& shard) { AddOperation(shard, record); });
-  if (record.error) CountError(record.operation, *record.error);
+  assert(began == nullptr || began == ThisThreadsShard());
+  if (began != nullptr) {
+    began->End(record.operation);
+    AddOperation(*began, record);
+  } else {
+    CountInShard([&](StatsShard& shard) { AddOperation(shard, record); });
+  }
+  if (record.error) {
+    AddRare(Family::kErrors, SeriesOf(Family::kErrors, record.operation, *record.error));
+  }
 }
 
 void Statistics::CountSearch(StatsLevel level, const SearchCounters& search) {
@@ -181,23 +199,28 @@ void Statistics::Add(Family family, size_t series, uint64_t n) {
   CountInShard([&](StatsShard& shard) { shard.Add(family, series, n); });
 }
 
+void Statistics::CountSlow(CountedOperation operation) {
+  if (level() < RowOf(Family::kSlowOperations).level) return;
+  AddRare(Family::kSlowOperations, SeriesOf(operation));
+}
+
 void Statistics::Observe(Family family, size_t series, uint64_t value) {
   if (level() < RowOf(family).level) return;
   CountInShard([&](StatsShard& shard) { shard.Observe(family, series, value); });
 }
 
-void Statistics::CountError(CountedOperation operation, ErrorCode code) {
-  if (errors_.load(std::memory_order_acquire) == nullptr) MakeErrorTable();
-  ErrorTable* const table = errors_.load(std::memory_order_acquire);
+void Statistics::AddRare(Family family, size_t series) {
+  if (rare_.load(std::memory_order_acquire) == nullptr) MakeRareTable();
+  RareTable* const table = rare_.load(std::memory_order_acquire);
   if (table == nullptr) return;
-  (*table)[SeriesOf(Family::kErrors, operation, code)].fetch_add(1, std::memory_order_relaxed);
+  (*table)[PlaceOf(family) + series].fetch_add(1, std::memory_order_relaxed);
 }
 
-void Statistics::MakeErrorTable() {
+void Statistics::MakeRareTable() {
   const std::lock_guard lock(mutex_);
-  if (error_table_ != nullptr) return;
-  error_table_.reset(new (std::nothrow) ErrorTable{});
-  errors_.store(error_table_.get(), std::memory_order_release);
+  if (rare_table_ != nullptr) return;
+  rare_table_.reset(new (std::nothrow) RareTable{});
+  rare_.store(rare_table_.get(), std::memory_order_release);
 }
 
 StatsSnapshot Statistics::Snapshot() const {
@@ -210,9 +233,9 @@ StatsSnapshot Statistics::Snapshot() const {
   for (const StatsShard* shard = live_.get(); shard != nullptr; shard = shard->next.get()) {
     shard->AddTo(snapshot);
   }
-  if (error_table_ != nullptr) {
-    for (size_t i = 0; i < snapshot.errors.size(); ++i) {
-      snapshot.errors[i] = (*error_table_)[i].load(std::memory_order_relaxed);
+  if (rare_table_ != nullptr) {
+    for (size_t i = 0; i < snapshot.rare.size(); ++i) {
+      snapshot.rare[i] = (*rare_table_)[i].load(std::memory_order_relaxed);
     }
   }
   return snapshot;
@@ -224,7 +247,7 @@ size_t Statistics::memory_bytes() const {
   for (const StatsShard* shard = live_.get(); shard != nullptr; shard = shard->next.get()) {
     bytes += shard->memory_bytes();
   }
-  if (error_table_ != nullptr) bytes += sizeof(ErrorTable);
+  if (rare_table_ != nullptr) bytes += sizeof(RareTable);
   return bytes;
 }
 

@@ -23,6 +23,7 @@ struct OperationRecord {
   std::optional<ErrorCode> error;          // why it failed, if it did
   std::optional<uint64_t> vectors;         // of a call that takes many
   uint64_t indexed = 0;                    // vectors that it added to an index
+  bool builds_index = false;               // and did nothing else
   std::optional<uint64_t> wait_ns;         // before it ran
   std::optional<uint64_t> duration_ns;     // while it ran
   std::optional<uint64_t> cpu_ns;          // of its thread, meanwhile
@@ -52,11 +53,18 @@ class Statistics final : public std::enable_shared_from_this<Statistics> {
   // The first level of the process that asks for times takes two milliseconds: see TickClock.
   void SetLevel(StatsLevel level);
 
+  // An operation begins, and is in flight until it is counted, or given up. Null where there is no
+  // memory for the shard: then it is counted all the same, but never seen in flight.
+  StatsShard* Begin(CountedOperation operation);
   // Counts an operation that has ended. Never fails: without memory for a shard the operation is
   // counted in one that all threads share.
-  void Count(const OperationRecord& record);
+  //   began  what Begin returned, on this thread; null when it was not called
+  void Count(const OperationRecord& record, StatsShard* began = nullptr);
   // Counts one search of a batch.
   void CountSearch(StatsLevel level, const SearchCounters& search);
+  // Counts an operation that somebody found slow.
+  // REQUIRES: it searches
+  void CountSlow(CountedOperation operation);
 
   // Adds what no operation has counted, or observes it, where the level asks for it.
   void Add(Family family, size_t series, uint64_t n);
@@ -81,20 +89,20 @@ class Statistics final : public std::enable_shared_from_this<Statistics> {
   void Retire(StatsShard* shard);
   template <typename Change>
   void CountInShard(Change change);
-  void CountError(CountedOperation operation, ErrorCode code);
-  void MakeErrorTable();
+  void AddRare(Family family, size_t series);
+  void MakeRareTable();
 
   const StatsSnapshot::Clock::time_point start_ = StatsSnapshot::Clock::now();
   std::atomic<StatsLevel> level_{StatsLevel::kOff};
 
-  // Shared by all threads: failures are rare enough. Allocated at the first; without memory a
+  // Shared by all threads: what it counts is rare enough. Allocated at the first; without memory a
   // failure is counted as an operation only. Release and acquire: whoever finds it finds zeros.
-  using ErrorTable = std::array<std::atomic<uint64_t>, kErrorCounters>;
-  std::atomic<ErrorTable*> errors_{nullptr};
+  using RareTable = std::array<std::atomic<uint64_t>, kRareCounters>;
+  std::atomic<RareTable*> rare_{nullptr};
 
   // Both guarded by mutex_, but for the counters of live shards. In this order there is no padding.
   std::unique_ptr<StatsShard> live_;
-  std::unique_ptr<ErrorTable> error_table_;
+  std::unique_ptr<RareTable> rare_table_;
   StatsShard retired_;  // guarded as well
   // Taken when a thread comes or goes and for a snapshot.
   mutable std::mutex mutex_;

@@ -14,7 +14,8 @@ namespace vitrine {
 
 // What one thread has counted. Adding takes a load and a store, because nobody else writes.
 //
-// Thread safety: `Add`, `Observe` and `Absorb` are for one thread at a time; the others for any.
+// Thread safety: `Add`, `Begin`, `End`, `Observe` and `Absorb` are for one thread at a time; the
+// others for any.
 class alignas(64) StatsShard {
  public:
   StatsShard() = default;
@@ -22,11 +23,15 @@ class alignas(64) StatsShard {
   StatsShard& operator=(const StatsShard&) = delete;
 
   void Add(Family family, size_t series, uint64_t n) { AddAt(PlaceOf(family) + series, n); }
+  // An operation of this thread begins, and ends: it is in flight meanwhile.
+  void Begin(CountedOperation operation) { AddRunning(operation, 1); }
+  void End(CountedOperation operation) { AddRunning(operation, static_cast<uint32_t>(-1)); }
   // Lost where memory for the histogram is refused.
   void Observe(Family family, size_t series, uint64_t value);
 
   void AddTo(StatsSnapshot& snapshot) const;
-  // Takes over what another one holds, which nobody counts into any more. Allocates nothing.
+  // Takes over what another one holds, which nobody counts into any more; not what its thread left
+  // in flight, for nobody will end that. Allocates nothing.
   void Absorb(StatsShard& other);
   size_t memory_bytes() const;
 
@@ -40,19 +45,33 @@ class alignas(64) StatsShard {
     std::atomic<uint64_t>& counter = counters_[place];
     counter.store(counter.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
   }
-  // Null unless it is there.
+  void AddRunning(CountedOperation operation, uint32_t n) {
+    std::atomic<uint32_t>& running =
+        running_[PlaceOf(Family::kOperationsInFlight) + SeriesOf(operation)];
+    running.store(running.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
+  }
+  // Most threads observe into few of them, which lie together: where they are takes memory by
+  // fours.
+  static constexpr size_t kGroup = 4;
+  using Group = std::array<std::unique_ptr<Histogram>, kGroup>;
+
+  // Null unless it is there. Any thread.
   const Histogram* HistogramAt(size_t place) const {
     const bool there = ((present_.load(std::memory_order_acquire) >> place) & 1) != 0;
-    return there ? histograms_[place].get() : nullptr;
+    return there ? (*groups_[place / kGroup])[place % kGroup].get() : nullptr;
   }
-  void SetHistogram(size_t place, std::unique_ptr<Histogram> histogram);
+  // Null when memory is refused. The thread of the shard.
+  Histogram* MakeHistogram(size_t place, Family family);
 
   // Relaxed: each is a number of its own, with one writer; partner: AddTo.
   std::array<std::atomic<uint64_t>, kShardCounters> counters_ = {};
+  // Of operations that begin and end on this thread: never less than none. Relaxed, likewise.
+  std::array<std::atomic<uint32_t>, kRunningValues> running_ = {};
   // Which histograms have been observed into. Release by the only writer, once the histogram is
   // whole; partner: the acquire in HistogramAt.
   std::atomic<uint64_t> present_{0};
-  std::array<std::unique_ptr<Histogram>, kHistograms> histograms_;
+  // Each is made with its first histogram, and then there for good.
+  std::array<std::unique_ptr<Group>, (kHistograms + kGroup - 1) / kGroup> groups_;
 };
 
 // On one thread, all of a database's counters.

@@ -7,14 +7,24 @@ uint64_t StatsSnapshot::value(Family family, size_t series) const {
   switch (RowOf(family).source) {
     case Source::kShards:
       return counters[place];
-    case Source::kErrors:
-      return errors[place];
+    case Source::kRare:
+      return rare[place];
     case Source::kTotals:
       return totals[place];
+    case Source::kRunning:
+      return running[place];
     case Source::kState:
       break;
   }
   return states[place];
+}
+
+void StatsSnapshot::AddBlocks(uint64_t reserved, uint64_t used) {
+  reserved_bytes += reserved;
+  used_bytes += used;
+  if (reserved_bytes == 0) return;
+  const double share = static_cast<double>(used_bytes) / static_cast<double>(reserved_bytes);
+  states[PlaceOf(Family::kFragmentation)] = static_cast<uint64_t>((1 - share) * 1e9);
 }
 
 uint64_t StatsSnapshot::finished(CountedOperation operation) const {
@@ -48,7 +58,7 @@ StatsSnapshot StatsSnapshot::Since(const StatsSnapshot& earlier) const {
   StatsSnapshot later = *this;
   later.start = earlier.taken;
   for (size_t i = 0; i < counters.size(); ++i) later.counters[i] -= earlier.counters[i];
-  for (size_t i = 0; i < errors.size(); ++i) later.errors[i] -= earlier.errors[i];
+  for (size_t i = 0; i < rare.size(); ++i) later.rare[i] -= earlier.rare[i];
   for (size_t i = 0; i < totals.size(); ++i) later.totals[i] -= earlier.totals[i];
   for (size_t i = 0; i < histograms.size(); ++i) {
     later.histograms[i] = histograms[i].Since(earlier.histograms[i]);

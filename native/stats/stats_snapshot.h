@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <bitset>
 #include <chrono>
 #include <cstdint>
 
@@ -28,8 +29,14 @@ class StatsSnapshot {
   void AddTotal(Family family, size_t series, uint64_t value) {
     totals[PlaceOf(family) + series] += value;
   }
+  // Says that a value is not to be had now.
+  void Lacks(Family family) { lacking.set(static_cast<size_t>(family)); }
+  // Adds bytes that are reserved for rows, and those of them that rows are in.
+  void AddBlocks(uint64_t reserved, uint64_t used);
   // Whether what it is of has such a family.
-  bool has(Family family) const { return RowOf(family).scope <= scope; }
+  bool has(Family family) const {
+    return RowOf(family).scope <= scope && !lacking.test(static_cast<size_t>(family));
+  }
   // Operations that ended, however they did; and all those that did not end well.
   uint64_t finished(CountedOperation operation) const;
   uint64_t failed() const;
@@ -44,9 +51,13 @@ class StatsSnapshot {
   Clock::time_point start = {};  // of what it holds
   Clock::time_point taken = {};
   Scope scope = Scope::kEverything;  // what it is of
+  std::bitset<kFamilyCount> lacking = {};
+  uint64_t reserved_bytes = 0;  // of which kFragmentation is a share
+  uint64_t used_bytes = 0;
 
   std::array<uint64_t, kShardCounters> counters = {};
-  std::array<uint64_t, kErrorCounters> errors = {};
+  std::array<uint64_t, kRareCounters> rare = {};
+  std::array<uint64_t, kRunningValues> running = {};
   std::array<uint64_t, kStateValues> states = {};
   std::array<uint64_t, kTotalValues> totals = {};
   std::array<HistogramTotals, kHistograms> histograms;

@@ -266,6 +266,7 @@ TEST_F(DamagedDatabase, ServesExactlyWithoutAGraph) {
     if (unlinked == collections.end()) continue;  // the older generation's
     ++lost;
     EXPECT_TRUE(database.degraded());
+    database.statistics().SetLevel(StatsLevel::kHistograms);
     const float query[3] = {1, 1, 1};
     const auto plan = (*unlinked)->table().Explain(query, {.k = 3});
     ASSERT_TRUE(plan.ok());
@@ -274,6 +275,12 @@ TEST_F(DamagedDatabase, ServesExactlyWithoutAGraph) {
     while (database.Maintain()) {
     }
     EXPECT_TRUE((*unlinked)->linked());
+    const StatsSnapshot snapshot = database.statistics().Use()->Snapshot();
+    const HistogramTotals& builds =
+        snapshot.histogram(Family::kIndexBuildDuration, SeriesOf(BuildCause::kRebuild));
+    EXPECT_EQ(builds.count(), 1u);
+    EXPECT_GT(builds.sum, 0u);
+    EXPECT_EQ(database.maintenance().of(Maintenance::kRebuild, RunOutcome::kOk), 1u);
     EXPECT_TRUE(ContentsOf(database) == contents_);
   }
   EXPECT_GE(lost, 2u);

@@ -215,6 +215,82 @@ TEST_F(StorageState, CountsWhatALimitRefuses) {
   EXPECT_EQ(of(Family::kResourceLimit, LimitedResource::kDisk), 0u);
 }
 
+// All that a device is asked to read and to write, and nothing else.
+TEST_F(StorageState, CountsEveryReadAndWriteOfFiles) {
+  database_.reset();
+  FaultFiles device(1);
+  Open(SmallDatabase(device));
+  ASSERT_TRUE(Write(1).ok());
+  ASSERT_TRUE(database_->Checkpoint().ok());
+  ASSERT_TRUE(database_->Backup("backup").ok());
+  ASSERT_TRUE(database_->Verify().ok());
+  ASSERT_TRUE(database_->Scrub().ok());
+  IoCounts asked;
+  for (const FaultFiles::Call& call : device.trace()) {
+    const bool reads = call.operation == FaultFiles::Operation::kRead;
+    if (!reads && call.operation != FaultFiles::Operation::kWrite) continue;
+    ++(reads ? asked.reads : asked.writes);
+    (reads ? asked.read_bytes : asked.written_bytes) += call.size;
+  }
+  EXPECT_GT(asked.reads, 0u);
+  EXPECT_GT(asked.written_bytes, 0u);
+  const StatsSnapshot snapshot = Snapshot();
+  const auto of = [&](Family family, IoDirection direction) {
+    return snapshot.value(family, SeriesOf(direction));
+  };
+  EXPECT_EQ(of(Family::kIoOperations, IoDirection::kRead), asked.reads);
+  EXPECT_EQ(of(Family::kIoBytes, IoDirection::kRead), asked.read_bytes);
+  EXPECT_EQ(of(Family::kIoOperations, IoDirection::kWrite), asked.writes);
+  EXPECT_EQ(of(Family::kIoBytes, IoDirection::kWrite), asked.written_bytes);
+  collection_.reset();
+  database_.reset();
+}
+
+TEST_F(StorageState, KnowsWhatIsFreeUnlessTheDeviceDoesNotSay) {
+  ASSERT_TRUE(Write(1).ok());
+  uint64_t used = 0;
+  for (const std::string& name : files_.Names()) used += files_.Get(name).size();
+  files_.capacity = used + 1000;
+  EXPECT_EQ(Snapshot().value(Family::kFreeBytes), 1000u);
+  // None is a figure as well.
+  files_.capacity = used;
+  EXPECT_TRUE(Snapshot().has(Family::kFreeBytes));
+  EXPECT_EQ(Snapshot().value(Family::kFreeBytes), 0u);
+  files_.before = [](const std::string& operation) {
+    return operation == "free bytes" ? MemoryFiles::Refused(operation) : Status();
+  };
+  EXPECT_FALSE(Snapshot().has(Family::kFreeBytes));
+  EXPECT_TRUE(Snapshot().has(Family::kDiskBytes));
+}
+
+TEST_F(StorageState, ObservesTheTimeToLinkOfEachGroupThatHasVectors) {
+  const auto builds = [&] {
+    return Snapshot().histogram(Family::kIndexBuildDuration, SeriesOf(BuildCause::kWrite)).count();
+  };
+  EXPECT_EQ(builds(), 0u);
+  for (uint64_t key = 0; key < 3; ++key) ASSERT_TRUE(Write(key).ok());
+  EXPECT_EQ(builds(), 3u);
+  Transaction transaction;
+  ASSERT_TRUE(transaction
+                  .Add({.collection = collection_->id(),
+                        .type = OperationType::kDelete,
+                        .key = PointKey::Number(1)})
+                  .ok());
+  ASSERT_TRUE(database_->Write(std::move(transaction)).ok());
+  EXPECT_EQ(builds(), 3u);
+}
+
+TEST_F(StorageState, KeepsTheMaintenanceOfCollectionsThatAreDropped) {
+  for (uint64_t key = 0; key < 4; ++key) ASSERT_TRUE(Write(key).ok());
+  const auto relinked = [&] {
+    return Snapshot().value(Family::kMaintenance,
+                            SeriesOf(Family::kMaintenance, Maintenance::kRelink, RunOutcome::kOk));
+  };
+  EXPECT_EQ(relinked(), 2u);  // one for two rows
+  ASSERT_TRUE(database_->DropCollection("c").ok());
+  EXPECT_EQ(relinked(), 2u);
+}
+
 TEST_F(StorageState, IsNotOfADatabaseInMemory) {
   EXPECT_TRUE(Snapshot().has(Family::kCompactions));
   DatabaseOptions options = SmallDatabase(files_);

@@ -41,6 +41,7 @@ TEST_P(TableCodes, AreMadeOfAThousandVectors) {
   ExpectOk(table->Add(IdsFrom(999, 1), std::span(vectors_).subspan(999 * kDimension, kDimension)));
   EXPECT_EQ(table->quantization_used(), std::get<1>(GetParam()));
   EXPECT_GE(table->memory().codes, 1000 * kDimension / 2);
+  EXPECT_EQ(table->maintenance().of(Maintenance::kQuantize, RunOutcome::kOk), 1u);
   const auto plan = table->Explain(queries_.data(), {.k = 10, .ef = 10});
   ASSERT_TRUE(plan.ok());
   EXPECT_EQ(plan->quantization, std::get<1>(GetParam()));

@@ -240,6 +240,9 @@ TEST_P(TableImages, MakeATableWithoutAGraphThatLinksItselfAgain) {
   }
   EXPECT_GE(steps, 3u);
   EXPECT_TRUE(restored->linked());
+  // One run, of many steps.
+  EXPECT_EQ(restored->maintenance().of(Maintenance::kRebuild, RunOutcome::kOk), 1u);
+  EXPECT_EQ(restored->maintenance().of(Maintenance::kRebuild, RunOutcome::kError), 0u);
   EXPECT_EQ(restored->size(), image_->size() - steps);
   EXPECT_EQ(AllHits(*restored, false), AllHits(*restored, true));
   EXPECT_EQ(AllHits(*restored, false).size(), restored->size());

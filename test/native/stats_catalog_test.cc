@@ -76,7 +76,8 @@ TEST(Catalog, GivesEverySeriesAPlaceOfItsOwn) {
     }
   }
   EXPECT_EQ(places.size(), series);
-  EXPECT_EQ(series, kShardCounters + kHistograms + kErrorCounters + kStateValues + kTotalValues);
+  EXPECT_EQ(series, kShardCounters + kHistograms + kRareCounters + kRunningValues + kStateValues +
+                        kTotalValues);
 }
 
 TEST(Catalog, CountsAtLevelsThatFitTheSource) {
@@ -85,7 +86,8 @@ TEST(Catalog, CountsAtLevelsThatFitTheSource) {
     const bool is_read = family.source == Source::kState || family.source == Source::kTotals;
     EXPECT_EQ(family.level == StatsLevel::kOff, is_read);
     // What is read may be less than before.
-    EXPECT_EQ(family.type == MetricType::kGauge, family.source == Source::kState);
+    const bool may_fall = family.source == Source::kState || family.source == Source::kRunning;
+    EXPECT_EQ(family.type == MetricType::kGauge, may_fall);
     if (family.type == MetricType::kHistogram) {
       EXPECT_GE(family.level, StatsLevel::kHistograms);
     }

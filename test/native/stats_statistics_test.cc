@@ -50,7 +50,7 @@ void ExpectNotLess(const StatsSnapshot& later, const StatsSnapshot& earlier) {
   for (size_t i = 0; i < later.counters.size(); ++i) {
     ASSERT_GE(later.counters[i], earlier.counters[i]);
   }
-  for (size_t i = 0; i < later.errors.size(); ++i) ASSERT_GE(later.errors[i], earlier.errors[i]);
+  for (size_t i = 0; i < later.rare.size(); ++i) ASSERT_GE(later.rare[i], earlier.rare[i]);
   for (size_t i = 0; i < later.histograms.size(); ++i) {
     const HistogramTotals& before = earlier.histograms[i];
     for (size_t cell = 0; cell < before.cells.size(); ++cell) {
@@ -283,6 +283,125 @@ TEST(OperationSpan, KeepsTimesWhereTheLevelAsksForThem) {
     EXPECT_GE(durations.sum, durations.count() * 999'000);
     EXPECT_GE(waits.sum, waits.count() * 1'998'000);
   }
+}
+
+uint64_t InFlight(const Statistics& statistics, CountedOperation operation) {
+  return statistics.Snapshot().value(Family::kOperationsInFlight, SeriesOf(operation));
+}
+
+TEST(OperationsInFlight, AreThoseThatHaveBegunAndNotEnded) {
+  const std::shared_ptr<Statistics> statistics = Statistics::Create();
+  const auto begin = [&](CountedOperation operation) {
+    return OperationSpan(statistics.get(), operation);
+  };
+  OperationSpan before = begin(CountedOperation::kSearch);
+  statistics->SetLevel(StatsLevel::kCounters);
+  EXPECT_EQ(InFlight(*statistics, CountedOperation::kSearch), 0u);
+  OperationSpan first = begin(CountedOperation::kSearch);
+  OperationSpan second = begin(CountedOperation::kSearch);
+  OperationSpan insert = begin(CountedOperation::kInsert);
+  EXPECT_EQ(InFlight(*statistics, CountedOperation::kSearch), 2u);
+  EXPECT_EQ(InFlight(*statistics, CountedOperation::kInsert), 1u);
+  // Who goes on with it ends it.
+  OperationSpan next = second.HandOver();
+  second = {};
+  EXPECT_EQ(InFlight(*statistics, CountedOperation::kSearch), 2u);
+  // One that began when nothing was counted was never in flight.
+  before.End({});
+  EXPECT_EQ(InFlight(*statistics, CountedOperation::kSearch), 2u);
+  // And one that began when something was is until it ends.
+  statistics->SetLevel(StatsLevel::kOff);
+  next.End({ErrorCode::kTimeout, {}});
+  next.End({});
+  EXPECT_EQ(InFlight(*statistics, CountedOperation::kSearch), 1u);
+  first.End({});
+  EXPECT_EQ(InFlight(*statistics, CountedOperation::kSearch), 0u);
+  // A part of another operation is not counted by itself.
+  insert.GiveUp();
+  insert.End({});
+  EXPECT_EQ(InFlight(*statistics, CountedOperation::kInsert), 0u);
+  const StatsSnapshot snapshot = statistics->Snapshot();
+  EXPECT_EQ(snapshot.finished(CountedOperation::kSearch), 2u);
+  EXPECT_EQ(snapshot.finished(CountedOperation::kInsert), 0u);
+  // Since whenever somebody counts, it is what is in flight now.
+  statistics->SetLevel(StatsLevel::kCounters);
+  OperationSpan last = begin(CountedOperation::kGet);
+  const StatsSnapshot now = statistics->Snapshot();
+  const size_t series = SeriesOf(CountedOperation::kGet);
+  EXPECT_EQ(now.Since(now).value(Family::kOperationsInFlight, series), 1u);
+  last.End({});
+}
+
+TEST(OperationsInFlight, OfThreadsAddUpAndAreNeverLessThanNone) {
+  constexpr size_t kEach = Scaled(200'000, 20'000);
+  const std::shared_ptr<Statistics> statistics = Statistics::Create();
+  statistics->SetLevel(StatsLevel::kCounters);
+  std::atomic<size_t> running{kThreads};
+  std::vector<std::thread> threads;
+  for (size_t t = 0; t < kThreads; ++t) {
+    threads.emplace_back([&] {
+      for (size_t i = 0; i < kEach; ++i) {
+        OperationSpan(statistics.get(), CountedOperation::kSearch).End({});
+      }
+      --running;
+    });
+  }
+  while (running > 0) EXPECT_LE(InFlight(*statistics, CountedOperation::kSearch), kThreads);
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(InFlight(*statistics, CountedOperation::kSearch), 0u);
+  EXPECT_EQ(statistics->Snapshot().finished(CountedOperation::kSearch), kThreads * kEach);
+}
+
+TEST(OperationsInFlight, EndWithTheirThread) {
+  const std::shared_ptr<Statistics> statistics = Statistics::Create();
+  statistics->SetLevel(StatsLevel::kCounters);
+  std::thread([&] {
+    OperationSpan(statistics.get(), CountedOperation::kSearch).End({});
+    const OperationSpan forgotten(statistics.get(), CountedOperation::kSearch);
+    EXPECT_EQ(InFlight(*statistics, CountedOperation::kSearch), 1u);
+  }).join();
+  EXPECT_EQ(InFlight(*statistics, CountedOperation::kSearch), 0u);
+  EXPECT_EQ(statistics->Snapshot().finished(CountedOperation::kSearch), 1u);
+}
+
+TEST(OperationsInFlight, WithoutMemoryAreNotSeenButCounted) {
+  const std::shared_ptr<Statistics> statistics = Statistics::Create();
+  statistics->SetLevel(StatsLevel::kCounters);
+  std::thread([&] {
+    allocations_left = 0;
+    OperationSpan span(statistics.get(), CountedOperation::kSearch);
+    allocations_left = -1;
+    EXPECT_EQ(InFlight(*statistics, CountedOperation::kSearch), 0u);
+    span.End({});
+  }).join();
+  EXPECT_EQ(InFlight(*statistics, CountedOperation::kSearch), 0u);
+  EXPECT_EQ(statistics->Snapshot().finished(CountedOperation::kSearch), 1u);
+}
+
+TEST(Statistics, CountWhatIsFoundSlow) {
+  const std::shared_ptr<Statistics> statistics = Statistics::Create();
+  statistics->CountSlow(CountedOperation::kSearch);
+  statistics->SetLevel(StatsLevel::kCounters);
+  for (int i = 0; i < 3; ++i) statistics->CountSlow(CountedOperation::kSearch);
+  statistics->CountSlow(CountedOperation::kBatch);
+  const StatsSnapshot snapshot = statistics->Snapshot();
+  EXPECT_EQ(snapshot.value(Family::kSlowOperations, SeriesOf(CountedOperation::kSearch)), 3u);
+  EXPECT_EQ(snapshot.value(Family::kSlowOperations, SeriesOf(CountedOperation::kBatch)), 1u);
+  for (size_t i = 0; i < RowOf(Family::kErrors).series(); ++i) {
+    EXPECT_EQ(snapshot.value(Family::kErrors, i), 0u);
+  }
+}
+
+TEST(StatsSnapshot, HasTheShareOfBlocksThatIsFree) {
+  StatsSnapshot snapshot;
+  EXPECT_EQ(snapshot.value(Family::kFragmentation), 0u);
+  snapshot.AddBlocks(0, 0);
+  EXPECT_EQ(snapshot.value(Family::kFragmentation), 0u);
+  snapshot.AddBlocks(1000, 1000);
+  EXPECT_EQ(snapshot.value(Family::kFragmentation), 0u);
+  // Of several it is the share of all their bytes.
+  snapshot.AddBlocks(3000, 1000);
+  EXPECT_EQ(snapshot.value(Family::kFragmentation), 500'000'000u);
 }
 
 TEST(OperationSpan, OfWhatNeverRanHasNoDuration) {
