@@ -4,6 +4,7 @@
 #include <new>
 #include <utility>
 
+#include "base/platform.h"
 #include "stats/histogram_layout.h"
 #include "stats/tick_clock.h"
 
@@ -80,7 +81,8 @@ class ThreadShards {
     return FindFurther(owner);
   }
 
-  StatsShard* Add(Statistics& owner) {
+  // Not inlined, so that the way to a shard that is there stays short.
+  VITRINE_NOINLINE StatsShard* Add(Statistics& owner) {
     DropExpired();
     std::unique_ptr<Entry> entry(new (std::nothrow) Entry);
     if (entry == nullptr) return nullptr;
@@ -99,7 +101,7 @@ class ThreadShards {
     std::unique_ptr<Entry> next;
   };
 
-  StatsShard* FindFurther(const Statistics* owner) {
+  VITRINE_NOINLINE StatsShard* FindFurther(const Statistics* owner) {
     for (std::unique_ptr<Entry>* link = &first_; *link != nullptr; link = &(*link)->next) {
       if ((*link)->key != owner) continue;
       std::unique_ptr<Entry> found = std::move(*link);
