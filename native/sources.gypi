@@ -12,6 +12,7 @@
       "native/base/slot_array.cc",
       "native/base/thread_pool.cc",
       "native/base/thread_time.cc",
+      "native/base/time_budget.cc",
       "native/engine/calibration_run.cc",
       "native/engine/checkpoint_file.cc",
       "native/engine/collection.cc",

@@ -2,6 +2,7 @@
 
 #include <condition_variable>
 #include <mutex>
+#include <new>
 #include <utility>
 
 #include "base/await.h"
@@ -17,7 +18,7 @@ struct BackgroundSteps::State {
   std::condition_variable idle;
   bool closed = false;
   bool running = false;
-  std::function<bool()> step;  // empty: no work
+  Step step;  // empty: no work
 };
 
 class BackgroundSteps::StepTask final : public Task {
@@ -36,7 +37,7 @@ class BackgroundSteps::StepTask final : public Task {
     } catch (...) {
       more = false;
     }
-    std::function<bool()> done;
+    Step done;
     if (!more) {
       const std::lock_guard lock(state_->mutex);
       done = std::exchange(state_->step, nullptr);
@@ -50,16 +51,22 @@ class BackgroundSteps::StepTask final : public Task {
       if (!more || state_->closed) return;
     }
     // From here on the owner may be gone; then the next task does nothing.
-    if (!Submit(state_)) Drop();
+    if (Submit(state_) != Beginning::kStarted) Drop();
   }
 
-  static bool Submit(const std::shared_ptr<State>& state) {
-    return state->pool->Submit(std::make_unique<StepTask>(state), ThreadPool::Priority::kBulk);
+  static Beginning Submit(const std::shared_ptr<State>& state) {
+    try {
+      const bool submitted =
+          state->pool->Submit(std::make_unique<StepTask>(state), ThreadPool::Priority::kBulk);
+      return submitted ? Beginning::kStarted : Beginning::kRefused;
+    } catch (const std::bad_alloc&) {
+      return Beginning::kNoMemory;
+    }
   }
 
  private:
   void Drop() {
-    std::function<bool()> done;
+    Step done;
     const std::lock_guard lock(state_->mutex);
     done.swap(state_->step);
   }
@@ -70,25 +77,34 @@ class BackgroundSteps::StepTask final : public Task {
 BackgroundSteps::BackgroundSteps(ThreadPool* pool) : state_(std::make_shared<State>(pool)) {}
 
 BackgroundSteps::~BackgroundSteps() {
-  std::function<bool()> dropped;
+  Step dropped;
   std::unique_lock lock(state_->mutex);
   state_->closed = true;
   Await(state_->idle, lock, [this] { return !state_->running; });
   dropped.swap(state_->step);
 }
 
-bool BackgroundSteps::Start(std::function<bool()> step) {
-  if (state_->pool == nullptr) return false;
+BackgroundSteps::Beginning BackgroundSteps::Begin(Step step) {
+  if (state_->pool == nullptr || !step) return Beginning::kRefused;
   {
     const std::lock_guard lock(state_->mutex);
-    if (state_->closed || state_->step || state_->running) return false;
+    if (state_->closed || state_->step || state_->running) return Beginning::kRefused;
     state_->step = std::move(step);
   }
-  if (StepTask::Submit(state_)) return true;
-  std::function<bool()> dropped;
+  const Beginning beginning = StepTask::Submit(state_);
+  if (beginning == Beginning::kStarted) return beginning;
+  Step dropped;
   const std::lock_guard lock(state_->mutex);
   dropped.swap(state_->step);
-  return false;
+  return beginning;
+}
+
+BackgroundSteps::Beginning BackgroundSteps::BeginMade(Step (*make)(void*), void* context) {
+  try {
+    return Begin(make(context));
+  } catch (const std::bad_alloc&) {
+    return Beginning::kNoMemory;
+  }
 }
 
 bool BackgroundSteps::busy() const {

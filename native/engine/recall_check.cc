@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <utility>
 
 namespace vitrine {
 namespace {
@@ -13,15 +14,17 @@ constexpr size_t kCheckRows = 64;
 }  // namespace
 
 RecallCheck::RecallCheck(const Table& table, const void* query, size_t k, std::span<const Hit> hits,
-                         uint64_t snapshot)
+                         uint64_t snapshot, std::shared_ptr<const PointFilter> filter)
     : table_(table),
       lease_(table.readers_.Acquire()),
       valid_(lease_.snapshot() == snapshot),
       k_(k),
+      filter_(std::move(filter)),
       query_(static_cast<const std::byte*>(query),
              static_cast<const std::byte*>(query) + table.vector_bytes()) {
   found_.reserve(hits.size());
   for (const Hit& hit : hits) found_.push_back(hit.distance);
+  nearest_.reserve(std::min(k, table.size()));
 }
 
 bool RecallCheck::Step() {
@@ -43,7 +46,7 @@ bool RecallCheck::Step() {
     RowRef refs[kCheckRows + 3];
     float distances[kCheckRows + 3];
     size_t count = 0;
-    for (uint64_t rows = table_.occupied_.Word(next_word_); rows != 0; rows &= rows - 1) {
+    for (uint64_t rows = AllowedRows(next_word_); rows != 0; rows &= rows - 1) {
       const auto slot =
           static_cast<Slot>(next_word_ * 64 + static_cast<size_t>(std::countr_zero(rows)));
       if (!visible(slot)) continue;
@@ -54,15 +57,25 @@ bool RecallCheck::Step() {
     scorer.Score(refs, slots, count, distances);
     for (size_t i = 0; i < count; ++i) {
       if (nearest_.size() == k_ && distances[i] >= nearest_.front()) continue;
-      if (table_.RowVisible(slots[i], lease_.snapshot())) offer(distances[i]);
-      if (!table_.shared_.Test(slots[i])) continue;
-      table_.shared_rows_.ForEachVisible(slots[i], lease_.snapshot(), [&](PointId) {
+      const bool has_guests = table_.shared_.Test(slots[i]);
+      if (table_.RowVisible(slots[i], lease_.snapshot()) && Allows(table_.OwnerId(slots[i]))) {
         offer(distances[i]);
+      }
+      if (!has_guests) continue;
+      table_.shared_rows_.ForEachVisible(slots[i], lease_.snapshot(), [&](PointId id) {
+        if (Allows(id)) offer(distances[i]);
         return true;
       });
     }
   }
   return next_word_ * 64 < limit;
+}
+
+uint64_t RecallCheck::AllowedRows(size_t word) const {
+  const uint64_t rows = table_.occupied_.Word(word);
+  if (filter_ == nullptr) return rows;
+  const SlotBitmap& allowed = filter_->slots();
+  return word * 64 < allowed.capacity() ? rows & allowed.Word(word) : 0;
 }
 
 size_t RecallCheck::missed() const {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <memory>
 #include <span>
 #include <vector>
 
@@ -13,25 +14,34 @@ namespace vitrine {
 // few milliseconds. May throw std::bad_alloc.
 class RecallCheck {
  public:
-  // `hits` are what a search for `k` found when the table was at `snapshot`.
+  // `hits` are what a search for `k` found when the table was at `snapshot`, of what `filter`
+  // allows, which may be null.
   RecallCheck(const Table& table, const void* query, size_t k, std::span<const Hit> hits,
-              uint64_t snapshot);
-  // Whether the table is still as it was for the search, and every row could be read: else nothing
-  // can be said.
-  bool valid() const { return valid_ && lease_.scratch().failure.ok(); }
+              uint64_t snapshot, std::shared_ptr<const PointFilter> filter = nullptr);
+  // Whether the table was still as it was for the search when the check was made: else nothing can
+  // be said. It sees that state from then on.
+  bool valid() const { return valid_; }
+  // Whether a row could not be read, so that nothing can be said either.
+  bool failed() const { return !lease_.scratch().failure.ok(); }
   // Goes on; false when all rows have been looked at.
   bool Step();
-  // Of the k, or of as many points as there are, how many were not found.
-  // REQUIRES: Step() returned false
+  // Once Step() has returned false: how many there were to be found, k or all points that there
+  // are, and how many of them were not.
+  size_t expected() const { return nearest_.size(); }
   size_t missed() const;
   size_t k() const { return k_; }
 
  private:
+  // The rows of a word that hold a vector, and that the filter allows.
+  uint64_t AllowedRows(size_t word) const;
+  bool Allows(PointId id) const { return filter_ == nullptr || filter_->Contains(id); }
+
   const Table& table_;
   const ReaderPool::Lease lease_;
   const bool valid_;
   const size_t k_;
-  std::vector<std::byte> query_;
+  const std::shared_ptr<const PointFilter> filter_;
+  const std::vector<std::byte> query_;
   std::vector<float> found_;    // ascending
   std::vector<float> nearest_;  // a heap of up to k distances
   size_t next_word_ = 0;

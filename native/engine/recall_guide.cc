@@ -12,9 +12,8 @@ namespace {
 
 // One search in so many is offered to be checked.
 constexpr uint32_t kOfferedEvery = 8;
-// What checks may cost: a share of the time that passes, and what gathers while nobody searches.
-constexpr int kShareOfTime = 50;
-constexpr std::chrono::milliseconds kMostCredit{400};
+// What checks may cost; some of it gathers while nobody searches.
+constexpr TimeBudget::Rule kCheckBudget{.share = 0.02, .most = std::chrono::milliseconds(400)};
 // Measured again when the table has so many times its rows, or lost this share of its points.
 constexpr uint64_t kGrowth = 2;
 constexpr uint64_t kChangedPart = 5;
@@ -22,7 +21,7 @@ constexpr uint64_t kChangedPart = 5;
 }  // namespace
 
 RecallGuide::RecallGuide(const Table& table, ThreadPool* pool)
-    : table_(table), credit_(kMostCredit), steps_(pool) {}
+    : table_(table), budget_(kCheckBudget), steps_(pool) {}
 
 bool RecallGuide::IsStale() const {
   const uint64_t rows = table_.graph_rows();
@@ -43,6 +42,11 @@ RecallChoice RecallGuide::Choose(size_t k, double target) {
   }
   if (stale && table_.linked()) StartCalibration();
   return choice;
+}
+
+bool RecallGuide::IsCalibrated() const {
+  const std::lock_guard lock(mutex_);
+  return !calibration_.empty();
 }
 
 void RecallGuide::StartCalibration() {
@@ -81,33 +85,19 @@ StopReason RecallGuide::CalibrateNow(const SearchControl& control) {
   return StopReason::kExhausted;
 }
 
-bool RecallGuide::TakeCredit() {
-  const std::lock_guard lock(mutex_);
-  if (calibration_.empty()) return false;
-  const auto now = Clock::now();
-  credit_ = std::min<Clock::duration>(credit_ + (now - reckoned_) / kShareOfTime, kMostCredit);
-  reckoned_ = now;
-  return credit_ > Clock::duration::zero();
-}
-
-void RecallGuide::Spend(Clock::duration time) {
-  const std::lock_guard lock(mutex_);
-  credit_ -= time;
-}
-
 void RecallGuide::Observe(const void* query, size_t k, size_t ef, std::span<const Hit> hits,
                           uint64_t snapshot) {
   if (asked_.fetch_add(1, std::memory_order_relaxed) % kOfferedEvery != 0) return;
-  if (steps_.busy() || !TakeCredit()) return;
+  if (steps_.busy() || !IsCalibrated() || !budget_.HasSome()) return;
   const auto check = std::make_shared<RecallCheck>(table_, query, k, hits, snapshot);
   if (!check->valid()) return;
   steps_.Start([this, check, ef] {
-    const auto start = Clock::now();
+    const auto start = TimeBudget::Clock::now();
     const bool more = check->Step();
-    Spend(Clock::now() - start);
+    budget_.Spend(TimeBudget::Clock::now() - start);
     if (more) return true;
     const std::lock_guard lock(mutex_);
-    if (calibration_.empty() || !check->valid()) return false;
+    if (calibration_.empty() || check->failed()) return false;
     const double foretold = calibration_.ForetoldMisses(check->k(), static_cast<double>(ef));
     calibration_.Nearest(check->k()).live.Add(static_cast<double>(check->missed()), foretold);
     return false;

@@ -1,13 +1,13 @@
 #pragma once
 
 #include <atomic>
-#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <mutex>
 #include <span>
 
 #include "base/background_steps.h"
+#include "base/time_budget.h"
 #include "engine/best_hits.h"
 #include "engine/recall_curve.h"
 #include "index/walk.h"
@@ -42,22 +42,17 @@ class RecallGuide {
   void Restore(RecallCalibration calibration);
 
  private:
-  using Clock = std::chrono::steady_clock;
-
   // Whether the calibration says too little about the table as it is. REQUIRES: mutex_ is held
   bool IsStale() const;
+  bool IsCalibrated() const;
   void StartCalibration();
   // Takes what a run measured that has ended.
   void Finish(CalibrationRun& run);
-  bool TakeCredit();
-  void Spend(Clock::duration time);
 
   const Table& table_;
   mutable std::mutex mutex_;
   RecallCalibration calibration_;
-  // What checks may still cost, and when it was last reckoned.
-  Clock::duration credit_;
-  Clock::time_point reckoned_ = Clock::now();
+  TimeBudget budget_;                    // of checks
   std::atomic<bool> unreadable_{false};  // relaxed: a calibration failed, and so would others
   std::atomic<uint32_t> asked_{0};       // relaxed: every so many searches is offered to be checked
   BackgroundSteps steps_;                // last: no step runs once the rest goes

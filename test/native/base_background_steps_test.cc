@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <new>
 #include <stdexcept>
 #include <thread>
 
@@ -71,6 +72,20 @@ TEST(BackgroundSteps, EndsWithAStepThatThrows) {
   ASSERT_TRUE(steps.Start([]() -> bool { throw std::runtime_error("on purpose"); }));
   WaitUntilIdle(steps);
   EXPECT_TRUE(steps.Start([] { return false; }));
+}
+
+TEST(BackgroundSteps, AreNotBegunWhereThereIsNoMemoryForThem) {
+  ThreadPool pool(1);
+  BackgroundSteps steps(&pool);
+  using Beginning = BackgroundSteps::Beginning;
+  EXPECT_EQ(steps.StartMade([]() -> BackgroundSteps::Step { throw std::bad_alloc(); }),
+            Beginning::kNoMemory);
+  EXPECT_EQ(steps.StartMade([] { return BackgroundSteps::Step(); }), Beginning::kRefused);
+  std::atomic<int> calls{0};
+  EXPECT_EQ(steps.StartMade([&] { return BackgroundSteps::Step([&] { return ++calls < 3; }); }),
+            Beginning::kStarted);
+  WaitUntilIdle(steps);
+  EXPECT_EQ(calls, 3);
 }
 
 TEST(BackgroundSteps, RefuseWithoutAPool) {
