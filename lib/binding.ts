@@ -96,7 +96,7 @@ export interface NativeBinding {
   createIdSet(index: IndexHandle, ids: NativeIds): IdSetHandle
 
   statsFamilies(): NativeFamily[]
-  setStatsLevel(source: StatsSource, level: string): void
+  setStatsLevel(source: StatsSource, level: string, recallSampleRate: number): void
   /** Does nothing when it is closed, or not counted. @param operation - `'search'` or `'batch'`. */
   countSlowSearch(source: StatsSource, operation: string): void
   /** For `readStats` alone. */

@@ -13,6 +13,23 @@ export interface LatencySummary {
   readonly p999: number
 }
 
+/**
+ * How many of the true neighbours searches find, by those that `recallSampleRate` had repeated exactly. Searches that compute every distance are
+ * not among them. `vitrine_recall_probe_…` of `statsSnapshot` has the same apart by `k`, and over any time.
+ */
+export interface RecallSummary {
+  /** Found neighbours, to true ones: 0 … 1. */
+  readonly ratio: number
+  /**
+   * With `high` the 95 % interval of Wilson for `ratio`, which takes each neighbour for a trial of its own. They are not quite: a hard query misses
+   * many at once. So the true interval is somewhat wider; were all neighbours of a search found or missed together, √k times.
+   */
+  readonly low: number
+  readonly high: number
+  /** Searches that were repeated, to their end. */
+  readonly probes: number
+}
+
 /** Figures since statistics were turned on, or since `resetStats`. `total…` are calls that have ended, failures among them. */
 export interface EngineStats {
   /** Points that are there now. */
@@ -33,5 +50,7 @@ export interface EngineStats {
   /** Of single searches, on the thread that searched; from level `'histograms'` on. */
   readonly searchLatency?: LatencySummary
   readonly insertLatency?: LatencySummary
+  /** None as long as no search has been repeated. */
+  readonly recall?: RecallSummary
   readonly since: Date
 }

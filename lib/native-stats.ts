@@ -13,8 +13,6 @@ export interface NativeFamily {
   readonly help: string
   /** The values that each label may have. */
   readonly labels: Readonly<Record<string, readonly string[]>>
-  /** Whether samples of 0 are left out. */
-  readonly sparse: boolean
 }
 
 export interface NativeHistogram extends LatencySummary {
@@ -32,7 +30,7 @@ export interface NativeStatsSnapshot {
   readonly level: string
   readonly since: number
   readonly taken: number
-  /** By family, and by sample; none of families that it does not have. */
+  /** By family, and by sample, undefined where nothing is told; none of families that it does not have. */
   readonly values: readonly (readonly (number | NativeHistogram | undefined)[])[]
 }
 

@@ -87,6 +87,12 @@ export function numberFrom(min: number): Rule<number> {
   }
 }
 
+/** A number from 0 to 1, both included. */
+export const fraction: Rule<number> = (value, name) => {
+  if (typeof value === 'number' && value >= 0 && value <= 1) return value
+  throw refused(name, 'a number from 0 to 1', value)
+}
+
 /** A number between 0 and 1, both excluded. */
 export const share: Rule<number> = (value, name) => {
   if (typeof value === 'number' && value > 0 && value < 1) return value

@@ -2,7 +2,7 @@ import { native, type StatsSnapshotHandle, type StatsSource } from './binding.ts
 import type { EngineStats, LatencySummary } from './engine-stats.ts'
 import { checked, VitrineError } from './errors.ts'
 import type { NativeFamily, NativeHistogram, NativeStatsSnapshot } from './native-stats.ts'
-import { boolean, integer, numberFrom, OptionParser, oneOf } from './options.ts'
+import { boolean, fraction, integer, numberFrom, OptionParser, oneOf } from './options.ts'
 import { Slowlog } from './slowlog.ts'
 
 /**
@@ -16,6 +16,12 @@ export interface StatsOptions {
   readonly level?: StatsLevel
   /** Whether there are to be histograms, whatever `level` says; default false. */
   readonly histograms?: boolean
+  /**
+   * What share of the searches is repeated exactly in the background, to learn how many of the true neighbours they find, 0 … 1: 0.001 for one
+   * in a thousand. Default 0, none. Not those that compute every distance anyway, and not `analyze`. Which ones is left to chance. It takes a
+   * hundredth of one processor at most, and a tenth of a second at once; what would take more is counted as skipped. `stats().recall` is what comes of it.
+   */
+  readonly recallSampleRate?: number
   /**
    * From how many milliseconds on a query is logged in `slowlog`, 0 … : 100 is a good beginning. `'adaptive'`: from
    * `slowFactor` times what the slowest hundredth of the latest takes at least, and not below `slowMinMs`; 100 until 128 queries have been seen.
@@ -110,6 +116,7 @@ export class StatsSnapshot {
 const statsOptions = new OptionParser<Required<StatsOptions>>('enableStats', {
   level: oneOf('counters', 'histograms', 'phases', 'cpu'),
   histograms: boolean,
+  recallSampleRate: fraction,
   slowMs: (value, name) => (value === 'adaptive' ? value : numberFrom(0)(value, name)),
   slowMinMs: numberFrom(Number.MIN_VALUE),
   slowFactor: numberFrom(1),
@@ -171,12 +178,17 @@ export abstract class Measured {
    * @throws {VitrineError} `ERR_OPTION`, `ERR_CLOSED`.
    */
   enableStats(options?: StatsOptions): void {
-    const { level = 'counters', histograms = false, ...log } = statsOptions.parse(options)
+    const {
+      level = 'counters',
+      histograms = false,
+      recallSampleRate = 0,
+      ...log
+    } = statsOptions.parse(options)
     const { slowMs, sampleEvery } = log
     const { slowMinMs: minMs = 1, slowFactor: factor = 3, slowEntries: entries = 128 } = log
     const named = histograms && level === 'counters' ? 'histograms' : level
     checked(() => {
-      native.setStatsLevel(this.#source, named)
+      native.setStatsLevel(this.#source, named, recallSampleRate)
       this.#slowlog.configure(
         slowMs === undefined && sampleEvery === undefined
           ? undefined
@@ -188,7 +200,7 @@ export abstract class Measured {
   /** Turns statistics off, and the slow-query log; what was counted and logged is kept. */
   disableStats(): void {
     checked(() => {
-      native.setStatsLevel(this.#source, 'off')
+      native.setStatsLevel(this.#source, 'off', 0)
       this.#slowlog.configure(undefined)
     })
   }
@@ -231,8 +243,8 @@ function familyOf(
     )
     return { ...description, type, samples }
   }
-  const samples = (values as readonly number[]).flatMap((value, i) =>
-    family.sparse && value === 0 ? [] : [{ labels: labels[i]!, value }],
+  const samples = (values as readonly (number | undefined)[]).flatMap((value, i) =>
+    value === undefined ? [] : [{ labels: labels[i]!, value }],
   )
   return { ...description, type: type as 'counter' | 'gauge', samples }
 }

@@ -24,7 +24,7 @@ export type {
   TransactionOptions,
   VerifyReport,
 } from './database-options.ts'
-export type { EngineStats, LatencySummary } from './engine-stats.ts'
+export type { EngineStats, LatencySummary, RecallSummary } from './engine-stats.ts'
 export type { ErrorHistory, LoggedError } from './error-history.ts'
 export { type ErrorCode, type ErrorDetails, VitrineError } from './errors.ts'
 export type { DateValue, Fields, FieldType, FieldValue, NoFields, PayloadOf } from './fields.ts'

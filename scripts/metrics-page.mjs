@@ -85,7 +85,7 @@ by the operating system. Of the blocks that are reserved for rows, what was neve
 
 
 * A histogram into which nothing was observed is not exported. Protobuf says since when a counter counts, so that a reader need not have seen it at zero; lines of OpenMetrics that say so become series of their own in a Prometheus, and are left out.
-* Labels can be left out (\`labels: ['db', 'op']\`): what only they told apart is added up, histograms cell by cell. Collections can be told apart (\`collectionLabels: true\`): then a series that
+* Labels can be left out (\`labels: ['db', 'op']\`): what only they told apart is added up, histograms cell by cell, ratios by what they are of. Collections can be told apart (\`collectionLabels: true\`): then a series that
   collections have counted is theirs, and not the database's once more.
 * OTLP names have dots, and neither unit nor \`_total\`: \`vitrine.engine.operation.duration\` in \`s\`.
 * \`compat: ['omendb', 'vectorxlite', 'wombat']\` adds the names that these gave to the same numbers: \`omendb_engine_queries_total\`, \`vectordb_operations_total\`, \`db_get_latency_seconds\` and so on.

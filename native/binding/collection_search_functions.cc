@@ -91,13 +91,15 @@ class CollectionSearch : public Operation {
     if (times() != nullptr) return RunTimed(phases);
     return Run([this] { return collection_->Search(request_.query()); });
   }
-  Status ExecuteCounted(const SearchTally& /*tally*/) {
+  Status ExecuteCounted(const SearchTally& tally) {
     PhaseNanoseconds phases;
-    return times() != nullptr ? RunTimed(phases) : RunReported(nullptr);
+    const SearchCounters begun{.recall = &tally.recall()};
+    return times() != nullptr ? RunTimed(phases, begun) : RunReported(begun);
   }
-  Status RunTimed(PhaseNanoseconds& phases) {
+  Status RunTimed(PhaseNanoseconds& phases, SearchCounters begun = {}) {
     PhaseTimer timer(TickClock::Process());
-    VITRINE_RETURN_IF_ERROR(RunReported(&timer));
+    begun.phases = &timer;
+    VITRINE_RETURN_IF_ERROR(RunReported(begun));
     phases = timer.End();
     if (times() != nullptr) times()->EnterSearch(timer);
     return {};
@@ -109,11 +111,12 @@ class CollectionSearch : public Operation {
   const SearchReport& report() const { return *report_; }
 
  private:
-  Status RunReported(PhaseListener* phases) {
+  Status RunReported(const SearchCounters& begun) {
     SearchReport& report = report_.emplace();
-    report.counters.phases = phases;
+    report.counters = begun;
     Status status = Run([&] { return collection_->Search(request_.query(), report); });
     report.counters.phases = nullptr;
+    report.counters.recall = nullptr;
     return status;
   }
   template <class Search>

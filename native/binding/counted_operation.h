@@ -70,7 +70,10 @@ class Counted final : public Base {
     if constexpr (requires(SearchTally tally) { this->ExecuteCounted(tally); }) {
       // Turned off between the call's look and this one's: then it is counted nowhere.
       if (count_ == 0) return Base::Execute();
-      return this->ExecuteCounted(SearchTally(*places_[0].statistics, places_[0].span.level()));
+      RecallSampler recall;
+      for (size_t i = 0; i < count_; ++i) recall.Add(*places_[i].statistics);
+      return this->ExecuteCounted(
+          SearchTally(*places_[0].statistics, places_[0].span.level(), recall));
     } else {
       return Base::Execute();
     }

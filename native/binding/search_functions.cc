@@ -171,14 +171,16 @@ class OneSearch : public SearchOperation {
     if (times() != nullptr) return RunTimed(nullptr, phases);
     return Run([this] { return table().Search(queries().data(), parameters(), hits_); });
   }
-  Status ExecuteCounted(const SearchTally& /*tally*/) {
+  Status ExecuteCounted(const SearchTally& tally) {
     PhaseNanoseconds phases;
-    return times() != nullptr ? RunTimed(nullptr, phases) : RunCounted(nullptr, nullptr);
+    const SearchCounters begun{.recall = &tally.recall()};
+    return times() != nullptr ? RunTimed(nullptr, phases, begun) : RunCounted(begun, nullptr);
   }
   // `plan` may be null.
-  Status RunTimed(SearchPlan* plan, PhaseNanoseconds& phases) {
+  Status RunTimed(SearchPlan* plan, PhaseNanoseconds& phases, SearchCounters begun = {}) {
     PhaseTimer timer(TickClock::Process());
-    VITRINE_RETURN_IF_ERROR(RunCounted(&timer, plan));
+    begun.phases = &timer;
+    VITRINE_RETURN_IF_ERROR(RunCounted(begun, plan));
     phases = timer.End();
     if (times() != nullptr) times()->EnterSearch(timer);
     return {};
@@ -191,12 +193,12 @@ class OneSearch : public SearchOperation {
   const SearchCounters& counters() const { return *counters_; }
 
  private:
-  Status RunCounted(PhaseListener* phases, SearchPlan* plan) {
-    SearchCounters& counters = counters_.emplace();
-    counters.phases = phases;
+  Status RunCounted(const SearchCounters& begun, SearchPlan* plan) {
+    SearchCounters& counters = counters_.emplace(begun);
     Status status =
         Run([&] { return table().Search(queries().data(), parameters(), hits_, counters, plan); });
     counters.phases = nullptr;
+    counters.recall = nullptr;
     return status;
   }
   template <class Search>
@@ -374,7 +376,10 @@ VITRINE_NOINLINE Result<napi_value> SearchNow(Call& call, const IndexHandle& ind
 
 Result<napi_value> SearchNowCounted(Call& call, IndexHandle& index) {
   MeasuredCall measured(index.statistics(), CountedOperation::kSearch);
-  SearchCounters counters;
+  // Nobody may count, where the call is only watched.
+  RecallSampler recall;
+  if (Statistics* const counting = index.statistics().counting()) recall.Add(*counting);
+  SearchCounters counters{.recall = &recall};
   CallWatch* const watch = call.addon.watch();
   std::optional<PhaseTimer> timer;
   if (watch != nullptr) counters.phases = &timer.emplace(TickClock::Process());

@@ -15,13 +15,27 @@ namespace vitrine {
 // statsFamilies(): NativeFamily[]
 Result<napi_value> StatsFamilies(Call& call) { return MakeFamilies(call.env); }
 
-// setStatsLevel(source: StatsSource, level: StatsLevel | 'off'): void
+namespace {
+
+Result<double> ReadSampleRate(napi_env env, napi_value value) {
+  double rate = 0;
+  if (napi_get_value_double(env, value, &rate) == napi_ok && rate >= 0 && rate <= 1) return rate;
+  return Status(ErrorCode::kOption,
+                "recallSampleRate must be a number from 0 to 1, not " + Describe(env, value));
+}
+
+}  // namespace
+
+// setStatsLevel(source: StatsSource, level: StatsLevel | 'off', recallSampleRate: number): void
 Result<napi_value> SetStatsLevel(Call& call) {
   const Result<StatsTarget> target = ReadStatsTarget(call, call[0]);
   if (!target.ok()) return target.status();
   const Result<size_t> level = ReadWord(call.env, call[1], "level", kStatsLevelNames);
   if (!level.ok()) return level.status();
+  const Result<double> rate = ReadSampleRate(call.env, call[2]);
+  if (!rate.ok()) return rate.status();
   if (!target->stats.has_baseline()) target->stats.SetBaseline(target->reader.Take());
+  target->statistics.Use()->SetRecallSampleRate(*rate);
   target->statistics.SetLevel(static_cast<StatsLevel>(*level));
   return Undefined();
 }

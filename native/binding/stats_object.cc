@@ -4,7 +4,9 @@
 #include <span>
 
 #include "binding/js_value.h"
+#include "exposition/metric_set.h"
 #include "stats/histogram_formats.h"
+#include "stats/wilson_interval.h"
 
 namespace vitrine {
 namespace {
@@ -35,6 +37,29 @@ Result<napi_value> MakeNames(napi_env env, std::span<const std::string_view> nam
   return MakeArray(env, names.size(), [&](size_t i) { return MakeString(env, names[i]); });
 }
 
+Result<napi_value> MakeUndefined(napi_env env) {
+  napi_value none;
+  VITRINE_RETURN_IF_JS_ERROR(napi_get_undefined(env, &none));
+  return none;
+}
+
+// RecallSummary of lib/engine-stats.ts.
+Result<napi_value> MakeRecall(napi_env env, const StatsSnapshot& since) {
+  const uint64_t expected = since.expected_neighbors();
+  const uint64_t found = since.found_neighbors();
+  const WilsonInterval interval = IntervalOfShare(found, expected);
+  const auto probes = since.value(Family::kRecallProbes, SeriesOf(ProbeOutcome::kOk));
+  napi_value recall;
+  VITRINE_RETURN_IF_JS_ERROR(napi_create_object(env, &recall));
+  VITRINE_RETURN_IF_ERROR(
+      SetNumbers(env, recall,
+                 {{"ratio", static_cast<double>(found) / static_cast<double>(expected)},
+                  {"low", interval.low},
+                  {"high", interval.high},
+                  {"probes", static_cast<double>(probes)}}));
+  return recall;
+}
+
 // LatencySummary of lib/engine-stats.ts, whatever is observed.
 Result<napi_value> MakeSummary(napi_env env, const HistogramTotals& totals) {
   napi_value summary;
@@ -55,11 +80,7 @@ Result<napi_value> MakeSummary(napi_env env, const HistogramTotals& totals) {
 
 // NativeHistogram of lib/native-stats.ts; undefined when nothing was observed.
 Result<napi_value> MakeHistogram(napi_env env, const HistogramTotals& totals) {
-  if (totals.layout == nullptr) {
-    napi_value none;
-    VITRINE_RETURN_IF_JS_ERROR(napi_get_undefined(env, &none));
-    return none;
-  }
+  if (totals.layout == nullptr) return MakeUndefined(env);
   Result<napi_value> histogram = MakeSummary(env, totals);
   if (!histogram.ok()) return histogram;
   const ClassicHistogram classic = FoldClassic(totals);
@@ -101,9 +122,6 @@ Result<napi_value> MakeFamily(napi_env env, const MetricFamily& family) {
     VITRINE_RETURN_IF_ERROR(SetProperty(env, labels, name.c_str(), MakeNames(env, label.values)));
   }
   VITRINE_RETURN_IF_ERROR(SetProperty(env, object, "labels", labels));
-  napi_value sparse;
-  VITRINE_RETURN_IF_JS_ERROR(napi_get_boolean(env, family.sparse, &sparse));
-  VITRINE_RETURN_IF_ERROR(SetProperty(env, object, "sparse", sparse));
   return object;
 }
 
@@ -129,8 +147,8 @@ Result<napi_value> MakeStatsSnapshot(napi_env env, const StatsSnapshot& snapshot
       if (row.type == MetricType::kHistogram) {
         return MakeHistogram(env, snapshot.histogram(family, series));
       }
-      return MakeNumber(env,
-                        static_cast<double>(snapshot.value(family, series)) / PartsOf(row.unit));
+      if (row.sparse && !snapshot.has_something(family, series)) return MakeUndefined(env);
+      return MakeNumber(env, ExportedValue(snapshot, family, series));
     });
   });
   VITRINE_RETURN_IF_ERROR(SetProperty(env, object, "values", values));
@@ -163,6 +181,9 @@ Result<napi_value> MakeStats(napi_env env, const StatsSnapshot& since) {
         since.histogram(Family::kOperationDuration, SeriesOf(operation));
     if (since.level < StatsLevel::kHistograms && totals.count() == 0) continue;
     VITRINE_RETURN_IF_ERROR(SetProperty(env, object, name, MakeSummary(env, totals)));
+  }
+  if (since.expected_neighbors() > 0) {
+    VITRINE_RETURN_IF_ERROR(SetProperty(env, object, "recall", MakeRecall(env, since)));
   }
   return object;
 }

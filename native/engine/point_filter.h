@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <cstddef>
+#include <memory>
 
 #include "base/slot.h"
 #include "base/slot_array.h"
@@ -13,7 +14,7 @@ namespace vitrine {
 //
 // Thread safety: `slots` and `slot_count` are read by searches while the table's writer changes
 // them; the rest does not change.
-class PointFilter {
+class PointFilter : public std::enable_shared_from_this<PointFilter> {
  public:
   PointFilter() = default;
   PointFilter(const PointFilter&) = delete;

@@ -62,6 +62,7 @@ Table::Table(const TableOptions& options, const KernelTable& kernels, ThreadPool
       owner_ids_(options.id_type == IdType::kU64 ? sizeof(uint64_t) : sizeof(uint32_t)),
       ids_(*this),
       recall_guide_(std::make_unique<RecallGuide>(*this, pool)),
+      recall_prober_(std::make_unique<RecallProber>(*this, pool)),
       sketch_steps_(std::make_unique<BackgroundSteps>(pool)) {}
 
 Table::~Table() = default;

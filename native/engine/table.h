@@ -34,6 +34,7 @@
 namespace vitrine {
 
 class QueryScorers;
+class RecallProber;
 
 inline constexpr size_t kMaxK = 10'000;
 inline constexpr size_t kMaxEf = 16'384;
@@ -356,6 +357,11 @@ class Table final : private IdMap::OwnerIds {
   Result<size_t> SearchByRecall(const ReaderPool::Lease& lease, const void* query,
                                 const SearchParameters& parameters, std::span<Hit> hits,
                                 Counting counting, SearchPlan* plan) const;
+  // Lets a search that has ended be repeated exactly, if it is approximate and was drawn. It cannot
+  // fail any more.
+  template <class Counting>
+  void ProbeRecall(const void* query, const SearchParameters& parameters, std::span<const Hit> hits,
+                   const ReaderPool::Lease& lease, Counting counting) const;
   // What was found, unless a row could not be read on the way.
   template <typename T>
   static Result<T> UnlessFailed(const ReaderPool::Lease& lease, Result<T> found) {
@@ -468,6 +474,7 @@ class Table final : private IdMap::OwnerIds {
   std::vector<std::unique_ptr<LinkScratch>> writer_scratches_;
   // Last: its background work reads all of the above.
   std::unique_ptr<RecallGuide> recall_guide_;
+  std::unique_ptr<RecallProber> recall_prober_;
   std::unique_ptr<BackgroundSteps> sketch_steps_;
 };
 

@@ -59,7 +59,7 @@ class Table::BatchWalks final : public WalkSource {
       const std::byte* query = queries_.data() + i * table_.vector_bytes();
       Scratch& scratch = leases_[lane].scratch();
       const QueryScorers& scorers = scorers_[lane].emplace(table_.vectors_, codes_, query, scratch);
-      counters_[lane] = {};
+      counters_[lane] = tally_.NewCounters();
       Tally::Use(counters_[lane]).SetStrategy(SearchStrategy::kGraph, codes_ != nullptr);
       if (scorers.exact().IsZeroQuery()) {
         SearchAlone(i, counters_[lane]);
@@ -94,6 +94,7 @@ class Table::BatchWalks final : public WalkSource {
     }
     const std::span<Hit> hits = hits_.subspan(i * parameters_.k, parameters_.k);
     const uint64_t snapshot = leases_[0].snapshot();
+    Tally::Use(counters).Stopped(SearchStop::kExhausted);
     size_t count = table_.TakeHits(*scorers_[lane], parameters_, snapshot, scratch, hits,
                                    Tally::Use(counters));
     scratch.ClearVisited();
@@ -103,6 +104,8 @@ class Table::BatchWalks final : public WalkSource {
     } else {
       counts_[i] = static_cast<uint32_t>(count);
       Tally::Use(counters).SetReturned(count);
+      table_.ProbeRecall(queries_.data() + i * table_.vector_bytes(), parameters_,
+                         hits.first(count), leases_[0], Tally::Use(counters));
       tally_.Count(counters);
     }
   }
@@ -184,7 +187,7 @@ Status Table::SearchBatchWith(VectorView queries, size_t count, const SearchPara
                        .Run();
         } else {
           for (size_t i = first; i < first + n && status.ok(); ++i) {
-            typename Tally::Counters counters;
+            typename Tally::Counters counters = tally.NewCounters();
             const auto found = SearchWith(Read(), queries.data() + i * bytes, parameters,
                                           hits.subspan(i * k, k), Tally::Use(counters), nullptr);
             tally.Count(counters);

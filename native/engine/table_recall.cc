@@ -2,7 +2,9 @@
 
 #include <algorithm>
 
+#include "engine/recall_prober.h"
 #include "engine/table.h"
+#include "stats/recall_sampler.h"
 
 namespace vitrine {
 namespace {
@@ -80,6 +82,32 @@ Status Table::SearchBatchByRecall(VectorView queries, size_t count,
   return {};
 }
 
+template <class Counting>
+void Table::ProbeRecall(const void* query, const SearchParameters& parameters,
+                        std::span<const Hit> hits, const ReaderPool::Lease& lease,
+                        Counting counting) const {
+  if constexpr (Counting::kCounting) {
+    const SearchCounters& counters = counting.counters();
+    if (counters.recall == nullptr || !counters.stop) return;
+    // What computed every distance in the end has missed nothing.
+    if (*counters.stop == SearchStop::kLost || *counters.stop == SearchStop::kCoarse) return;
+    if (!counters.recall->Draw() || !lease.scratch().failure.ok()) return;
+    recall_prober_->Probe(
+        {.query = query,
+         .k = parameters.k,
+         .hits = hits,
+         .snapshot = lease.snapshot(),
+         .filter = parameters.filter,
+         .index = counters.strategy == SearchStrategy::kPrefilter ? ProbedIndex::kSketch
+                                                                  : ProbedIndex::kGraph},
+        *counters.recall);
+  }
+}
+
+template void Table::ProbeRecall(const void*, const SearchParameters&, std::span<const Hit>,
+                                 const ReaderPool::Lease&, NoCounting) const;
+template void Table::ProbeRecall(const void*, const SearchParameters&, std::span<const Hit>,
+                                 const ReaderPool::Lease&, SearchCounting) const;
 template Result<size_t> Table::SearchByRecall(const ReaderPool::Lease&, const void*,
                                               const SearchParameters&, std::span<Hit>, NoCounting,
                                               SearchPlan*) const;

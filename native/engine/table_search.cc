@@ -320,7 +320,10 @@ Result<size_t> Table::SearchWith(const ReaderPool::Lease& lease, const void* que
   }
   Result<size_t> found = SearchPlanned(lease, query, parameters, hits, counting, plan_out);
   if constexpr (Counting::kCounting) {
-    if (found.ok()) counting.SetReturned(*found);
+    if (found.ok()) {
+      counting.SetReturned(*found);
+      ProbeRecall(query, parameters, hits.first(*found), lease, counting);
+    }
   }
   return UnlessFailed(lease, std::move(found));
 }

@@ -34,16 +34,12 @@ class Merger {
       AddDistribution(*from.distribution, OwnedDistribution(to));
     } else if (aggregation_ == Aggregation::kGreatest) {
       to.value = std::max(to.value, from.value);
+    } else if (aggregation_ == Aggregation::kMean) {
+      to.weight += from.weight;
+      to.value += (from.value - to.value) * (from.weight / to.weight);
     } else {
       to.value += from.value;
     }
-    ++parts_[&to];
-  }
-
-  // REQUIRES: nothing is added afterwards
-  void Finish() {
-    if (aggregation_ != Aggregation::kMean) return;
-    for (const auto& [sample, more] : parts_) sample->value /= static_cast<double>(more + 1);
   }
 
  private:
@@ -80,7 +76,6 @@ class Merger {
   // By the series that took up others.
   std::unordered_map<const Sample*, HistogramTotals*> cells_;
   std::unordered_map<const Sample*, Distribution*> distributions_;
-  std::unordered_map<Sample*, size_t> parts_;
 };
 
 std::string KeyOf(std::span<const LabelPair> labels) {
@@ -117,7 +112,6 @@ void KeepLabelsOf(const std::span<const std::string>* names, MetricSet& set,
     set.labels.insert(set.labels.end(), labels.begin(), labels.end());
     kept.push_back(sample);
   }
-  merger.Finish();
   family.samples = std::move(kept);
 }
 
@@ -144,7 +138,6 @@ Overflow LimitSeries(MetricSet& set) {
     for (size_t i = kMostSeries; i < family.samples.size(); ++i) {
       merger.Add(family.samples[i], other);
     }
-    merger.Finish();
     joined[std::string(family.name)] += family.samples.size() - (kMostSeries - 1);
     family.samples.resize(kMostSeries);
   }

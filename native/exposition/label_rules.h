@@ -18,8 +18,8 @@ inline constexpr std::string_view kOtherValue = "__other__";
 
 // Drops all labels but `names`, and makes one series of those that are told apart by nothing else:
 // counters, sums and cells are added up. So are gauges, except moments and levels, of which the
-// greatest counts, and ratios, of which the mean does. Quantiles of summaries are dropped, for they
-// do not add up.
+// greatest counts, and ratios, of which the mean by weight does. Quantiles of summaries are
+// dropped, for they do not add up.
 //   first  of the families that it does this to, with those behind it
 void KeepLabels(std::span<const std::string> names, MetricSet& set, size_t first = 0);
 

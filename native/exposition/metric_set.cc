@@ -18,25 +18,18 @@ SeriesType TypeOf(MetricType type) {
   return SeriesType::kHistogram;
 }
 
-bool HasSomething(const MetricFamily& row, const StatsSnapshot& snapshot, Family family,
-                  size_t series) {
-  if (row.type == MetricType::kHistogram) {
-    return snapshot.histogram(family, series).layout != nullptr;
-  }
-  return snapshot.value(family, series) != 0;
-}
-
 // Nothing has happened that this series would tell of, and perhaps never will.
 bool IsLeftOut(const MetricFamily& row, const StatsSnapshot& snapshot, Family family,
                size_t series) {
   if (!snapshot.has(family)) return true;
   const bool only_if_something = row.sparse || row.type == MetricType::kHistogram;
-  return only_if_something && !HasSomething(row, snapshot, family, series);
+  return only_if_something && !snapshot.has_something(family, series);
 }
 
 // The families that tell collections apart, where that is asked for.
-constexpr Family kByCollection[] = {Family::kOperations, Family::kOperationDuration,
-                                    Family::kVectors, Family::kIndexSize};
+constexpr Family kByCollection[] = {
+    Family::kOperations,  Family::kOperationDuration, Family::kVectors,    Family::kIndexSize,
+    Family::kRecallFound, Family::kRecallExpected,    Family::kRecallRatio};
 
 }  // namespace
 
@@ -61,13 +54,14 @@ void AddStats(std::span<const StatsSource> sources, MetricSet& set) {
       const auto parts = sources.subspan(place + 1, by_collection ? source.parts : 0);
       const StatsSnapshot& snapshot = *source.snapshot;
       // Totals were there before anything was counted.
-      const bool counts = row.source == Source::kShards || row.source == Source::kRare;
+      const bool counts = row.source == Source::kShards || row.source == Source::kRare ||
+                          row.source == Source::kProbes;
       const int64_t started = counts ? NanosecondsSince1970(snapshot.start) : 0;
       ForEachSeries(row, [&](size_t series, std::span<const LabelPair> labels) {
         if (IsLeftOut(row, snapshot, family, series)) return;
-        if (source.is_part && !HasSomething(row, snapshot, family, series)) return;
+        if (source.is_part && !snapshot.has_something(family, series)) return;
         if (std::any_of(parts.begin(), parts.end(), [&](const StatsSource& part) {
-              return HasSomething(row, *part.snapshot, family, series);
+              return part.snapshot->has_something(family, series);
             })) {
           return;
         }
@@ -80,6 +74,9 @@ void AddStats(std::span<const StatsSource> sources, MetricSet& set) {
           sample.cells = &snapshot.histogram(family, series);
         } else {
           sample.value = ExportedValue(snapshot, family, series);
+          if (row.source == Source::kRatio) {
+            sample.weight = ExportedValue(snapshot, Family::kRecallExpected, series);
+          }
         }
         exported.samples.push_back(sample);
       });

@@ -49,6 +49,7 @@ struct Sample {
   size_t first_label = 0;  // of MetricSet::labels
   size_t label_count = 0;
   double value = 0;
+  double weight = 1;  // of a ratio, among others that it is put together with
   const HistogramTotals* cells = nullptr;
   const Distribution* distribution = nullptr;
   // Since when it counts, in nanoseconds since 1970; 0 where that is unknown.

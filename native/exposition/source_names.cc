@@ -74,6 +74,12 @@ constexpr SourceName kSourceNames[] = {
      .family = Family::kVectorsIndexed,
      .labels = {kDatabaseId},
      .help = "Vectors that were added to the index."},
+    {.set = kOmendb,
+     .name = "omendb_engine_search_accuracy_ratio",
+     .type = kGauge,
+     .family = Family::kRecallRatio,
+     .labels = {kDatabaseId},
+     .help = "Share of true neighbours that searches find."},
 
     {.set = kVectorxlite,
      .name = "vectordb_operations_total",

@@ -28,6 +28,10 @@ enum class Family : uint8_t {
   kHops,
   kReturnedVectors,
   kPlans,
+  kRecallExpected,
+  kRecallFound,
+  kRecallRatio,
+  kRecallProbes,
   kVectors,
   kVectorsIndexed,
   kIndexSize,
@@ -65,6 +69,8 @@ enum class Family : uint8_t {
 
 inline constexpr Label kOperationLabel{"op", kCountedOperationNames};
 inline constexpr Label kIndexLabel{"index", kIndexKindNames};
+inline constexpr Label kProbedIndexLabel{"index", kProbedIndexNames};
+inline constexpr Label kProbedNeighborsLabel{"k", kProbedNeighborNames};
 inline constexpr Label kLevelLabel{"level", kStorageLevelNames};
 inline constexpr Label kResourceLabel{"resource", kLimitedResourceNames};
 inline constexpr Label kDirectionLabel{"direction", kIoDirectionNames};
@@ -178,6 +184,40 @@ inline constexpr MetricFamily kFamilies[] = {
      StatsLevel::kCounters,
      {{{"strategy", kSearchStrategyNames}}},
      "Searches by chosen plan."},
+    {"vitrine_recall_probe_expected_neighbors_total",
+     MetricType::kCounter,
+     Unit::kNone,
+     Source::kProbes,
+     StatsLevel::kCounters,
+     {{kProbedIndexLabel, kProbedNeighborsLabel}},
+     "True neighbours of the searches that were repeated exactly.",
+     Scope::kEverything,
+     true},
+    {"vitrine_recall_probe_found_neighbors_total",
+     MetricType::kCounter,
+     Unit::kNone,
+     Source::kProbes,
+     StatsLevel::kCounters,
+     {{kProbedIndexLabel, kProbedNeighborsLabel}},
+     "True neighbours that these searches had found.",
+     Scope::kEverything,
+     true},
+    {"vitrine_recall_ratio",
+     MetricType::kGauge,
+     Unit::kRatio,
+     Source::kRatio,
+     StatsLevel::kCounters,
+     {{kProbedIndexLabel, kProbedNeighborsLabel}},
+     "Share of true neighbours that these searches had found.",
+     Scope::kEverything,
+     true},
+    {"vitrine_recall_probes_total",
+     MetricType::kCounter,
+     Unit::kNone,
+     Source::kProbes,
+     StatsLevel::kCounters,
+     {{{"outcome", kProbeOutcomeNames}}},
+     "Searches that were drawn to be repeated exactly."},
     {"vitrine_engine_vectors",
      MetricType::kGauge,
      Unit::kNone,
@@ -467,6 +507,7 @@ inline constexpr size_t kShardCounters = PlacesBefore(kFamilyCount, Source::kSha
 inline constexpr size_t kHistograms = PlacesBefore(kFamilyCount, Source::kShards, true);
 inline constexpr size_t kRareCounters = PlacesBefore(kFamilyCount, Source::kRare, false);
 inline constexpr size_t kRunningValues = PlacesBefore(kFamilyCount, Source::kRunning, false);
+inline constexpr size_t kProbeCounters = PlacesBefore(kFamilyCount, Source::kProbes, false);
 inline constexpr size_t kStateValues = PlacesBefore(kFamilyCount, Source::kState, false);
 inline constexpr size_t kTotalValues = PlacesBefore(kFamilyCount, Source::kTotals, false);
 

@@ -80,6 +80,20 @@ enum class EvaluationPhase : uint8_t {
 };
 inline constexpr std::string_view kEvaluationPhaseNames[] = {"route", "approx", "rerank", "exact"};
 
+// Where a search looked that was repeated exactly, and how many neighbours it was for.
+enum class ProbedIndex : uint8_t { kGraph, kSketch };
+inline constexpr std::string_view kProbedIndexNames[] = {"graph", "sketch"};
+inline constexpr std::string_view kProbedNeighborNames[] = {"1", "10", "100", "other"};
+// The place of `k` among them.
+constexpr size_t ProbedNeighbors(size_t k) { return k == 1 ? 0 : k == 10 ? 1 : k == 100 ? 2 : 3; }
+// What became of a search that was to be repeated.
+enum class ProbeOutcome : uint8_t {
+  kOk,
+  kSkipped,  // there was no time for it, or the points had changed
+  kError,    // there was no memory for it, or a vector could not be read
+};
+inline constexpr std::string_view kProbeOutcomeNames[] = {"ok", "skipped", "error"};
+
 inline constexpr std::string_view kIndexKindNames[] = {"graph", "exact"};
 inline constexpr std::string_view kRowStateNames[] = {"live", "deleted", "unindexed"};
 inline constexpr std::string_view kMemoryKindNames[] = {"vectors", "graph", "quantized", "metadata",

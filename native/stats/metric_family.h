@@ -26,6 +26,8 @@ enum class Source : uint8_t {
   kShards,   // operations count it, each thread for itself
   kRare,     // counted in one place for all threads, because it happens seldom
   kRunning,  // operations that are counted are in it until they end
+  kProbes,   // repeated searches count it
+  kRatio,    // of what they count
   kState,    // read when somebody asks
   kTotals,   // likewise; these only grow
 };

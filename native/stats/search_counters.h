@@ -23,6 +23,8 @@ inline constexpr std::string_view kSearchStopNames[] = {"exhausted", "enough", "
                                                         "coarse"};
 static_assert(std::size(kSearchStopNames) == static_cast<size_t>(SearchStop::kCoarse) + 1);
 
+class RecallSampler;
+
 // What one search did. It lives on the stack of the search and is read when the search has ended;
 // nothing in it is shared.
 struct SearchCounters {
@@ -43,6 +45,8 @@ struct SearchCounters {
   std::optional<SearchStrategy> strategy;
   // Of the first part that ended for good, or gave up; nothing where there was only an exact scan.
   std::optional<SearchStop> stop;
+  // May want the search to be repeated exactly; null: nobody does.
+  const RecallSampler* recall = nullptr;
   // Told of the phases of the search; null: nobody is, and no clock is read.
   PhaseListener* phases = nullptr;
 

@@ -1,6 +1,7 @@
 #include "stats/statistics.h"
 
 #include <cassert>
+#include <cmath>
 #include <new>
 #include <utility>
 
@@ -225,6 +226,27 @@ void Statistics::MakeRareTable() {
   rare_.store(rare_table_.get(), std::memory_order_release);
 }
 
+void Statistics::SetRecallSampleRate(double rate, TimeBudget::Rule budget) {
+  const std::lock_guard lock(mutex_);
+  if (rate > 0 && recall_budget_ == nullptr) recall_budget_ = std::make_unique<TimeBudget>(budget);
+  recall_share_.store(static_cast<uint64_t>(std::ldexp(rate, 63)), std::memory_order_release);
+}
+
+void Statistics::CountProbe(const RecallProbeRecord& probe) {
+  if (level() == StatsLevel::kOff) return;
+  const std::lock_guard lock(mutex_);
+  if (probe_table_ == nullptr) probe_table_.reset(new (std::nothrow) ProbeTable{});
+  if (probe_table_ == nullptr) return;
+  const auto add = [&](Family family, size_t series, uint64_t n) {
+    (*probe_table_)[PlaceOf(family) + series] += n;
+  };
+  add(Family::kRecallProbes, SeriesOf(probe.outcome), 1);
+  if (probe.outcome != ProbeOutcome::kOk) return;
+  const size_t series = SeriesOf(Family::kRecallExpected, probe.index, ProbedNeighbors(probe.k));
+  add(Family::kRecallExpected, series, probe.expected);
+  add(Family::kRecallFound, series, probe.found);
+}
+
 StatsSnapshot Statistics::Snapshot() const {
   StatsSnapshot snapshot;
   snapshot.level = level();
@@ -240,6 +262,7 @@ StatsSnapshot Statistics::Snapshot() const {
       snapshot.rare[i] = (*rare_table_)[i].load(std::memory_order_relaxed);
     }
   }
+  if (probe_table_ != nullptr) snapshot.probes = *probe_table_;
   return snapshot;
 }
 
@@ -250,6 +273,8 @@ size_t Statistics::memory_bytes() const {
     bytes += shard->memory_bytes();
   }
   if (rare_table_ != nullptr) bytes += sizeof(RareTable);
+  if (probe_table_ != nullptr) bytes += sizeof(ProbeTable);
+  if (recall_budget_ != nullptr) bytes += sizeof(TimeBudget);
   return bytes;
 }
 

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <atomic>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -9,6 +10,7 @@
 #include <optional>
 
 #include "base/status.h"
+#include "base/time_budget.h"
 #include "stats/catalog.h"
 #include "stats/search_counters.h"
 #include "stats/stats_shard.h"
@@ -30,6 +32,20 @@ struct OperationRecord {
   std::optional<uint64_t> cpu_ns;          // of its thread, meanwhile
   const SearchCounters* search = nullptr;  // of one search
 };
+
+// What became of a search that was to be repeated exactly.
+struct RecallProbeRecord {
+  ProbeOutcome outcome = ProbeOutcome::kSkipped;
+  ProbedIndex index = ProbedIndex::kGraph;
+  size_t k = 0;
+  uint64_t expected = 0;  // true neighbours
+  uint64_t found = 0;     // of them, at most as many
+};
+
+// What repeating searches may cost, for each Statistics that asks for it: a hundredth of one
+// processor, and a tenth of a second at once.
+inline constexpr TimeBudget::Rule kRecallBudget{.share = 0.01,
+                                                .most = std::chrono::milliseconds(100)};
 
 // The statistics of an index or a database.
 //
@@ -67,6 +83,16 @@ class Statistics final : public std::enable_shared_from_this<Statistics> {
   // REQUIRES: it searches
   void CountSlow(CountedOperation operation);
 
+  // What share of the searches is to be repeated exactly: 0, as at first, to 1. What that may cost
+  // is said by the first call with another rate than 0. May throw std::bad_alloc.
+  void SetRecallSampleRate(double rate, TimeBudget::Rule budget = kRecallBudget);
+  // The same, of 2^63.
+  uint64_t recall_share() const { return recall_share_.load(std::memory_order_acquire); }
+  // REQUIRES: recall_share() was seen above 0
+  TimeBudget& recall_budget() { return *recall_budget_; }
+  // Never fails, but is lost without memory for the first.
+  void CountProbe(const RecallProbeRecord& probe);
+
   // Adds what no operation has counted, or observes it, where the level asks for it.
   void Add(Family family, size_t series, uint64_t n);
   //   value  in the smallest unit of the family
@@ -95,18 +121,25 @@ class Statistics final : public std::enable_shared_from_this<Statistics> {
 
   const StatsSnapshot::Clock::time_point start_ = StatsSnapshot::Clock::now();
   std::atomic<StatsLevel> level_{StatsLevel::kOff};
+  // Release and acquire: who finds it above 0 finds recall_budget_ there.
+  std::atomic<uint64_t> recall_share_{0};
 
   // Shared by all threads: what it counts is rare enough. Allocated at the first; without memory a
   // failure is counted as an operation only. Release and acquire: whoever finds it finds zeros.
   using RareTable = std::array<std::atomic<uint64_t>, kRareCounters>;
   std::atomic<RareTable*> rare_{nullptr};
 
-  // Both guarded by mutex_, but for the counters of live shards. In this order there is no padding.
+  // Guarded by mutex_, but for the counters of live shards. In this order there is no padding.
   std::unique_ptr<StatsShard> live_;
   std::unique_ptr<RareTable> rare_table_;
   StatsShard retired_;  // guarded as well
   // Taken when a thread comes or goes and for a snapshot.
   mutable std::mutex mutex_;
+  // Rare, and counted under the mutex, so that no snapshot has half of a probe. Null until the
+  // first.
+  using ProbeTable = std::array<uint64_t, kProbeCounters>;
+  std::unique_ptr<ProbeTable> probe_table_;
+  std::unique_ptr<TimeBudget> recall_budget_;  // set once
 };
 
 }  // namespace vitrine

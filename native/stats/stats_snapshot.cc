@@ -1,5 +1,7 @@
 #include "stats/stats_snapshot.h"
 
+#include <cmath>
+
 namespace vitrine {
 
 uint64_t StatsSnapshot::value(Family family, size_t series) const {
@@ -9,6 +11,14 @@ uint64_t StatsSnapshot::value(Family family, size_t series) const {
       return counters[place];
     case Source::kRare:
       return rare[place];
+    case Source::kProbes:
+      return probes[place];
+    case Source::kRatio: {
+      const uint64_t expected = value(Family::kRecallExpected, series);
+      const uint64_t found = value(Family::kRecallFound, series);
+      const double ratio = static_cast<double>(found) / static_cast<double>(expected);
+      return expected == 0 ? 0 : static_cast<uint64_t>(std::llround(ratio * 1e9));
+    }
     case Source::kTotals:
       return totals[place];
     case Source::kRunning:
@@ -25,6 +35,21 @@ void StatsSnapshot::AddBlocks(uint64_t reserved, uint64_t used) {
   if (reserved_bytes == 0) return;
   const double share = static_cast<double>(used_bytes) / static_cast<double>(reserved_bytes);
   states[PlaceOf(Family::kFragmentation)] = static_cast<uint64_t>((1 - share) * 1e9);
+}
+
+bool StatsSnapshot::has_something(Family family, size_t series) const {
+  if (RowOf(family).type == MetricType::kHistogram) {
+    return histogram(family, series).layout != nullptr;
+  }
+  // What of nothing was found is nothing; of something it may be.
+  const bool of_neighbors = family == Family::kRecallRatio || family == Family::kRecallFound;
+  return value(of_neighbors ? Family::kRecallExpected : family, series) != 0;
+}
+
+uint64_t StatsSnapshot::Sum(Family family) const {
+  uint64_t sum = 0;
+  for (size_t series = 0; series < RowOf(family).series(); ++series) sum += value(family, series);
+  return sum;
 }
 
 uint64_t StatsSnapshot::finished(CountedOperation operation) const {
@@ -59,6 +84,7 @@ StatsSnapshot StatsSnapshot::Since(const StatsSnapshot& earlier) const {
   later.start = earlier.taken;
   for (size_t i = 0; i < counters.size(); ++i) later.counters[i] -= earlier.counters[i];
   for (size_t i = 0; i < rare.size(); ++i) later.rare[i] -= earlier.rare[i];
+  for (size_t i = 0; i < probes.size(); ++i) later.probes[i] -= earlier.probes[i];
   for (size_t i = 0; i < totals.size(); ++i) later.totals[i] -= earlier.totals[i];
   for (size_t i = 0; i < histograms.size(); ++i) {
     later.histograms[i] = histograms[i].Since(earlier.histograms[i]);

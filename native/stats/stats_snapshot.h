@@ -17,6 +17,8 @@ class StatsSnapshot {
   using Clock = std::chrono::system_clock;
 
   uint64_t value(Family family, size_t series = 0) const;
+  // Whether anything was counted in a series, or observed: nothing in a ratio of nothing.
+  bool has_something(Family family, size_t series) const;
   // REQUIRES: a family of histograms
   const HistogramTotals& histogram(Family family, size_t series = 0) const {
     return histograms[PlaceOf(family) + series];
@@ -37,6 +39,9 @@ class StatsSnapshot {
   bool has(Family family) const {
     return RowOf(family).scope <= scope && !lacking.test(static_cast<size_t>(family));
   }
+  // Of searches that were repeated exactly.
+  uint64_t expected_neighbors() const { return Sum(Family::kRecallExpected); }
+  uint64_t found_neighbors() const { return Sum(Family::kRecallFound); }
   // Operations that ended, however they did; and all those that did not end well.
   uint64_t finished(CountedOperation operation) const;
   uint64_t failed() const;
@@ -58,9 +63,13 @@ class StatsSnapshot {
   std::array<uint64_t, kShardCounters> counters = {};
   std::array<uint64_t, kRareCounters> rare = {};
   std::array<uint64_t, kRunningValues> running = {};
+  std::array<uint64_t, kProbeCounters> probes = {};
   std::array<uint64_t, kStateValues> states = {};
   std::array<uint64_t, kTotalValues> totals = {};
   std::array<HistogramTotals, kHistograms> histograms;
+
+ private:
+  uint64_t Sum(Family family) const;
 };
 
 inline int64_t NanosecondsSince1970(StatsSnapshot::Clock::time_point moment) {

@@ -7,6 +7,7 @@
 #include <new>
 
 #include "random_data.h"
+#include "recall_probe_support.h"
 #include "refused_allocations.h"
 #include "table_model.h"
 
@@ -102,6 +103,38 @@ TEST_F(TableMemoryRunsOut, DuringUpsert) {
 TEST_F(TableMemoryRunsOut, DuringRemove) {
   ExpectWhole([&] { return table_->Remove(IdsFrom(0, kBefore - 20)).status(); });
   EXPECT_EQ(table_->size(), 20u);
+}
+
+// Of a search whose repetition gets no memory.
+TEST(RecallProber, CountsAnErrorAndLetsTheSearchBe) {
+  ThreadPool pool(1);
+  const auto table = MakeTable({.dimension = kDimension, .graph = {.m = 4}}, &pool);
+  ExpectOk(table->Add(IdsFrom(0, kBefore), NormalVectors(kBefore, kDimension, 1)));
+  const float query[kDimension] = {1, 2, 3, 4};
+  std::vector<Hit> hits(3);
+  ProbedStatistics statistics;
+  const auto search = [&] {
+    SearchCounters counters = statistics.NewCounters();
+    const Result<size_t> found = table->Search(query, {.k = 3}, hits, counters);
+    return found.ok() ? Status() : found.status();
+  };
+  // What is used again has its memory afterwards: two scratches, and a place to count in.
+  {
+    const ReaderPool::Lease lease = table->Read();
+    EXPECT_EQ(SearchHits(*table, query, {.k = 3}).size(), 3u);
+    ASSERT_TRUE(table->Search(lease, query, {.k = 3}, hits).ok());
+  }
+  ExpectOk(search());
+  statistics.WaitFor(1);
+  uint64_t failures = 0;
+  while (statistics.Count(ProbeOutcome::kOk) == 1) {
+    ASSERT_TRUE(Attempt(static_cast<long>(failures), search)) << failures;
+    statistics.WaitFor(++failures + 1);
+    ASSERT_LT(failures, 100u);
+  }
+  EXPECT_GT(failures, 4u);
+  EXPECT_EQ(statistics.Count(ProbeOutcome::kError), failures - 1);
+  EXPECT_EQ(statistics.Count(ProbeOutcome::kSkipped), 0u);
 }
 
 }  // namespace

@@ -57,6 +57,7 @@ TEST(Catalog, NamesLabelsAndValuesInPlainWords) {
         EXPECT_TRUE(values.insert(value).second) << value;
         const char* const pattern = label.name == "code"    ? "ERR_[A-Z_]+"
                                     : label.name == "level" ? "[0-9]"
+                                    : label.name == "k"     ? "[0-9]+|other"
                                                             : "[a-z]+(_[a-z]+)*";
         EXPECT_TRUE(Matches(value, pattern)) << value;
       }
@@ -76,8 +77,8 @@ TEST(Catalog, GivesEverySeriesAPlaceOfItsOwn) {
     }
   }
   EXPECT_EQ(places.size(), series);
-  EXPECT_EQ(series, kShardCounters + kHistograms + kRareCounters + kRunningValues + kStateValues +
-                        kTotalValues);
+  EXPECT_EQ(series, kShardCounters + kHistograms + kRareCounters + kRunningValues + kProbeCounters +
+                        RowOf(Family::kRecallRatio).series() + kStateValues + kTotalValues);
 }
 
 TEST(Catalog, CountsAtLevelsThatFitTheSource) {
@@ -86,7 +87,8 @@ TEST(Catalog, CountsAtLevelsThatFitTheSource) {
     const bool is_read = family.source == Source::kState || family.source == Source::kTotals;
     EXPECT_EQ(family.level == StatsLevel::kOff, is_read);
     // What is read may be less than before.
-    const bool may_fall = family.source == Source::kState || family.source == Source::kRunning;
+    const bool may_fall = family.source == Source::kState || family.source == Source::kRunning ||
+                          family.source == Source::kRatio;
     EXPECT_EQ(family.type == MetricType::kGauge, may_fall);
     if (family.type == MetricType::kHistogram) {
       EXPECT_GE(family.level, StatsLevel::kHistograms);

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "container_surgery.h"
+#include "recall_probe_support.h"
 #include "table_file_support.h"
 #include "typed_vectors.h"
 
@@ -229,6 +230,25 @@ TEST(MappedTable, AnswersWhatNeedsNoDamagedBlock) {
   MemoryFiles others;
   EXPECT_EQ(Save(**table, others).code(), ErrorCode::kCorrupt);
   EXPECT_TRUE(others.Names().empty());
+}
+
+TEST(MappedTable, CountsAnErrorWhereASearchCannotBeRepeated) {
+  MappedFile file(kCoded);
+  const SectionEntry section = SectionOf(file.bytes, SectionType::kVectors);
+  file.files.Edit(kPath)[static_cast<size_t>(section.offset + section.length - 80)] ^= std::byte{1};
+  ThreadPool pool(1);
+  const auto table = LoadMapped(file.files, &pool);
+  ASSERT_TRUE(table.ok()) << table.status().message();
+  ProbedStatistics statistics;
+  uint64_t searches = 0;
+  for (size_t i = 0; i < 10; ++i) {
+    std::vector<Hit> hits(1);
+    SearchCounters counters = statistics.NewCounters();
+    const void* const query = file.queries.data() + i * (*table)->vector_bytes();
+    if ((*table)->Search(query, {.k = 1}, hits, counters).ok()) statistics.WaitFor(++searches);
+  }
+  EXPECT_GT(searches, 0u);
+  EXPECT_EQ(statistics.Count(ProbeOutcome::kError), searches);
 }
 
 TEST(MappedTable, FindsWhatChecksumsCannotTell) {

@@ -8,6 +8,8 @@ const [way, delay] = process.argv.slice(2)
 const dimension = 32
 const vectors = new Float32Array(4000 * dimension).map(() => Math.random())
 const index = new Index({ dimension })
+// Its searches are repeated behind everything else.
+index.enableStats({ recallSampleRate: 1 })
 
 const ways = {
   exit: () => process.exit(7),

@@ -8,6 +8,7 @@ const vectors = new Float32Array(3000 * dimension).map(() => Math.random())
 const query = vectors.slice(0, dimension)
 
 const index = new Index({ dimension, efConstruction: 50 })
+index.enableStats({ recallSampleRate: 1 })
 for (let round = 0; ; round++) {
   const controller = new AbortController()
   const pending = [
