@@ -25,6 +25,7 @@ const variants = [
   { name: 'none', compiledOut: true, level: 'off' },
   { name: 'off', compiledOut: false, level: 'off' },
   { name: 'counters', compiledOut: false, level: 'counters' },
+  { name: 'sampled', compiledOut: false, level: 'sampled' },
   { name: 'histograms', compiledOut: false, level: 'histograms' },
 ]
 

@@ -5,10 +5,11 @@ import { median } from '../statistics.mjs'
 
 const dimension = 64
 const points = 20_000
-const levels = ['off', 'counters', 'histograms']
+const levels = ['off', 'counters', 'sampled', 'histograms']
 
 function setLevel(measured, level) {
   if (level === 'off') measured.disableStats()
+  else if (level === 'sampled') measured.enableStats({ recallSampleRate: 0.001 })
   else measured.enableStats({ level })
 }
 

@@ -22,6 +22,7 @@
 #include "stats/histogram_layout.h"
 #include "stats/lazy_statistics.h"
 #include "stats/operation_span.h"
+#include "stats/recall_sampler.h"
 
 namespace {
 
@@ -32,6 +33,9 @@ constexpr size_t kDimension = 32;
 constexpr size_t kPoints = 2000;
 constexpr size_t kQueries = 64;
 constexpr size_t kHits = 10;
+// Counters, and one search of a thousand is repeated exactly.
+constexpr std::string_view kSampled = "sampled";
+constexpr double kSampleRate = 0.001;
 
 double NanosecondsSince(Clock::time_point start) {
   return std::chrono::duration<double, std::nano>(Clock::now() - start).count();
@@ -56,6 +60,7 @@ std::span<const std::byte> Bytes(const std::vector<float>& vectors) {
 
 // As IndexHandle in native/binding/index_handle.h.
 struct Handle {
+  std::unique_ptr<ThreadPool> pool;
   std::unique_ptr<Table> table;
   LocalStatistics statistics;
 };
@@ -64,7 +69,8 @@ struct Handle {
                                                const SearchParameters& parameters,
                                                std::span<Hit> hits) {
   OperationSpan span(handle.statistics.counting(), CountedOperation::kSearch);
-  SearchCounters counters;
+  const RecallSampler recall(*handle.statistics.counting());
+  SearchCounters counters{.recall = &recall};
   span.Start();
   Result<size_t> found = handle.table->Search(query, parameters, hits, counters);
   span.Stop();
@@ -94,13 +100,13 @@ struct Handle {
   return sum;
 }
 
-std::unique_ptr<Table> MakeTable() {
+std::unique_ptr<Table> MakeTable(ThreadPool* pool) {
   const char* const isa = std::getenv("VITRINE_ISA");
   const KernelTable* const kernels = SelectKernels(isa == nullptr ? "" : isa);
   if (kernels == nullptr) std::exit(2);
   TableOptions options;
   options.dimension = kDimension;
-  auto table = Table::Create(options, *kernels, nullptr);
+  auto table = Table::Create(options, *kernels, pool);
   if (!table.ok()) std::exit(2);
   const std::vector<float> points = RandomVectors(kPoints, 1);
   std::vector<PointId> ids;
@@ -109,6 +115,8 @@ std::unique_ptr<Table> MakeTable() {
 }
 
 bool SetLevel(LocalStatistics& statistics, std::string_view level) {
+  statistics.Use()->SetRecallSampleRate(level == kSampled ? kSampleRate : 0);
+  if (level == kSampled) level = "counters";
   const auto* const found =
       std::find(std::begin(kStatsLevelNames), std::end(kStatsLevelNames), level);
   if (found == std::end(kStatsLevelNames)) return false;
@@ -119,7 +127,10 @@ bool SetLevel(LocalStatistics& statistics, std::string_view level) {
 }
 
 int Search(std::string_view level, size_t searches) {
-  Handle handle{MakeTable(), {}};
+  // Who repeats searches.
+  auto pool = std::make_unique<ThreadPool>(1);
+  auto table = MakeTable(pool.get());
+  Handle handle{std::move(pool), std::move(table), {}};
   if (!SetLevel(handle.statistics, level)) return 2;
   const std::vector<float> queries = RandomVectors(kQueries, 2);
   // Shards and scratches are made by the first.
@@ -153,13 +164,17 @@ double CostOf(Body body) {
 int Flush() {
   std::printf("{");
   const char* separator = "";
-  for (const std::string_view level : kStatsLevelNames) {
+  volatile size_t drawn = 0;
+  std::vector<std::string_view> levels(std::begin(kStatsLevelNames), std::end(kStatsLevelNames));
+  levels.push_back(kSampled);
+  for (const std::string_view level : levels) {
     LocalStatistics statistics;
     if (!SetLevel(statistics, level)) return 2;
     const double ns = CostOf([&](size_t i) {
       if (!statistics.on()) return;
       OperationSpan span(statistics.counting(), CountedOperation::kSearch);
-      SearchCounters counters;
+      const RecallSampler recall(*statistics.counting());
+      SearchCounters counters{.recall = &recall};
       span.Submit();
       span.Start();
       // What a search would have done.
@@ -168,6 +183,7 @@ int Flush() {
       counters.entry_evaluations = 63;
       counters.graph_evaluations = 900 + i % 64;
       counters.returned = 10;
+      if (counters.recall->Draw()) drawn = drawn + 1;
       span.Stop();
       span.End({}, {.search = &counters});
     });
