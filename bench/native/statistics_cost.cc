@@ -196,7 +196,7 @@ int Flush() {
 
 // How much the statistics of a table grow with it, when all histograms of writes are there.
 size_t BytesOfThousandVectors() {
-  Handle handle{MakeTable(), {}};
+  Handle handle{nullptr, MakeTable(nullptr), {}};
   if (!SetLevel(handle.statistics, "cpu")) std::exit(2);
   const auto add = [&] {
     constexpr size_t kMore = 1000;
