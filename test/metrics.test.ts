@@ -32,7 +32,19 @@ async function searched(name: string, searches: number, path = ':memory:') {
     await points.search(vectors.slice(i * dimension, (i + 1) * dimension), { k: 3 })
   }
   await expect(points.search(new Float32Array(3), { k: 1 })).rejects.toThrow()
+  // New points are linked once more in the background: from then on two exports say the same.
+  await expect.poll(() => relinked(db), { interval: 5 }).toBeGreaterThan(0)
   return { db, points }
+}
+
+function relinked(db: Database) {
+  const maintenance = db
+    .statsSnapshot()
+    .families.find(({ name }) => name === 'vitrine_engine_index_maintenance_total')
+  const sample = maintenance?.samples.find(
+    ({ labels }) => labels.kind === 'relink' && labels.outcome === 'ok',
+  )
+  return sample !== undefined && 'value' in sample ? sample.value : 0
 }
 
 const readAs = async (from: Metrics, dialect: 'prometheus' | 'openmetrics') =>
