@@ -292,6 +292,7 @@ bool Database::MaintainData() {
     if (Statistics* const counting = statistics_.counting()) {
       counting->Observe(Family::kIndexBuildDuration, SeriesOf(BuildCause::kRebuild), spent_ns);
     }
+    rebuild_ns_.erase(collection->id());
   }
   data_keeper_.pause = more ? kTurn : kTick;
   if (CheckpointIsDue()) {

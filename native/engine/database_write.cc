@@ -9,6 +9,7 @@
 #include "base/seeded_defect.h"
 #include "engine/database.h"
 #include "engine/filtered_removal.h"
+#include "engine/watched_writes.h"
 #include "engine/write_group.h"
 
 namespace vitrine {
@@ -249,9 +250,9 @@ uint64_t Database::DiskBytesFor(uint64_t record_bytes) const {
 
 namespace {
 
-// Whether it takes room, rather than giving it back.
+// What a transaction has, beside removals.
 struct Parts {
-  bool adds = false;   // not only removals
+  bool adds = false;   // anything that takes room
   bool links = false;  // vectors
 };
 
@@ -327,22 +328,6 @@ class BegunKeys {
  private:
   IdempotencyWindow& window_;
   std::vector<Digest128> keys_;
-};
-
-// Those of a group that want to know how far it is.
-class WatchedWrites final : public LogWriter::Listener {
- public:
-  // May throw std::bad_alloc.
-  void AddIfWatched(PendingWrite& write) {
-    if (write.is_watched()) writes_.push_back(&write);
-  }
-  void Enter(WritePhase phase) {
-    for (PendingWrite* const write : writes_) write->Enter(phase);
-  }
-  void Flushing() override { Enter(WritePhase::kFlush); }
-
- private:
-  std::vector<PendingWrite*> writes_;
 };
 
 }  // namespace
