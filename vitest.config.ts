@@ -4,11 +4,14 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node'
 
 // Tests of the repository itself, its documents, benchmark and packages: what they say of the addon
 // the others say as well, so the sanitizer lanes leave them out.
-const repository = ['bench-*', 'documents', 'layering', 'readme', 'workflows'].map(
+const repository = ['bench-loaders', 'bench-statistics', 'documents', 'layering', 'workflows'].map(
   name => `test/${name}.test.ts`,
 )
-// What is published: a lane of its own, for it takes long and shows what few changes touch.
-const published = ['test/api-pages.test.ts', 'test/packaging.test.ts']
+// What is published, and programs that are compiled apart: a lane of its own, for it takes long and
+// shows what few changes touch.
+const published = ['api-pages', 'bench-programs', 'packaging', 'readme'].map(
+  name => `test/${name}.test.ts`,
+)
 // Compute a lot, which is what sanitized native tests do as well.
 const heavy = process.env.VITRINE_SANITIZER === undefined ? [] : ['test/recall*.test.ts']
 // Needs cmake as well: part of the native lane.

@@ -24,7 +24,7 @@ const mostSeconds = 600
 function noticedBy(program, defect) {
   return new Promise(resolve => {
     const child = spawn(join(root, folder, program), ['--gtest_fail_fast'], {
-      env: { ...process.env, VITRINE_SEEDED_DEFECT: defect },
+      env: { ...process.env, VITRINE_SEEDED_DEFECT: defect, VITRINE_EVERY_ROUND: '1' },
       stdio: ['ignore', 'pipe', 'ignore'],
     })
     const timer = setTimeout(() => child.kill('SIGKILL'), mostSeconds * 1000)

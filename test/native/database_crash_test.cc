@@ -34,11 +34,11 @@ TEST_P(LoggedDatabaseCrash, AKilledProcessLosesNothingItWasTold) {
   VITRINE_TRACE_SEED();
   size_t kills = 0;
   const uint64_t calls = CallsOf(TestSeed());
-  for (uint64_t k = 0; k < calls; k += Scaled(1, 11)) {
+  for (uint64_t k = 0; k < calls; k += Rounds(1, 11)) {
     ASSERT_NO_FATAL_FAILURE(loops_.Kill(TestSeed(), k));
     kills += 2;
   }
-  EXPECT_GT(kills, Scaled(1000, 50));
+  EXPECT_GT(kills, Rounds(1000, 50));
 }
 
 TEST_P(DatabaseCrash, APowerCutLeavesAPrefixWithEverythingDurable) {
@@ -46,20 +46,20 @@ TEST_P(DatabaseCrash, APowerCutLeavesAPrefixWithEverythingDurable) {
   size_t recoveries = 0;
   const uint64_t seed = TestSeed() + 100;
   const uint64_t calls = CallsOf(seed);
-  for (uint64_t k = 0; k < calls; k += Scaled(GetParam() == Durability::kCommit ? 2 : 7,
+  for (uint64_t k = 0; k < calls; k += Rounds(GetParam() == Durability::kCommit ? 2 : 7,
                                               GetParam() == Durability::kNone ? 293 : 131)) {
     for (size_t model = 0; model < std::size(kPowerCuts); ++model) {
       ASSERT_NO_FATAL_FAILURE(loops_.CutPower(seed, k, model));
       recoveries += 2;
     }
   }
-  EXPECT_GT(recoveries, Scaled(1500, 50));
+  EXPECT_GT(recoveries, Rounds(1500, 50));
 }
 
 // And once more while it is being recovered, again and again.
 TEST_P(DatabaseCrash, RecoveryMayBeCutShort) {
   VITRINE_TRACE_SEED();
-  for (uint64_t run = 0; run < Scaled(400, 30); ++run) {
+  for (uint64_t run = 0; run < Rounds(400, 30); ++run) {
     ASSERT_NO_FATAL_FAILURE(loops_.CutRecovery(TestSeed() + 10'000 + run));
   }
 }

@@ -85,7 +85,7 @@ TEST_F(DamagedDatabase, AFlippedBitChangesNoAnswer) {
   size_t refused = 0;
   for (const auto& [path, bytes] : whole_) {
     // More of what is short.
-    const size_t flips = Scaled(700, 30);
+    const size_t flips = Rounds(700, 30);
     for (size_t i = 0; i < flips; ++i) {
       Bytes damaged = bytes;
       const uint64_t bit = random() % (bytes.size() * 8);
@@ -95,14 +95,14 @@ TEST_F(DamagedDatabase, AFlippedBitChangesNoAnswer) {
       ASSERT_FALSE(HasFailure());
     }
   }
-  EXPECT_GT(opened, Scaled(5000, 100));
+  EXPECT_GT(opened, Rounds(5000, 100));
   EXPECT_GT(refused, 0u);
 }
 
 TEST_F(DamagedDatabase, AFileThatEndsEarlyChangesNoAnswer) {
   VITRINE_TRACE_SEED();
   for (const auto& [path, bytes] : whole_) {
-    for (size_t size = 0; size < bytes.size(); size += Scaled(61, 1601)) {
+    for (size_t size = 0; size < bytes.size(); size += Rounds(61, 1601)) {
       Judge(path, Bytes(bytes.begin(), bytes.begin() + static_cast<ptrdiff_t>(size)),
             path + " length " + std::to_string(size));
       ASSERT_FALSE(HasFailure());

@@ -30,7 +30,7 @@ TEST(DatabaseFaults, EveryCallMayFail) {
   FaultFiles whole(seed);
   DatabaseUser user(whole, seed);
   RunScript(user);
-  for (uint64_t k = 0; k < whole.operations(); k += Scaled(1, 11)) {
+  for (uint64_t k = 0; k < whole.operations(); k += Rounds(1, 11)) {
     for (const int error : {EIO, ENOSPC}) {
       for (const Lasting lasting : {Lasting::kOnce, Lasting::kFromThenOn}) {
         SCOPED_TRACE("call " + std::to_string(k) + ", error " + std::to_string(error) +

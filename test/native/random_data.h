@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <random>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/platform.h"
@@ -28,6 +29,13 @@ namespace vitrine {
 // How much to do: `full`, or a part of it where a sanitizer makes everything many times slower.
 constexpr size_t Scaled(size_t full, size_t sanitized) {
   return VITRINE_TSAN != 0 || VITRINE_ASAN != 0 ? sanitized : full;
+}
+
+// How much to do of a loop over kills, faults or damage, where every round is like the others: a
+// sample of them, as with a sanitizer, unless all are asked for (VITRINE_EVERY_ROUND=1).
+inline size_t Rounds(size_t every, size_t sample) {
+  const char* const asked = std::getenv("VITRINE_EVERY_ROUND");
+  return asked != nullptr && std::string_view(asked) == "1" ? Scaled(every, sample) : sample;
 }
 
 // The seed of a random test, which every failure names: VITRINE_TEST_SEED, or one that is always

@@ -27,7 +27,7 @@ uint64_t CallsOf(uint64_t seed) {
 
 TEST(LogCrash, AKilledProcessLosesNothingItWasTold) {
   VITRINE_TRACE_SEED();
-  for (uint64_t script = 0; script < Scaled(5, 1); ++script) {
+  for (uint64_t script = 0; script < Rounds(5, 1); ++script) {
     const uint64_t seed = TestSeed() + script;
     const uint64_t calls = CallsOf(seed);
     for (uint64_t k = 0; k < calls; ++k) ASSERT_NO_FATAL_FAILURE(LogLoops().Kill(seed, k));
@@ -37,23 +37,23 @@ TEST(LogCrash, AKilledProcessLosesNothingItWasTold) {
 TEST(LogCrash, APowerCutLosesNothingThatWasDurable) {
   VITRINE_TRACE_SEED();
   size_t recoveries = 0;
-  for (uint64_t script = 0; script < Scaled(2, 1); ++script) {
+  for (uint64_t script = 0; script < Rounds(2, 1); ++script) {
     const uint64_t seed = TestSeed() + 100 + script;
     const uint64_t calls = CallsOf(seed);
-    for (uint64_t k = 0; k < calls; k += Scaled(1, 7)) {
+    for (uint64_t k = 0; k < calls; k += Rounds(1, 7)) {
       for (size_t model = 0; model < std::size(kPowerCuts); ++model) {
         ASSERT_NO_FATAL_FAILURE(LogLoops().CutPower(seed, k, model));
         recoveries += 2;
       }
     }
   }
-  EXPECT_GT(recoveries, Scaled(4800, 200));
+  EXPECT_GT(recoveries, Rounds(4800, 200));
 }
 
 // And once more while the log is being recovered, again and again.
 TEST(LogCrash, RecoveryMayBeCutShort) {
   VITRINE_TRACE_SEED();
-  for (uint64_t run = 0; run < Scaled(1500, 100); ++run) {
+  for (uint64_t run = 0; run < Rounds(1500, 100); ++run) {
     ASSERT_NO_FATAL_FAILURE(LogLoops().CutRecovery(TestSeed() + 10'000 + run));
   }
 }

@@ -68,7 +68,7 @@ TEST_F(LogDamageTest, NoBitOfASealedLogChangesUnseen) {
   size_t errors = 0;
   for (const uint64_t number : {1, 2}) {
     LogBytes& segment = files.Edit(PathOf(number));
-    for (size_t bit = 0; bit < 8 * segment.size(); bit += Scaled(1, 97)) {
+    for (size_t bit = 0; bit < 8 * segment.size(); bit += Rounds(1, 97)) {
       std::byte& byte = segment[bit / 8];
       const std::byte before = byte;
       byte ^= static_cast<std::byte>(1 << bit % 8);
@@ -80,7 +80,7 @@ TEST_F(LogDamageTest, NoBitOfASealedLogChangesUnseen) {
       byte = before;
     }
   }
-  EXPECT_GE(bits, 8 * 7 * kPageBytes / Scaled(1, 97));
+  EXPECT_GE(bits, 8 * 7 * kPageBytes / Rounds(1, 97));
   // Zeros between and behind the frames do not matter, everything else does.
   EXPECT_GT(errors, bits / 8);
   EXPECT_EQ(Read(), Verdict::kSame);
@@ -91,7 +91,7 @@ TEST_F(LogDamageTest, OnlyTheLastGroupNeedsASeal) {
   Write(Seal::kNo);
   std::mt19937_64 random(TestSeed());
   size_t dropped = 0;
-  for (size_t i = 0; i < Scaled(20'000, 500); ++i) {
+  for (size_t i = 0; i < Rounds(20'000, 500); ++i) {
     LogBytes& segment = files.Edit(PathOf(1 + random() % 2));
     std::byte& byte = segment[random() % segment.size()];
     const std::byte before = byte;
@@ -113,7 +113,7 @@ TEST_F(LogDamageTest, NoLengthIsTakenForAnother) {
   Write();
   for (const uint64_t number : {1, 2}) {
     const LogBytes whole = files.Get(PathOf(number));
-    for (size_t length = 0; length < whole.size(); length += Scaled(1, 61)) {
+    for (size_t length = 0; length < whole.size(); length += Rounds(1, 61)) {
       files.Put(PathOf(number), LogBytes(whole.begin(), whole.begin() + length));
       ASSERT_EQ(Read(), Verdict::kError) << "segment " << number << ", length " << length;
     }
@@ -194,7 +194,7 @@ TEST_F(LogDamageTest, DamageBelowACheckpointDoesNotMatter) {
   std::mt19937_64 random(TestSeed());
   const uint64_t covered = 5;  // the end of the second group, in the second segment
   size_t healed = 0;
-  for (size_t i = 0; i < Scaled(20'000, 500); ++i) {
+  for (size_t i = 0; i < Rounds(20'000, 500); ++i) {
     // The first segment, and the first group of the second.
     const bool first = random() % 2 == 0;
     LogBytes& segment = files.Edit(PathOf(first ? 1 : 2));

@@ -86,7 +86,7 @@ void RunScript(LogUser& user) {
 
 TEST(LogFaults, KeepsTheRulesOfWriting) {
   VITRINE_TRACE_SEED();
-  for (uint64_t seed = TestSeed(); seed < TestSeed() + Scaled(200, 10); ++seed) {
+  for (uint64_t seed = TestSeed(); seed < TestSeed() + Rounds(200, 10); ++seed) {
     FaultFiles files(seed);
     LogUser user(files, seed);
     ASSERT_NO_FATAL_FAILURE(RunScript(user));
@@ -101,13 +101,13 @@ TEST(LogFaults, KeepsTheRulesOfWriting) {
 TEST(LogFaults, EveryCallMayFail) {
   VITRINE_TRACE_SEED();
   size_t runs = 0;
-  for (uint64_t script = 0; script < Scaled(4, 1); ++script) {
+  for (uint64_t script = 0; script < Rounds(4, 1); ++script) {
     const uint64_t seed = TestSeed() + 200 + script;
     FaultFiles whole(seed);
     LogUser undisturbed(whole, seed);
     RunScript(undisturbed);
     const uint64_t calls = whole.operations();
-    for (uint64_t k = 0; k < calls; k += Scaled(1, 5)) {
+    for (uint64_t k = 0; k < calls; k += Rounds(1, 5)) {
       for (const int error : {EIO, ENOSPC}) {
         for (const auto lasting : {FaultFiles::Lasting::kOnce, FaultFiles::Lasting::kFromThenOn}) {
           SCOPED_TRACE("script " + std::to_string(script) + ", call " + std::to_string(k) +
@@ -127,7 +127,7 @@ TEST(LogFaults, EveryCallMayFail) {
       }
     }
   }
-  EXPECT_GT(runs, Scaled(2000, 100));
+  EXPECT_GT(runs, Rounds(2000, 100));
 }
 
 class LogFaultsTest : public testing::Test {

@@ -170,7 +170,7 @@ TEST(LogThreads, WaitForOneFlushTogether) {
 // The disk fails under all of them: nobody hangs, and what was acknowledged is there.
 TEST(LogThreads, AllLearnOfAFailure) {
   VITRINE_TRACE_SEED();
-  for (uint64_t run = 0; run < Scaled(60, 8); ++run) {
+  for (uint64_t run = 0; run < Rounds(60, 8); ++run) {
     FaultFiles files(TestSeed() + run);
     auto log = OpenLog(files, RecoverLog(files)->end, 7);
     ASSERT_TRUE(log.ok());
@@ -222,7 +222,7 @@ TEST(LogProcess, AKilledProcessLosesNothingItAcknowledged) {
   size_t acknowledged = 0;
   std::string folder;
   uint64_t index = 0;  // of the last record that is known to be there
-  for (uint64_t round = 0; round < Scaled(120, 15); ++round) {
+  for (uint64_t round = 0; round < Rounds(120, 15); ++round) {
     if (round % 20 == 0) {
       if (!folder.empty()) std::filesystem::remove_all(folder);
       folder = (std::filesystem::temp_directory_path() / "vitrine-XXXXXX").string();
@@ -264,7 +264,7 @@ TEST(LogProcess, AKilledProcessLosesNothingItAcknowledged) {
     index = replay->records.size();
   }
   std::filesystem::remove_all(folder);
-  EXPECT_GT(acknowledged, Scaled(120, 15) / 2);
+  EXPECT_GT(acknowledged, Rounds(120, 15) / 2);
   RecordProperty("acknowledged", std::to_string(acknowledged));
 }
 
