@@ -99,6 +99,10 @@ export interface OperationEvent {
   readonly batchSize?: number
   /** Hits or points that it returned; there when it is over and has not failed. Of a scan those that were taken, failed or not. */
   returnedRows?: number
+  /** How far the nearest hit of one search is; there when it is over and has found something. */
+  nearestDistance?: number
+  /** The log sequence number of a write to a database; there when it is over and has not failed. */
+  lsn?: bigint
   /** What the call threw or rejected with, when it failed. */
   error?: unknown
   /** Whoever listens to `start` sets it there to have `phases`. They are measured for this call alone, and not for a scan. */
@@ -131,8 +135,8 @@ export const pointChannel = channel('vitrine:point') as Channel<unknown, TracePo
 /** A call that is published. */
 interface PublishedCall<T, R> {
   readonly run: () => T
-  /** Of what it returns, or resolves with. */
-  readonly rowsOf: (result: R) => number | undefined
+  /** Puts into the event what is told of what it returns, or resolves with. */
+  readonly found: (result: R) => void
   /** It is over, well or not: what is left to say is put into the event. */
   readonly over: () => void
 }
@@ -141,12 +145,12 @@ interface PublishedCall<T, R> {
 export function publishSync<T>(
   channels: TracingChannel<unknown, OperationEvent>,
   event: OperationEvent,
-  { run, rowsOf, over }: PublishedCall<T, T>,
+  { run, found, over }: PublishedCall<T, T>,
 ): T {
   return channels.start.runStores(event, () => {
     try {
       const result = run()
-      setRows(event, rowsOf(result))
+      found(result)
       return result
     } catch (error) {
       event.error = error
@@ -163,14 +167,14 @@ export function publishSync<T>(
 export function publishAsync<T>(
   channels: TracingChannel<unknown, OperationEvent>,
   event: OperationEvent,
-  { run, rowsOf, over }: PublishedCall<Promise<T>, T>,
+  { run, found, over }: PublishedCall<Promise<T>, T>,
 ): Promise<T> {
   return channels.start.runStores(event, () => {
     const promise = run()
     channels.end.publish(event)
     return promise.then(
       result => {
-        setRows(event, rowsOf(result))
+        found(result)
         over()
         publishEnd(channels, event)
         return result
@@ -224,8 +228,4 @@ function publishEnd(
 ): void {
   channels.asyncStart.publish(event)
   channels.asyncEnd.publish(event)
-}
-
-function setRows(event: OperationEvent, rows: number | undefined): void {
-  if (rows !== undefined) event.returnedRows = rows
 }

@@ -24,6 +24,10 @@ interface TracedMethod {
   readonly tell?: (told: Told, self: unknown, args: Arguments) => void
   /** Of what it returns, or resolves with. */
   readonly rowsOf?: (result: never, event: OperationEvent) => number | undefined
+  /** Of one search that has found something. */
+  readonly nearestOf?: (result: never, args: Arguments) => number | undefined
+  /** Whether it resolves with what the log has acknowledged. */
+  readonly logged?: true
   /** Of a search that slow-query logs are told of. May throw. */
   readonly given?: (self: unknown, args: Arguments) => GivenQuery
 }
@@ -53,10 +57,16 @@ function tellSearch(told: Told, options: unknown): void {
   told.filtered = (propertyOf(options, 'filter') ?? propertyOf(options, 'where')) !== undefined
 }
 
+interface FoundIds {
+  readonly ids: ArrayLike<unknown>
+  readonly distances: ArrayLike<number>
+}
+
 const analyze: TracedMethod = {
   operation: 'search',
   tell: (told, _, [, options]) => tellSearch(told, options),
-  rowsOf: ({ ids }: { readonly ids: ArrayLike<unknown> }) => ids.length,
+  rowsOf: ({ ids }: FoundIds) => ids.length,
+  nearestOf: ({ distances }: FoundIds) => distances[0],
 }
 
 const search: TracedMethod = {
@@ -101,6 +111,10 @@ const tellPoints: TracedMethod['tell'] = (told, _, [points]) => {
   told.batchSize = lengthOf(points) ?? lengthOf(propertyOf(points, 'ids'))
 }
 
+interface FoundHit {
+  readonly distance: number
+}
+
 const one = (found: unknown) => (found === undefined ? 0 : 1)
 const all = (found: readonly unknown[]) => found.length
 
@@ -138,6 +152,8 @@ const ofIndex: Methods = {
       told.k ??= lengthOf(propertyOf(out, 'ids'))
     },
     rowsOf: (count: number) => count,
+    nearestOf: (count: number, [, out]) =>
+      count === 0 ? undefined : (out as { readonly distances: Float32Array }).distances[0],
     given: (_, [vector, out, options]) => ({
       vector,
       options: { k: lengthOf(propertyOf(out, 'ids')), ...(options as object | undefined) },
@@ -156,14 +172,17 @@ const ofCollection: Methods = {
   upsert: {
     operation: 'upsert',
     tell: tellPoints,
+    logged: true,
   },
   insert: {
     operation: 'insert',
     tell: tellPoints,
+    logged: true,
   },
-  update: { operation: 'update' },
+  update: { operation: 'update', logged: true },
   delete: {
     operation: 'delete',
+    logged: true,
     tell: (told, _, [target]) => {
       told.batchSize = lengthOf(target)
       told.filtered = propertyOf(target, 'where') !== undefined
@@ -185,7 +204,11 @@ const ofCollection: Methods = {
     kind: 'iteration',
     tell: tellWhere,
   },
-  search: { ...search, rowsOf: all },
+  search: {
+    ...search,
+    rowsOf: all,
+    nearestOf: ([hit]: readonly FoundHit[]) => hit?.distance,
+  },
   searchBatch: {
     ...searchBatch,
     rowsOf: (results: readonly (readonly unknown[])[]) =>
@@ -194,11 +217,13 @@ const ofCollection: Methods = {
   analyze: {
     ...analyze,
     rowsOf: ({ hits }: { readonly hits: readonly unknown[] }) => hits.length,
+    nearestOf: ({ hits: [hit] }: { readonly hits: readonly FoundHit[] }) => hit?.distance,
   },
   recommend: {
     operation: 'search',
     tell: (told, _, [options]) => tellSearch(told, options),
     rowsOf: all,
+    nearestOf: ([hit]: readonly FoundHit[]) => hit?.distance,
     given: (_, [options]) => ({ vector: undefined, options }),
   },
   import: { operation: 'import' },
@@ -217,7 +242,7 @@ const ofDatabase: Methods = {
     tell: (told, self, [, name, options]) => tellCollection(told, self, [name, options, undefined]),
   },
   dropAlias: { operation: 'dropAlias' },
-  transaction: { operation: 'transaction' },
+  transaction: { operation: 'transaction', logged: true },
   flush: { operation: 'flush' },
   checkpoint: { operation: 'checkpoint' },
   backup: { operation: 'backup' },
@@ -339,12 +364,25 @@ function publish(
     watch = new CallWatch()
     return watch.begin(begin)
   }
-  const rowsOf = (result: unknown) => how.rowsOf?.(result as never, event)
+  const found = (result: unknown) => tellResult(event, how, result, args)
   const over = () => {
     if (watch !== undefined) event.phases = watch.phases()
   }
-  if (how.kind === 'sync') return publishSync(channels, event, { run, rowsOf, over })
-  return publishAsync(channels, event, { run: run as () => Promise<unknown>, rowsOf, over })
+  if (how.kind === 'sync') return publishSync(channels, event, { run, found, over })
+  return publishAsync(channels, event, { run: run as () => Promise<unknown>, found, over })
+}
+
+function tellResult(
+  event: OperationEvent,
+  how: TracedMethod,
+  result: unknown,
+  args: Arguments,
+): void {
+  const rows = how.rowsOf?.(result as never, event)
+  if (rows !== undefined) event.returnedRows = rows
+  const nearest = how.nearestOf?.(result as never, args)
+  if (nearest !== undefined) event.nearestDistance = nearest
+  if (how.logged === true) event.lsn = (result as { readonly lsn: bigint }).lsn
 }
 
 function eventOf(

@@ -80,6 +80,7 @@ describe('the channels of an index', () => {
         ef: 70,
         filtered: false,
         returnedRows: 3,
+        nearestDistance: expect.closeTo(0.04, 5),
       },
       {
         ...common,
@@ -89,6 +90,7 @@ describe('the channels of an index', () => {
         exact: true,
         filtered: false,
         returnedRows: 2,
+        nearestDistance: out.distances[0],
       },
       {
         ...common,
@@ -97,6 +99,7 @@ describe('the channels of an index', () => {
         k: 2,
         filtered: true,
         returnedRows: 1,
+        nearestDistance: expect.closeTo(7.84, 5),
       },
       {
         ...common,
@@ -105,6 +108,7 @@ describe('the channels of an index', () => {
         k: 9,
         filtered: false,
         returnedRows: 5,
+        nearestDistance: expect.closeTo(0.04, 5),
       },
       {
         ...common,
@@ -225,6 +229,26 @@ describe('the channels of a database', () => {
       ['Collection.delete', false, 1, undefined],
       ['Collection.delete', true, undefined, undefined],
     ])
+    const told = ({ nearestDistance, lsn }: OperationEvent) => ({ nearestDistance, lsn })
+    const nearest = (distance: number) => ({
+      nearestDistance: expect.closeTo(distance, 5),
+      lsn: undefined,
+    })
+    const nothing = { nearestDistance: undefined, lsn: undefined }
+    const written = { nearestDistance: undefined, lsn: expect.any(BigInt) }
+    expect(calls(heard).map(told)).toEqual([
+      nearest(0.64),
+      nothing,
+      nearest(0.04),
+      nearest(1),
+      ...Array.from({ length: 4 }, () => nothing),
+      ...Array.from({ length: 4 }, () => written),
+    ])
+    const lsns = calls(heard).flatMap(({ lsn }) => lsn ?? [])
+    expect(lsns).toEqual(lsns.map((_, i) => lsns[0]! + BigInt(i)))
+    expect(await points.search([1], { k: 1, where: { year: 99 } })).toEqual([])
+    expect(calls(heard).at(-1)).toMatchObject({ returnedRows: 0 })
+    expect(calls(heard).at(-1)).not.toHaveProperty('nearestDistance')
     heard.length = 0
     await db.transaction(transaction => transaction.collection('things').delete([1]))
     await db.setAlias('items', 'things')
@@ -264,8 +288,9 @@ describe('the channels of a database', () => {
     await points.upsert([{ id: 'secret', vector: [0.2], payload: { year: 7 } }])
     await db.flush()
     for (const [, event] of heard) {
-      for (const value of Object.values(event)) {
-        expect(['string', 'number', 'boolean']).toContain(typeof value)
+      for (const [name, value] of Object.entries(event)) {
+        const types = name === 'lsn' ? ['bigint'] : ['string', 'number', 'boolean']
+        expect(types).toContain(typeof value)
         expect(value).not.toBe('secret')
       }
     }

@@ -76,7 +76,7 @@ describe('a span', () => {
     const index = await line()
     enable()
     await things.search([1.2], { k: 2, ef: 80 })
-    await things.upsert({ ids: [7, 8], vectors: Float32Array.of(7, 8) })
+    const { lsn } = await things.upsert({ ids: [7, 8], vectors: Float32Array.of(7, 8) })
     index.searchSync(query, { k: 3, exact: true, filter: [1, 2] })
     await index.searchBatch(Float32Array.of(1, 2, 3), { k: 1, recall: 0.9 })
     expect(spans().map(({ name, attributes }) => ({ name, ...attributes }))).toEqual([
@@ -87,6 +87,7 @@ describe('a span', () => {
         'db.namespace': 'shop',
         'db.collection.name': 'things',
         'db.response.returned_rows': 2,
+        'vitrine.search.nearest_distance': expect.closeTo(0.04, 5),
         'vitrine.method': 'Collection.search',
         'vitrine.search.k': 2,
         'vitrine.search.ef': 80,
@@ -100,6 +101,7 @@ describe('a span', () => {
         'db.collection.name': 'things',
         'db.operation.batch.size': 2,
         'vitrine.method': 'Collection.upsert',
+        'vitrine.lsn': Number(lsn),
       },
       {
         name: 'search line',
@@ -107,6 +109,7 @@ describe('a span', () => {
         'db.operation.name': 'search',
         'db.namespace': 'line',
         'db.response.returned_rows': 2,
+        'vitrine.search.nearest_distance': expect.closeTo(0.04, 5),
         'vitrine.method': 'Index.searchSync',
         'vitrine.search.k': 3,
         'vitrine.search.exact': true,

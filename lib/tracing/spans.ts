@@ -81,6 +81,11 @@ export function enableTracing(options?: TracingOptions): () => void {
     if (event.returnedRows !== undefined) {
       span.setAttribute('db.response.returned_rows', event.returnedRows)
     }
+    if (event.nearestDistance !== undefined) {
+      span.setAttribute('vitrine.search.nearest_distance', event.nearestDistance)
+    }
+    // Attributes are no big integers; it is below 2^53 for as long as anybody lives.
+    if (event.lsn !== undefined) span.setAttribute('vitrine.lsn', Number(event.lsn))
     if (began !== undefined && event.phases !== undefined) {
       const parent = trace.setSpan(context.active(), span)
       for (const phase of event.phases) {
