@@ -56,6 +56,7 @@ describe('the statistics of a database', () => {
     await notes.analyze(vector(1), { k: 2, where: { year: 2000 } })
     await notes.searchBatch(Float32Array.of(1, 1, 2, 1), { k: 1 })
     await notes.has(1)
+    notes.explain(vector(1), { k: 2 })
     await db.transaction(tx => {
       tx.collection('notes').upsert([point(5)])
       tx.collection('others').delete(['x'])
@@ -65,7 +66,7 @@ describe('the statistics of a database', () => {
       'upsert ok': 2,
       'insert ok': 1,
       'delete ok': 2,
-      'get ok': 3,
+      'get ok': 4,
       'count ok': 1,
       'scan ok': 1,
       'search ok': 4,

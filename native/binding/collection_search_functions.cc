@@ -212,12 +212,9 @@ Result<napi_value> AnalyzeCollection(Call& call) {
   return MeasuredCollectionSearch<AnalyzedCollectionSearch>(call);
 }
 
-// explainCollection(...as searchCollection, without the token):
-//   { plan: SearchPlan, estimatedShare: number, share: number }
-Result<napi_value> ExplainCollection(Call& call) {
-  const auto handle = ReadOpenCollection(call, 0);
-  if (!handle.ok()) return handle.status();
-  const Collection& collection = *(*handle)->collection;
+namespace {
+
+Result<napi_value> ExplainNow(Call& call, const Collection& collection) {
   CollectionRequest request;
   VITRINE_RETURN_IF_ERROR(ReadRequest(call, collection, request));
   const Result<SearchReport> report = collection.Explain(request.query());
@@ -226,6 +223,17 @@ Result<napi_value> ExplainCollection(Call& call) {
   VITRINE_RETURN_IF_JS_ERROR(napi_create_object(call.env, &object));
   VITRINE_RETURN_IF_ERROR(SetReport(call.env, object, *report));
   return object;
+}
+
+}  // namespace
+
+// explainCollection(...as searchCollection, without the token):
+//   { plan: SearchPlan, estimatedShare: number, share: number }
+Result<napi_value> ExplainCollection(Call& call) {
+  const auto handle = ReadOpenCollection(call, 0);
+  if (!handle.ok()) return handle.status();
+  MeasuredCall measured((*handle)->places(), CountedOperation::kGet);
+  return measured.End(ExplainNow(call, *(*handle)->collection));
 }
 
 }  // namespace vitrine

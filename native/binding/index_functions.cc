@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "binding/counted_operation.h"
 #include "binding/functions.h"
 #include "binding/guard.h"
 #include "binding/handle.h"
@@ -139,15 +140,26 @@ Result<napi_value> IndexIds(Call& call) {
   return MakeNumber(call.env, static_cast<double>(ids.size()));
 }
 
+namespace {
+
+Result<napi_value> HasNow(Call& call, const IndexHandle& index) {
+  const Result<PointId> id = ReadId(call.env, call[1], index.id_type());
+  if (!id.ok()) return id.status();
+  napi_value value;
+  VITRINE_RETURN_IF_JS_ERROR(napi_get_boolean(call.env, index.table()->Has(*id), &value));
+  return value;
+}
+
+}  // namespace
+
 // hasId(index: IndexHandle, id: number | bigint): boolean
 Result<napi_value> HasId(Call& call) {
   const auto index = ReadOpenIndex(call, 0);
   if (!index.ok()) return index.status();
-  const Result<PointId> id = ReadId(call.env, call[1], (**index)->id_type());
-  if (!id.ok()) return id.status();
-  napi_value value;
-  VITRINE_RETURN_IF_JS_ERROR(napi_get_boolean(call.env, (**index)->table()->Has(*id), &value));
-  return value;
+  if (!(**index)->statistics().on()) [[likely]]
+    return HasNow(call, ***index);
+  MeasuredCall measured((**index)->statistics(), CountedOperation::kGet);
+  return measured.End(HasNow(call, ***index));
 }
 
 namespace {
@@ -182,14 +194,14 @@ Result<napi_value> GetVectors(Call& call) {
 namespace {
 
 // A `reserve` that has to wait for the writes before it.
-class ReserveOperation final : public Operation {
+class ReserveOperation : public Operation {
  public:
   ReserveOperation(const std::shared_ptr<IndexHandle>& index, size_t count)
       : Operation(Lane::kWrite, index), table_(index->table()), count_(count) {}
 
   Result<napi_value> Resolve(napi_env, std::span<const napi_value>) override { return Undefined(); }
 
- private:
+ protected:
   // Without room the next write asks for it again, and fails if there still is none.
   Status Execute() override {
     static_cast<void>(table_->Reserve(count_));
@@ -197,9 +209,16 @@ class ReserveOperation final : public Operation {
   }
   void ReleaseInputs() override { table_.reset(); }
 
+ private:
   std::shared_ptr<Table> table_;
   const size_t count_;
 };
+
+Result<napi_value> ReserveNow(Call& call, IndexHandle& index, size_t count) {
+  VITRINE_RETURN_IF_ERROR(index.table()->Reserve(count));
+  call.addon.ReportMemory(index);
+  return Undefined();
+}
 
 }  // namespace
 
@@ -209,14 +228,14 @@ class ReserveOperation final : public Operation {
 Result<napi_value> ReserveRoom(Call& call) {
   const auto index = ReadOpenIndex(call, 0);
   if (!index.ok()) return index.status();
+  MeasuredCall measured((**index)->statistics(), CountedOperation::kMaintain);
   const Result<uint64_t> count = ReadInteger(call.env, call[1], kReserve);
-  if (!count.ok()) return count.status();
+  if (!count.ok()) return measured.End(count.status());
   if ((**index)->pending_writes() > 0) {
-    return call.addon.Start(std::make_shared<ReserveOperation>(**index, *count));
+    return measured.Started(
+        call.addon.Start(MakeMeasured<ReserveOperation>(measured, **index, *count)));
   }
-  VITRINE_RETURN_IF_ERROR((**index)->table()->Reserve(*count));
-  call.addon.ReportMemory(***index);
-  return Undefined();
+  return measured.End(ReserveNow(call, ***index, *count));
 }
 
 // memoryUsage(index: IndexHandle): MemoryUsage

@@ -452,20 +452,29 @@ Result<napi_value> SearchBatch(Call& call) {
                       [&](const auto& maker) { return StartSearchBatch(call, **index, maker); });
 }
 
+namespace {
+
+Result<napi_value> ExplainNow(Call& call, IndexHandle& index) {
+  const Result<TypedArray> query = ReadQuery(call, 1, index);
+  if (!query.ok()) return query.status();
+  SearchRequest request;
+  VITRINE_RETURN_IF_ERROR(ReadSearch(call, 2, index, request));
+  const VectorCopy copy(*query, index.type(), VectorCopy::kPagesOfQueries);
+  const Result<SearchPlan> plan = index.table()->Explain(copy.data(), request.parameters);
+  if (!plan.ok()) return plan.status();
+  return MakePlan(call.env, *plan);
+}
+
+}  // namespace
+
 // explain(index: IndexHandle, query: VectorArray, k: number, beam: number | undefined,
 //   exact: boolean, filter: IdSetHandle | IdArray | undefined, timeoutMs: number | undefined):
 //   SearchPlan
 Result<napi_value> Explain(Call& call) {
   const auto index = ReadOpenIndex(call, 0);
   if (!index.ok()) return index.status();
-  const Result<TypedArray> query = ReadQuery(call, 1, ***index);
-  if (!query.ok()) return query.status();
-  SearchRequest request;
-  VITRINE_RETURN_IF_ERROR(ReadSearch(call, 2, ***index, request));
-  const VectorCopy copy(*query, (**index)->type(), VectorCopy::kPagesOfQueries);
-  const Result<SearchPlan> plan = (**index)->table()->Explain(copy.data(), request.parameters);
-  if (!plan.ok()) return plan.status();
-  return MakePlan(call.env, *plan);
+  MeasuredCall measured((**index)->statistics(), CountedOperation::kGet);
+  return measured.End(ExplainNow(call, ***index));
 }
 
 }  // namespace vitrine
