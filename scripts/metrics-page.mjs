@@ -47,9 +47,10 @@ What \`statsSnapshot()\` of an index, a collection or a database holds and [vitr
 Every sample has the label \`db\`, the name of the index or database, and that of a collection also \`collection\`. Counters only grow, for as long as what they belong
 to is open; \`resetStats()\` moves no more than where \`stats()\` counts from. Durations are in seconds. Histograms come as classic buckets, and as base-2 exponential ones of scale 3, which
 Prometheus calls native; both are exact. An operation is a call that has reached the engine: one that fails, is cancelled, times out or is refused counts as well, once, with its
-outcome. \`insert\` is also \`Index.add\`, \`delete\` also \`Index.remove\`, \`get\` also \`has\` of a collection, and \`batch\` \`Index.searchBatch\`; a transaction counts as what all of it does to one collection, or
-else as \`transaction\`. \`configure\` creates and drops collections, fields and aliases, \`maintain\` is \`flush\`, \`checkpoint\`, \`backup\`, \`verify\` or \`scrub\`. Opening, loading and restoring have no row: nothing is there yet
-that could count. What an environment leaves behind when it ends counts as cancelled.
+outcome. \`insert\` is also \`Index.add\`, \`delete\` also \`Index.remove\`, \`get\` also \`has\` and \`explain\`, and \`batch\` \`Index.searchBatch\`; a transaction counts as what all of it does to one collection, or
+else as \`transaction\`. \`configure\` creates and drops collections, fields and aliases, \`maintain\` is \`flush\`, \`checkpoint\`, \`backup\`, \`verify\` or \`scrub\`, and \`reserve\` of an index. Opening and loading are no operations: nothing is there yet
+that could count. How long they took is told by what was opened, \`vitrine_engine_open_duration_seconds\`; one that failed leaves nothing that could tell of it.
+\`Database.restore\` makes a folder, and opens nothing: the channel \`vitrine:restore\` tells of it, and how long it took. What an environment leaves behind when it ends counts as cancelled.
 
 An operation is in flight from the call until its promise is settled. A search is slow by the log of the object that it was made from (\`enableStats({ slowMs })\`), and counted with that object; a batch is one.
 
@@ -60,6 +61,11 @@ a compaction.
 |---|---|---|---|---|
 ${rows.join('\n')}
 
+A kernel computes the distances of a query to four rows at once, or to 64 sketches; what is left over is a call of its own. Its instruction set is that of the kernels in force, which is narrower for floats
+than for integers on some processors. Walks and scans, exact and by sketch, and rows that are looked at closer are counted, those of \`searchBatch\` as well.
+
+Of an index \`memory\` is what graph and codes take now, and \`disk\` what their files in the newest checkpoint do; \`index\` among the kinds of disk use are these files of both checkpoints, and \`segment\` all others.
+
 Input and output are the reads and writes of files that a database makes for whatever purpose, backups, verification and scrubbing among them; what fails counts without bytes, and what is mapped is read
 by the operating system. Of the blocks that are reserved for rows, what was never written to takes addresses and no memory.
 
@@ -67,8 +73,13 @@ by the operating system. Of the blocks that are reserved for rows, what was neve
 
 * **Bytes allocated, and allocations**, as totals by database: besides blocks of rows most memory comes from the allocator of the whole process, which knows no databases, and counting it there would slow down
   everything. \`vitrine_engine_memory_bytes\` and its peak tell what is held, and a heap profiler who asked for it.
-* **Calls of distance kernels** by instruction set: a call scores up to four rows, and to count calls takes an addition for each hop. \`vitrine_engine_distance_evaluations_total\` counts the rows,
-  and \`vitrine_build_info\` says which instruction set they are computed with.
+* **Calls of distance kernels** by writes, maintenance, probes and calibration of recall: to link a vector takes thousands of distances of many threads, and \`vitrine_engine_index_build_duration_seconds\` tells
+  what matters of it. Nor are calls counted that compute no distances, those that turn inner products of codes into estimates.
+* **Time of a processor** for input and output: whoever needs a file reads or writes it, and no threads do nothing else. \`background\` is of the threads of a database; searches and writes that are shared by the threads of
+  the pool have no pool of their own.
+* **Restored databases**: see above. Reads that did not begin, because too many waited or because their time was over, are operations that were \`rejected\` or had a \`timeout\`;
+  \`vitrine_engine_resource_rejections_total\` is of writes.
+* **Snapshots** have no part in the use of the disk: a backup is a folder elsewhere, of which the database keeps nothing but the time.
 * **What cannot happen here**: nodes of a graph are neither split nor merged, there is no cache of our own, and levels have no compactions but checkpoints.
 
 ## Exports

@@ -277,7 +277,13 @@ describe('the statistics of storage', () => {
       expect(written('read')).toBeGreaterThan(db.diskUsage().checkpoint)
       const { checkpoint, previous, log } = db.diskUsage()
       const disk = 'vitrine_storage_disk_bytes'
-      expect(totalOf(since, disk, { kind: 'segment' })).toBe(checkpoint + previous)
+      const indexes = totalOf(since, disk, { kind: 'index' })
+      expect(totalOf(since, disk, { kind: 'segment' }) + indexes).toBe(checkpoint + previous)
+      expect(indexes).toBeGreaterThan(0)
+      const size = 'vitrine_engine_index_size_bytes'
+      expect(totalOf(since, size, { tier: 'disk' })).toBeGreaterThan(0)
+      expect(totalOf(since, size, { tier: 'disk' })).toBeLessThanOrEqual(indexes)
+      expect(totalOf(since, 'vitrine_engine_open_duration_seconds')).toBeGreaterThan(0)
       expect(totalOf(since, disk, { kind: 'wal' })).toBe(log)
       const last = totalOf(since, 'vitrine_storage_last_snapshot_timestamp_seconds')
       expect(Math.abs(last - Date.now() / 1000)).toBeLessThan(60)

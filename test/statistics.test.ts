@@ -1,6 +1,10 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
 import {
   type EngineStats,
+  engineInfo,
   type HistogramSample,
   Index,
   type MetricLabels,
@@ -92,6 +96,10 @@ describe('on a graph of five points', () => {
     const snapshot = index.statsSnapshot()
     expect(totalOf(snapshot, evaluations, { index: 'graph', phase: 'route' })).toBe(walked.route)
     expect(totalOf(snapshot, evaluations)).toBe(walked.route)
+    // Five entries are four and one; no hop meets a row that is new.
+    const calls = 'vitrine_engine_kernel_calls_total'
+    expect(totalOf(snapshot, calls, { kernel: 'f32', isa: engineInfo().instructionSet })).toBe(2)
+    expect(totalOf(snapshot, calls)).toBe(2)
     expect(totalOf(snapshot, 'vitrine_engine_node_visits_total', { index: 'graph' })).toBe(5)
     expect(totalOf(snapshot, 'vitrine_search_plans_total', { strategy: 'graph' })).toBe(1)
     expect(totalOf(snapshot, 'vitrine_search_plans_total')).toBe(1)
@@ -157,6 +165,43 @@ describe('on a graph of five points', () => {
     expect(totalOf(snapshot, operations)).toBe(4)
     expect(totalOf(snapshot, 'vitrine_engine_vectors', { state: 'live' })).toBe(5)
     expect(totalOf(snapshot, 'vitrine_engine_vectors_indexed_total')).toBe(3)
+  })
+
+  it('what answers at once counts as well, and so does what makes room', async () => {
+    const index = await tiny()
+    index.enableStats({ histograms: true })
+    expect(index.has(1)).toBe(true)
+    index.explain(query, { k: 1 })
+    expect(() => index.explain(new Float32Array(3), { k: 1 })).toThrow()
+    index.reserve(10)
+    const written = index.add([7], query)
+    index.reserve(20)
+    await written
+    // After the one that had to wait.
+    await index.remove([7])
+    const snapshot = index.statsSnapshot()
+    const count = (op: string, outcome: string) => totalOf(snapshot, operations, { op, outcome })
+    expect([count('get', 'ok'), count('get', 'error'), count('maintain', 'ok')]).toEqual([2, 1, 2])
+    expect(totalOf(snapshot, operations)).toBe(3 + 2 + 2)
+    expect(totalOf(snapshot, 'vitrine_engine_operations_in_flight')).toBe(0)
+    // It plans, and does not search.
+    expect(index.stats()).toMatchObject({ totalSearches: 0, totalErrors: 1 })
+    expect(totalOf(snapshot, evaluations)).toBe(0)
+  })
+
+  it('how long loading took is told of what was loaded', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'vitrine-statistics-'))
+    try {
+      const index = await tiny()
+      await index.save(join(folder, 'tiny'))
+      const loaded = opened(await Index.load(join(folder, 'tiny')))
+      const family = 'vitrine_engine_open_duration_seconds'
+      expect(totalOf(index.statsSnapshot(), family)).toBe(0)
+      expect(totalOf(loaded.statsSnapshot(), family)).toBeGreaterThan(0)
+      expect(totalOf(loaded.statsSnapshot(), family)).toBeLessThan(60)
+    } finally {
+      rmSync(folder, { recursive: true })
+    }
   })
 })
 

@@ -1,5 +1,6 @@
 // An index as a file.
 
+#include <chrono>
 #include <utility>
 
 #include "binding/counted_operation.h"
@@ -48,7 +49,7 @@ class LoadOperation final : public Operation {
         pool_(&addon.pool()) {}
 
   Result<napi_value> Resolve(napi_env env, std::span<const napi_value>) override {
-    const auto index = std::make_shared<IndexHandle>(std::move(table_));
+    const auto index = std::make_shared<IndexHandle>(std::move(table_), load_ns_);
     const TableOptions& options = index->table()->options();
     napi_value loaded;
     VITRINE_RETURN_IF_JS_ERROR(napi_create_object(env, &loaded));
@@ -74,11 +75,14 @@ class LoadOperation final : public Operation {
 
  private:
   Status Execute() override {
+    const auto start = std::chrono::steady_clock::now();
     Result<std::unique_ptr<Table>> table =
         LoadTable(path_, kernels_, pool_,
                   {.vectors = vectors_, .threads = threads_, .cancelled = &cancelled()});
     if (!table.ok()) return table.status();
     table_ = std::move(*table);
+    const std::chrono::nanoseconds spent = std::chrono::steady_clock::now() - start;
+    load_ns_ = static_cast<uint64_t>(spent.count());
     return {};
   }
   void ReleaseInputs() override {}
@@ -89,6 +93,7 @@ class LoadOperation final : public Operation {
   const KernelTable& kernels_;
   ThreadPool* const pool_;  // it runs there
   std::shared_ptr<Table> table_;
+  uint64_t load_ns_ = 0;
 };
 
 }  // namespace

@@ -22,8 +22,10 @@ class IndexHandle {
   static constexpr napi_type_tag kTypeTag = {0x1f3c6b0e94d24a57, 0xb1d80e5a6c7f4213};
   static constexpr std::string_view kTypeName = "an index handle";
 
-  explicit IndexHandle(std::shared_ptr<Table> table)
-      : id_type_(table->id_type()),
+  //   load_ns  how long loading it took; 0: it was not loaded
+  explicit IndexHandle(std::shared_ptr<Table> table, uint64_t load_ns = 0)
+      : load_ns_(load_ns),
+        id_type_(table->id_type()),
         dimension_(table->dimension()),
         type_(table->type()),
         table_(std::move(table)) {}
@@ -40,6 +42,7 @@ class IndexHandle {
   const std::shared_ptr<WriteQueue>& writes() const { return writes_; }
   LocalStatistics& statistics() { return statistics_; }
   HandleStats& stats() { return stats_; }
+  uint64_t load_ns() const { return load_ns_; }
   // With that of its statistics. REQUIRES: !closing()
   TableMemory memory() const {
     TableMemory memory = table_->memory();
@@ -62,6 +65,7 @@ class IndexHandle {
  private:
   friend class Addon;
 
+  const uint64_t load_ns_;
   const IdType id_type_;
   const size_t dimension_;
   const VectorType type_;

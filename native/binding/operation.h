@@ -90,6 +90,8 @@ class Operation : public std::enable_shared_from_this<Operation> {
   virtual void ReleaseInputs() = 0;
 
   const std::atomic<bool>& cancelled() const { return cancelled_; }
+  // Why it was cancelled. REQUIRES: it was
+  ErrorCode reason() const { return reason_.load(std::memory_order_relaxed); }
   static Status StatusOf(ErrorCode reason);
   // Ends an operation that was done elsewhere than in Execute. Any thread; once.
   //   started  ticks of the clock when it began to run, unless it did not

@@ -90,6 +90,7 @@ Result<StatsTarget> ReadStatsTarget(Call& call, napi_value value) {
     AddTableState(*table, memory, snapshot);
     AddMaintenance(table->maintenance(), snapshot);
     AddExternalMemory(reported, snapshot);
+    snapshot.AddState(Family::kOpenDuration, 0, handle->load_ns());
   };
   return StatsTarget{handle->statistics(), handle->stats(),
                      StatsReader(handle->statistics(), handle->stats(), add)};

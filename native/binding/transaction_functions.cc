@@ -140,12 +140,13 @@ class DatabaseWrite : public Operation {
   }
   bool has_begun() const override { return turn_.load(std::memory_order_acquire) == Turn::kTaken; }
   Status TakeTurn() {
+    if (turn_.load(std::memory_order_acquire) == Turn::kNever) return StatusOf(reason());
     if (deadline_ && std::chrono::steady_clock::now() >= *deadline_) {
       return StatusOf(ErrorCode::kTimeout);
     }
     Turn waits = Turn::kWaits;
     if (turn_.compare_exchange_strong(waits, Turn::kTaken, std::memory_order_acq_rel)) return {};
-    return StatusOf(ErrorCode::kCancelled);
+    return StatusOf(reason());
   }
 
   enum class Turn : uint8_t { kWaits, kTaken, kNever };

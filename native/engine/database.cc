@@ -5,6 +5,7 @@
 
 #include "base/await.h"
 #include "base/elapsed.h"
+#include "stats/cpu_stretch.h"
 
 namespace vitrine {
 namespace {
@@ -29,8 +30,10 @@ Database::~Database() { StopBackground(); }
 Result<std::unique_ptr<Database>> Database::Open(DatabaseOptions options) {
   // No log, and nothing to keep it in.
   if (options.folder.empty()) options.durability = Durability::kNone;
+  const auto start = std::chrono::steady_clock::now();
   std::unique_ptr<Database> database(new Database(std::move(options)));
   if (!database->options_.folder.empty()) VITRINE_RETURN_IF_ERROR(database->OpenFolder());
+  database->counts_.open_ns = NanosecondsSince(start);
   if (database->options_.background) {
     database->Start(database->log_keeper_, &Database::MaintainLog);
     database->Start(database->data_keeper_, &Database::MaintainData);
@@ -209,6 +212,8 @@ DatabaseDisk Database::disk() const {
   }
   disk.checkpoint = checkpoint_bytes_.load(std::memory_order_relaxed);
   disk.previous = previous_bytes_.load(std::memory_order_relaxed);
+  disk.checkpoint_index = checkpoint_index_bytes_.load(std::memory_order_relaxed);
+  disk.previous_index = previous_index_bytes_.load(std::memory_order_relaxed);
   disk.checkpoint_files = checkpoint_files_.load(std::memory_order_relaxed);
   disk.previous_files = previous_files_.load(std::memory_order_relaxed);
   return disk;
@@ -227,6 +232,7 @@ DatabaseCounts Database::counts() const {
   counts.io = files_->counts();
   counts.pending_bytes = logged_bytes_.load(std::memory_order_relaxed);
   const std::lock_guard lock(queue_mutex_);
+  counts.refused_for_concurrency = overloaded_;
   counts.queued_writes = queue_.size();
   counts.queued_bytes = queued_bytes_;
   return counts;
@@ -247,6 +253,7 @@ bool Database::Maintain() {
 }
 
 bool Database::MaintainLog() {
+  const CpuStretch cpu(statistics_, CpuPool::kBackground);
   if (drain_asked_.exchange(false, std::memory_order_relaxed)) Drain();
   bool more = false;
   const std::shared_ptr<LogWriter> log = Log();
@@ -283,6 +290,7 @@ bool Database::MaintainData() {
   bool more = false;
   for (const auto& collection : Collections()) {
     if (collection->linked()) continue;
+    const CpuStretch cpu(statistics_, CpuPool::kBackground);
     const auto start = std::chrono::steady_clock::now();
     const Result<bool> linked = collection->LinkSome(64);
     uint64_t& spent_ns = rebuild_ns_[collection->id()];

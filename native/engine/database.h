@@ -83,10 +83,12 @@ struct DatabaseMemory {
 };
 
 struct DatabaseDisk {
-  uint64_t log = 0;            // segments in use, and one that is prepared
-  uint64_t checkpoint = 0;     // the newest
-  uint64_t previous = 0;       // the one before, without the files that both have
-  uint64_t segment_bytes = 0;  // of the log, without the prepared one
+  uint64_t log = 0;               // segments in use, and one that is prepared
+  uint64_t checkpoint = 0;        // the newest
+  uint64_t previous = 0;          // the one before, without the files that both have
+  uint64_t checkpoint_index = 0;  // of the newest: graphs and codes
+  uint64_t previous_index = 0;    // of `previous`
+  uint64_t segment_bytes = 0;     // of the log, without the prepared one
   uint64_t segment_files = 0;
   uint64_t checkpoint_files = 0;
   uint64_t previous_files = 0;  // that the newest does not have
@@ -327,6 +329,7 @@ class Database {
   // What waits to be written.
   mutable std::mutex queue_mutex_;
   std::vector<std::shared_ptr<PendingWrite>> queue_;
+  uint64_t overloaded_ = 0;  // writes for which the queue had no room
   size_t queued_bytes_ = 0;
   bool draining_ = false;
   bool closing_ = false;  // no more is queued
@@ -356,6 +359,8 @@ class Database {
   std::atomic<bool> degraded_{false};
   std::atomic<uint64_t> checkpoint_bytes_{0};
   std::atomic<uint64_t> previous_bytes_{0};
+  std::atomic<uint64_t> checkpoint_index_bytes_{0};
+  std::atomic<uint64_t> previous_index_bytes_{0};
   std::atomic<uint64_t> checkpoint_files_{0};
   std::atomic<uint64_t> previous_files_{0};
   uint64_t next_attempt_bytes_ = 0;  // after a failure: not before the log has so much

@@ -115,7 +115,10 @@ Result<std::shared_ptr<Collection>> Database::MakeCollection(
 void Database::CommitChange(PendingWrite& write) {
   ConfigurationChange& change = *write.change_;
   Status status = WriteFailure();
-  if (status.ok()) status = write.StartTurn();
+  if (status.ok()) {
+    status = write.StartTurn();
+    if (!status.ok() && status.code() == ErrorCode::kTimeout) Count({.refused_for_deadline = 1});
+  }
   if (status.ok()) {
     const Result<Need> need = CheckChange(change);
     if (need.ok() && *need == Need::kNothing) return write.Done(WriteResult{last_lsn(), true, 0});

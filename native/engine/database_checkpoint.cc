@@ -9,8 +9,8 @@
 #include "base/probe.h"
 #include "base/random.h"
 #include "base/seeded_defect.h"
-#include "base/thread_time.h"
 #include "engine/database.h"
+#include "stats/cpu_stretch.h"
 #include "storage/file_checks.h"
 #include "storage/log_reader.h"
 
@@ -224,10 +224,13 @@ Status Database::WriteGeneration() {
 void Database::CountBytes() {
   uint64_t newest = 0;
   uint64_t previous = 0;
+  uint64_t newest_index = 0;
+  uint64_t previous_index = 0;
   size_t newest_files = 0;
   size_t previous_files = 0;
   for (const Manifest::Part& part : manifest_.newest.parts) {
     newest += BytesOf(part);
+    newest_index += part.graph_bytes;
     newest_files += FilesOf(part).size();
   }
   if (manifest_.previous) {
@@ -235,11 +238,14 @@ void Database::CountBytes() {
       const Manifest::Part* const same = manifest_.newest.Find(part.collection);
       if (same != nullptr && same->epoch == part.epoch) continue;
       previous += BytesOf(part);
+      previous_index += part.graph_bytes;
       previous_files += FilesOf(part).size();
     }
   }
   checkpoint_bytes_.store(newest, std::memory_order_relaxed);
   previous_bytes_.store(previous, std::memory_order_relaxed);
+  checkpoint_index_bytes_.store(newest_index, std::memory_order_relaxed);
+  previous_index_bytes_.store(previous_index, std::memory_order_relaxed);
   checkpoint_files_.store(newest_files, std::memory_order_relaxed);
   previous_files_.store(previous_files, std::memory_order_relaxed);
 }
@@ -276,13 +282,15 @@ void Database::RemoveOldFile(const std::string& path) {
 Status Database::CheckpointLocked() {
   VITRINE_PROBE(checkpoint__start);
   const auto start = std::chrono::steady_clock::now();
-  const uint64_t cpu_start = ThreadCpuNanoseconds();
-  Status status = WriteCheckpoint();
+  Status status;
+  {
+    const CpuStretch cpu(statistics_, CpuPool::kCompaction);
+    status = WriteCheckpoint();
+  }
   const uint64_t spent_ns = NanosecondsSince(start);
   VITRINE_PROBE1(checkpoint__done, spent_ns);
   if (Statistics* const counting = statistics_.counting()) {
     counting->Observe(Family::kCompactionDuration, 0, spent_ns);
-    counting->Add(Family::kCpu, SeriesOf(CpuPool::kCompaction), ThreadCpuNanoseconds() - cpu_start);
   }
   const std::lock_guard lock(counts_mutex_);
   counts_.failed_checkpoints += status.ok() ? 0 : 1;

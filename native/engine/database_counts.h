@@ -25,7 +25,11 @@ struct DatabaseCounts {
   uint64_t refused = 0;             // of which nothing was done
   uint64_t refused_for_memory = 0;  // of them, by maxMemoryBytes
   uint64_t refused_for_disk = 0;    // and by maxDiskBytes
-  uint64_t unknown = 0;             // that were in flight when the device failed
+  // Changes included: whose caller did not want to wait so long for their turn, and for which there
+  // was no room to wait.
+  uint64_t refused_for_deadline = 0;
+  uint64_t refused_for_concurrency = 0;
+  uint64_t unknown = 0;  // that were in flight when the device failed
 
   // Checkpoints.
   uint64_t checkpoints = 0;
@@ -42,6 +46,7 @@ struct DatabaseCounts {
   uint64_t last_backup_ns = 0;  // since 1970, when it had succeeded; 0: there was none
 
   // Opening.
+  uint64_t open_ns = 0;
   uint64_t replayed_records = 0;
   uint64_t replayed_bytes = 0;
 

@@ -13,19 +13,17 @@ constexpr uint64_t kUnlimited = std::numeric_limits<uint64_t>::max();
 
 void AddLimits(const DatabaseOptions& options, const DatabaseCounts& counts,
                StatsSnapshot& snapshot) {
-  const struct {
-    LimitedResource resource;
-    uint64_t limit;
-    uint64_t refused;
-  } limits[] = {
-      {LimitedResource::kMemory, options.max_memory_bytes, counts.refused_for_memory},
-      {LimitedResource::kDisk, options.max_disk_bytes, counts.refused_for_disk},
-  };
+  const uint64_t limits[] = {options.max_memory_bytes, options.max_disk_bytes};
   static_assert(std::size(limits) == std::size(kLimitedResourceNames));
-  for (const auto& [resource, limit, refused] : limits) {
-    const uint64_t shown = limit == kUnlimited ? 0 : limit;
-    snapshot.AddState(Family::kResourceLimit, SeriesOf(resource), shown);
-    snapshot.AddTotal(Family::kResourceRejections, SeriesOf(resource), refused);
+  for (size_t resource = 0; resource < std::size(limits); ++resource) {
+    const uint64_t shown = limits[resource] == kUnlimited ? 0 : limits[resource];
+    snapshot.AddState(Family::kResourceLimit, resource, shown);
+  }
+  const uint64_t refused[] = {counts.refused_for_memory, counts.refused_for_disk,
+                              counts.refused_for_concurrency, counts.refused_for_deadline};
+  static_assert(std::size(refused) == std::size(kRefusingResourceNames));
+  for (size_t resource = 0; resource < std::size(refused); ++resource) {
+    snapshot.AddTotal(Family::kResourceRejections, resource, refused[resource]);
   }
 }
 
@@ -37,11 +35,13 @@ void AddFiles(const DatabaseDisk& disk, const DatabaseCounts& counts, StatsSnaps
     snapshot.AddState(Family::kLevelFiles, level, files[level]);
     snapshot.AddState(Family::kLevelBytes, level, bytes[level]);
   }
-  const uint64_t kinds[] = {disk.log, disk.checkpoint + disk.previous};
+  const uint64_t indexes = disk.checkpoint_index + disk.previous_index;
+  const uint64_t kinds[] = {disk.log, disk.checkpoint + disk.previous - indexes, indexes};
   static_assert(std::size(kinds) == std::size(kDiskKindNames));
   for (size_t kind = 0; kind < std::size(kinds); ++kind) {
     snapshot.AddState(Family::kDiskBytes, kind, kinds[kind]);
   }
+  snapshot.AddState(Family::kIndexSize, SeriesOf(Tier::kDisk), disk.checkpoint_index);
   const struct {
     IoDirection direction;
     uint64_t calls;
@@ -78,6 +78,8 @@ void AddStorageState(const Database& database, StatsSnapshot& snapshot) {
   const bool has_folder = !database.options().folder.empty();
   snapshot.scope = has_folder ? Scope::kFolder : Scope::kDatabase;
   snapshot.AddState(Family::kQueueDepth, 0, counts.queued_writes);
+  snapshot.AddState(Family::kOpenDuration, 0, counts.open_ns);
+  AddKernels(*database.options().kernels, snapshot);
   AddLimits(database.options(), counts, snapshot);
   AddMaintenance(database.maintenance(), snapshot);
   if (!has_folder) return;

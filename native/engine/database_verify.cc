@@ -10,6 +10,7 @@
 #include "base/seeded_defect.h"
 #include "base/thread_priority.h"
 #include "engine/database.h"
+#include "stats/cpu_stretch.h"
 #include "storage/file_checks.h"
 #include "storage/log_reader.h"
 #include "storage/paced_files.h"
@@ -166,6 +167,7 @@ void Database::RunScrubber() {
   std::chrono::milliseconds wait = std::min(options_.scrub_pause, kFirstScrub);
   while (!scrub_pace_.Sleep(wait)) {
     const std::function<void()> pass = [&] {
+      const CpuStretch cpu(statistics_, CpuPool::kBackground);
       const Result<std::vector<Damage>> damages = ScrubPass(scrub_pace_);
       // This thread may be held up: another one heals.
       if (damages.ok() && !damages->empty()) WakeBackground();

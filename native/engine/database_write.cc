@@ -91,6 +91,7 @@ bool Database::Enqueue(const std::shared_ptr<PendingWrite>& write) {
       write->Done(NotApplied({ErrorCode::kClosed, "the database is closed"}));
     } else if (queue_.size() >= kQueueLimit ||
                (!queue_.empty() && queued_bytes_ + bytes > kQueueBytes)) {
+      ++overloaded_;
       write->Done(NotApplied({ErrorCode::kOverloaded, "too many writes wait for their turn"}));
     } else {
       queue_.push_back(write);
@@ -279,6 +280,7 @@ void Database::Count(const DatabaseCounts& more) {
   counts_.refused += more.refused;
   counts_.refused_for_memory += more.refused_for_memory;
   counts_.refused_for_disk += more.refused_for_disk;
+  counts_.refused_for_deadline += more.refused_for_deadline;
   counts_.unknown += more.unknown;
 }
 
@@ -377,7 +379,10 @@ bool Database::CommitGroup(std::span<const std::shared_ptr<PendingWrite>> batch)
       }
     }
     Status status = writable;
-    if (status.ok()) status = write->StartTurn();
+    if (status.ok()) {
+      status = write->StartTurn();
+      if (!status.ok() && status.code() == ErrorCode::kTimeout) ++counted.refused_for_deadline;
+    }
     // What only deletes is let through: it is how room is made.
     const Parts parts = PartsOf(write->transaction_);
     if (status.ok() && parts.adds) status = CheckReserve();

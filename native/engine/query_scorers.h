@@ -23,6 +23,9 @@ class QueryScorers {
   const VectorScorer& exact() const { return exact_; }
   // Null where rows are walked.
   const CodeScorer* codes() const { return codes_ ? &*codes_ : nullptr; }
+  std::optional<DistanceKernel> code_kernel() const {
+    return codes_ ? std::optional(codes_->kernel()) : std::nullopt;
+  }
 
  private:
   VectorScorer exact_;

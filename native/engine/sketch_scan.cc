@@ -62,9 +62,9 @@ size_t OrderMore(std::span<RankedSlot> rows, size_t from) {
   return end;
 }
 
-template <typename Scorer>
+template <typename Scorer, class Counting>
 bool LookWith(const Scorer& scorer, std::span<RankedSlot> found, size_t k,
-              std::vector<RankedSlot>& ranked) {
+              std::vector<RankedSlot>& ranked, Counting counting) {
   ranked.clear();
   std::vector<float> nearest;  // a heap of the k least distances so far
   nearest.reserve(k + 1);
@@ -86,6 +86,7 @@ bool LookWith(const Scorer& scorer, std::span<RankedSlot> found, size_t k,
       Prefetch(refs[i]);
     }
     scorer.Score(refs, slots, count, distances);
+    counting.AddRerankGroup(Scorer::kCompared, count);
     for (size_t i = 0; i < count; ++i) {
       const double error = double{distances[i]} - found[from + i].distance;
       squares += error * error;
@@ -117,12 +118,19 @@ void LeastEstimates::Shrink() {
   rows_.resize(wanted_);
 }
 
+template <class Counting>
 bool LookCloser(std::span<RankedSlot> found, size_t k, const QueryScorers& scorers,
-                std::vector<RankedSlot>& ranked) {
-  const bool stopped = scorers.codes() != nullptr ? LookWith(*scorers.codes(), found, k, ranked)
-                                                  : LookWith(scorers.exact(), found, k, ranked);
+                std::vector<RankedSlot>& ranked, Counting counting) {
+  const bool stopped = scorers.codes() != nullptr
+                           ? LookWith(*scorers.codes(), found, k, ranked, counting)
+                           : LookWith(scorers.exact(), found, k, ranked, counting);
   std::sort(ranked.begin(), ranked.end(), ByDistance{});
   return stopped;
 }
+
+template bool LookCloser(std::span<RankedSlot>, size_t, const QueryScorers&,
+                         std::vector<RankedSlot>&, NoCounting);
+template bool LookCloser(std::span<RankedSlot>, size_t, const QueryScorers&,
+                         std::vector<RankedSlot>&, SearchCounting);
 
 }  // namespace vitrine

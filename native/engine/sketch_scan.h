@@ -37,7 +37,8 @@ class LeastEstimates {
 //   found     in any order; another one afterwards
 //   ranked    receives what was looked at, ascending, by code or exactly
 //   returns   whether it stopped before the end of `found`
+template <class Counting>
 bool LookCloser(std::span<RankedSlot> found, size_t k, const QueryScorers& scorers,
-                std::vector<RankedSlot>& ranked);
+                std::vector<RankedSlot>& ranked, Counting counting);
 
 }  // namespace vitrine

@@ -325,8 +325,10 @@ class Table final : private IdMap::OwnerIds {
   template <typename Visitor>
   void ForEachAllowedBlock(const SlotBitmap& allowed, uint64_t snapshot, size_t stride,
                            Visitor visit) const;
+  template <class Counting>
   float SketchThreshold(const SketchStore& sketches, const SketchQuery& query,
-                        const PointFilter& filter, uint64_t snapshot, size_t kept) const;
+                        const PointFilter& filter, uint64_t snapshot, size_t kept,
+                        Counting counting) const;
   template <class Counting>
   Result<size_t> SearchSketches(const QueryScorers& scorers, const void* query,
                                 const SearchParameters& parameters, const ReaderPool::Lease& lease,

@@ -60,7 +60,10 @@ class Table::BatchWalks final : public WalkSource {
       Scratch& scratch = leases_[lane].scratch();
       const QueryScorers& scorers = scorers_[lane].emplace(table_.vectors_, codes_, query, scratch);
       counters_[lane] = tally_.NewCounters();
-      Tally::Use(counters_[lane]).SetStrategy(SearchStrategy::kGraph, codes_ != nullptr);
+      if constexpr (Counting::kCounting) {
+        Tally::Use(counters_[lane])
+            .SetStrategy(SearchStrategy::kGraph, scorers.exact().kernel(), scorers.code_kernel());
+      }
       if (scorers.exact().IsZeroQuery()) {
         SearchAlone(i, counters_[lane]);
         continue;

@@ -196,8 +196,7 @@ size_t Table::TakeRanked(const QueryScorers& scorers, const SearchParameters& pa
                          Counting counting) const {
   const size_t rows = std::min(parameters.k, scratch.ranked.size());
   if (scorers.codes() != nullptr) {
-    const size_t scored = Rerank(scratch.ranked, rows, *scorers.codes(), scorers.exact());
-    counting.AddRerankEvaluations(scored);
+    const size_t scored = Rerank(scratch.ranked, rows, *scorers.codes(), scorers.exact(), counting);
     counting.LookedCloserAt(scored);
   }
   counting.Enter(SearchPhase::kMaterialize);
@@ -338,7 +337,7 @@ Result<size_t> Table::SearchPlanned(const ReaderPool::Lease& lease, const void* 
   const SearchPlan plan = ChoosePlan(scorers, parameters, lease.scratch(), counting);
   if (plan_out != nullptr) *plan_out = plan;
   if constexpr (Counting::kCounting) {
-    counting.SetStrategy(StrategyOf(plan.kind), scorers.codes() != nullptr);
+    counting.SetStrategy(StrategyOf(plan.kind), scorers.exact().kernel(), scorers.code_kernel());
   }
   if (plan.kind == PlanKind::kNothing) return size_t{0};
   if (plan.kind == PlanKind::kScan || plan.kind == PlanKind::kFilterScan) {

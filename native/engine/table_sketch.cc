@@ -133,8 +133,10 @@ void Table::ForEachAllowedBlock(const SlotBitmap& allowed, uint64_t snapshot, si
 }
 
 // An estimate that about `kept` of the rows of a filter are below.
+template <class Counting>
 float Table::SketchThreshold(const SketchStore& sketches, const SketchQuery& query,
-                             const PointFilter& filter, uint64_t snapshot, size_t kept) const {
+                             const PointFilter& filter, uint64_t snapshot, size_t kept,
+                             Counting counting) const {
   const size_t rows = filter.slot_count();
   if (static_cast<double>(rows) < 2 * kThresholdSlack * static_cast<double>(kept)) {
     return std::numeric_limits<float>::max();
@@ -148,6 +150,7 @@ float Table::SketchThreshold(const SketchStore& sketches, const SketchQuery& que
                                           sample.data() + sample.size() - count);
                         return true;
                       });
+  counting.AddSketchEvaluations(sample.size());
   const auto place =
       static_cast<size_t>(kThresholdSlack * static_cast<double>(kept) / static_cast<double>(rows) *
                           static_cast<double>(sample.size()));
@@ -169,7 +172,8 @@ Result<size_t> Table::SearchSketches(const QueryScorers& scorers, const void* qu
   counting.Enter(SearchPhase::kScan);
   sketches.Prepare(vectors_.AsFloats(query, scratch.float_query), scratch.sketch_query);
   for (size_t kept = std::max(kKept, 4 * parameters.k);; kept *= 8) {
-    float threshold = SketchThreshold(sketches, scratch.sketch_query, filter, snapshot, kept);
+    float threshold =
+        SketchThreshold(sketches, scratch.sketch_query, filter, snapshot, kept, counting);
     StopReason stopped = StopReason::kExhausted;
     size_t seen = 0;
     for (;;) {
@@ -192,8 +196,8 @@ Result<size_t> Table::SearchSketches(const QueryScorers& scorers, const void* qu
     }
     counting.Enter(SearchPhase::kRerank);
     counting.FoundCandidates(scratch.sketched.size());
-    const bool enough = LookCloser(scratch.sketched, parameters.k, scorers, scratch.ranked);
-    counting.AddRerankEvaluations(scratch.ranked.size());
+    const bool enough =
+        LookCloser(scratch.sketched, parameters.k, scorers, scratch.ranked, counting);
     counting.LookedCloserAt(scratch.ranked.size());
     if (enough || scratch.sketched.size() == seen) break;
     // The estimates are too coarse for this query.

@@ -1,10 +1,32 @@
 #include "engine/table_state.h"
 
+#include <algorithm>
 #include <iterator>
+#include <string_view>
+
+#include "kernels/code_kernels.h"
 
 namespace vitrine {
+namespace {
+
+// A test sees to it that all tables are among them.
+size_t PlaceOfTable(std::string_view name) {
+  const auto* const found =
+      std::find(std::begin(kKernelTableNames), std::end(kKernelTableNames), name);
+  return found == std::end(kKernelTableNames)
+             ? 0
+             : static_cast<size_t>(found - std::begin(kKernelTableNames));
+}
+
+}  // namespace
+
+void AddKernels(const KernelTable& kernels, StatsSnapshot& snapshot) {
+  snapshot.kernels = {.floats = PlaceOfTable(kernels.name),
+                      .integers = PlaceOfTable(SelectCodeKernels(kernels.set).name)};
+}
 
 void AddTableState(const Table& table, const TableMemory& memory, StatsSnapshot& snapshot) {
+  AddKernels(table.kernels(), snapshot);
   const TableCounts counts = table.counts();
   const uint64_t rows[] = {counts.live_points, counts.deleted_rows, counts.unindexed_rows};
   static_assert(std::size(rows) == std::size(kRowStateNames));
@@ -13,7 +35,7 @@ void AddTableState(const Table& table, const TableMemory& memory, StatsSnapshot&
   const uint64_t bytes[] = {memory.vectors, memory.graph, memory.codes, memory.ids, memory.other};
   static_assert(std::size(bytes) == std::size(kMemoryKindNames));
   for (size_t i = 0; i < std::size(bytes); ++i) snapshot.AddState(Family::kMemory, i, bytes[i]);
-  snapshot.AddState(Family::kIndexSize, 0, memory.graph + memory.codes);
+  snapshot.AddState(Family::kIndexSize, SeriesOf(Tier::kMemory), memory.graph + memory.codes);
   const TableBlocks blocks = table.blocks();
   snapshot.AddBlocks(blocks.reserved, blocks.used);
 }

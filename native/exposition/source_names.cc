@@ -66,6 +66,7 @@ constexpr SourceName kSourceNames[] = {
      .name = "omendb_engine_index_size_bytes",
      .type = kGauge,
      .family = Family::kIndexSize,
+     .choices = {{{"tier", {"memory"}}}},
      .labels = {kDatabaseId},
      .help = "Size of the index."},
     {.set = kOmendb,

@@ -60,8 +60,9 @@ class Reranking {
 
 }  // namespace
 
+template <class Counting>
 size_t Rerank(std::span<RankedSlot> candidates, size_t k, const CodeScorer& codes,
-              const VectorScorer& exact) {
+              const VectorScorer& exact, Counting counting) {
   if (k == 0) return 0;
   Reranking reranking(candidates, k, exact);
   size_t scored = 0;
@@ -82,9 +83,15 @@ size_t Rerank(std::span<RankedSlot> candidates, size_t k, const CodeScorer& code
     // short ones; elsewhere those that follow are as long, as far as it matters.
     if (count == 0 && !codes.MayReorder()) break;
     reranking.Score(slots, count);
+    counting.AddRerankGroup(ComparedWith::kVectors, count);
     scored += count;
   }
   return scored;
 }
+
+template size_t Rerank(std::span<RankedSlot>, size_t, const CodeScorer&, const VectorScorer&,
+                       NoCounting);
+template size_t Rerank(std::span<RankedSlot>, size_t, const CodeScorer&, const VectorScorer&,
+                       SearchCounting);
 
 }  // namespace vitrine

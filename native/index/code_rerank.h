@@ -6,6 +6,7 @@
 #include "base/slot.h"
 #include "index/code_store.h"
 #include "index/vector_store.h"
+#include "stats/search_counters.h"
 
 namespace vitrine {
 
@@ -21,8 +22,10 @@ struct RankedSlot {
 //               nearest, with exact distances, ascending, ties by slot; the others are unspecified
 //   codes       what gave the estimates
 //   exact       of the same query
+//   counting    SearchCounting, or NoCounting
 //   returns     exact distances computed
+template <class Counting = NoCounting>
 size_t Rerank(std::span<RankedSlot> candidates, size_t k, const CodeScorer& codes,
-              const VectorScorer& exact);
+              const VectorScorer& exact, Counting counting = {});
 
 }  // namespace vitrine

@@ -11,6 +11,7 @@
 #include "index/code_rotation.h"
 #include "index/metric.h"
 #include "kernels/code_kernels.h"
+#include "stats/distance_kernel.h"
 
 namespace vitrine {
 
@@ -188,6 +189,7 @@ class CodeScorer {
  public:
   // One row of a batch: where it is.
   using RowRef = const uint8_t*;
+  static constexpr ComparedWith kCompared = ComparedWith::kCodes;
 
   // Asks memory for the factors of the row as well, which its estimate will need.
   RowRef Ref(Slot slot) const {
@@ -209,6 +211,10 @@ class CodeScorer {
   // deviation is so much larger than theirs: inner product, where long vectors are near.
   bool MayReorder() const { return store_->metric() == Metric::kIp; }
   bool IsZeroQuery() const { return query_->is_zero(); }
+  // What computes the inner products of its estimates.
+  DistanceKernel kernel() const {
+    return store_->is_rotated() ? DistanceKernel::kRq4 : DistanceKernel::kSq8;
+  }
 
  private:
   friend class CodeStore;

@@ -13,6 +13,7 @@
 #include "index/vector_scoring.h"
 #include "index/vector_type.h"
 #include "kernels/kernels.h"
+#include "stats/distance_kernel.h"
 
 namespace vitrine {
 
@@ -102,6 +103,7 @@ class VectorStore {
 class VectorScorer {
  public:
   using RowRef = vitrine::RowRef;
+  static constexpr ComparedWith kCompared = ComparedWith::kVectors;
 
   VITRINE_ALWAYS_INLINE RowRef Ref(Slot slot) const {
     if (store_->IsVerified(slot)) [[likely]]
@@ -118,6 +120,8 @@ class VectorScorer {
                            distances);
   }
   float ScoreOne(Slot slot) const;
+  // What computes them.
+  DistanceKernel kernel() const { return KernelOf(store_->type_); }
   // Whether the query is as far from everything as can be, as VectorStore::IsZero has it.
   bool IsZeroQuery() const { return store_->has_zeros() && query_.factor == 0; }
 

@@ -2,11 +2,13 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <span>
 #include <string_view>
 #include <vector>
 
 #include "index/metric.h"
+#include "stats/distance_kernel.h"
 
 namespace vitrine {
 
@@ -21,6 +23,15 @@ inline constexpr std::string_view kVectorTypeNames[] = {"f32", "f16", "bf16", "i
 
 constexpr std::string_view NameOf(VectorType type) {
   return kVectorTypeNames[static_cast<size_t>(type)];
+}
+
+// What computes distances between such vectors.
+constexpr DistanceKernel KernelOf(VectorType type) {
+  constexpr DistanceKernel kKernels[] = {DistanceKernel::kF32,  DistanceKernel::kF16,
+                                         DistanceKernel::kBf16, DistanceKernel::kI8,
+                                         DistanceKernel::kU8,   DistanceKernel::kBits};
+  static_assert(std::size(kKernels) == std::size(kVectorTypeNames));
+  return kKernels[static_cast<size_t>(type)];
 }
 
 // Whether vectors may have so many components: bits come in whole bytes.

@@ -31,7 +31,7 @@ class Walker {
         if (slot < scratch_.slot_limit && scratch_.Visit(slot)) AddToStep(slot);
       }
       for (size_t j = 0; j < scratch_.step_count; ++j) PrefetchRow(j);
-      counting_.AddEntryEvaluations(scratch_.step_count);
+      tally_.AddEntries(scratch_.step_count);
       ScoreStep();
     }
     DeferSeeds();
@@ -44,7 +44,6 @@ class Walker {
   // Reads the links of the picked node: puts the rows that have not been met into the step and
   // asks memory for them.
   void Collect() {
-    counting_.AddHop();
     ++hops_;
     const Links& links = *request_.links;
     scratch_.step_count = 0;
@@ -58,12 +57,15 @@ class Walker {
 
   // Scores the step, inserts what is near enough and picks the next node.
   void Advance() {
-    counting_.AddGraphEvaluations(scratch_.step_count);
+    tally_.AddStep(scratch_.step_count);
     ScoreStep();
     PickNext();
   }
 
   StopReason Check() const { return request_.control.Check(hops_); }
+
+  // The walk has ended, for whatever reason: what it did is counted.
+  void Finish() const { counting_.AddWalk(tally_, hops_, Scorer::kCompared); }
 
   // The links that will most likely be needed next, asked for while the step is being scored.
   void PrefetchLikelyNext() const {
@@ -238,6 +240,7 @@ class Walker {
   const Visible& visible_;
   const Admit& admit_;
   const Counting counting_;
+  [[no_unique_address]] typename Counting::Walk tally_;
   size_t next_ = 0;         // no unexpanded entry stands before it
   Slot current_ = kNoSlot;  // the node whose links are read next
   uint64_t hops_ = 0;
@@ -255,11 +258,15 @@ StopReason RunWalk(const WalkRequest& request, Scratch& scratch, const Scorer& s
   counting.Enter(SearchPhase::kGraph);
   while (walker.HasNext()) {
     const StopReason reason = walker.Check();
-    if (reason != StopReason::kExhausted) return reason;
+    if (reason != StopReason::kExhausted) {
+      walker.Finish();
+      return reason;
+    }
     walker.Collect();
     walker.PrefetchLikelyNext();
     walker.Advance();
   }
+  walker.Finish();
   return StopReason::kExhausted;
 }
 
@@ -344,6 +351,7 @@ void RunInterleaved(WalkSource& source, const Visible& visible, Scratch* const* 
         lanes[i] = lane;
         return true;
       }
+      lane->Finish();
       source.Done(i, StopReason::kExhausted);
     }
     return false;
@@ -355,6 +363,7 @@ void RunInterleaved(WalkSource& source, const Visible& visible, Scratch* const* 
       lanes[turn]->Advance();
       collected[turn] = false;
       if (!lanes[turn]->HasNext()) {
+        lanes[turn]->Finish();
         source.Done(turn, StopReason::kExhausted);
         if (!refill(turn)) --active;
       }
@@ -366,6 +375,7 @@ void RunInterleaved(WalkSource& source, const Visible& visible, Scratch* const* 
         lanes[ahead]->Collect();
         collected[ahead] = true;
       } else {
+        lanes[ahead]->Finish();
         source.Done(ahead, reason);
         if (!refill(ahead)) --active;
       }

@@ -6,6 +6,7 @@
 #include <iterator>
 
 #include "base/status.h"
+#include "stats/distance_kernel.h"
 #include "stats/label_values.h"
 #include "stats/metric_family.h"
 
@@ -15,6 +16,7 @@ namespace vitrine {
 enum class Family : uint8_t {
   kStatsLevel,
   kStatsStart,
+  kOpenDuration,
   kOperations,
   kErrors,
   kOperationsInFlight,
@@ -23,6 +25,7 @@ enum class Family : uint8_t {
   kQueueWait,
   kBatchVectors,
   kDistanceEvaluations,
+  kKernelCalls,
   kNodeVisits,
   kScannedVectors,
   kHops,
@@ -91,6 +94,15 @@ inline constexpr MetricFamily kFamilies[] = {
      StatsLevel::kOff,
      {},
      "Start of the counters, in seconds since 1970."},
+    {"vitrine_engine_open_duration_seconds",
+     MetricType::kGauge,
+     Unit::kSeconds,
+     Source::kState,
+     StatsLevel::kOff,
+     {},
+     "Time that it took to open a database, or to load an index.",
+     Scope::kEverything,
+     true},
     {"vitrine_engine_operations_total",
      MetricType::kCounter,
      Unit::kNone,
@@ -149,6 +161,15 @@ inline constexpr MetricFamily kFamilies[] = {
      StatsLevel::kCounters,
      {{kIndexLabel, {"phase", kEvaluationPhaseNames}}},
      "Vector distance evaluations of searches."},
+    {"vitrine_engine_kernel_calls_total",
+     MetricType::kCounter,
+     Unit::kNone,
+     Source::kShards,
+     StatsLevel::kCounters,
+     {{{"isa", kKernelTableNames, true}, {"kernel", kDistanceKernelNames}}},
+     "Calls of distance kernels by searches; each takes 4 rows at most, or 64 sketches.",
+     Scope::kEverything,
+     true},
     {"vitrine_engine_node_visits_total",
      MetricType::kCounter,
      Unit::kNone,
@@ -238,7 +259,7 @@ inline constexpr MetricFamily kFamilies[] = {
      Source::kState,
      StatsLevel::kOff,
      {{{"tier", kTierNames}}},
-     "Size of graph and codes."},
+     "Size of graph and codes, and of their files in the newest checkpoint."},
     {"vitrine_engine_index_build_duration_seconds",
      MetricType::kHistogram,
      Unit::kSeconds,
@@ -305,8 +326,8 @@ inline constexpr MetricFamily kFamilies[] = {
      Unit::kNone,
      Source::kTotals,
      StatsLevel::kOff,
-     {{kResourceLabel}},
-     "Writes of points refused by a limit.",
+     {{{"resource", kRefusingResourceNames}}},
+     "Writes refused by a limit: of bytes, of writes that wait, or of the time to wait.",
      Scope::kDatabase},
     {"vitrine_storage_level_files",
      MetricType::kGauge,
@@ -330,7 +351,7 @@ inline constexpr MetricFamily kFamilies[] = {
      Source::kState,
      StatsLevel::kOff,
      {{{"kind", kDiskKindNames}}},
-     "Disk use: the log, with what is prepared of it, and checkpoints.",
+     "Disk use: the log, with what is prepared of it, and checkpoints, their indexes apart.",
      Scope::kFolder},
     {"vitrine_storage_free_bytes",
      MetricType::kGauge,
@@ -491,7 +512,7 @@ constexpr size_t PlacesBefore(size_t family, Source source, bool histograms) {
   for (size_t i = 0; i < family; ++i) {
     if (kFamilies[i].source != source) continue;
     if ((kFamilies[i].type == MetricType::kHistogram) == histograms)
-      places += kFamilies[i].series();
+      places += kFamilies[i].stored();
   }
   return places;
 }

@@ -98,14 +98,21 @@ inline constexpr std::string_view kIndexKindNames[] = {"graph", "exact"};
 inline constexpr std::string_view kRowStateNames[] = {"live", "deleted", "unindexed"};
 inline constexpr std::string_view kMemoryKindNames[] = {"vectors", "graph", "quantized", "metadata",
                                                         "other"};
-inline constexpr std::string_view kTierNames[] = {"memory"};
+enum class Tier : uint8_t { kMemory, kDisk };
+inline constexpr std::string_view kTierNames[] = {"memory", "disk"};
 
 // What a database consists of in its folder, in the words of a tree of levels: log segments, the
 // newest checkpoint, and the one before.
 inline constexpr std::string_view kStorageLevelNames[] = {"0", "1", "2"};
-inline constexpr std::string_view kDiskKindNames[] = {"wal", "segment"};
-enum class LimitedResource : uint8_t { kMemory, kDisk };
-inline constexpr std::string_view kLimitedResourceNames[] = {"memory", "disk"};
+inline constexpr std::string_view kDiskKindNames[] = {"wal", "segment", "index"};
+// Those that there are limits of in bytes are the first.
+enum class LimitedResource : uint8_t { kMemory, kDisk, kConcurrency, kDeadline };
+inline constexpr std::string_view kRefusingResourceNames[] = {"memory", "disk", "concurrency",
+                                                              "deadline"};
+inline constexpr std::string_view kLimitedResourceNames[] = {kRefusingResourceNames[0],
+                                                             kRefusingResourceNames[1]};
+static_assert(std::size(kRefusingResourceNames) ==
+              static_cast<size_t>(LimitedResource::kDeadline) + 1);
 enum class SnapshotPhase : uint8_t { kCreate, kVerify };
 inline constexpr std::string_view kSnapshotPhaseNames[] = {"create", "verify"};
 
@@ -113,8 +120,11 @@ inline constexpr std::string_view kSnapshotPhaseNames[] = {"create", "verify"};
 enum class CpuPool : uint8_t {
   kQuery,       // searches and other reads; batches apart, whose threads are many
   kCompaction,  // checkpoints
+  kBackground,  // what a database does uncalled: it keeps its log, links what lost its graph,
+                // scrubs
 };
-inline constexpr std::string_view kCpuPoolNames[] = {"query", "compaction"};
+inline constexpr std::string_view kCpuPoolNames[] = {"query", "compaction", "background"};
+static_assert(std::size(kCpuPoolNames) == static_cast<size_t>(CpuPool::kBackground) + 1);
 // The pool of an operation that one thread does from its beginning to its end; nothing of others.
 std::optional<CpuPool> CpuPoolOf(CountedOperation operation);
 

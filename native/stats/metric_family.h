@@ -40,6 +40,8 @@ inline constexpr std::string_view kScopeNames[] = {"everything", "database", "fo
 struct Label {
   std::string_view name = {};
   std::span<const std::string_view> values = {};
+  // What it is follows from the other label, for as long as the process runs: it takes no counters.
+  bool is_given = false;
 };
 
 struct MetricFamily {
@@ -57,6 +59,14 @@ struct MetricFamily {
   constexpr size_t series() const {
     size_t count = 1;
     for (const Label& label : labels) count *= label.name.empty() ? 1 : label.values.size();
+    return count;
+  }
+  // What is stored of them: those that can differ from 0.
+  constexpr size_t stored() const {
+    size_t count = 1;
+    for (const Label& label : labels) {
+      count *= label.name.empty() || label.is_given ? 1 : label.values.size();
+    }
     return count;
   }
 };

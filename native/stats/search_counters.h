@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <iterator>
@@ -41,6 +42,11 @@ struct SearchCounters {
   uint64_t reranked = 0;    // of `candidates`, those looked at closer
   uint64_t returned = 0;    // hits
   bool on_codes = false;    // whether walks compared codes
+  // What computes distances to vectors and to codes; known with the strategy.
+  DistanceKernel vector_kernel = DistanceKernel::kF32;
+  DistanceKernel code_kernel = DistanceKernel::kSq8;
+  // Calls of kernels, by what they compare a query with.
+  std::array<uint64_t, kComparedForms> kernel_calls = {};
   // How it was done; nothing when it failed before that was known.
   std::optional<SearchStrategy> strategy;
   // Of the first part that ended for good, or gave up; nothing where there was only an exact scan.
@@ -65,12 +71,49 @@ class SearchCounting {
   explicit SearchCounting(SearchCounters& counters) : counters_(&counters) {}
   SearchCounters& counters() const { return *counters_; }
 
-  void AddHop() const { ++counters_->hops; }
-  void AddEntryEvaluations(uint64_t n) const { counters_->entry_evaluations += n; }
-  void AddGraphEvaluations(uint64_t n) const { counters_->graph_evaluations += n; }
-  void AddScanEvaluations(uint64_t n) const { counters_->scan_evaluations += n; }
-  void AddSketchEvaluations(uint64_t n) const { counters_->sketch_evaluations += n; }
-  void AddRerankEvaluations(uint64_t n) const { counters_->rerank_evaluations += n; }
+  // What a walk counts in its own frame, where compilers may keep it in registers, until it ends.
+  class Walk {
+   public:
+    void AddEntries(uint64_t rows) {
+      entry_evaluations_ += rows;
+      kernel_calls_ += CallsFor(ComparedWith::kVectors, rows);
+    }
+    void AddStep(uint64_t rows) {
+      graph_evaluations_ += rows;
+      kernel_calls_ += CallsFor(ComparedWith::kVectors, rows);
+    }
+
+   private:
+    friend class SearchCounting;
+
+    uint64_t entry_evaluations_ = 0;
+    uint64_t graph_evaluations_ = 0;
+    uint64_t kernel_calls_ = 0;  // codes are taken by as many as vectors are
+  };
+  static_assert(RowsOfCall(ComparedWith::kVectors) == RowsOfCall(ComparedWith::kCodes));
+  void AddWalk(const Walk& walk, uint64_t hops, ComparedWith what) const {
+    counters_->hops += hops;
+    counters_->entry_evaluations += walk.entry_evaluations_;
+    counters_->graph_evaluations += walk.graph_evaluations_;
+    AddKernelCalls(what, walk.kernel_calls_);
+  }
+  void AddKernelCalls(ComparedWith what, uint64_t n) const {
+    counters_->kernel_calls[static_cast<size_t>(what)] += n;
+  }
+  // Of rows that come in whole calls, but for the last.
+  void AddScanEvaluations(uint64_t n) const {
+    counters_->scan_evaluations += n;
+    AddKernelCalls(ComparedWith::kVectors, CallsFor(ComparedWith::kVectors, n));
+  }
+  void AddSketchEvaluations(uint64_t n) const {
+    counters_->sketch_evaluations += n;
+    AddKernelCalls(ComparedWith::kSketches, CallsFor(ComparedWith::kSketches, n));
+  }
+  // Of rows that come in groups, of which each is a call or several.
+  void AddRerankGroup(ComparedWith what, uint64_t n) const {
+    counters_->rerank_evaluations += n;
+    AddKernelCalls(what, CallsFor(what, n));
+  }
   void AddTransitNode() const { ++counters_->transit_nodes; }
   void AddSecondHop() const { ++counters_->second_hops; }
   // A search that looks for more keeps what it had: the last and largest set counts.
@@ -98,10 +141,17 @@ class SearchCounting {
     counters_->entry_evaluations += probe.entry_evaluations;
     counters_->graph_evaluations += probe.graph_evaluations;
     counters_->transit_nodes += probe.transit_nodes;
+    for (size_t i = 0; i < kComparedForms; ++i) {
+      counters_->kernel_calls[i] += probe.kernel_calls[i];
+    }
   }
-  void SetStrategy(SearchStrategy strategy, bool on_codes) const {
+  //   codes  what compares codes; nothing where vectors are walked
+  void SetStrategy(SearchStrategy strategy, DistanceKernel vectors,
+                   std::optional<DistanceKernel> codes) const {
     counters_->strategy = strategy;
-    counters_->on_codes = on_codes;
+    counters_->on_codes = codes.has_value();
+    counters_->vector_kernel = vectors;
+    if (codes) counters_->code_kernel = *codes;
   }
   void SetReturned(uint64_t n) const { counters_->returned = n; }
 
@@ -114,12 +164,14 @@ class SearchCounting {
 struct NoCounting {
   static constexpr bool kCounting = false;
 
-  void AddHop() const {}
-  void AddEntryEvaluations(uint64_t) const {}
-  void AddGraphEvaluations(uint64_t) const {}
+  struct Walk {
+    void AddEntries(uint64_t) const {}
+    void AddStep(uint64_t) const {}
+  };
+  void AddWalk(const Walk&, uint64_t, ComparedWith) const {}
   void AddScanEvaluations(uint64_t) const {}
   void AddSketchEvaluations(uint64_t) const {}
-  void AddRerankEvaluations(uint64_t) const {}
+  void AddRerankGroup(ComparedWith, uint64_t) const {}
   void AddTransitNode() const {}
   void AddSecondHop() const {}
   void FoundCandidates(uint64_t) const {}
@@ -130,7 +182,7 @@ struct NoCounting {
   void Probe(Walk walk) const {
     walk(NoCounting{});
   }
-  void SetStrategy(SearchStrategy, bool) const {}
+  void SetStrategy(SearchStrategy, DistanceKernel, std::optional<DistanceKernel>) const {}
   void SetReturned(uint64_t) const {}
 };
 

@@ -28,6 +28,13 @@ void AddSearch(StatsShard& shard, StatsLevel level, const SearchCounters& search
   add(EvaluationPhase::kRerank, search.rerank_evaluations);
   add(EvaluationPhase::kExact, search.scan_evaluations + (search.on_codes ? 0 : walked));
   if (search.hops > 0) shard.Add(Family::kNodeVisits, kind, search.hops);
+  const DistanceKernel kernels[] = {search.vector_kernel, search.code_kernel,
+                                    DistanceKernel::kSketch};
+  static_assert(std::size(kernels) == kComparedForms);
+  for (size_t i = 0; i < kComparedForms; ++i) {
+    const uint64_t calls = search.kernel_calls[i];
+    if (calls > 0) shard.Add(Family::kKernelCalls, SeriesOf(kernels[i]), calls);
+  }
   shard.Add(Family::kPlans, SeriesOf(*search.strategy), 1);
   if (level < StatsLevel::kHistograms) return;
   shard.Observe(Family::kScannedVectors, kind, search.evaluations());

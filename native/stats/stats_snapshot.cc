@@ -8,7 +8,11 @@ uint64_t StatsSnapshot::value(Family family, size_t series) const {
   const size_t place = PlaceOf(family) + series;
   switch (RowOf(family).source) {
     case Source::kShards:
-      return counters[place];
+      if (family != Family::kKernelCalls) return counters[place];
+      // Those of other tables are not called.
+      return kernels.Of(series % kDistanceKernels) == series / kDistanceKernels
+                 ? counters[PlaceOf(family) + series % kDistanceKernels]
+                 : 0;
     case Source::kRare:
       return rare[place];
     case Source::kProbes:

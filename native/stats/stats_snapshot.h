@@ -57,6 +57,7 @@ class StatsSnapshot {
   Clock::time_point taken = {};
   Scope scope = Scope::kEverything;  // what it is of
   std::bitset<kFamilyCount> lacking = {};
+  KernelsInForce kernels = {};
   uint64_t reserved_bytes = 0;  // of which kFragmentation is a share
   uint64_t used_bytes = 0;
 

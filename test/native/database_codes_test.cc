@@ -164,6 +164,8 @@ TEST_F(CodedCollections, CountWhatBecomesOfWrites) {
   EXPECT_EQ(counts.operations, 3u);
   EXPECT_EQ(counts.changes, 1u);
   EXPECT_EQ(counts.refused, 2u);
+  EXPECT_EQ(counts.refused_for_deadline, 2u);
+  EXPECT_EQ(counts.refused_for_concurrency, 0u);
   EXPECT_EQ(counts.unknown, 0u);
   EXPECT_EQ(counts.checkpoints, 1u);
   EXPECT_EQ(counts.written_parts, 1u);

@@ -4,12 +4,17 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <initializer_list>
+#include <iterator>
 #include <memory>
 #include <set>
 #include <string>
+#include <string_view>
 
 #include "database_user.h"
+#include "engine/table_state.h"
+#include "kernels/code_kernels.h"
 #include "memory_files.h"
 #include "storage/log_format.h"
 #include "storage/manifest.h"
@@ -82,7 +87,14 @@ TEST_F(StorageState, IsWhatLiesInTheFolder) {
     EXPECT_EQ(level(Family::kLevelFiles, 1) + level(Family::kLevelFiles, 2), Parts().count);
     EXPECT_EQ(level(Family::kLevelBytes, 1) + level(Family::kLevelBytes, 2), Parts().bytes);
     EXPECT_GT(level(Family::kLevelFiles, 1), 0u);
-    EXPECT_EQ(snapshot.value(Family::kDiskBytes, 1), Parts().bytes);
+    EXPECT_EQ(snapshot.value(Family::kDiskBytes, 1), Files({".prim"}).bytes);
+    EXPECT_EQ(snapshot.value(Family::kDiskBytes, 2), Files({".graph"}).bytes);
+    EXPECT_GT(snapshot.value(Family::kDiskBytes, 2), 0u);
+    const uint64_t newest = snapshot.value(Family::kIndexSize, SeriesOf(Tier::kDisk));
+    EXPECT_GT(newest, 0u);
+    // Of the newest checkpoint alone.
+    EXPECT_EQ(newest == Files({".graph"}).bytes, checkpoints == 1);
+    EXPECT_GT(snapshot.value(Family::kOpenDuration), 0u);
     EXPECT_EQ(level(Family::kLevelFiles, 0), database_->counts().log.segments);
     EXPECT_GE(snapshot.value(Family::kDiskBytes, 0), level(Family::kLevelBytes, 0));
   }
@@ -213,6 +225,63 @@ TEST_F(StorageState, CountsWhatALimitRefuses) {
   EXPECT_EQ(of(Family::kResourceRejections, LimitedResource::kDisk), 0u);
   EXPECT_EQ(of(Family::kResourceLimit, LimitedResource::kMemory), limit);
   EXPECT_EQ(of(Family::kResourceLimit, LimitedResource::kDisk), 0u);
+}
+
+TEST_F(StorageState, CountsTheProcessorTimeOfTheBackgroundWhereThatIsAskedFor) {
+  const auto spent = [&](CpuPool pool) { return Snapshot().value(Family::kCpu, SeriesOf(pool)); };
+  ASSERT_TRUE(Write(1).ok());
+  (void)database_->Maintain();
+  EXPECT_EQ(spent(CpuPool::kBackground), 0u);
+  database_->statistics().SetLevel(StatsLevel::kCpu);
+  (void)database_->Maintain();
+  EXPECT_GT(spent(CpuPool::kBackground), 0u);
+  EXPECT_EQ(spent(CpuPool::kCompaction), 0u);
+  ASSERT_TRUE(database_->Checkpoint().ok());
+  EXPECT_GT(spent(CpuPool::kCompaction), 0u);
+}
+
+TEST(KernelsInForce, AreAmongThoseThatStatisticsKnow) {
+  const auto known = [](std::string_view name) {
+    return std::find(std::begin(kKernelTableNames), std::end(kKernelTableNames), name) !=
+           std::end(kKernelTableNames);
+  };
+  for (const KernelTable* table : KernelTables()) {
+    EXPECT_TRUE(known(table->name)) << table->name;
+    if (!table->supported()) continue;
+    StatsSnapshot snapshot;
+    AddKernels(*table, snapshot);
+    EXPECT_EQ(kKernelTableNames[snapshot.kernels.floats], table->name);
+    EXPECT_EQ(kKernelTableNames[snapshot.kernels.integers], SelectCodeKernels(table->set).name);
+  }
+  for (const CodeKernelTable* table : CodeKernelTables()) {
+    EXPECT_TRUE(known(table->name)) << table->name;
+  }
+}
+
+// A change that nobody waits for any more when its turn comes.
+class LateChange final : public PendingWrite {
+ public:
+  LateChange() : PendingWrite(Database::CreateChange("late", kConfig)) {}
+  void Finished() override {}
+  Status TakeTurn() override { return {ErrorCode::kTimeout, "too late"}; }
+};
+
+TEST_F(StorageState, CountsWhatDoesNotFindRoomAndWhatWaitsTooLong) {
+  const auto refused = [&](LimitedResource resource) {
+    return Snapshot().value(Family::kResourceRejections, SeriesOf(resource));
+  };
+  (void)database_->Enqueue(std::make_shared<LateChange>());
+  uint64_t queued = 1;
+  for (; refused(LimitedResource::kConcurrency) == 0; queued = database_->counts().queued_writes) {
+    ASSERT_LT(queued, 100'000u);
+    for (size_t i = 0; i < 8192; ++i) (void)database_->Enqueue(std::make_shared<LateChange>());
+  }
+  // The queue is as long as eight times these, and the first was there before.
+  EXPECT_EQ(refused(LimitedResource::kConcurrency), 1u);
+  EXPECT_EQ(refused(LimitedResource::kDeadline), 0u);
+  database_->Drain();
+  EXPECT_EQ(refused(LimitedResource::kConcurrency), 1u);
+  EXPECT_EQ(refused(LimitedResource::kDeadline), queued);
 }
 
 // All that a device is asked to read and to write, and nothing else.

@@ -63,6 +63,8 @@ TEST(SearchPhases, AreThoseOfThePlan) {
   EXPECT_EQ(scan.phases, (Phases{kPlan, kScan, kMaterialize}));
   EXPECT_EQ(scan.counters.stop, std::nullopt);
   EXPECT_EQ(scan.counters.candidates, 0u);
+  EXPECT_EQ(scan.counters.vector_kernel, DistanceKernel::kF32);
+  EXPECT_EQ(scan.counters.kernel_calls, (decltype(scan.counters.kernel_calls){kRows / 4, 0, 0}));
 
   const auto coded = Filled(Quantization::kSq8);
   const Told reranked = Tell(*coded, {.k = 10, .ef = 40});
@@ -71,6 +73,14 @@ TEST(SearchPhases, AreThoseOfThePlan) {
   EXPECT_GE(reranked.counters.reranked, 10u);
   EXPECT_LE(reranked.counters.reranked, 40u);
   EXPECT_EQ(reranked.counters.reranked, reranked.counters.rerank_evaluations);
+  EXPECT_EQ(reranked.counters.code_kernel, DistanceKernel::kSq8);
+  const auto [vectors, codes, sketches] = reranked.counters.kernel_calls;
+  // Groups of eight are two calls.
+  EXPECT_GE(vectors, (reranked.counters.reranked + 3) / 4);
+  EXPECT_LE(vectors, reranked.counters.reranked);
+  EXPECT_GE(codes, (reranked.counters.graph_evaluations + 3) / 4);
+  EXPECT_LT(codes, reranked.counters.graph_evaluations);
+  EXPECT_EQ(sketches, 0u);
 }
 
 TEST(SearchStop, SaysWhyAnotherPartTookOver) {

@@ -85,7 +85,8 @@ struct Outcome {
     return a.pool == b.pool && a.visited == b.visited && a.counters.hops == b.counters.hops &&
            a.counters.entry_evaluations == b.counters.entry_evaluations &&
            a.counters.graph_evaluations == b.counters.graph_evaluations &&
-           a.counters.transit_nodes == b.counters.transit_nodes;
+           a.counters.transit_nodes == b.counters.transit_nodes &&
+           a.counters.kernel_calls == b.counters.kernel_calls;
   }
 };
 
@@ -318,6 +319,8 @@ TEST(InterleavedWalks, FindWhatSingleWalksFind) {
             EXPECT_EQ(source.counters[i].hops, counted ? expected.counters.hops : 0);
             EXPECT_EQ(source.counters[i].evaluations(),
                       counted ? expected.counters.evaluations() : 0);
+            EXPECT_EQ(source.counters[i].kernel_calls,
+                      counted ? expected.counters.kernel_calls : SearchCounters{}.kernel_calls);
           }
         }
       }
@@ -396,6 +399,8 @@ void ExpectInsertion(const Line& line, const std::vector<Slot>& order, size_t ef
   }
 }
 
+using KernelCalls = decltype(SearchCounters::kernel_calls);
+
 // Ten rows at the places 0 to 9, each linked to its neighbours on both sides; a walk from row 0 to
 // the place 4.2 with a beam of two scores row 0 as its seed and rows 1 to 6 on its way. It expands
 // rows 0 to 5: when row 6 is met, rows 4 and 5 are both nearer and have been expanded.
@@ -417,6 +422,8 @@ TEST(SearchCounters, CountWhatAWalkAlongALineDoes) {
     EXPECT_EQ(outcome.counters.hops, 6u);
     EXPECT_EQ(outcome.counters.transit_nodes, 0u);
     EXPECT_EQ(outcome.counters.evaluations(), 7u);
+    // One for the seed and one for each hop, as each meets a single row.
+    EXPECT_EQ(outcome.counters.kernel_calls, (KernelCalls{7, 0, 0}));
   }
 }
 
@@ -454,6 +461,7 @@ TEST(SearchCounters, CountTheRowsThatAreReadInTheSteadOfOthers) {
     EXPECT_EQ(counters.second_hops, 4u);
     EXPECT_EQ(counters.entry_evaluations, 1u);
     EXPECT_EQ(counters.graph_evaluations, 4u);
+    EXPECT_EQ(counters.kernel_calls, (KernelCalls{5, 0, 0}));
     EXPECT_EQ(recorder.entered, (std::vector{SearchPhase::kEntries, SearchPhase::kGraph}));
   }
 }

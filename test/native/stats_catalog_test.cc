@@ -55,10 +55,12 @@ TEST(Catalog, NamesLabelsAndValuesInPlainWords) {
       std::set<std::string_view> values;
       for (const std::string_view value : label.values) {
         EXPECT_TRUE(values.insert(value).second) << value;
-        const char* const pattern = label.name == "code"    ? "ERR_[A-Z_]+"
-                                    : label.name == "level" ? "[0-9]"
-                                    : label.name == "k"     ? "[0-9]+|other"
-                                                            : "[a-z]+(_[a-z]+)*";
+        const char* const pattern = label.name == "code"     ? "ERR_[A-Z_]+"
+                                    : label.name == "level"  ? "[0-9]"
+                                    : label.name == "k"      ? "[0-9]+|other"
+                                    : label.name == "isa"    ? "[a-z0-9]+(-[a-z]+)?"
+                                    : label.name == "kernel" ? "[a-z]+[0-9]*"
+                                                             : "[a-z]+(_[a-z]+)*";
         EXPECT_TRUE(Matches(value, pattern)) << value;
       }
     }
@@ -71,7 +73,7 @@ TEST(Catalog, GivesEverySeriesAPlaceOfItsOwn) {
   size_t series = 0;
   for (size_t i = 0; i < kFamilyCount; ++i) {
     const MetricFamily& row = kFamilies[i];
-    for (size_t j = 0; j < row.series(); ++j, ++series) {
+    for (size_t j = 0; j < row.stored(); ++j, ++series) {
       places.emplace(row.source, row.type == MetricType::kHistogram,
                      PlaceOf(static_cast<Family>(i)) + j);
     }

@@ -172,6 +172,8 @@ TEST(Statistics, TellPhasesApartByWhatWasCompared) {
                         .sketch_evaluations = 1000,
                         .rerank_evaluations = 10'000,
                         .on_codes = true,
+                        .code_kernel = DistanceKernel::kRq4,
+                        .kernel_calls = {7, 8, 9},
                         .strategy = SearchStrategy::kGraphFiltered};
   statistics->CountSearch(StatsLevel::kHistograms, search);
   StatsSnapshot snapshot = statistics->Snapshot();
@@ -180,6 +182,18 @@ TEST(Statistics, TellPhasesApartByWhatWasCompared) {
   EXPECT_EQ(Evaluations(snapshot, 0, EvaluationPhase::kRerank), 10'000u);
   EXPECT_EQ(Evaluations(snapshot, 0, EvaluationPhase::kExact), 100u);
   EXPECT_EQ(snapshot.histogram(Family::kScannedVectors, 0).sum, 11'111u);
+  snapshot.kernels = {.floats = 3, .integers = 5};
+  const auto calls = [&](size_t table, DistanceKernel kernel) {
+    return snapshot.value(Family::kKernelCalls, SeriesOf(Family::kKernelCalls, table, kernel));
+  };
+  EXPECT_EQ(calls(3, DistanceKernel::kF32), 7u);
+  EXPECT_EQ(calls(5, DistanceKernel::kRq4), 8u);
+  EXPECT_EQ(calls(5, DistanceKernel::kSketch), 9u);
+  uint64_t all = 0;
+  for (size_t i = 0; i < RowOf(Family::kKernelCalls).series(); ++i) {
+    all += snapshot.value(Family::kKernelCalls, i);
+  }
+  EXPECT_EQ(all, 7u + 8 + 9);
 
   search.on_codes = false;
   search.strategy = SearchStrategy::kPrefilter;
