@@ -222,8 +222,8 @@ int Memory() {
   }
   const size_t counters = sizeof(StatsShard);
   const size_t one_database = all.front()->memory_bytes();
-  const size_t seconds = Histogram::Create(HistogramLayout::Seconds())->memory_bytes();
-  const size_t counts = Histogram::Create(HistogramLayout::Counts())->memory_bytes();
+  const size_t seconds = Histogram(HistogramLayout::Seconds()).memory_bytes();
+  const size_t counts = Histogram(HistogramLayout::Counts()).memory_bytes();
   const auto snapshots = [&] {
     std::vector<double> times;
     for (size_t round = 0; round < 31; ++round) {

@@ -57,9 +57,9 @@ void Exporter::TellOfExports(const Overflow& joined, const Overflow& recorded, s
   const std::lock_guard lock(mutex_);
   ExportedFamily& took = set.families[first];
   for (size_t format = 0; format < took_.size(); ++format) {
-    if (took_[format] == nullptr) continue;
+    if (!took_[format].has_cells()) continue;
     HistogramTotals& totals = set.Keep(HistogramTotals());
-    took_[format]->AddTo(totals);
+    took_[format].AddTo(totals);
     took.samples.push_back({.first_label = set.labels.size(),
                             .label_count = 1,
                             .cells = &totals,
@@ -83,9 +83,9 @@ void Exporter::TellOfExports(const Overflow& joined, const Overflow& recorded, s
 
 void Exporter::Took(ExportFormat format, uint64_t nanoseconds) {
   const std::lock_guard lock(mutex_);
-  std::unique_ptr<Histogram>& histogram = took_[static_cast<size_t>(format)];
-  if (histogram == nullptr) histogram = Histogram::Create(HistogramLayout::Seconds());
-  if (histogram != nullptr) histogram->Observe(nanoseconds);
+  Histogram& histogram = took_[static_cast<size_t>(format)];
+  if (!histogram.has_cells()) histogram = Histogram(HistogramLayout::Seconds());
+  if (histogram.has_cells()) histogram.Observe(nanoseconds);
 }
 
 Result<OutputBuffer> Exporter::Export(ExportFormat format, const ExportInput& input) {

@@ -98,8 +98,8 @@ class Exporter {
   // Relaxed: a number for display.
   std::atomic<size_t> last_size_{0};
   std::mutex mutex_;
-  // Guarded by it. Null: there was none in this format, or no memory to note it.
-  std::array<std::unique_ptr<Histogram>, std::size(kExportFormatNames)> took_;
+  // Guarded by it. Without cells: there was none in this format, or no memory to note it.
+  std::array<Histogram, std::size(kExportFormatNames)> took_;
   Overflow joined_;
 };
 

@@ -29,7 +29,7 @@ class Merger {
   void Add(const Sample& from, Sample& to) {
     if (from.started_ns != 0 && from.started_ns < to.started_ns) to.started_ns = from.started_ns;
     if (to.cells != nullptr) {
-      AddCells(*from.cells, OwnedCells(to));
+      OwnedCells(to).Add(*from.cells);
     } else if (to.distribution != nullptr) {
       AddDistribution(*from.distribution, OwnedDistribution(to));
     } else if (aggregation_ == Aggregation::kGreatest) {
@@ -58,11 +58,6 @@ class Merger {
       }
     }
     return *owned;
-  }
-  static void AddCells(const HistogramTotals& from, HistogramTotals& to) {
-    for (size_t i = 0; i < to.cells.size(); ++i) to.cells[i] += from.cells[i];
-    to.sum += from.sum;
-    to.max = std::max(to.max, from.max);
   }
   static void AddDistribution(const Distribution& from, Distribution& to) {
     for (size_t i = 0; i < to.values.size(); ++i) to.values[i] += from.values[i];

@@ -19,9 +19,11 @@ ClassicHistogram FoldClassic(const HistogramTotals& totals) {
   classic.edges.reserve(layout.classic_edges().size() + 1);
   classic.cumulative_counts.reserve(layout.classic_edges().size() + 1);
   uint64_t count = 0;
-  size_t cell = 0;
+  size_t i = 0;
   for (const uint64_t edge : layout.classic_edges()) {
-    for (; layout.upper(cell) <= edge; ++cell) count += totals.cells[cell];
+    for (; i < totals.cells.size() && layout.upper(totals.first + i) <= edge; ++i) {
+      count += totals.cells[i];
+    }
     classic.edges.push_back(layout.InUnits(edge));
     classic.cumulative_counts.push_back(count);
   }
@@ -35,14 +37,15 @@ ExponentialHistogram FoldExponential(const HistogramTotals& totals) {
   if (totals.layout == nullptr) return folded;
   const HistogramLayout& layout = *totals.layout;
   folded.zero_threshold = layout.zero_threshold();
-  folded.zero_count = totals.cells[0];
-  for (size_t cell = 1; cell < totals.cells.size(); ++cell) {
-    if (totals.cells[cell] == 0) continue;
+  folded.zero_count = totals.cell(0);
+  for (size_t i = totals.first == 0 ? 1 : 0; i < totals.cells.size(); ++i) {
+    const size_t cell = totals.first + i;
+    if (totals.cells[i] == 0) continue;
     // OpenTelemetry numbers a bucket by its lower edge.
     const int bucket = layout.bucket(cell) - 1;
     if (folded.counts.empty()) folded.offset = bucket;
     folded.counts.resize(static_cast<size_t>(bucket - folded.offset) + 1);
-    folded.counts.back() += totals.cells[cell];
+    folded.counts.back() += totals.cells[i];
   }
   return folded;
 }
@@ -81,15 +84,15 @@ double Quantile(const HistogramTotals& totals, double q) {
   const HistogramLayout& layout = *totals.layout;
   const double rank = std::max(1.0, std::ceil(q * static_cast<double>(count)));
   double below = 0;
-  size_t cell = 0;
-  while (below + static_cast<double>(totals.cells[cell]) < rank) {
-    below += static_cast<double>(totals.cells[cell++]);
+  size_t cell = totals.first;
+  while (below + static_cast<double>(totals.cell(cell)) < rank) {
+    below += static_cast<double>(totals.cell(cell++));
   }
   const double lower = cell == 0 ? 0 : static_cast<double>(layout.upper(cell - 1));
   // The greatest may not have been stored yet when the cells were read.
   const double upper =
       std::max(lower, static_cast<double>(std::min(layout.upper(cell), totals.max)));
-  const double share = (rank - below) / static_cast<double>(totals.cells[cell]);
+  const double share = (rank - below) / static_cast<double>(totals.cell(cell));
   return (lower + share * (upper - lower)) / layout.per_unit();
 }
 

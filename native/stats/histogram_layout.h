@@ -22,6 +22,8 @@ namespace vitrine {
 class HistogramLayout {
  public:
   static constexpr int kScale = 3;
+  // That any layout has.
+  static constexpr size_t kMostCells = 320;
 
   // Observed in nanoseconds, exported in seconds: 2^-20 s to 2^12 s, and 1, 2.5 and 5 times each
   // power of ten from 1e-6 to 10 s. Of ratios, in billionths, too.

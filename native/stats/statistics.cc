@@ -163,6 +163,7 @@ StatsShard* Statistics::AddShard() {
 
 void Statistics::Retire(StatsShard* shard) {
   const std::lock_guard lock(mutex_);
+  retired_something_ = true;
   retired_.Absorb(*shard);
   std::unique_ptr<StatsShard>* link = &live_;
   while (link->get() != shard) link = &(*link)->next;
@@ -176,6 +177,7 @@ void Statistics::CountInShard(Change change) {
     return;
   }
   const std::lock_guard lock(mutex_);
+  retired_something_ = true;
   change(retired_);
 }
 
@@ -260,11 +262,17 @@ StatsSnapshot Statistics::Snapshot() const {
   snapshot.start = start_;
   const std::lock_guard lock(mutex_);
   snapshot.taken = StatsSnapshot::Clock::now();
-  retired_.AddTo(snapshot);
+  uint64_t observed = retired_something_ ? retired_.histograms() : 0;
+  for (const StatsShard* shard = live_.get(); shard != nullptr; shard = shard->next.get()) {
+    observed |= shard->histograms();
+  }
+  snapshot.Observe(observed);
+  if (retired_something_) retired_.AddTo(snapshot);
   for (const StatsShard* shard = live_.get(); shard != nullptr; shard = shard->next.get()) {
     shard->AddTo(snapshot);
   }
   if (rare_table_ != nullptr) {
+    snapshot.rare.resize(kRareCounters);
     for (size_t i = 0; i < snapshot.rare.size(); ++i) {
       snapshot.rare[i] = (*rare_table_)[i].load(std::memory_order_relaxed);
     }

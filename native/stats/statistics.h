@@ -121,6 +121,7 @@ class Statistics final : public std::enable_shared_from_this<Statistics> {
 
   const StatsSnapshot::Clock::time_point start_ = StatsSnapshot::Clock::now();
   std::atomic<StatsLevel> level_{StatsLevel::kOff};
+  bool retired_something_ = false;  // guarded by mutex_: retired_ is read only where something is
   // Release and acquire: who finds it above 0 finds recall_budget_ there.
   std::atomic<uint64_t> recall_share_{0};
 

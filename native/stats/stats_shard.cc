@@ -1,5 +1,6 @@
 #include "stats/stats_shard.h"
 
+#include <bit>
 #include <new>
 #include <utility>
 
@@ -13,25 +14,30 @@ const HistogramLayout& LayoutOf(Family family) {
   return in_billionths ? HistogramLayout::Seconds() : HistogramLayout::Counts();
 }
 
+template <typename Visit>
+void ForEachBit(uint64_t bits, Visit visit) {
+  for (; bits != 0; bits &= bits - 1) visit(static_cast<size_t>(std::countr_zero(bits)));
+}
+
 }  // namespace
 
 Histogram* StatsShard::MakeHistogram(size_t place, Family family) {
   std::unique_ptr<Group>& group = groups_[place / kGroup];
   if (group == nullptr) group.reset(new (std::nothrow) Group);
-  std::unique_ptr<Histogram> made = Histogram::Create(LayoutOf(family));
-  if (group == nullptr || made == nullptr) return nullptr;
-  std::unique_ptr<Histogram>& histogram = (*group)[place % kGroup];
+  Histogram made(LayoutOf(family));
+  if (group == nullptr || !made.has_cells()) return nullptr;
+  Histogram& histogram = (*group)[place % kGroup];
   histogram = std::move(made);
   present_.store(present_.load(std::memory_order_relaxed) | uint64_t{1} << place,
                  std::memory_order_release);
-  return histogram.get();
+  return &histogram;
 }
 
 void StatsShard::Observe(Family family, size_t series, uint64_t value) {
   const size_t place = PlaceOf(family) + series;
   const std::unique_ptr<Group>& group = groups_[place / kGroup];
-  Histogram* histogram = group == nullptr ? nullptr : (*group)[place % kGroup].get();
-  if (histogram == nullptr) histogram = MakeHistogram(place, family);
+  Histogram* histogram = group == nullptr ? nullptr : &(*group)[place % kGroup];
+  if (histogram == nullptr || !histogram->has_cells()) histogram = MakeHistogram(place, family);
   if (histogram != nullptr) histogram->Observe(value);
 }
 
@@ -42,9 +48,8 @@ void StatsShard::AddTo(StatsSnapshot& snapshot) const {
   for (size_t i = 0; i < running_.size(); ++i) {
     snapshot.running[i] += running_[i].load(std::memory_order_relaxed);
   }
-  for (size_t i = 0; i < kHistograms; ++i) {
-    if (const Histogram* const histogram = HistogramAt(i)) histogram->AddTo(snapshot.histograms[i]);
-  }
+  ForEachBit(histograms() & snapshot.observed,
+             [&](size_t place) { HistogramAt(place).AddTo(snapshot.HistogramAt(place)); });
 }
 
 void StatsShard::Absorb(StatsShard& other) {
@@ -57,12 +62,12 @@ void StatsShard::Absorb(StatsShard& other) {
       continue;
     }
     for (size_t j = 0; other.groups_[i] != nullptr && j < kGroup; ++j) {
-      std::unique_ptr<Histogram>& from = (*other.groups_[i])[j];
-      std::unique_ptr<Histogram>& to = (*groups_[i])[j];
-      if (to == nullptr) {
+      Histogram& from = (*other.groups_[i])[j];
+      Histogram& to = (*groups_[i])[j];
+      if (!to.has_cells()) {
         to = std::move(from);
-      } else if (from != nullptr) {
-        to->Absorb(*from);
+      } else if (from.has_cells()) {
+        to.Absorb(from);
       }
     }
   }
@@ -73,13 +78,13 @@ void StatsShard::Absorb(StatsShard& other) {
 
 size_t StatsShard::memory_bytes() const {
   size_t bytes = sizeof(*this);
-  const uint64_t present = present_.load(std::memory_order_acquire);
+  const uint64_t present = histograms();
   for (size_t i = 0; i < groups_.size(); ++i) {
     if (((present >> (i * kGroup)) & ((1 << kGroup) - 1)) != 0) bytes += sizeof(Group);
   }
-  for (size_t i = 0; i < kHistograms; ++i) {
-    if (const Histogram* const histogram = HistogramAt(i)) bytes += histogram->memory_bytes();
-  }
+  ForEachBit(present, [&](size_t place) {
+    bytes += HistogramAt(place).memory_bytes() - sizeof(Histogram);  // which is in its group
+  });
   return bytes;
 }
 

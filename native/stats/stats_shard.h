@@ -29,6 +29,9 @@ class alignas(64) StatsShard {
   // Lost where memory for the histogram is refused.
   void Observe(Family family, size_t series, uint64_t value);
 
+  // Which histograms have been observed into, a bit each.
+  uint64_t histograms() const { return present_.load(std::memory_order_acquire); }
+  // Of histograms, those that the snapshot has. May throw std::bad_alloc.
   void AddTo(StatsSnapshot& snapshot) const;
   // Takes over what another one holds, which nobody counts into any more; not what its thread left
   // in flight, for nobody will end that. Allocates nothing.
@@ -53,12 +56,11 @@ class alignas(64) StatsShard {
   // Most threads observe into few of them, which lie together: where they are takes memory by
   // fours.
   static constexpr size_t kGroup = 4;
-  using Group = std::array<std::unique_ptr<Histogram>, kGroup>;
+  using Group = std::array<Histogram, kGroup>;
 
-  // Null unless it is there. Any thread.
-  const Histogram* HistogramAt(size_t place) const {
-    const bool there = ((present_.load(std::memory_order_acquire) >> place) & 1) != 0;
-    return there ? (*groups_[place / kGroup])[place % kGroup].get() : nullptr;
+  // REQUIRES: it was found in histograms()
+  const Histogram& HistogramAt(size_t place) const {
+    return (*groups_[place / kGroup])[place % kGroup];
   }
   // Null when memory is refused. The thread of the shard.
   Histogram* MakeHistogram(size_t place, Family family);
@@ -68,7 +70,7 @@ class alignas(64) StatsShard {
   // Of operations that begin and end on this thread: never less than none. Relaxed, likewise.
   std::array<std::atomic<uint32_t>, kRunningValues> running_ = {};
   // Which histograms have been observed into. Release by the only writer, once the histogram is
-  // whole; partner: the acquire in HistogramAt.
+  // whole; partner: the acquire in histograms().
   std::atomic<uint64_t> present_{0};
   // Each is made with its first histogram, and then there for good.
   std::array<std::unique_ptr<Group>, (kHistograms + kGroup - 1) / kGroup> groups_;

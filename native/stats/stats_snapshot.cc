@@ -14,7 +14,7 @@ uint64_t StatsSnapshot::value(Family family, size_t series) const {
                  ? counters[PlaceOf(family) + series % kDistanceKernels]
                  : 0;
     case Source::kRare:
-      return rare[place];
+      return rare.empty() ? 0 : rare[place];
     case Source::kProbes:
       return probes[place];
     case Source::kRatio: {
@@ -87,13 +87,20 @@ StatsSnapshot StatsSnapshot::Since(const StatsSnapshot& earlier) const {
   StatsSnapshot later = *this;
   later.start = earlier.taken;
   for (size_t i = 0; i < counters.size(); ++i) later.counters[i] -= earlier.counters[i];
-  for (size_t i = 0; i < rare.size(); ++i) later.rare[i] -= earlier.rare[i];
+  for (size_t i = 0; i < earlier.rare.size(); ++i) later.rare[i] -= earlier.rare[i];
   for (size_t i = 0; i < probes.size(); ++i) later.probes[i] -= earlier.probes[i];
   for (size_t i = 0; i < totals.size(); ++i) later.totals[i] -= earlier.totals[i];
-  for (size_t i = 0; i < histograms.size(); ++i) {
-    later.histograms[i] = histograms[i].Since(earlier.histograms[i]);
+  uint64_t places = observed;
+  for (size_t i = 0; i < histograms.size(); ++i, places &= places - 1) {
+    const auto place = static_cast<size_t>(std::countr_zero(places));
+    later.histograms[i] = histograms[i].Since(earlier.HistogramAt(place));
   }
   return later;
+}
+
+const HistogramTotals& StatsSnapshot::HistogramAt(size_t place) const {
+  static const HistogramTotals nothing;
+  return ((observed >> place) & 1) != 0 ? histograms[OrderOf(place)] : nothing;
 }
 
 }  // namespace vitrine

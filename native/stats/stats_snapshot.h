@@ -1,9 +1,11 @@
 #pragma once
 
 #include <array>
+#include <bit>
 #include <bitset>
 #include <chrono>
 #include <cstdint>
+#include <vector>
 
 #include "stats/catalog.h"
 #include "stats/histogram.h"
@@ -21,7 +23,16 @@ class StatsSnapshot {
   bool has_something(Family family, size_t series) const;
   // REQUIRES: a family of histograms
   const HistogramTotals& histogram(Family family, size_t series = 0) const {
-    return histograms[PlaceOf(family) + series];
+    return HistogramAt(PlaceOf(family) + series);
+  }
+  // Nothing was observed where the place is not among `observed`.
+  const HistogramTotals& HistogramAt(size_t place) const;
+  // REQUIRES: the place is among `observed`
+  HistogramTotals& HistogramAt(size_t place) { return histograms[OrderOf(place)]; }
+  // Makes `histograms`, of these. May throw std::bad_alloc.
+  void Observe(uint64_t places) {
+    observed = places;
+    histograms.resize(static_cast<size_t>(std::popcount(places)));
   }
   // REQUIRES: a family of Source::kState
   void AddState(Family family, size_t series, uint64_t value) {
@@ -62,14 +73,20 @@ class StatsSnapshot {
   uint64_t used_bytes = 0;
 
   std::array<uint64_t, kShardCounters> counters = {};
-  std::array<uint64_t, kRareCounters> rare = {};
+  std::vector<uint64_t> rare;  // [kRareCounters], or none where all are 0
   std::array<uint64_t, kRunningValues> running = {};
   std::array<uint64_t, kProbeCounters> probes = {};
   std::array<uint64_t, kStateValues> states = {};
   std::array<uint64_t, kTotalValues> totals = {};
-  std::array<HistogramTotals, kHistograms> histograms;
+  // Which places of histograms were observed into, a bit each, and what of them, by place: most
+  // never are.
+  uint64_t observed = 0;
+  std::vector<HistogramTotals> histograms;
 
  private:
+  size_t OrderOf(size_t place) const {
+    return static_cast<size_t>(std::popcount(observed & ((uint64_t{1} << place) - 1)));
+  }
   uint64_t Sum(Family family) const;
 };
 

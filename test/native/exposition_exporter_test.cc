@@ -58,12 +58,12 @@ TEST(KeepLabels, AddsCellsUpBeforeTheyAreFolded) {
   std::vector<uint64_t> cells(HistogramLayout::Seconds().cells());
   uint64_t sum = 0;
   for (const Sample& sample : Find(whole, Family::kOperationDuration).samples) {
-    for (size_t i = 0; i < cells.size(); ++i) cells[i] += sample.cells->cells[i];
+    for (size_t i = 0; i < cells.size(); ++i) cells[i] += sample.cells->cell(i);
     sum += sample.cells->sum;
   }
   const ExportedFamily& one = Find(kept, Family::kOperationDuration);
   ASSERT_EQ(one.samples.size(), 1u);
-  EXPECT_EQ(one.samples[0].cells->cells, cells);
+  for (size_t i = 0; i < cells.size(); ++i) ASSERT_EQ(one.samples[0].cells->cell(i), cells[i]);
   EXPECT_EQ(one.samples[0].cells->sum, sum);
   EXPECT_EQ(one.samples[0].label_count, 0u);
   // And what they were added up from is as it was.

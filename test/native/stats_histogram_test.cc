@@ -18,10 +18,10 @@ namespace {
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 HistogramTotals Observe(const HistogramLayout& layout, const std::vector<uint64_t>& values) {
-  const std::unique_ptr<Histogram> histogram = Histogram::Create(layout);
-  for (const uint64_t value : values) histogram->Observe(value);
+  Histogram histogram(layout);
+  for (const uint64_t value : values) histogram.Observe(value);
   HistogramTotals totals;
-  histogram->AddTo(totals);
+  histogram.AddTo(totals);
   return totals;
 }
 
@@ -132,8 +132,8 @@ TEST(HistogramLayout, PutsEveryEdgeIntoTheCellThatItEnds) {
 }
 
 TEST(HistogramLayout, TakesAtMostWhatIsPromised) {
-  EXPECT_LE(Histogram::Create(HistogramLayout::Seconds())->memory_bytes(), 2300u);
-  EXPECT_LE(Histogram::Create(HistogramLayout::Counts())->memory_bytes(), 2300u);
+  EXPECT_LE(Histogram(HistogramLayout::Seconds()).memory_bytes(), 2300u);
+  EXPECT_LE(Histogram(HistogramLayout::Counts()).memory_bytes(), 2300u);
 }
 
 TEST(HistogramFormats, OfAMillionDurationsAreWhatTheValuesGive) {
@@ -183,15 +183,55 @@ TEST(HistogramQuantiles, LieInTheCellOfTheTrueOne) {
   EXPECT_EQ(Quantile(totals, 1), layout.InUnits(values.back()));
 }
 
+// Every cell of the sum of two, computed one by one; each has but a part of them.
+TEST(HistogramTotals, OfSomeCellsAddUpWhateverEachHolds) {
+  const HistogramLayout& layout = HistogramLayout::Counts();
+  const std::vector<uint64_t> kinds[] = {{},       {0},         {5}, {1'000'000, 1}, {1u << 24, 9},
+                                         {17, 18}, {UINT64_MAX}};
+  for (const auto& first : kinds) {
+    for (const auto& second : kinds) {
+      HistogramTotals sum = Observe(layout, first);
+      sum.Add(Observe(layout, second));
+      std::vector<uint64_t> cells(layout.cells());
+      for (const auto* const values : {&first, &second}) {
+        for (const uint64_t value : *values) ++cells[layout.CellOf(value)];
+      }
+      for (size_t cell = 0; cell < cells.size(); ++cell) ASSERT_EQ(sum.cell(cell), cells[cell]);
+      ASSERT_EQ(sum.count(), first.size() + second.size());
+      ASSERT_LE(sum.first + sum.cells.size(), layout.cells());
+    }
+  }
+}
+
+TEST(HistogramTotals, HoldNoMoreThanIsNearWhatWasObserved) {
+  const HistogramTotals totals = Observe(HistogramLayout::Seconds(), {1'000'000, 1'100'000});
+  EXPECT_LE(totals.cells.size(), 16u);
+}
+
+TEST(Histogram, TakesOverWhatAnotherHolds) {
+  Histogram one(HistogramLayout::Counts());
+  Histogram other(HistogramLayout::Counts());
+  one.Observe(4);
+  other.Observe(1'000'000);
+  other.Observe(4);
+  one.Absorb(other);
+  HistogramTotals totals;
+  one.AddTo(totals);
+  EXPECT_EQ(totals.cell(HistogramLayout::Counts().CellOf(4)), 2u);
+  EXPECT_EQ(totals.cell(HistogramLayout::Counts().CellOf(1'000'000)), 1u);
+  EXPECT_EQ(totals.sum, 1'000'008u);
+  EXPECT_EQ(totals.max, 1'000'000u);
+}
+
 TEST(HistogramTotals, SubtractWhatWasObservedBefore) {
-  const std::unique_ptr<Histogram> histogram = Histogram::Create(HistogramLayout::Counts());
-  histogram->Observe(100);
+  Histogram histogram(HistogramLayout::Counts());
+  histogram.Observe(100);
   HistogramTotals before;
-  histogram->AddTo(before);
-  histogram->Observe(3);
-  histogram->Observe(7);
+  histogram.AddTo(before);
+  histogram.Observe(3);
+  histogram.Observe(7);
   HistogramTotals after;
-  histogram->AddTo(after);
+  histogram.AddTo(after);
   const HistogramTotals between = after.Since(before);
   EXPECT_EQ(between.count(), 2u);
   EXPECT_EQ(between.sum, 10u);

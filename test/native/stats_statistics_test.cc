@@ -50,11 +50,13 @@ void ExpectNotLess(const StatsSnapshot& later, const StatsSnapshot& earlier) {
   for (size_t i = 0; i < later.counters.size(); ++i) {
     ASSERT_GE(later.counters[i], earlier.counters[i]);
   }
-  for (size_t i = 0; i < later.rare.size(); ++i) ASSERT_GE(later.rare[i], earlier.rare[i]);
-  for (size_t i = 0; i < later.histograms.size(); ++i) {
-    const HistogramTotals& before = earlier.histograms[i];
-    for (size_t cell = 0; cell < before.cells.size(); ++cell) {
-      ASSERT_GE(later.histograms[i].cells[cell], before.cells[cell]);
+  for (size_t i = 0; i < earlier.rare.size(); ++i) ASSERT_GE(later.rare[i], earlier.rare[i]);
+  for (size_t place = 0; place < kHistograms; ++place) {
+    const HistogramTotals& before = earlier.HistogramAt(place);
+    const HistogramTotals& after = later.HistogramAt(place);
+    ASSERT_GE(after.sum, before.sum);
+    for (size_t i = 0; i < before.cells.size(); ++i) {
+      ASSERT_GE(after.cell(before.first + i), before.cells[i]);
     }
   }
 }
