@@ -18,12 +18,22 @@ SeriesType TypeOf(MetricType type) {
   return SeriesType::kHistogram;
 }
 
-// Nothing has happened that this series would tell of, and perhaps never will.
-bool IsLeftOut(const MetricFamily& row, const StatsSnapshot& snapshot, Family family,
-               size_t series) {
-  if (!snapshot.has(family)) return true;
-  const bool only_if_something = row.sparse || row.type == MetricType::kHistogram;
-  return only_if_something && !snapshot.has_something(family, series);
+// Whether series of which nothing has happened are left out: perhaps it never will.
+bool LeavesOutNothings(const MetricFamily& row, const StatsSource& source) {
+  return source.is_part || row.sparse || row.type == MetricType::kHistogram;
+}
+
+// The labels of a series as the catalog has them, behind those of the whole source.
+void AddLabels(const StatsSource& source, const MetricFamily& row, size_t series,
+               std::vector<LabelPair>& labels) {
+  labels.insert(labels.end(), source.labels.begin(), source.labels.end());
+  const size_t seconds = row.labels[1].name.empty() ? 1 : row.labels[1].values.size();
+  if (!row.labels[0].name.empty()) {
+    labels.push_back({row.labels[0].name, row.labels[0].values[series / seconds]});
+  }
+  if (!row.labels[1].name.empty()) {
+    labels.push_back({row.labels[1].name, row.labels[1].values[series % seconds]});
+  }
 }
 
 // The families that tell collections apart, where that is asked for.
@@ -50,26 +60,25 @@ void AddStats(std::span<const StatsSource> sources, MetricSet& set) {
                                          family) != std::end(kByCollection);
     for (size_t place = 0; place < sources.size(); ++place) {
       const StatsSource& source = sources[place];
-      if (source.is_part && !by_collection) continue;
-      const auto parts = sources.subspan(place + 1, by_collection ? source.parts : 0);
       const StatsSnapshot& snapshot = *source.snapshot;
+      if ((source.is_part && !by_collection) || !snapshot.has(family)) continue;
+      const bool without_nothings = LeavesOutNothings(row, source);
+      if (without_nothings && !snapshot.may_have_something(family)) continue;
+      const auto parts = sources.subspan(place + 1, by_collection ? source.parts : 0);
       // Totals were there before anything was counted.
       const bool counts = row.source == Source::kShards || row.source == Source::kRare ||
                           row.source == Source::kProbes;
       const int64_t started = counts ? NanosecondsSince1970(snapshot.start) : 0;
-      ForEachSeries(row, [&](size_t series, std::span<const LabelPair> labels) {
-        if (IsLeftOut(row, snapshot, family, series)) return;
-        if (source.is_part && !snapshot.has_something(family, series)) return;
+      for (size_t series = 0, end = row.series(); series < end; ++series) {
+        if (without_nothings && !snapshot.has_something(family, series)) continue;
         if (std::any_of(parts.begin(), parts.end(), [&](const StatsSource& part) {
               return part.snapshot->has_something(family, series);
             })) {
-          return;
+          continue;
         }
-        Sample sample{.first_label = set.labels.size(),
-                      .label_count = source.labels.size() + labels.size(),
-                      .started_ns = started};
-        set.labels.insert(set.labels.end(), source.labels.begin(), source.labels.end());
-        set.labels.insert(set.labels.end(), labels.begin(), labels.end());
+        Sample sample{.first_label = set.labels.size(), .started_ns = started};
+        AddLabels(source, row, series, set.labels);
+        sample.label_count = set.labels.size() - sample.first_label;
         if (row.type == MetricType::kHistogram) {
           sample.cells = &snapshot.histogram(family, series);
         } else {
@@ -79,7 +88,7 @@ void AddStats(std::span<const StatsSource> sources, MetricSet& set) {
           }
         }
         exported.samples.push_back(sample);
-      });
+      }
     }
     set.families.push_back(std::move(exported));
   }

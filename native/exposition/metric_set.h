@@ -118,21 +118,5 @@ void AddStats(std::span<const StatsSource> sources, MetricSet& set);
 
 // Of the value of a series of a snapshot: in units of what is exported.
 double ExportedValue(const StatsSnapshot& snapshot, Family family, size_t series);
-// Calls `visit(series, labels)` for each series of a family; the labels are those of the catalog.
-template <typename Visit>
-void ForEachSeries(const MetricFamily& row, Visit visit) {
-  const size_t count = row.series();
-  const size_t seconds = row.labels[1].name.empty() ? 1 : row.labels[1].values.size();
-  for (size_t series = 0; series < count; ++series) {
-    LabelPair pairs[2];
-    size_t labels = 0;
-    for (const Label& label : row.labels) {
-      if (label.name.empty()) continue;
-      const size_t value = labels == 0 ? series / seconds : series % seconds;
-      pairs[labels++] = {label.name, label.values[value]};
-    }
-    visit(series, std::span<const LabelPair>(pairs, labels));
-  }
-}
 
 }  // namespace vitrine

@@ -46,11 +46,15 @@ class OutputBuffer {
   // buckets that it reads as numbers, writes an exponent below 1e-4 and from 1e6 on.
   void AddEdge(double number);
 
- private:
+  // For what is many pieces: where so many bytes may be written, of which Filled says where they
+  // end. Nothing else may be added meanwhile.
   char* Room(size_t more) {
     if (capacity_ - size_ < more) Grow(more);
     return bytes_.get() + size_;
   }
+  void Filled(const char* end) { size_ = static_cast<size_t>(end - bytes_.get()); }
+
+ private:
   void Grow(size_t more);
 
   std::unique_ptr<char[]> bytes_;

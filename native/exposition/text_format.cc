@@ -1,6 +1,10 @@
 #include "exposition/text_format.h"
 
+#include <algorithm>
+#include <charconv>
 #include <cmath>
+#include <cstring>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -11,18 +15,23 @@ namespace {
 
 enum class Dialect : uint8_t { kPrometheus, kOpenMetrics };
 
-// Escapes the backslash, the end of a line and, where asked for, the quotation mark.
-void AddEscaped(std::string_view text, bool quotes, OutputBuffer& out) {
-  size_t plain = 0;
-  for (size_t i = 0; i < text.size(); ++i) {
-    const char c = text[i];
-    if (c != '\\' && c != '\n' && !(quotes && c == '"')) continue;
-    out.Add(text.substr(plain, i - plain));
-    out.Add('\\');
-    out.Add(c == '\n' ? 'n' : c);
-    plain = i + 1;
+// Escapes the backslash, the end of a line and, where asked for, the quotation mark: at most two
+// bytes for each. Returns where they end.
+char* WriteEscaped(std::string_view text, bool quotes, char* to) {
+  for (const char c : text) {
+    if (c == '\\' || c == '\n' || (quotes && c == '"')) {
+      *to++ = '\\';
+      *to++ = c == '\n' ? 'n' : c;
+    } else {
+      *to++ = c;
+    }
   }
-  out.Add(text.substr(plain));
+  return to;
+}
+
+char* Write(std::string_view text, char* to) {
+  if (!text.empty()) std::memcpy(to, text.data(), text.size());
+  return to + text.size();
 }
 
 // Renders one family after the other, and keeps what they have in common.
@@ -37,13 +46,7 @@ class TextRenderer {
     AddDescription(family);
     for (const Sample& sample : family.samples) {
       labels_.Clear();
-      for (const LabelPair& label : set_.LabelsOf(sample)) {
-        if (labels_.size() > 0) labels_.Add(',');
-        labels_.Add(label.name);
-        labels_.Add("=\"");
-        AddEscaped(label.value, true, labels_);
-        labels_.Add('"');
-      }
+      AddLabels(sample);
       if (family.type == SeriesType::kHistogram) {
         AddHistogram(sample);
       } else if (family.type == SeriesType::kSummary) {
@@ -70,7 +73,8 @@ class TextRenderer {
       out_.Add("# HELP ");
       out_.Add(name_);
       out_.Add(' ');
-      AddEscaped(family.help, dialect_ == Dialect::kOpenMetrics, out_);
+      const bool quotes = dialect_ == Dialect::kOpenMetrics;
+      out_.Filled(WriteEscaped(family.help, quotes, out_.Room(family.help.size() * 2)));
       out_.Add('\n');
     }
     out_.Add("# TYPE ");
@@ -87,24 +91,43 @@ class TextRenderer {
     out_.Add('\n');
   }
 
+  void AddLabels(const Sample& sample) {
+    for (const LabelPair& label : set_.LabelsOf(sample)) {
+      // A comma, an equals sign and two quotation marks.
+      char* to = labels_.Room(label.name.size() + label.value.size() * 2 + 4);
+      if (labels_.size() > 0) *to++ = ',';
+      to = Write(label.name, to);
+      *to++ = '=';
+      *to++ = '"';
+      to = WriteEscaped(label.value, true, to);
+      *to++ = '"';
+      labels_.Filled(to);
+    }
+  }
+
   // One sample; `le` or `quantile` may be the label that it has besides.
   void AddLine(std::string_view suffix, double value, std::string_view label = {},
                std::string_view label_value = {}) {
-    out_.Add(name_);
-    out_.Add(suffix);
+    // What is between them takes seven bytes at most.
+    char* to = out_.Room(name_.size() + suffix.size() + labels_.size() + label.size() +
+                         label_value.size() + 7);
+    to = Write(name_, to);
+    to = Write(suffix, to);
     if (labels_.size() > 0 || !label.empty()) {
-      out_.Add('{');
-      out_.Add(labels_.view());
+      *to++ = '{';
+      to = Write(labels_.view(), to);
       if (!label.empty()) {
-        if (labels_.size() > 0) out_.Add(',');
-        out_.Add(label);
-        out_.Add("=\"");
-        out_.Add(label_value);
-        out_.Add('"');
+        if (labels_.size() > 0) *to++ = ',';
+        to = Write(label, to);
+        *to++ = '=';
+        *to++ = '"';
+        to = Write(label_value, to);
+        *to++ = '"';
       }
-      out_.Add('}');
+      *to++ = '}';
     }
-    out_.Add(' ');
+    *to++ = ' ';
+    out_.Filled(to);
     out_.AddNumber(value);
     out_.Add('\n');
   }
@@ -118,8 +141,7 @@ class TextRenderer {
     line_.Add(labels_.size() > 0 ? ",le=\"" : "le=\"");
     if (sample.cells != nullptr) {
       const ClassicHistogram classic = FoldClassic(*sample.cells);
-      const EdgeTexts& edges = TextsOf(classic.edges);
-      for (size_t i = 0; i < edges.size(); ++i) AddBucket(edges[i], classic.cumulative_counts[i]);
+      AddBuckets(TextsOf(classic.edges), classic.cumulative_counts);
       AddEnd(sample.cells->layout->InUnits(sample.cells->sum),
              static_cast<double>(classic.cumulative_counts.back()));
       return;
@@ -127,19 +149,25 @@ class TextRenderer {
     const Distribution& distribution = *sample.distribution;
     std::vector<double> bounds(distribution.bounds.begin(), distribution.bounds.end());
     bounds.push_back(HUGE_VAL);
-    const EdgeTexts& edges = TextsOf(bounds);
+    std::vector<uint64_t> cumulative_counts;
     double count = 0;
-    for (size_t i = 0; i < edges.size(); ++i) {
-      count += distribution.values[i];
-      AddBucket(edges[i], static_cast<uint64_t>(count));
+    for (const double value : distribution.values) {
+      count += value;
+      cumulative_counts.push_back(static_cast<uint64_t>(count));
     }
+    AddBuckets(TextsOf(bounds), cumulative_counts);
     AddEnd(distribution.sum, count);
   }
-  void AddBucket(std::string_view edge, uint64_t cumulative_count) {
-    out_.Add(line_.view());
-    out_.Add(edge);
-    out_.AddWhole(cumulative_count);
-    out_.Add('\n');
+  void AddBuckets(std::span<const std::string> edges, std::span<const uint64_t> counts) {
+    constexpr size_t kLongestCount = 20;
+    for (size_t i = 0; i < edges.size(); ++i) {
+      char* to = out_.Room(line_.size() + edges[i].size() + kLongestCount + 1);
+      to = Write(line_.view(), to);
+      to = Write(edges[i], to);
+      to = std::to_chars(to, to + kLongestCount, counts[i]).ptr;
+      *to++ = '\n';
+      out_.Filled(to);
+    }
   }
 
   void AddSummary(const Sample& sample) {
@@ -158,9 +186,9 @@ class TextRenderer {
   // What a line of each edge ends with, before its count. Families have few sets of edges, and each
   // is used many times in a row.
   using EdgeTexts = std::vector<std::string>;
-  const EdgeTexts& TextsOf(const std::vector<double>& edges) {
-    if (edges != edges_) {
-      edges_ = edges;
+  const EdgeTexts& TextsOf(std::span<const double> edges) {
+    if (!std::equal(edges.begin(), edges.end(), edges_.begin(), edges_.end())) {
+      edges_.assign(edges.begin(), edges.end());
       edge_texts_.clear();
       for (const double edge : edges) edge_texts_.push_back(CanonicalText(edge) + "\"} ");
     }

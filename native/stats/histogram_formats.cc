@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 namespace vitrine {
 namespace {
@@ -16,18 +15,16 @@ ClassicHistogram FoldClassic(const HistogramTotals& totals) {
   ClassicHistogram classic;
   if (totals.layout == nullptr) return classic;
   const HistogramLayout& layout = *totals.layout;
-  classic.edges.reserve(layout.classic_edges().size() + 1);
-  classic.cumulative_counts.reserve(layout.classic_edges().size() + 1);
+  classic.edges = layout.classic_bounds();
+  classic.cumulative_counts.reserve(classic.edges.size());
   uint64_t count = 0;
   size_t i = 0;
   for (const uint64_t edge : layout.classic_edges()) {
     for (; i < totals.cells.size() && layout.upper(totals.first + i) <= edge; ++i) {
       count += totals.cells[i];
     }
-    classic.edges.push_back(layout.InUnits(edge));
     classic.cumulative_counts.push_back(count);
   }
-  classic.edges.push_back(std::numeric_limits<double>::infinity());
   classic.cumulative_counts.push_back(totals.count());
   return classic;
 }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "stats/histogram.h"
@@ -13,7 +14,7 @@ namespace vitrine {
 // Of Prometheus' text format: how many observations were at most each `le` edge. The last edge is
 // infinity.
 struct ClassicHistogram {
-  std::vector<double> edges;
+  std::span<const double> edges;            // the layout's
   std::vector<uint64_t> cumulative_counts;  // [edges.size()]
 };
 ClassicHistogram FoldClassic(const HistogramTotals& totals);

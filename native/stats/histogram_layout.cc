@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <initializer_list>
+#include <limits>
 #include <utility>
 
 namespace vitrine {
@@ -45,6 +46,9 @@ HistogramLayout::HistogramLayout(const Range& range, std::vector<uint64_t> class
     : per_unit_(range.per_unit),
       zero_threshold_(range.zero_threshold),
       classic_edges_(std::move(classic_edges)) {
+  for (const uint64_t edge : classic_edges_) classic_bounds_.push_back(InUnits(edge));
+  classic_bounds_.push_back(std::numeric_limits<double>::infinity());
+
   size_t classic = 0;
   const auto add = [&](uint64_t upper, int bucket) {
     if (!uppers_.empty() && upper <= uppers_.back()) return;

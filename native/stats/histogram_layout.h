@@ -46,6 +46,8 @@ class HistogramLayout {
   int bucket(size_t cell) const { return buckets_[cell]; }
   // The decimal edges, ascending; each is the edge of a cell.
   std::span<const uint64_t> classic_edges() const { return classic_edges_; }
+  // The same in units, and infinity behind them.
+  std::span<const double> classic_bounds() const { return classic_bounds_; }
   // Observations to a unit of what is exported.
   double per_unit() const { return per_unit_; }
   double InUnits(uint64_t value) const { return static_cast<double>(value) / per_unit_; }
@@ -73,6 +75,7 @@ class HistogramLayout {
   const double per_unit_;
   const double zero_threshold_;
   const std::vector<uint64_t> classic_edges_;
+  std::vector<double> classic_bounds_;
   std::vector<uint64_t> uppers_;
   std::vector<int16_t> buckets_;
   std::array<uint16_t, 64 * 8> first_cells_;

@@ -21,6 +21,13 @@ class StatsSnapshot {
   uint64_t value(Family family, size_t series = 0) const;
   // Whether anything was counted in a series, or observed: nothing in a ratio of nothing.
   bool has_something(Family family, size_t series) const;
+  // False where nothing was in any of its series, as far as that is known without a look at each.
+  bool may_have_something(Family family) const {
+    const MetricFamily& row = RowOf(family);
+    if (row.source == Source::kRare) return !rare.empty();
+    if (row.type != MetricType::kHistogram) return true;
+    return (observed >> PlaceOf(family) & ((uint64_t{1} << row.series()) - 1)) != 0;
+  }
   // REQUIRES: a family of histograms
   const HistogramTotals& histogram(Family family, size_t series = 0) const {
     return HistogramAt(PlaceOf(family) + series);
