@@ -20,6 +20,7 @@ const suffixes: Readonly<Record<string, readonly string[]>> = {
   histogram: ['_bucket', '_sum', '_count'],
   summary: ['', '_sum', '_count'],
   info: ['_info'],
+  stateset: [''],
 }
 
 /**

@@ -114,6 +114,11 @@ describe('a registry', () => {
       () => registry.recordHistogram('h', Number.POSITIVE_INFINITY),
       () => registry.recordSummary('s', undefined as never),
       () => registry.describe('x', 'thing' as never),
+      () => registry.describe('x', 'toString' as never),
+      () => registry.setInfo('x', {}),
+      () => registry.setInfo('x_info', { a: 1 } as never),
+      () => registry.setState('never_described', 'a'),
+      () => registry.describe('a:b', 'stateset', { states: ['a'] }),
     ]
     for (const call of wrong) expect(call).toThrowError(coded('ERR_ARGUMENT'))
     const options = [{ bucket: [1] }, { buckets: [2, 1] }, { quantiles: [2] }, { help: 1 }]
@@ -122,6 +127,17 @@ describe('a registry', () => {
         coded('ERR_OPTION'),
       )
     }
+    for (const states of [undefined, [], ['a', 'a'], [''], [1], 'a']) {
+      const wrong = states === undefined ? {} : { states: states as never }
+      expect(() => registry.describe('y', 'stateset', wrong)).toThrowError(coded('ERR_OPTION'))
+    }
+    registry.describe('power', 'stateset', { states: ['on', 'off'] })
+    for (const state of ['gone', ['on', 'gone'], 7, null]) {
+      expect(() => registry.setState('power', state as never)).toThrowError(coded('ERR_ARGUMENT'))
+    }
+    expect(() => registry.setState('power', 'on', { power: 'x' })).toThrowError(
+      coded('ERR_ARGUMENT'),
+    )
     const hostile = new Proxy(
       {},
       {
@@ -187,6 +203,80 @@ describe('a registry', () => {
     expect(seen?.samples[5]?.value).toBe(11)
     const overflow = await familyOf(registry, 'vitrine_metrics_series_overflow_total')
     expect(overflow?.samples).toMatchObject([{ labels: { family: 'seen_total' }, value: 501 }])
+  })
+})
+
+describe('infos and state sets', () => {
+  it('say what is so by labels, in every format', async () => {
+    const registry = new MetricsRegistry()
+    registry.setInfo('app_info', { version: '1' })
+    registry.setInfo('app_info', { version: '2', stage: 'test' })
+    registry.describe('power', 'stateset', { help: 'Of the machine.', states: ['on', 'off'] })
+    registry.setState('power', 'on', { room: 'a' })
+    registry.setState('power', ['off'], { room: 'b' })
+    registry.setState('power', 'off', { room: 'a' })
+    registry.setState('power', [], { room: 'c' })
+    const states = [
+      { power: 'on', room: 'a', value: 0 },
+      { power: 'off', room: 'a', value: 1 },
+      { power: 'on', room: 'b', value: 0 },
+      { power: 'off', room: 'b', value: 1 },
+      { power: 'on', room: 'c', value: 0 },
+      { power: 'off', room: 'c', value: 0 },
+    ]
+    const from = exporterOf(registry)
+    for (const dialect of ['prometheus', 'openmetrics'] as const) {
+      const open = dialect === 'openmetrics'
+      const families = readText(open ? await from.openMetrics() : await from.text(), dialect)
+      const info = families.find(({ name }) => name === (open ? 'app' : 'app_info'))
+      expect(info).toMatchObject({ type: open ? 'info' : 'gauge' })
+      expect(info?.samples).toEqual([
+        { name: 'app_info', labels: { version: '2', stage: 'test' }, value: 1 },
+      ])
+      const power = families.find(({ name }) => name === 'power')
+      expect(power).toMatchObject({ type: open ? 'stateset' : 'gauge', help: 'Of the machine.' })
+      expect(power?.samples.map(({ labels, value }) => ({ ...labels, value }))).toEqual(states)
+    }
+    const messages = readProtobuf(await from.protobuf())
+    for (const name of ['app_info', 'power']) {
+      expect(messages.find(message => message.name === name)).toMatchObject({ type: 'gauge' })
+    }
+    const json = JSON.parse(await from.json()).metrics as { type: string; name: string }[]
+    expect(json.filter(({ type }) => type === 'stateset')).toHaveLength(6)
+    expect(json.filter(({ name }) => name === 'app_info')).toMatchObject([{ type: 'info' }])
+    const otlp = JSON.parse(await from.json({ format: 'otlp' }))
+    const list = otlp.resourceMetrics[0].scopeMetrics[0].metrics.slice(-2)
+    expect(list.map((each: object) => Object.keys(each).at(-1))).toEqual(['gauge', 'gauge'])
+    expect(registry.getAllMetrics().filter(({ type }) => type === 'stateset')).toHaveLength(6)
+  })
+
+  it('keep the state where labels are left out, and are in each that any is in', async () => {
+    const registry = new MetricsRegistry()
+    registry.describe('power', 'stateset', { states: ['on', 'off'] })
+    registry.setState('power', 'on', { room: 'a' })
+    registry.setState('power', 'off', { room: 'b' })
+    const text = await metrics([], { registry, labels: ['db'] }).text()
+    const power = readText(text, 'prometheus').find(({ name }) => name === 'power')
+    expect(power?.samples.map(({ labels, value }) => [labels, value])).toEqual([
+      [{ power: 'on' }, 1],
+      [{ power: 'off' }, 1],
+    ])
+  })
+
+  it('have room for all states of a thing, or count it among the others', async () => {
+    const registry = new MetricsRegistry()
+    registry.describe('power', 'stateset', { states: ['on', 'off', 'gone'] })
+    for (let i = 0; i < 400; i++) registry.setState('power', 'on', { room: `r${i}` })
+    const power = await familyOf(registry, 'power')
+    expect(power?.samples).toHaveLength(999)
+    const others = power?.samples.filter(({ labels }) => labels.room === '__other__')
+    expect(others?.map(({ labels, value }) => [labels.power, value])).toEqual([
+      ['on', 1],
+      ['off', 0],
+      ['gone', 0],
+    ])
+    const overflow = await familyOf(registry, 'vitrine_metrics_series_overflow_total')
+    expect(overflow?.samples).toMatchObject([{ labels: { family: 'power' }, value: 204 }])
   })
 })
 

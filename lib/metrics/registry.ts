@@ -4,6 +4,7 @@ import type { MetricLabels } from '../statistics.ts'
 import { QuantileSketch } from './quantile-sketch.ts'
 import {
   layoutOf,
+  typeNumbers,
   type UserFamily,
   type UserMetricType,
   type UserSeries,
@@ -18,6 +19,8 @@ export interface MetricDescription {
   readonly buckets?: readonly number[]
   /** Of a summary, 0 … 1, ascending; default 0.5, 0.95 and 0.99. */
   readonly quantiles?: readonly number[]
+  /** Of a state set: what there may be, each once; it has no default. */
+  readonly states?: readonly string[]
 }
 
 /** One series of a registry, as it is now. */
@@ -28,7 +31,7 @@ export type RegistryMetric = {
   /** In milliseconds since 1970. */
   readonly timestamp: number
 } & (
-  | { readonly type: 'counter' | 'gauge'; readonly value: number }
+  | { readonly type: 'counter' | 'gauge' | 'info' | 'stateset'; readonly value: number }
   | { readonly type: 'histogram'; readonly histogram: HistogramValue }
   | { readonly type: 'summary'; readonly summary: SummaryValue }
 )
@@ -49,6 +52,8 @@ export interface SummaryValue {
 
 interface Family extends UserFamily {
   readonly series: Map<string, UserSeries>
+  /** Of a state set. */
+  readonly states: readonly string[]
 }
 
 /** Series of a metric, the one for all others included: as in the native renderer. */
@@ -57,6 +62,7 @@ const other = '__other__'
 const defaultBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
 const defaultQuantiles = [0.5, 0.95, 0.99]
 const mostBounds = 200
+const mostStates = 100
 const noLabels: MetricLabels = {}
 
 function ascending(min: number, max: number): Rule<readonly number[]> {
@@ -77,18 +83,32 @@ function ascending(min: number, max: number): Rule<readonly number[]> {
   }
 }
 
+const stateNames: Rule<readonly string[]> = (value, name) => {
+  const right =
+    Array.isArray(value) &&
+    value.length > 0 &&
+    value.length <= mostStates &&
+    new Set(value).size === value.length &&
+    value.every(state => typeof state === 'string' && state !== '')
+  if (right) return [...value]
+  throw new VitrineError('ERR_OPTION', `${name} must be 1 to ${mostStates} texts, each once`, {
+    details: { option: name },
+  })
+}
+
 const description = new OptionParser<Required<MetricDescription>>('a metric', {
   help: text,
   buckets: ascending(-Number.MAX_VALUE, Number.MAX_VALUE),
   quantiles: ascending(0, 1),
+  states: stateNames,
 })
 
 /**
  * Metrics of your own, which {@link metrics} exports beside those of a database: `metrics(db, { registry })`.
  *
  * A metric is there from its first use on, with one series for each combination of labels; `describe` gives it a text, buckets or
- * quantiles before. Names follow the rules of Prometheus: letters, digits, `_` and `:`, those of counters end with `_total`, and
- * `vitrine_` is ours. A metric has 1,000 series at most: what comes after counts in one whose labels are all `__other__`, and in
+ * quantiles before, and must give a state set its states. Names follow the rules of Prometheus: letters, digits, `_` and `:`, those of
+ * counters end with `_total`, those of infos with `_info`, state sets have no `:`, and `vitrine_` is ours. A metric has 1,000 series at most: what comes after counts in one whose labels are all `__other__`, and in
  * `vitrine_metrics_series_overflow_total`. All methods throw `ERR_ARGUMENT` for what they cannot take, and `ERR_EXISTS` for a name that is
  * taken, by a metric of another type or by one of its samples, as `x_sum` is by the histogram `x`.
  */
@@ -103,17 +123,23 @@ export class MetricsRegistry {
 
   /**
    * Describes a metric before it is used; again is fine if it says the same type.
-   * @throws {VitrineError} `ERR_OPTION`; `ERR_EXISTS` when it has been used.
+   * @throws {VitrineError} `ERR_OPTION`, also for a state set without states; `ERR_EXISTS` when it has been used.
    */
   describe(name: string, type: UserMetricType, options?: MetricDescription): void {
     checked(() => {
-      if (!['counter', 'gauge', 'histogram', 'summary'].includes(type)) {
+      if (!Object.hasOwn(typeNumbers, type)) {
         throw argument(`a metric is no ${describe(type)}`)
       }
       const known = this.#families.get(name)
       if (known !== undefined && known.series.size > 0) throw exists(name, known.type)
       if (known !== undefined && known.type !== type) throw exists(name, known.type)
-      this.#define(name, type, description.parse(options))
+      const parsed = description.parse(options)
+      if (type === 'stateset' && parsed.states === undefined) {
+        throw new VitrineError('ERR_OPTION', `the state set ${describe(name)} must have states`, {
+          details: { option: 'states' },
+        })
+      }
+      this.#define(name, type, parsed)
     })
   }
 
@@ -146,6 +172,40 @@ export class MetricsRegistry {
   recordSummary(name: string, value: number, labels?: MetricLabels): void {
     checkObservation(value)
     this.#seriesOf(name, 'summary', labels).sketch!.record(value)
+  }
+
+  /** Says something by labels alone, as versions are; what the info said before is gone. Its value is 1, its name ends with `_info`. */
+  setInfo(name: string, labels: MetricLabels): void {
+    const family = this.#familyOf(name, 'info')
+    const pairs = checked(() => labelPairs(labels))
+    if (family.series.has(keyOf(pairs))) return
+    family.series.clear()
+    this.#addSeries(family, pairs).value = 1
+  }
+
+  /**
+   * Says in which of its states something is. Each has a series, 1 or 0, with a label of the metric's own name that tells the state.
+   * @param state - One that `describe` named; or some of them, or none, where that makes sense.
+   */
+  setState(name: string, state: string | readonly string[], labels: MetricLabels = noLabels): void {
+    const family = this.#familyOf(name, 'stateset')
+    const states = typeof state === 'string' ? [state] : state
+    if (!Array.isArray(states)) {
+      throw argument(`a state is a string, or several are an array, not ${describe(state)}`)
+    }
+    const set = new Set<string>(states)
+    for (const each of set) {
+      if (!family.states.includes(each)) {
+        throw argument(`${describe(each)} is no state of ${name}: ${family.states.join(', ')}`)
+      }
+    }
+    const pairs = labels === noLabels ? [] : checked(() => labelPairs(labels))
+    if (pairs.some(([label]) => label === name)) {
+      throw argument(`the label ${name} tells the state`)
+    }
+    for (const { state: each, series } of this.#statesOf(family, pairs)) {
+      series.value = set.has(each) ? 1 : 0
+    }
   }
 
   /** Every series, in the order of first use. */
@@ -185,8 +245,7 @@ export class MetricsRegistry {
   }
 
   #seriesOf(name: string, type: UserMetricType, labels: MetricLabels = noLabels): UserSeries {
-    const family = this.#families.get(name) ?? this.#define(name, type, {})
-    if (family.type !== type) throw exists(name, family.type)
+    const family = this.#familyOf(name, type)
     const pairs = labels === noLabels ? [] : checked(() => labelPairs(labels))
     const key = keyOf(pairs)
     const known = family.series.get(key)
@@ -195,6 +254,32 @@ export class MetricsRegistry {
     if (full) this.#overflow.set(name, (this.#overflow.get(name) ?? 0) + 1)
     const shown = full ? pairs.map(([label]) => [label, other] as const) : pairs
     return this.#addSeries(family, shown)
+  }
+
+  /** The series of each state, of which there is room for all or none. */
+  #statesOf(family: Family, pairs: UserSeries['labels']) {
+    const all = family.states.map(state => ({
+      state,
+      labels: inOrder([...pairs, [family.name, state] as const]),
+    }))
+    const known = family.series.has(keyOf(all[0]!.labels))
+    const full = !known && family.series.size + 2 * all.length > mostSeries
+    if (full) {
+      const { name } = family
+      this.#overflow.set(name, (this.#overflow.get(name) ?? 0) + all.length)
+      const others = pairs.map(([label]) => [label, other] as const)
+      for (const each of all) each.labels = inOrder([...others, [name, each.state] as const])
+    }
+    return all.map(({ state, labels }) => ({ state, series: this.#addSeries(family, labels) }))
+  }
+
+  #familyOf(name: string, type: UserMetricType): Family {
+    const family = this.#families.get(name)
+    if (family === undefined && type === 'stateset') {
+      throw argument(`the state set ${describe(name)} is to be described first`)
+    }
+    if (family !== undefined && family.type !== type) throw exists(name, family.type)
+    return family ?? this.#define(name, type, {})
   }
 
   #addSeries(family: Family, labels: UserSeries['labels']): UserSeries {
@@ -222,14 +307,21 @@ export class MetricsRegistry {
       }
     }
     for (const taken of namesOf(name, type)) this.#names.set(taken, name)
-    const { help = '', buckets = defaultBuckets, quantiles = defaultQuantiles } = options
+    const {
+      help = '',
+      buckets = defaultBuckets,
+      quantiles = defaultQuantiles,
+      states = [],
+    } = options
     const bounds = type === 'histogram' ? buckets : type === 'summary' ? quantiles : []
     const family: Family = {
       name,
       type,
       help,
-      unit: name.match(/_(seconds|bytes|ratio)(_total)?$/)?.[1] ?? '',
+      // OpenMetrics has none of states.
+      unit: type === 'stateset' ? '' : (name.match(/_(seconds|bytes|ratio)(_total)?$/)?.[1] ?? ''),
       bounds,
+      states: type === 'stateset' ? states : [],
       series: new Map(),
     }
     this.#families.set(name, family)
@@ -240,7 +332,8 @@ export class MetricsRegistry {
 
 /** Also of those that OpenMetrics gives it. */
 function namesOf(name: string, type: UserMetricType): string[] {
-  if (type === 'gauge') return [name]
+  if (type === 'gauge' || type === 'stateset') return [name]
+  if (type === 'info') return [name, name.slice(0, -'_info'.length)]
   const stem = type === 'counter' ? name.slice(0, -'_total'.length) : name
   const suffixes = type === 'counter' ? ['_total', '_created'] : ['_bucket', '_sum', '_count']
   return [stem, ...suffixes.map(suffix => stem + suffix), `${stem}_created`]
@@ -255,6 +348,12 @@ function checkName(name: string, type: UserMetricType): void {
   }
   if (type === 'counter' && !/._total$/.test(name)) {
     throw argument(`the counter ${describe(name)} must end with _total`)
+  }
+  if (type === 'info' && !/._info$/.test(name)) {
+    throw argument(`the info ${describe(name)} must end with _info`)
+  }
+  if (type === 'stateset' && name.includes(':')) {
+    throw argument(`the state set ${describe(name)} must have no colon, for a label is named so`)
   }
   if (type !== 'counter' && /_(total|created|bucket)$/.test(name)) {
     throw argument(`${describe(name)} must not end as a sample of another type does`)
@@ -276,8 +375,11 @@ function labelPairs(labels: MetricLabels): [string, string][] {
       throw argument(`the label ${label} must be a string, not ${describe(value)}`)
     }
   }
-  return pairs.sort(([a], [b]) => (a < b ? -1 : 1))
+  return inOrder(pairs)
 }
+
+const inOrder = <Pair extends readonly [string, string]>(pairs: Pair[]) =>
+  pairs.sort(([a], [b]) => (a < b ? -1 : 1))
 
 const keyOf = (labels: UserSeries['labels']) =>
   labels.map(([name, value]) => `${name}\0${value.length}\0${value}`).join('')

@@ -2,14 +2,14 @@
 
 import type { QuantileSketch } from './quantile-sketch.ts'
 
-export type UserMetricType = 'counter' | 'gauge' | 'histogram' | 'summary'
+export type UserMetricType = 'counter' | 'gauge' | 'histogram' | 'summary' | 'info' | 'stateset'
 
 /** What one combination of labels of a metric has. */
 export interface UserSeries {
   /** By name. */
   readonly labels: readonly (readonly [string, string])[]
   readonly startedMs: number
-  /** Of a counter or gauge; of a histogram the sum. */
+  /** Of a counter or gauge; of a histogram the sum; of an info 1, of a state 1 or 0. */
   value: number
   /** Observations by bucket, one more than bounds. */
   readonly counts: Float64Array
@@ -27,7 +27,14 @@ export interface UserFamily {
 }
 
 /** In the order of SeriesType. */
-const typeNumbers = { counter: 0, gauge: 1, histogram: 2, summary: 3 } as const
+export const typeNumbers = {
+  counter: 0,
+  gauge: 1,
+  histogram: 2,
+  summary: 3,
+  info: 4,
+  stateset: 5,
+} as const satisfies Record<UserMetricType, number>
 
 /** What does not change while only numbers do. */
 export function layoutOf(families: readonly UserFamily[]): Uint8Array {

@@ -149,6 +149,7 @@ class OtlpRenderer {
         return family.samples[0].cells != nullptr ? "exponentialHistogram" : "histogram";
       case SeriesType::kGauge:
       case SeriesType::kInfo:
+      case SeriesType::kStateSet:
         break;
     }
     return "gauge";

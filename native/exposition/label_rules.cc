@@ -12,7 +12,9 @@ namespace {
 enum class Aggregation : uint8_t { kSum, kGreatest, kMean };
 
 Aggregation AggregationOf(const ExportedFamily& family) {
-  if (family.type == SeriesType::kInfo) return Aggregation::kGreatest;
+  if (family.type == SeriesType::kInfo || family.type == SeriesType::kStateSet) {
+    return Aggregation::kGreatest;
+  }
   if (family.type != SeriesType::kGauge) return Aggregation::kSum;
   if (family.name.ends_with("_timestamp_seconds") || family.name.ends_with("_level")) {
     return Aggregation::kGreatest;
@@ -93,7 +95,10 @@ void KeepLabelsOf(const std::span<const std::string>* names, MetricSet& set,
   for (Sample sample : family.samples) {
     std::vector<LabelPair> labels;
     for (const LabelPair& label : set.LabelsOf(sample)) {
-      if (names == nullptr || std::find(names->begin(), names->end(), label.name) != names->end()) {
+      // Which state it is is not a label like others.
+      const bool is_state = family.type == SeriesType::kStateSet && label.name == family.name;
+      if (names == nullptr || is_state ||
+          std::find(names->begin(), names->end(), label.name) != names->end()) {
         labels.push_back(label);
       }
     }

@@ -18,9 +18,11 @@ namespace vitrine {
 
 // What is exported, before it has a format: families, each once, with all their samples.
 
-enum class SeriesType : uint8_t { kCounter, kGauge, kHistogram, kSummary, kInfo };
-inline constexpr std::string_view kSeriesTypeNames[] = {"counter", "gauge", "histogram", "summary",
-                                                        "info"};
+// A state set has a series for each state that something may be in, 1 or 0, which a label tells
+// that is named as the family.
+enum class SeriesType : uint8_t { kCounter, kGauge, kHistogram, kSummary, kInfo, kStateSet };
+inline constexpr std::string_view kSeriesTypeNames[] = {"counter", "gauge", "histogram",
+                                                        "summary", "info",  "stateset"};
 
 // What the names of a type end with, and OpenMetrics names families without.
 constexpr std::string_view SuffixOf(SeriesType type) {

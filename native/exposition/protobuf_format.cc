@@ -36,6 +36,7 @@ uint64_t TypeNumber(SeriesType type) {
       return 0;
     case SeriesType::kGauge:
     case SeriesType::kInfo:
+    case SeriesType::kStateSet:
       return 1;
     case SeriesType::kSummary:
       return 2;
@@ -111,6 +112,7 @@ class ProtobufRenderer {
         return field::kMetricCounter;
       case SeriesType::kGauge:
       case SeriesType::kInfo:
+      case SeriesType::kStateSet:
         AddDouble(field::kNumberValue, sample.value, value_);
         return field::kMetricGauge;
       case SeriesType::kSummary:

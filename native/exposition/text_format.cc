@@ -80,7 +80,10 @@ class TextRenderer {
     out_.Add("# TYPE ");
     out_.Add(name_);
     out_.Add(' ');
-    const bool is_gauge = family.type == SeriesType::kInfo && dialect_ == Dialect::kPrometheus;
+    // Prometheus' own format knows neither.
+    const bool is_gauge =
+        dialect_ == Dialect::kPrometheus &&
+        (family.type == SeriesType::kInfo || family.type == SeriesType::kStateSet);
     out_.Add(is_gauge ? "gauge" : kSeriesTypeNames[static_cast<size_t>(family.type)]);
     out_.Add('\n');
     if (dialect_ == Dialect::kPrometheus || family.unit.empty()) return;

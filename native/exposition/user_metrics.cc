@@ -4,6 +4,7 @@
 #include <bit>
 #include <cmath>
 #include <cstddef>
+#include <iterator>
 #include <span>
 #include <string_view>
 #include <unordered_set>
@@ -109,6 +110,11 @@ bool CountsThings(SeriesType type, const Distribution& distribution) {
   return std::all_of(distribution.values.begin(), distribution.values.end(), IsCount);
 }
 
+bool IsValueOf(SeriesType type, double value) {
+  if (type == SeriesType::kInfo) return value == 1;
+  return type != SeriesType::kStateSet || value == 0 || value == 1;
+}
+
 Status Broken() { return {ErrorCode::kArgument, "the layout of the user's metrics is broken"}; }
 
 // The names that belong to a family: its own, its samples' and, of OpenMetrics, its stem.
@@ -117,7 +123,10 @@ std::vector<std::string> NamesOf(const ExportedFamily& family) {
   const std::string_view end = SuffixOf(family.type);
   if (!end.empty()) names.emplace_back(family.name.substr(0, family.name.size() - end.size()));
   const std::string stem = names.back();
-  if (family.type == SeriesType::kGauge || family.type == SeriesType::kInfo) return names;
+  if (family.type == SeriesType::kGauge || family.type == SeriesType::kInfo ||
+      family.type == SeriesType::kStateSet) {
+    return names;
+  }
   names.push_back(stem + "_created");
   if (family.type == SeriesType::kCounter) return names;
   for (const std::string_view suffix : {"_bucket", "_sum", "_count"}) {
@@ -147,7 +156,7 @@ Status AddUserMetrics(const UserMetrics& metrics, MetricSet& set) {
     const uint8_t type = layout.ReadByte();
     ExportedFamily family{.name = layout.ReadText(), .help = layout.ReadText(), .ours = false};
     family.unit = layout.ReadText();
-    if (type > static_cast<uint8_t>(SeriesType::kSummary)) return Broken();
+    if (type >= std::size(kSeriesTypeNames)) return Broken();
     family.type = static_cast<SeriesType>(type);
     const bool is_distribution =
         family.type == SeriesType::kHistogram || family.type == SeriesType::kSummary;
@@ -183,6 +192,7 @@ Status AddUserMetrics(const UserMetrics& metrics, MetricSet& set) {
         if (!CountsThings(family.type, *sample.distribution)) return Broken();
       } else {
         sample.value = values.Next();
+        if (!IsValueOf(family.type, sample.value)) return Broken();
       }
       family.samples.push_back(sample);
     }

@@ -8,6 +8,7 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { MetricsRegistry, metrics } from '../../lib/metrics/metrics.ts'
 import { readText } from '../exposition.ts'
 import { root } from '../layers.ts'
 import { eventually, freePort, Program } from './programs.ts'
@@ -233,6 +234,29 @@ it('promtool has nothing to say about our metrics', async () => {
   // It does see what is wrong.
   const wrong = text.replaceAll('vitrine_engine_operations_total', 'vitrine_engine_operations')
   expect(spawnSync('promtool', ['check', 'metrics'], { input: wrong }).status).not.toBe(0)
+})
+
+it('promtool has nothing to say about metrics of any type in a registry', async () => {
+  const registry = new MetricsRegistry()
+  const describe = (name: string, type: Parameters<typeof registry.describe>[1]) =>
+    registry.describe(name, type, { help: `A ${type}.`, states: ['on', 'off'] })
+  describe('jobs_total', 'counter')
+  registry.incrementCounter('jobs_total')
+  describe('queue', 'gauge')
+  registry.setGauge('queue', 1)
+  describe('size_bytes', 'histogram')
+  registry.recordHistogram('size_bytes', 1)
+  describe('wait_seconds', 'summary')
+  registry.recordSummary('wait_seconds', 1)
+  describe('app_info', 'info')
+  registry.setInfo('app_info', { version: '1' })
+  describe('power', 'stateset')
+  registry.setState('power', 'on', { room: 'a' })
+  const { status, stdout, stderr } = spawnSync('promtool', ['check', 'metrics'], {
+    input: await metrics([], { registry }).text(),
+    encoding: 'utf8',
+  })
+  expect({ status, said: stdout + stderr }).toEqual({ status: 0, said: '' })
 })
 
 /** As Prometheus has it: linear within a bucket. */
