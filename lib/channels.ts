@@ -105,7 +105,7 @@ export interface OperationEvent {
   lsn?: bigint
   /** What the call threw or rejected with, when it failed. */
   error?: unknown
-  /** Whoever listens to `start` sets it there to have `phases`. They are measured for this call alone, and not for a scan. */
+  /** Whoever listens to `start` sets it there to have `phases`. They are measured for this call alone; of a scan, what comes before its first point. */
   measure?: boolean
   /** When it was in which phase; there when it is over and was measured. Those of what is done on the thread of JavaScript are of searches alone. */
   phases?: readonly OperationPhase[]

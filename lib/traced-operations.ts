@@ -356,7 +356,8 @@ function publish(
   const event = eventOf(method, how, self, args)
   const begin = () => original.apply(self, args as [unknown, unknown, unknown])
   if (how.kind === 'iteration') {
-    return publishIteration(channels, event, begin() as AsyncGenerator<unknown, void, undefined>)
+    const iterator = begin() as AsyncGenerator<unknown, void, undefined>
+    return publishIteration(channels, event, measuredIteration(event, iterator))
   }
   let watch: CallWatch | undefined
   const run = () => {
@@ -383,6 +384,24 @@ function tellResult(
   const nearest = how.nearestOf?.(result as never, args)
   if (nearest !== undefined) event.nearestDistance = nearest
   if (how.logged === true) event.lsn = (result as { readonly lsn: bigint }).lsn
+}
+
+/** What the engine does before the first item is the call; once its start is published somebody may want it measured. */
+async function* measuredIteration<T>(
+  event: OperationEvent,
+  iterator: AsyncGenerator<T, void, undefined>,
+): AsyncGenerator<T, void, undefined> {
+  if (event.measure !== true) return yield* iterator
+  const watch = new CallWatch()
+  try {
+    const first = await watch.begin(() => iterator.next())
+    if (first.done === true) return
+    yield first.value
+    yield* iterator
+  } finally {
+    await iterator.return()
+    event.phases = watch.phases()
+  }
 }
 
 function eventOf(

@@ -135,6 +135,27 @@ describe('a phase', () => {
     ])
   })
 
+  it('is of a scan what comes before its first point, however it ends', async () => {
+    trace()
+    const db = await openDatabase(':memory:', { name: 'shop' })
+    const points = await db.createCollection('points', { dimension })
+    await points.upsert({ ids: [1, 2, 3], vectors: randomVectors(3, dimension, 3) })
+    const taken = async (most: number) => {
+      exporter.reset()
+      let count = 0
+      for await (const _ of points.scan()) if (++count === most) break
+      const scan = call('scan points')
+      expectSequence(scan)
+      expect(names(scan.children)).toEqual(['vitrine.queue', 'vitrine.execute', 'vitrine.settle'])
+      expect(scan.span.attributes['db.response.returned_rows']).toBe(count)
+      return count
+    }
+    expect(await taken(10)).toBe(3)
+    expect(await taken(1)).toBe(1)
+    await points.delete([1, 2, 3])
+    expect(await taken(1)).toBe(0)
+  })
+
   it('tells a write into the log from the flush that it waits for', async () => {
     trace()
     for (const [durability, storage] of [
