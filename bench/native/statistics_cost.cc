@@ -182,6 +182,7 @@ int Flush() {
       counters.hops = 60 + i % 8;
       counters.entry_evaluations = 63;
       counters.graph_evaluations = 900 + i % 64;
+      counters.kernel_calls[static_cast<size_t>(ComparedWith::kVectors)] = 250 + i % 16;
       counters.returned = 10;
       if (counters.recall->Draw()) drawn = drawn + 1;
       span.Stop();
