@@ -72,9 +72,9 @@ export interface SaveOptions {
 export interface LoadOptions {
   /**
    * Where the vectors are kept. `'memory'` (default): they are read. `'mmap'`: they stay in the file, and the index is for reading only. Ids,
-   * graph and codes are read, which are an eighth to a third of an index with codes. A search reads the vectors that it compares exactly, by
-   * blocks of 64 KiB, each of which is checked when it is first needed: `ERR_CORRUPT` or `ERR_IO` then. As long as the index is open the file
-   * may be replaced, as `save` does, or removed, but not changed or cut short in place.
+   * graph and codes, which are an eighth to a third of an index with codes, are read into memory when they are first needed, so that opening
+   * takes milliseconds. So are blocks of vectors, where they stay. What is read is checked: `ERR_CORRUPT` or `ERR_IO` from the call that
+   * needs it. As long as the index is open the file may be replaced, as `save` does, or removed, but not changed or cut short in place.
    */
   readonly vectors?: 'memory' | 'mmap'
   /** Threads of the pool that loading and later one write or batch use at most, default all. */

@@ -72,7 +72,7 @@ export class Index<I extends IdType = 'u32', T extends VectorType = 'f32'> exten
 
   /**
    * Opens what `save` wrote. Trusts no byte of the file. With `vectors: 'mmap'` the vectors stay there: the index answers the same, in a
-   * fraction of the memory, and is for reading only; a block of the file that a search, `get` or `save` needs and that is damaged is
+   * fraction of the memory, opens within milliseconds and is for reading only; a part of the file that a call needs and that is damaged is
    * `ERR_CORRUPT` then, and others go on.
    * @returns An index with the ids, vectors, graph and options of the saved one. The type arguments
    *   are what the file is known to have; `idType` and `type` tell what it has.
@@ -199,7 +199,10 @@ export class Index<I extends IdType = 'u32', T extends VectorType = 'f32'> exten
     )
   }
 
-  /** Whether there is a point with this id. */
+  /**
+   * Whether there is a point with this id.
+   * @throws {VitrineError} `ERR_CORRUPT`, `ERR_IO` where vectors are mapped.
+   */
   has(id: Id<I>): boolean {
     return checked(() => native.hasId(this.#handle, id))
   }
@@ -218,7 +221,10 @@ export class Index<I extends IdType = 'u32', T extends VectorType = 'f32'> exten
     })
   }
 
-  /** The ids of all points, ascending. */
+  /**
+   * The ids of all points, ascending.
+   * @throws {VitrineError} `ERR_CORRUPT`, `ERR_IO` where vectors are mapped.
+   */
   ids(): IdArray<I> {
     return checked(() => {
       // A write may run meanwhile: once more if there are more ids than there were.

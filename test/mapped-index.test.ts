@@ -71,6 +71,20 @@ describe('an index whose vectors are mapped', () => {
     await Promise.all([memory.close(), mapped.close()])
   })
 
+  it('is opened without its parts, which come when they are needed', async () => {
+    const mapped = await open(await saved('parts.vitrine', 'cosine', 'rq4'))
+    const opened = mapped.memoryUsage()
+    expect(opened.codes).toBe(0)
+    expect(mapped.size).toBe(rows - 3)
+    await mapped.search(rowOf(vectors, dimension, 9), { k: 10 })
+    const searched = mapped.memoryUsage()
+    expect(searched.codes).toBeGreaterThan(0)
+    expect(searched.graph).toBeGreaterThan(opened.graph)
+    expect(mapped.has(9)).toBe(true)
+    expect(mapped.memoryUsage().ids).toBeGreaterThan(searched.ids)
+    await mapped.close()
+  })
+
   it('refuses every change, and says how to make one', async () => {
     const mapped = await open(await saved('changed.vitrine'))
     const vector = rowOf(vectors, dimension, 0)
@@ -163,6 +177,22 @@ describe('a file that is mapped and damaged', () => {
       }
     }
     expect(refusedLater).toBeGreaterThan(10) // most of the file is vectors
+  })
+
+  it('tells of damaged ids when they are asked for', async () => {
+    const bytes = readFileSync(path)
+    const damaged = join(folder, 'ids.vitrine')
+    const ids = 2 * 4096 // behind header and config
+    writeFileSync(damaged, bytes.with(ids + 40, (bytes[ids + 40] as number) ^ 1))
+    const mapped = await open(damaged)
+    expect(mapped.size).toBe(rows - 3)
+    expect(() => mapped.has(9)).toThrow(coded('ERR_CORRUPT'))
+    expect(() => mapped.ids()).toThrow(coded('ERR_CORRUPT'))
+    expect(() => mapped.idSet([9])).toThrow(coded('ERR_CORRUPT'))
+    await expect(mapped.search(rowOf(vectors, dimension, 9), { k: 1 })).rejects.toEqual(
+      coded('ERR_CORRUPT'),
+    )
+    await mapped.close()
   })
 
   it('is refused when it is short, and noticed when it is cut short later', async () => {

@@ -80,6 +80,11 @@ class SlotArray {
  public:
   SlotArray() : rows_(sizeof(T)) {}
   [[nodiscard]] bool Grow(size_t count) { return rows_.Grow(count); }
+  // All of rows [0, count) are `value`, which outlives the object and is only read.
+  // REQUIRES: there are none yet, and Grow is not called for more
+  void BorrowOne(const T& value, size_t count) {
+    rows_.Borrow(reinterpret_cast<const std::byte*>(&value), 0, count);  // NOLINT
+  }
   T& operator[](Slot slot) const { return *reinterpret_cast<T*>(rows_.Row(slot)); }  // NOLINT
   size_t capacity() const { return rows_.capacity(); }
   size_t reserved_bytes() const { return rows_.reserved_bytes(); }
@@ -107,6 +112,14 @@ class SlotBitmap {
   bool Clear(Slot slot) const {
     const uint64_t bit = uint64_t{1} << (slot % 64);
     return (words_[slot / 64].fetch_and(~bit, std::memory_order_acq_rel) & bit) != 0;
+  }
+  // The bits of a word at once. Release: as Set.
+  void SetWord(size_t index, uint64_t bits) const {
+    words_[static_cast<Slot>(index)].store(bits, std::memory_order_release);
+  }
+  // The bits of word `index` that stand for slots below `count`.
+  static uint64_t WordOfFirst(size_t count, size_t index) {
+    return count / 64 > index ? ~uint64_t{0} : (uint64_t{1} << (count % 64)) - 1;
   }
   uint64_t Word(size_t index) const {
     return words_[static_cast<Slot>(index)].load(std::memory_order_acquire);

@@ -135,6 +135,7 @@ Result<napi_value> IndexIds(Call& call) {
   const IdType type = (**index)->id_type();
   const Result<TypedArray> out = ReadIdArray(call.env, call[1], type, "out");
   if (!out.ok()) return out.status();
+  VITRINE_RETURN_IF_ERROR((**index)->table()->FetchIds());
   const std::vector<PointId> ids = (**index)->table()->Ids();
   StoreIds(std::span(ids).first(std::min(ids.size(), out->length)), type, *out);
   return MakeNumber(call.env, static_cast<double>(ids.size()));
@@ -145,6 +146,7 @@ namespace {
 Result<napi_value> HasNow(Call& call, const IndexHandle& index) {
   const Result<PointId> id = ReadId(call.env, call[1], index.id_type());
   if (!id.ok()) return id.status();
+  VITRINE_RETURN_IF_ERROR(index.table()->FetchIds());
   napi_value value;
   VITRINE_RETURN_IF_JS_ERROR(napi_get_boolean(call.env, index.table()->Has(*id), &value));
   return value;

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/prefetch.h"
+
 namespace vitrine {
 namespace {
 
@@ -48,6 +50,10 @@ PointRef IdMap::Find(PointId id) const {
   if (words_.empty()) return {};
   const uint32_t word = words_[FindPlace(id)];
   return word == PointRef::kAbsent ? PointRef{} : Decode(word);
+}
+
+void IdMap::Prefetch(PointId id) const {
+  if (!words_.empty()) vitrine::Prefetch(&words_[Hash(id) & (words_.size() - 1)]);
 }
 
 void IdMap::Reserve(size_t count, size_t shared) {
@@ -109,6 +115,13 @@ void IdMap::Erase(PointId id) {
   }
   words_[hole] = PointRef::kAbsent;
   --size_;
+}
+
+void IdMap::Clear() {
+  std::fill(words_.begin(), words_.end(), PointRef::kAbsent);
+  size_ = 0;
+  shared_.clear();
+  free_shared_.clear();
 }
 
 size_t IdMap::memory_bytes() const {

@@ -40,6 +40,8 @@ class IdMap {
   explicit IdMap(const OwnerIds& owners) : owners_(owners) {}
 
   PointRef Find(PointId id) const;
+  // Asks memory for what Find and Put of `id` will look at first.
+  void Prefetch(PointId id) const;
   // Makes room so that `count` ids in all, of which `shared` more than now share a row, fit without
   // another allocation. May throw std::bad_alloc.
   void Reserve(size_t count, size_t shared);
@@ -47,6 +49,8 @@ class IdMap {
   void Put(PointId id, PointRef ref);
   // REQUIRES: the id is there
   void Erase(PointId id);
+  // Forgets all ids; what was reserved stays.
+  void Clear();
 
   size_t size() const { return size_; }
   size_t memory_bytes() const;

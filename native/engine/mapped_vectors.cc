@@ -1,5 +1,6 @@
 #include "engine/mapped_vectors.h"
 
+#include <algorithm>
 #include <utility>
 #include <vector>
 
@@ -12,9 +13,11 @@ struct MappedSection {
   std::unique_ptr<FileMapping> mapping;
   SectionEntry section;
   VectorType type;
+  std::unique_ptr<const LazyRows> factors;
 
   // Padding is not looked at: nobody reads it.
   Status Verify(size_t block) const {
+    if (factors != nullptr) VITRINE_RETURN_IF_ERROR(FetchFactors(block));
     std::vector<std::byte> buffer;
     const auto bytes = reader->ReadBlock(section, block, buffer);
     if (!bytes.ok()) return bytes.status();
@@ -26,13 +29,22 @@ struct MappedSection {
                            section.offset + block * kBlockBytes + at * ElementBytes(type),
                            "a component is not finite");
   }
+
+  // Of all rows that the block has a part of.
+  Status FetchFactors(size_t block) const {
+    const uint64_t first = block * kBlockBytes / section.element_bytes;
+    const uint64_t end = std::min<uint64_t>(
+        section.count, ((block + 1) * kBlockBytes - 1) / section.element_bytes + 1);
+    return factors->Fetch(static_cast<Slot>(first), static_cast<size_t>(end - first));
+  }
 };
 
 }  // namespace
 
 Result<std::unique_ptr<MappedRows>> MapVectors(std::shared_ptr<const ContainerReader> reader,
                                                const SectionEntry& section,
-                                               const IndexConfig& config) {
+                                               const IndexConfig& config,
+                                               std::unique_ptr<const LazyRows> factors) {
   Result<std::unique_ptr<FileMapping>> mapping = reader->Map(section);
   if (!mapping.ok()) return mapping.status();
   const MappedRows::Layout layout{
@@ -44,7 +56,7 @@ Result<std::unique_ptr<MappedRows>> MapVectors(std::shared_ptr<const ContainerRe
   };
   const auto mapped = std::make_shared<const MappedSection>(
       MappedSection{std::move(reader), std::move(*mapping), section,
-                    static_cast<VectorType>(config.scalar_type)});
+                    static_cast<VectorType>(config.scalar_type), std::move(factors)});
   return std::make_unique<MappedRows>(layout,
                                       [mapped](size_t block) { return mapped->Verify(block); });
 }

@@ -17,7 +17,7 @@ class QueryScorers {
       : exact_(vectors.ScorerFor(query, &scratch.failure)) {
     if (codes == nullptr) return;
     codes->Prepare(vectors.AsFloats(query, scratch.float_query), scratch.code_query);
-    codes_.emplace(codes->ScorerFor(scratch.code_query));
+    codes_.emplace(codes->ScorerFor(scratch.code_query, &scratch.failure));
   }
 
   const VectorScorer& exact() const { return exact_; }

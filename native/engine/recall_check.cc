@@ -58,7 +58,9 @@ bool RecallCheck::Step() {
     for (size_t i = 0; i < count; ++i) {
       if (nearest_.size() == k_ && distances[i] >= nearest_.front()) continue;
       const bool has_guests = table_.shared_.Test(slots[i]);
-      if (table_.RowVisible(slots[i], lease_.snapshot()) && Allows(table_.OwnerId(slots[i]))) {
+      if (table_.RowVisible(slots[i], lease_.snapshot()) &&
+          table_.OwnerIsHere(slots[i], lease_.scratch().failure) &&
+          Allows(table_.OwnerId(slots[i]))) {
         offer(distances[i]);
       }
       if (!has_guests) continue;

@@ -1,8 +1,11 @@
 #include "engine/table.h"
 
 #include <algorithm>
+#include <cassert>
 #include <cmath>
 #include <cstring>
+
+#include "engine/recall_prober.h"
 
 namespace vitrine {
 namespace {
@@ -125,12 +128,29 @@ bool Table::RowVisible(Slot slot, uint64_t snapshot) const {
   return stamps_[slot].VisibleAt(snapshot);
 }
 
+Status Table::FetchIdsSlowly() const {
+  const std::unique_lock lock(id_mutex_);
+  if (ids_here_.load(std::memory_order_relaxed)) return {};
+  VITRINE_RETURN_IF_ERROR(bring_ids_());
+  ids_here_.store(true, std::memory_order_release);
+  return {};
+}
+
+Status Table::FetchAll() const {
+  VITRINE_RETURN_IF_ERROR(FetchIds());
+  VITRINE_RETURN_IF_ERROR(graph_.FetchAll());
+  const CodeStore* const codes = codes_.load(std::memory_order_acquire);
+  return codes == nullptr ? Status() : codes->FetchAll();
+}
+
 bool Table::Has(PointId id) const {
+  assert(ids_here_.load(std::memory_order_relaxed));
   const std::shared_lock lock(id_mutex_);
   return ids_.Find(id).present();
 }
 
 Status Table::Get(std::span<const PointId> ids, std::span<std::byte> out) const {
+  VITRINE_RETURN_IF_ERROR(FetchIds());
   const size_t bytes = vector_bytes();
   // Rows cannot be reused while the lock is held: their points would have to leave the map first.
   const std::shared_lock lock(id_mutex_);
@@ -146,6 +166,7 @@ Status Table::Get(std::span<const PointId> ids, std::span<std::byte> out) const 
 }
 
 std::vector<PointId> Table::Ids() const {
+  assert(ids_here_.load(std::memory_order_relaxed));
   std::vector<PointId> ids;
   {
     const std::shared_lock lock(id_mutex_);
@@ -158,6 +179,7 @@ std::vector<PointId> Table::Ids() const {
 
 Result<std::shared_ptr<IdSet>> Table::MakeIdSet(std::vector<PointId> ids) const {
   VITRINE_RETURN_IF_ERROR(CheckIds(ids));
+  VITRINE_RETURN_IF_ERROR(FetchIds());
   auto set = std::make_shared<IdSet>(std::move(ids));
   // Writers publish under the same lock: no point is missed.
   const std::unique_lock lock(id_mutex_);
@@ -170,6 +192,7 @@ Result<std::shared_ptr<IdSet>> Table::MakeIdSet(std::vector<PointId> ids) const 
 }
 
 void Table::FindRows(std::span<const PointId> ids, std::span<Slot> rows) const {
+  assert(ids_here_.load(std::memory_order_relaxed));
   const std::shared_lock lock(id_mutex_);
   for (size_t i = 0; i < ids.size(); ++i) {
     const PointRef ref = ids_.Find(ids[i]);
@@ -214,7 +237,7 @@ TableBlocks Table::blocks() const {
   if (vectors_.reserved_bytes() > 0) add(vectors_.row_bytes(), vectors_.reserved_bytes());
   add(graph_.row_bytes(), graph_.reserved_bytes());
   add(owner_ids_.row_bytes(), owner_ids_.reserved_bytes());
-  add(sizeof(Stamps), stamps_.reserved_bytes());
+  if (stamps_.reserved_bytes() > 0) add(sizeof(Stamps), stamps_.reserved_bytes());
   if (const CodeStore* const codes = codes_.load(std::memory_order_acquire)) {
     add(codes->row_bytes() + codes->side_bytes(), codes->reserved_bytes());
   }
@@ -228,19 +251,22 @@ TableMemory Table::memory() const {
   const size_t slots = SlotLimit();
   TableMemory memory;
   memory.vectors = vectors_.memory_bytes(slots);
-  memory.graph = slots * graph_.row_bytes() + graph_.fixed_bytes();
+  memory.graph = graph_.CountHere(slots) * graph_.row_bytes() + graph_.fixed_bytes();
   if (const CodeStore* const codes = codes_.load(std::memory_order_acquire)) {
-    memory.codes = slots * (codes->row_bytes() + codes->side_bytes());
+    memory.codes = codes->CountHere(slots) * (codes->row_bytes() + codes->side_bytes());
   }
   if (const SketchStore* const sketches = sketches_.load(std::memory_order_acquire)) {
     memory.codes += slots * sketches->row_bytes();
   }
   {
     const std::shared_lock lock(id_mutex_);
-    memory.ids = slots * owner_ids_.row_bytes() + ids_.memory_bytes() + shared_rows_.memory_bytes();
+    const size_t owners = lazy_owner_ids_ == nullptr ? slots : lazy_owner_ids_->rows_here();
+    memory.ids =
+        owners * owner_ids_.row_bytes() + ids_.memory_bytes() + shared_rows_.memory_bytes();
   }
   // Stamps, and a bit in each of six bitmaps, of which two belong to the graph.
-  memory.other = slots * sizeof(Stamps) + slots * 6 / 8 + sizeof(*this) + readers_.memory_bytes();
+  memory.other = slots * 6 / 8 + sizeof(*this) + readers_.memory_bytes();
+  if (stamps_.reserved_bytes() > 0) memory.other += slots * sizeof(Stamps);
   return memory;
 }
 

@@ -26,6 +26,7 @@
 #include "engine/shared_rows.h"
 #include "index/code_store.h"
 #include "index/graph.h"
+#include "index/lazy_rows.h"
 #include "index/sketch_store.h"
 #include "index/vector_store.h"
 #include "index/vector_type.h"
@@ -137,8 +138,8 @@ class Table final : private IdMap::OwnerIds {
   //   query    a vector of the table's type
   //   hits     [k] or more, written nearest first
   //   returns  how many were written: k, or fewer when fewer match
-  // Fails with kVector, kOption, kCancelled or kTimeout; kCorrupt or kIo for a mapped vector that
-  // it needs. `plan` may be null.
+  // Fails with kVector, kOption, kCancelled or kTimeout; kCorrupt or kIo for what it needs of a
+  // table that is read on demand. `plan` may be null.
   Result<size_t> Search(const void* query, const SearchParameters& parameters, std::span<Hit> hits,
                         SearchPlan* plan = nullptr) const {
     return Search(Read(), query, parameters, hits, plan);
@@ -204,20 +205,28 @@ class Table final : private IdMap::OwnerIds {
   Status Follow(const std::shared_ptr<PointFilter>& filter) const;
   // Adds to `filter` the rows of its points that a snapshot shows, by a look at every row.
   void AllowVisibleRows(const ReaderPool::Lease& lease, PointFilter& filter) const;
-  // The rows of points; kNoSlot for those that are not there.
+  // The rows of points; kNoSlot for those that are not there. REQUIRES: FetchIds succeeded
   void FindRows(std::span<const PointId> ids, std::span<Slot> rows) const;
+  // Of a table that is read on demand (engine/table_file.h), reads what finds points by their ids,
+  // once; kCorrupt or kIo.
+  Status FetchIds() const {
+    return ids_here_.load(std::memory_order_acquire) ? Status() : FetchIdsSlowly();
+  }
+  // The same for everything but vectors.
+  Status FetchAll() const;
   // What a reader sees that begins now.
   uint64_t version() const { return readers_.published(); }
 
+  // REQUIRES: FetchIds succeeded
   bool Has(PointId id) const;
   // Copies the vectors of `ids` to `out` [ids.size() * vector_bytes]; kNotFound names the first id
-  // that is not there. kCorrupt or kIo for a mapped vector.
+  // that is not there. kCorrupt or kIo of a table that is read on demand.
   Status Get(std::span<const PointId> ids, std::span<std::byte> out) const;
   template <typename T>
   Status Get(std::span<const PointId> ids, std::vector<T>& out) const {
     return Get(ids, std::as_writable_bytes(std::span(out)));
   }
-  // All ids, ascending.
+  // All ids, ascending. REQUIRES: FetchIds succeeded
   std::vector<PointId> Ids() const;
 
   size_t size() const { return size_.load(std::memory_order_acquire); }
@@ -230,7 +239,7 @@ class Table final : private IdMap::OwnerIds {
   TableMemory memory() const;
   const KernelTable& kernels() const { return vectors_.kernels(); }
 
-  // Points that no walk can reach, for tests and verification. REQUIRES: no writer runs
+  // Points that no walk can reach. REQUIRES: no writer runs; FetchAll succeeded
   size_t CountUnreachable() const { return graph_.CountUnreachable(); }
 
  private:
@@ -253,6 +262,11 @@ class Table final : private IdMap::OwnerIds {
 
   PointId OwnerId(Slot slot) const override;
   void SetOwnerId(Slot slot, PointId id);
+  // Whether OwnerId(slot) may be asked for; if not, `failure` says why.
+  bool OwnerIsHere(Slot slot, Status& failure) const {
+    return lazy_owner_ids_ == nullptr || lazy_owner_ids_->Ensure(slot, failure);
+  }
+  Status FetchIdsSlowly() const;
 
   // kReadOnly where vectors are mapped.
   Status CheckWritable() const;
@@ -388,7 +402,8 @@ class Table final : private IdMap::OwnerIds {
   class BatchWalks;
   template <class Counting>
   Result<size_t> SearchScan(const VectorScorer& scorer, const SearchParameters& parameters,
-                            uint64_t snapshot, std::span<Hit> hits, Counting counting) const;
+                            const ReaderPool::Lease& lease, std::span<Hit> hits,
+                            Counting counting) const;
   template <class Counting>
   size_t TakeHits(const QueryScorers& scorers, const SearchParameters& parameters,
                   uint64_t snapshot, Scratch& scratch, std::span<Hit> hits,
@@ -397,8 +412,8 @@ class Table final : private IdMap::OwnerIds {
   size_t TakeReranked(const QueryScorers& scorers, const SearchParameters& parameters,
                       uint64_t snapshot, Scratch& scratch, std::span<Hit> hits,
                       Counting counting) const;
-  size_t MergeZeroRows(const SearchParameters& parameters, uint64_t snapshot, std::span<Hit> hits,
-                       size_t count) const;
+  size_t MergeZeroRows(const SearchParameters& parameters, uint64_t snapshot, Scratch& scratch,
+                       std::span<Hit> hits, size_t count) const;
   template <class Counting>
   float LocalShare(const QueryScorers& scorers, const PointFilter& filter, Scratch& scratch,
                    Counting counting) const;
@@ -407,7 +422,7 @@ class Table final : private IdMap::OwnerIds {
                             const SearchParameters& parameters, const ReaderPool::Lease& lease,
                             std::span<Hit> hits, Counting counting, bool* too_long) const;
   template <typename Visitor>
-  void ForEachPointOfRow(Slot slot, const PointFilter* filter, uint64_t snapshot,
+  void ForEachPointOfRow(Slot slot, const PointFilter* filter, uint64_t snapshot, Status& failure,
                          Visitor visit) const;
   template <typename Visitor>
   void ForEachVisibleRow(const SlotBitmap* allowed, uint64_t snapshot, Visitor visit) const;
@@ -426,7 +441,8 @@ class Table final : private IdMap::OwnerIds {
   // Set once, when every row has its sketch; what it points to is sketch_store_.
   std::atomic<const SketchStore*> sketches_{nullptr};
   Graph graph_;
-  SlotRows owner_ids_;  // u32 or u64 a row
+  SlotRows owner_ids_;                              // u32 or u64 a row
+  std::unique_ptr<const LazyRows> lazy_owner_ids_;  // null: all are here
   SlotArray<Stamps> stamps_;
   SlotBitmap occupied_;   // rows in use, from allocation until they are free again
   SlotBitmap unsettled_;  // rows that some reader may not see: look at the stamps
@@ -450,6 +466,9 @@ class Table final : private IdMap::OwnerIds {
   IdMap ids_;
   PointId next_id_ = 0;  // changed only by who holds write_mutex_ as well
   mutable std::vector<std::weak_ptr<PointFilter>> filters_;
+  // Whether ids_ has what it should. Release under id_mutex_, acquire in FetchIds.
+  mutable std::atomic<bool> ids_here_{true};
+  std::function<Status()> bring_ids_;  // fills ids_, or leaves it empty
 
   // Held by one write at a time; guards what follows.
   std::mutex write_mutex_;

@@ -101,8 +101,8 @@ class Table::BatchWalks final : public WalkSource {
     size_t count = table_.TakeHits(*scorers_[lane], parameters_, snapshot, scratch, hits,
                                    Tally::Use(counters));
     scratch.ClearVisited();
-    count = table_.MergeZeroRows(parameters_, snapshot, hits, count);
-    if (count < parameters_.k && count < table_.size()) {
+    count = table_.MergeZeroRows(parameters_, snapshot, scratch, hits, count);
+    if (count < parameters_.k && count < table_.size() && scratch.failure.ok()) {
       SearchAlone(i, counters);
     } else {
       counts_[i] = static_cast<uint32_t>(count);

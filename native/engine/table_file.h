@@ -26,8 +26,8 @@ struct SaveOptions {
 
 // Where the vectors of a table are that was loaded.
 //   kMemory  they are read
-//   kMapped  they stay in the file, of which a block is read and checked when a search first needs
-//            it; the table is for reading only
+//   kMapped  they stay in the file, of which a block is read and checked when it is first needed;
+//            the rest of the table is read on demand too, and it is for reading only
 enum class VectorPlace : uint8_t { kMemory, kMapped };
 
 struct LoadOptions {
@@ -55,10 +55,12 @@ Status SaveTable(const Table& table, const std::string& path, const SaveOptions&
 // away are gone, and rows that no walk could reach are linked.
 //   kernels, pool   as in Table::Create; `pool` may be null
 //
-// With mapped vectors ids, links and codes are read as ever, and vectors only when there is no
-// other way: of a file that has no codes or factors though the table needs them, or whose graph has
-// to be mended. The file may be replaced or removed meanwhile; one that is changed in place, or cut
-// short after a block was checked, may give wrong answers or end the process.
+// With mapped vectors links, codes and ids are read into memory by groups of rows, when one of them
+// is first used, and are checked then as they would be now. Of a file that does not say that its
+// links lead everywhere, or has no codes or factors though the table needs them, they are read at
+// once; and vectors only when there is no other way: codes have to be made, or the graph mended.
+// The file may be replaced or removed meanwhile; one that is changed in place, or cut short after a
+// block of vectors was checked, may give wrong answers or end the process.
 //
 // Trusts no byte of the file: kFormat, kCorrupt, kIo, kCancelled, kArgument, kOutOfMemory.
 Result<std::unique_ptr<Table>> LoadTable(const std::string& path, const KernelTable& kernels,

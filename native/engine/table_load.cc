@@ -9,28 +9,48 @@
 #include "engine/table_loader.h"
 
 namespace vitrine {
+namespace {
+
+const Stamps kSettled{.birth = kAlways, .death = kNever};
+
+}  // namespace
 
 Result<std::unique_ptr<Table>> TableLoader::Load() {
   VITRINE_RETURN_IF_ERROR(FindSections());
   VITRINE_RETURN_IF_ERROR(ReadConfig());
   VITRINE_RETURN_IF_ERROR(CheckConfig());
   VITRINE_RETURN_IF_ERROR(CheckSizes());
+  is_lazy_ = CanBeLazy();
+  const Status status = LoadAll();
+  // A lazy table holds the loader: the loader must not hold the table.
+  std::unique_ptr<Table> table = std::move(made_);
+  if (!status.ok()) return status;
+  return table;
+}
+
+Status TableLoader::LoadAll() {
   VITRINE_RETURN_IF_ERROR(CreateTable());
-  VITRINE_RETURN_IF_ERROR(ReadOwners());
-  VITRINE_RETURN_IF_ERROR(ReadGuests());
-  VITRINE_RETURN_IF_ERROR(CheckPoints());
-  if (!is_mapped()) VITRINE_RETURN_IF_ERROR(ReadVectors());
-  VITRINE_RETURN_IF_ERROR(ReadFactors());
-  VITRINE_RETURN_IF_ERROR(ReadLinks());
-  VITRINE_RETURN_IF_ERROR(ReadEntries());
-  VITRINE_RETURN_IF_ERROR(FinishGraph());
+  if (is_lazy_) {
+    VITRINE_RETURN_IF_ERROR(ReadOutsiders());
+    VITRINE_RETURN_IF_ERROR(ReadLazyPoints());
+    LeaveLinks();
+    VITRINE_RETURN_IF_ERROR(ReadEntries());
+  } else {
+    VITRINE_RETURN_IF_ERROR(ReadPoints());
+    if (!is_mapped()) VITRINE_RETURN_IF_ERROR(ReadVectors());
+    VITRINE_RETURN_IF_ERROR(ReadFactors());
+    VITRINE_RETURN_IF_ERROR(ReadLinks());
+    VITRINE_RETURN_IF_ERROR(CheckOutsiders());
+    VITRINE_RETURN_IF_ERROR(ReadEntries());
+    VITRINE_RETURN_IF_ERROR(FinishGraph());
+  }
   VITRINE_RETURN_IF_ERROR(MakeCodes());
   table_->read_only_ = is_mapped();
-  if (calibration_ == nullptr) return std::move(table_);
+  if (calibration_ == nullptr) return {};
   Result<StoredCalibration> stored = ReadCalibration(reader_, *calibration_);
   if (!stored.ok()) return stored.status();
   table_->RestoreCalibration(std::move(stored->calibration), stored->ended);
-  return std::move(table_);
+  return {};
 }
 
 // Where the entry of a section goes that need not be there; null for an unknown one.
@@ -38,6 +58,8 @@ const SectionEntry** TableLoader::PlaceOf(uint32_t type) {
   switch (static_cast<SectionType>(type)) {
     case SectionType::kFactors:
       return &factors_;
+    case SectionType::kOutsiders:
+      return &outsiders_;
     case SectionType::kCodeCentre:
       return &centre_;
     case SectionType::kCalibration:
@@ -172,6 +194,10 @@ Status TableLoader::CheckSizes() const {
       (factors_->count != config_.rows || factors_->element_bytes != sizeof(float))) {
     return Corrupt(*factors_, 0, "it does not have the size that the config asks for");
   }
+  if (outsiders_ != nullptr &&
+      (outsiders_->count > config_.rows || outsiders_->element_bytes != sizeof(uint32_t))) {
+    return Corrupt(*outsiders_, 0, "it does not have the size that the config asks for");
+  }
   if (Section(SectionType::kEntries).count > EntryTable::kRoom) {
     return Corrupt(SectionType::kEntries, EntryTable::kRoom, "there are too many entries");
   }
@@ -194,113 +220,22 @@ Status TableLoader::CreateTable() {
       .capacity = static_cast<size_t>(std::min<uint64_t>(config_.capacity, SIZE_MAX)),
   };
   // Not Table::Create, which would make room for as many points as the file says it once did.
-  table_.reset(new Table(options, kernels_, pool_));
+  made_.reset(new Table(options, kernels_, pool_));
+  table_ = made_.get();
   if (table_->graph_.width() != config_.link_width) {
     return Corrupt(SectionType::kConfig, 0, "the width of links does not follow from m");
   }
   if (is_mapped() && config_.rows > 0) VITRINE_RETURN_IF_ERROR(MapVectors());
+  // Rows that are all visible to everybody share their stamps.
+  if (is_lazy_ && Section(SectionType::kGuests).count == 0) {
+    table_->stamps_.BorrowOne(kSettled, config_.rows);
+  }
   if (!table_->GrowTo(config_.rows)) {
     return {ErrorCode::kOutOfMemory, "no memory for the rows of the file"};
   }
-  table_->ids_.Reserve(config_.points, Section(SectionType::kGuests).count);
   table_->slot_limit_.store(config_.rows, std::memory_order_release);
   table_->next_id_ = config_.next_id;
   if (reader_.covered_version() > 1) table_->readers_.Publish(reader_.covered_version());
-  return {};
-}
-
-Status TableLoader::AddPoint(PointId id, PointRef ref, const SectionEntry& section,
-                             uint64_t element) {
-  // There is room for so many, and a full map has no end to a search.
-  if (table_->ids_.size() == config_.points) {
-    return Corrupt(section, element, "there are more points than the config says");
-  }
-  if (table_->ids_.Find(id).present()) {
-    return Corrupt(section, element, "id " + std::to_string(id) + " comes twice");
-  }
-  table_->ids_.Put(id, ref);
-  highest_id_ = std::max(highest_id_, id);
-  return {};
-}
-
-Status TableLoader::ReadOwners() {
-  const SectionEntry& ids = Section(SectionType::kIds);
-  const SectionEntry& births = Section(SectionType::kBirths);
-  VITRINE_RETURN_IF_ERROR(ForEach(births, [&](const Elements& elements) {
-    for (uint64_t i = 0; i < elements.count; ++i) {
-      const Slot slot = static_cast<Slot>(elements.first + i);
-      const uint64_t birth = LoadLittleEndian<uint64_t>(elements.bytes.data() + 8 * i);
-      if (birth > reader_.covered_version()) {
-        return Corrupt(births, slot, "a row appeared after the version that the file covers");
-      }
-      // Without an owner, guests live on.
-      table_->stamps_[slot].birth.store(birth == 0 ? kNever : kAlways, std::memory_order_relaxed);
-      table_->stamps_[slot].death.store(birth == 0 ? kAlways : kNever, std::memory_order_relaxed);
-      table_->occupied_.Set(slot);
-      // As when an owner dies: scans must look at the stamps, until the row is free.
-      if (birth == 0 && table_->unsettled_.Set(slot)) {
-        table_->unsettled_count_.fetch_add(1, std::memory_order_release);
-      }
-    }
-    return Status();
-  }));
-  return ForEach(ids, [&](const Elements& elements) {
-    for (uint64_t i = 0; i < elements.count; ++i) {
-      const Slot slot = static_cast<Slot>(elements.first + i);
-      const std::byte* at = elements.bytes.data() + i * ids.element_bytes;
-      const PointId id = ids.element_bytes == sizeof(uint64_t) ? LoadLittleEndian<uint64_t>(at)
-                                                               : LoadLittleEndian<uint32_t>(at);
-      table_->SetOwnerId(slot, id);
-      if (table_->OwnerAlive(slot)) {
-        VITRINE_RETURN_IF_ERROR(AddPoint(id, PointRef::Owner(slot), ids, slot));
-      } else if (id != 0) {
-        return Corrupt(ids, slot, "a row without an owner has an id");
-      }
-    }
-    return Status();
-  });
-}
-
-Status TableLoader::ReadGuests() {
-  const SectionEntry& section = Section(SectionType::kGuests);
-  GuestRecord before;
-  return ForEach(section, [&](const Elements& elements) {
-    for (uint64_t i = 0; i < elements.count; ++i) {
-      const uint64_t element = elements.first + i;
-      const GuestRecord guest = DecodeGuest(elements.bytes.data() + i * GuestRecord::kBytes);
-      if (guest.row >= config_.rows) return Corrupt(section, element, "there is no such row");
-      if (guest.reserved != 0) return Corrupt(section, element, "reserved bytes are not zero");
-      if (guest.id > LastId()) return Corrupt(section, element, "an id is out of range");
-      if (guest.birth < 1 || guest.birth > reader_.covered_version()) {
-        return Corrupt(section, element, "a version is out of range");
-      }
-      if (element > 0 && std::pair(guest.row, guest.id) <= std::pair(before.row, before.id)) {
-        return Corrupt(section, element, "guests are not in order");
-      }
-      before = guest;
-      VITRINE_RETURN_IF_ERROR(AddPoint(guest.id, PointRef::Shared(guest.row), section, element));
-      table_->shared_rows_.Put(guest.row, guest.id);
-      table_->shared_rows_.SetBirth(guest.row, guest.id, guest.birth);
-      table_->shared_.Set(guest.row);
-    }
-    return Status();
-  });
-}
-
-Status TableLoader::CheckPoints() const {
-  if (table_->ids_.size() != config_.points) {
-    return Corrupt(SectionType::kConfig, 0,
-                   "the number of points is not that of owners and guests");
-  }
-  if (config_.points > 0 && highest_id_ != UINT64_MAX && config_.next_id <= highest_id_) {
-    return Corrupt(SectionType::kConfig, 0, "the next id is taken");
-  }
-  for (Slot slot = 0; slot < config_.rows; ++slot) {
-    if (!table_->OwnerAlive(slot) && !table_->shared_.Test(slot)) {
-      return Corrupt(SectionType::kBirths, slot, "a row has neither an owner nor a guest");
-    }
-  }
-  table_->size_.store(config_.points, std::memory_order_release);
   return {};
 }
 
@@ -317,8 +252,9 @@ Result<std::unique_ptr<Table>> LoadTable(const std::string& path, const KernelTa
       ContainerReader::Open(std::move(*file), path, FileKind::kIndex, options.cancelled);
   if (!reader.ok()) return reader.status();
   const std::shared_ptr<ContainerReader> shared = std::move(*reader);
-  Result<std::unique_ptr<Table>> table = TableLoader(shared, kernels, pool, options).Load();
-  // Mapped vectors go on reading when the flag is gone.
+  Result<std::unique_ptr<Table>> table =
+      std::make_shared<TableLoader>(shared, kernels, pool, options)->Load();
+  // A table that is read on demand goes on reading when the flag is gone.
   shared->ForgetCancellation();
   return table;
 }

@@ -35,7 +35,7 @@ Status TableLoader::ReadVectors() {
 
 Status TableLoader::MapVectors() {
   Result<std::unique_ptr<MappedRows>> rows =
-      vitrine::MapVectors(shared_reader_, Section(SectionType::kVectors), config_);
+      vitrine::MapVectors(shared_reader_, Section(SectionType::kVectors), config_, LeaveFactors());
   if (!rows.ok()) return rows.status();
   table_->vectors_.UseMapped(std::move(*rows));
   return {};
@@ -56,41 +56,52 @@ Status TableLoader::ReadFactors() {
     }
     return {};
   }
-  return ForEachParallel(*factors_, [&](const Elements& elements) {
-    for (uint64_t i = 0; i < elements.count; ++i) {
-      const Slot slot = static_cast<Slot>(elements.first + i);
-      float factor;
-      std::memcpy(&factor, elements.bytes.data() + i * sizeof(factor), sizeof(factor));
-      if (!(factor >= 0) || std::isinf(factor)) {
-        return Corrupt(*factors_, slot, "a factor is out of range");
-      }
-      if (!is_mapped()) continue;
-      vectors.RestoreFactor(slot, factor);
-      NoteZero(slot);
-    }
-    return Status();
-  });
+  return ForEachParallel(*factors_, [&](const Elements& elements) { return PutFactors(elements); });
 }
 
-void TableLoader::NoteZero(Slot slot) {
+Status TableLoader::PutFactors(const Elements& elements) const {
+  for (uint64_t i = 0; i < elements.count; ++i) {
+    const Slot slot = static_cast<Slot>(elements.first + i);
+    float factor;
+    std::memcpy(&factor, elements.bytes.data() + i * sizeof(factor), sizeof(factor));
+    if (!(factor >= 0) || std::isinf(factor)) {
+      return Corrupt(*factors_, slot, "a factor is out of range");
+    }
+    if (!is_mapped()) continue;
+    table_->vectors_.RestoreFactor(slot, factor);
+    if (!is_lazy_) {
+      NoteZero(slot);
+    } else if (table_->vectors_.IsZero(slot) != table_->zero_.Test(slot)) {
+      return Corrupt(*outsiders_, 0, kOtherOutsiders);
+    }
+  }
+  return {};
+}
+
+void TableLoader::NoteZero(Slot slot) const {
   if (!table_->vectors_.IsZero(slot)) return;
   table_->zero_.Set(slot);
   table_->zero_count_.fetch_add(1, std::memory_order_release);
 }
 
 Status TableLoader::ReadLinks() {
-  const SectionEntry& section = Section(SectionType::kLinks);
-  return ForEachParallel(section, [&](const Elements& elements) {
-    std::vector<uint32_t> words(config_.link_width);
-    for (uint64_t i = 0; i < elements.count; ++i) {
-      const Slot slot = static_cast<Slot>(elements.first + i);
-      std::memcpy(words.data(), elements.bytes.data() + i * section.element_bytes,
-                  section.element_bytes);
-      VITRINE_RETURN_IF_ERROR(CheckWords(slot, words));
-      if (!table_->zero_.Test(slot)) table_->graph_.RestoreNode(slot, words);
-    }
-    return Status();
+  return ForEachParallel(Section(SectionType::kLinks), [&](const Elements& elements) {
+    return CheckLinks(elements, &Graph::RestoreNode);
   });
+}
+
+// Hands the words of each row that is not a zero vector to `put`.
+Status TableLoader::CheckLinks(const Elements& elements,
+                               void (Graph::*put)(Slot, std::span<const uint32_t>)) const {
+  std::vector<uint32_t> words(config_.link_width);
+  for (uint64_t i = 0; i < elements.count; ++i) {
+    const Slot slot = static_cast<Slot>(elements.first + i);
+    std::memcpy(words.data(), elements.bytes.data() + i * config_.link_bytes(),
+                config_.link_bytes());
+    VITRINE_RETURN_IF_ERROR(CheckWords(slot, words));
+    if (!table_->zero_.Test(slot)) (table_->graph_.*put)(slot, words);
+  }
+  return {};
 }
 
 Status TableLoader::CheckWords(uint32_t row, std::span<const uint32_t> words) const {
@@ -170,34 +181,50 @@ Status TableLoader::MakeCodes() {
   }
   std::unique_ptr<CodeStore> store = table_->NewCodes(centre, kind);
   if (store == nullptr) return no_memory;
-  VITRINE_RETURN_IF_ERROR(ReadCodes(*store));
+  VITRINE_RETURN_IF_ERROR(CheckCodeSizes(*store));
+  if (is_lazy_) {
+    LeaveCodes(*store);
+  } else {
+    VITRINE_RETURN_IF_ERROR(ReadCodes(*store));
+  }
   table_->UseCodes(std::move(store));
   return {};
 }
 
-Status TableLoader::ReadCodes(CodeStore& store) const {
+Status TableLoader::CheckCodeSizes(const CodeStore& store) const {
   if (codes_->count != config_.rows || codes_->element_bytes != store.row_bytes()) {
     return Corrupt(*codes_, 0, "it does not have the size that the config asks for");
   }
   if (code_factors_->count != config_.rows || code_factors_->element_bytes != store.side_bytes()) {
     return Corrupt(*code_factors_, 0, "it does not have the size that the config asks for");
   }
+  return {};
+}
+
+Status TableLoader::ReadCodes(CodeStore& store) const {
   VITRINE_RETURN_IF_ERROR(ForEachParallel(*codes_, [&](const Elements& elements) {
-    for (uint64_t i = 0; i < elements.count; ++i) {
-      store.RestoreRow(static_cast<Slot>(elements.first + i),
-                       elements.bytes.data() + i * store.row_bytes());
-    }
+    PutCodes(elements, store);
     return Status();
   }));
-  return ForEachParallel(*code_factors_, [&](const Elements& elements) {
-    for (uint64_t i = 0; i < elements.count; ++i) {
-      const Slot slot = static_cast<Slot>(elements.first + i);
-      if (!store.RestoreSide(slot, elements.bytes.data() + i * store.side_bytes())) {
-        return Corrupt(*code_factors_, slot, "a factor is out of range");
-      }
+  return ForEachParallel(*code_factors_,
+                         [&](const Elements& elements) { return PutCodeFactors(elements, store); });
+}
+
+void TableLoader::PutCodes(const Elements& elements, CodeStore& store) const {
+  for (uint64_t i = 0; i < elements.count; ++i) {
+    store.RestoreRow(static_cast<Slot>(elements.first + i),
+                     elements.bytes.data() + i * store.row_bytes());
+  }
+}
+
+Status TableLoader::PutCodeFactors(const Elements& elements, CodeStore& store) const {
+  for (uint64_t i = 0; i < elements.count; ++i) {
+    const Slot slot = static_cast<Slot>(elements.first + i);
+    if (!store.RestoreSide(slot, elements.bytes.data() + i * store.side_bytes())) {
+      return Corrupt(*code_factors_, slot, "a factor is out of range");
     }
-    return Status();
-  });
+  }
+  return {};
 }
 
 }  // namespace vitrine

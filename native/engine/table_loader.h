@@ -18,8 +18,10 @@ namespace vitrine {
 
 // Makes a table of a file of which every byte may be wrong: every value is checked after its
 // checksum and before it is used (docs/formats/index-file.md, "Rules of reading"). table_load.cc
-// reads what there is and which points, table_load_rows.cc what belongs to each row.
-class TableLoader {
+// reads what there is, table_load_points.cc which points, table_load_rows.cc what belongs to each
+// row, and table_load_lazy.cc leaves for later what can be. Then the loader lives as long as its
+// table, which has it bring rows, on many threads at once.
+class TableLoader : public std::enable_shared_from_this<TableLoader> {
  public:
   TableLoader(std::shared_ptr<const ContainerReader> reader, const KernelTable& kernels,
               ThreadPool* pool, const LoadOptions& options)
@@ -35,24 +37,53 @@ class TableLoader {
   using Elements = SectionElements;
   static constexpr size_t kSerialElements = 65'536;
 
+  Status LoadAll();
   Status FindSections();
   const SectionEntry** PlaceOf(uint32_t type);
   Status ReadConfig();
   Status CheckConfig() const;
   Status CheckSizes() const;
   Status CreateTable();
-  Status ReadOwners();
-  Status ReadGuests();
+  Status ReadPoints();
+  Status ReadBirths();
+  Status PutOwnerIds(const Elements& elements) const;
+  Status AddOwners();
+  // Calls visit(guest, element) -> Status with each guest, in order.
+  template <typename Visitor>
+  Status ForEachGuest(Visitor visit) const;
+  Status AddGuests();
+  void PutGuest(const GuestRecord& guest) const;
   Status CheckPoints() const;
+  Status CheckRowsHavePoints() const;
   Status ReadVectors();
   Status MapVectors();
   Status ReadFactors();
-  void NoteZero(Slot slot);
+  Status PutFactors(const Elements& elements) const;
+  void NoteZero(Slot slot) const;
   Status ReadLinks();
+  Status CheckLinks(const Elements& elements,
+                    void (Graph::*put)(Slot, std::span<const uint32_t>)) const;
   Status ReadEntries();
   Status FinishGraph();
   Status MakeCodes();
+  Status CheckCodeSizes(const CodeStore& store) const;
   Status ReadCodes(CodeStore& store) const;
+  void PutCodes(const Elements& elements, CodeStore& store) const;
+  Status PutCodeFactors(const Elements& elements, CodeStore& store) const;
+
+  // Leaving for later: table_load_lazy.cc.
+  bool CanBeLazy() const;
+  Status ReadOutsiders();
+  Status CheckOutsiders() const;
+  Status ReadLazyPoints();
+  void LeaveLinks();
+  void LeaveCodes(CodeStore& store);
+  std::unique_ptr<const LazyRows> LeaveFactors();
+  Status BringIds();
+  Status CheckBirths() const;
+  // Rows of a section that `put(elements)` -> Status puts where they are used.
+  template <typename Put>
+  std::unique_ptr<const LazyRows> Leave(const SectionEntry& section, Put put);
 
   // Calls visit(elements) -> Status with all elements of a section, in order.
   template <typename Visitor>
@@ -79,23 +110,40 @@ class TableLoader {
 
   static constexpr size_t kTypes = static_cast<size_t>(SectionType::kEntries) + 1;
 
+  static constexpr std::string_view kOtherOutsiders = "the rows outside the graph are others";
+
   bool is_mapped() const { return options_.vectors == VectorPlace::kMapped; }
 
   const std::shared_ptr<const ContainerReader> shared_reader_;  // mapped vectors take a share
   const ContainerReader& reader_;
   const KernelTable& kernels_;
   ThreadPool* const pool_;
-  const LoadOptions& options_;
+  const LoadOptions options_;
   std::array<const SectionEntry*, kTypes> sections_{};
   const SectionEntry* factors_ = nullptr;
+  const SectionEntry* outsiders_ = nullptr;
   const SectionEntry* centre_ = nullptr;  // where there are codes
   const SectionEntry* codes_ = nullptr;
   const SectionEntry* code_factors_ = nullptr;
   const SectionEntry* calibration_ = nullptr;
   IndexConfig config_;
-  std::unique_ptr<Table> table_;
-  PointId highest_id_ = 0;
+  bool is_lazy_ = false;
+  std::unique_ptr<Table> made_;  // until it is handed over
+  Table* table_ = nullptr;
+  PointId highest_id_ = 0;      // of a lazy table: changed under its lock of ids
+  uint64_t without_owner_ = 0;  // rows
 };
+
+template <typename Put>
+std::unique_ptr<const LazyRows> TableLoader::Leave(const SectionEntry& section, Put put) {
+  return std::make_unique<const LazyRows>(
+      static_cast<size_t>(config_.rows), section.element_bytes, kBlockBytes,
+      [self = shared_from_this(), &section, put = std::move(put)](Slot first, size_t count,
+                                                                  std::vector<std::byte>& buffer) {
+        const auto bytes = self->reader_.Read(section, first, count, buffer);
+        return bytes.ok() ? put(Elements{first, count, *bytes}) : bytes.status();
+      });
+}
 
 template <typename Visitor>
 Status TableLoader::ForEach(const SectionEntry& section, Visitor visit) const {

@@ -67,8 +67,10 @@ float Table::LocalShare(const QueryScorers& scorers, const PointFilter& filter, 
   const CandidatePool& pool = scratch.pool;
   for (size_t i = 0; i < pool.size; ++i) {
     look(pool.slot(i));
+    const Links& links = graph_.links();
+    if (!links.IsHere(pool.slot(i)) && !links.Fetch(pool.slot(i), scratch.failure)) continue;
     for (size_t j = 0; j < graph_.width(); ++j) {
-      const uint32_t word = graph_.links().Load(pool.slot(i), j);
+      const uint32_t word = links.Load(pool.slot(i), j);
       if (Links::IsLink(word)) look(word);
     }
   }

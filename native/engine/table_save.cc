@@ -1,13 +1,14 @@
 // The writing half of engine/table_file.h.
 
 #include <algorithm>
-#include <bit>
 #include <cstring>
 #include <mutex>
 #include <optional>
 
 #include "base/byte_order.h"
+#include "engine/image_links.h"
 #include "engine/recall_file.h"
+#include "engine/slot_set.h"
 #include "engine/table_file.h"
 #include "engine/table_file_format.h"
 #include "storage/container_reader.h"
@@ -15,70 +16,14 @@
 #include "storage/replaced_file.h"
 
 namespace vitrine {
-namespace {
-
-// A set of slots whose members can be numbered from 0 without gaps.
-class SlotSet {
- public:
-  explicit SlotSet(size_t slots) : words_(slots / 64 + 1), before_(slots / 64 + 1) {}
-
-  void Insert(Slot slot) { words_[slot / 64] |= uint64_t{1} << (slot % 64); }
-  bool Has(Slot slot) const {
-    return slot / 64 < words_.size() && ((words_[slot / 64] >> (slot % 64)) & 1) != 0;
-  }
-
-  template <typename Predicate>
-  void EraseIf(Predicate predicate) {
-    for (size_t i = 0; i < words_.size(); ++i) {
-      for (uint64_t bits = words_[i]; bits != 0; bits &= bits - 1) {
-        const size_t bit = static_cast<size_t>(std::countr_zero(bits));
-        if (predicate(static_cast<Slot>(i * 64 + bit))) words_[i] &= ~(uint64_t{1} << bit);
-      }
-    }
-  }
-
-  // Gives the members their numbers. REQUIRES: called after the last change, before what follows
-  void Number() {
-    count_ = 0;
-    for (size_t i = 0; i < words_.size(); ++i) {
-      before_[i] = count_;
-      count_ += static_cast<uint32_t>(std::popcount(words_[i]));
-    }
-  }
-  size_t size() const { return count_; }
-  // REQUIRES: Has(slot)
-  uint32_t NumberOf(Slot slot) const {
-    const uint64_t below = words_[slot / 64] & ((uint64_t{1} << (slot % 64)) - 1);
-    return before_[slot / 64] + static_cast<uint32_t>(std::popcount(below));
-  }
-
-  // Calls visit(slot), ascending, until it fails.
-  template <typename Visitor>
-  Status ForEach(Visitor visit) const {
-    for (size_t i = 0; i < words_.size(); ++i) {
-      for (uint64_t bits = words_[i]; bits != 0; bits &= bits - 1) {
-        const size_t bit = static_cast<size_t>(std::countr_zero(bits));
-        VITRINE_RETURN_IF_ERROR(visit(static_cast<Slot>(i * 64 + bit)));
-      }
-    }
-    return {};
-  }
-
- private:
-  std::vector<uint64_t> words_;
-  std::vector<uint32_t> before_;  // members in earlier words
-  uint32_t count_ = 0;
-};
-
-}  // namespace
-
 // The image of a table at one moment. While it lives nothing that belongs to it is reused.
 class TableWriter {
  public:
-  explicit TableWriter(const Table& table);
+  // `cancelled` may be null.
+  TableWriter(const Table& table, const std::atomic<bool>* cancelled);
 
   // Writes all sections and what follows them; returns the root.
-  Result<Digest128> Write(ContainerWriter& writer) const;
+  Result<Digest128> Write(ContainerWriter& writer);
 
  private:
   void Take();
@@ -89,7 +34,8 @@ class TableWriter {
   Status WriteBirths(ContainerWriter& writer) const;
   Status WriteGuests(ContainerWriter& writer) const;
   Status WriteVectors(ContainerWriter& writer) const;
-  Status WriteLinks(ContainerWriter& writer) const;
+  Status WriteLinks(ContainerWriter& writer);
+  Status WriteOutsiders(ContainerWriter& writer) const;
   Status WriteEntries(ContainerWriter& writer) const;
   Status WriteFactors(ContainerWriter& writer) const;
   Status WriteCentre(ContainerWriter& writer) const;
@@ -97,18 +43,22 @@ class TableWriter {
   Status WriteCodeFactors(ContainerWriter& writer) const;
 
   const Table& table_;
+  const std::atomic<bool>* const cancelled_;
   const CodeStore* const codes_;  // null if there are none
   std::optional<ReaderPool::Lease> lease_;
   std::optional<SlotSet> rows_;    // rows with a point
   std::optional<SlotSet> owners_;  // those whose owner is one
   std::optional<SlotSet> nodes_;   // those that are in the graph
-  std::vector<uint32_t> entries_;
+  std::vector<Slot> entries_;
+  std::optional<ImageLinks> links_;
+  ImageLinks::Digest written_;  // of the links that are in the file
   IndexConfig config_;
   const RecallCalibration calibration_;
 };
 
-TableWriter::TableWriter(const Table& table)
+TableWriter::TableWriter(const Table& table, const std::atomic<bool>* cancelled)
     : table_(table),
+      cancelled_(cancelled),
       codes_(table.codes_.load(std::memory_order_acquire)),
       calibration_(table.recall_guide().Copy()) {
   Take();
@@ -118,6 +68,7 @@ TableWriter::TableWriter(const Table& table)
     nodes_->EraseIf([&](Slot slot) { return table_.zero_.Test(slot); });
   }
   nodes_->Number();
+  links_.emplace(table_.graph_, *nodes_);
 
   const TableOptions& options = table_.options();
   config_.dimension = static_cast<uint32_t>(options.dimension);
@@ -157,8 +108,9 @@ void TableWriter::CollectEntries() {
       table_.graph_.CopyEntries(entries, config_.entries_offered, config_.entries_stride);
   for (size_t i = 0; i < count; ++i) {
     if (!nodes_->Has(entries[i])) continue;
-    const uint32_t row = rows_->NumberOf(entries[i]);
-    if (std::find(entries_.begin(), entries_.end(), row) == entries_.end()) entries_.push_back(row);
+    if (std::find(entries_.begin(), entries_.end(), entries[i]) == entries_.end()) {
+      entries_.push_back(entries[i]);
+    }
   }
   if (!entries_.empty() || nodes_->size() == 0) return;
   // None of them is in the image: as many as a table of entries has at least, evenly spread.
@@ -166,13 +118,13 @@ void TableWriter::CollectEntries() {
   const size_t stride = (nodes_->size() + kFew - 1) / kFew;
   (void)nodes_
       ->ForEach([&](Slot slot) {
-        if (nodes_->NumberOf(slot) % stride == 0) entries_.push_back(rows_->NumberOf(slot));
+        if (nodes_->NumberOf(slot) % stride == 0) entries_.push_back(slot);
         return Status();
       })
       .ok();
 }
 
-Result<Digest128> TableWriter::Write(ContainerWriter& writer) const {
+Result<Digest128> TableWriter::Write(ContainerWriter& writer) {
   VITRINE_RETURN_IF_ERROR(WriteConfig(writer));
   VITRINE_RETURN_IF_ERROR(WriteIds(writer));
   VITRINE_RETURN_IF_ERROR(WriteBirths(writer));
@@ -181,6 +133,10 @@ Result<Digest128> TableWriter::Write(ContainerWriter& writer) const {
   VITRINE_RETURN_IF_ERROR(WriteLinks(writer));
   VITRINE_RETURN_IF_ERROR(WriteEntries(writer));
   if (table_.vectors_.has_factors()) VITRINE_RETURN_IF_ERROR(WriteFactors(writer));
+  // Whoever maps the file need not look at every link then.
+  if (links_->LeadEverywhere(entries_, written_, cancelled_)) {
+    VITRINE_RETURN_IF_ERROR(WriteOutsiders(writer));
+  }
   if (codes_ != nullptr) {
     VITRINE_RETURN_IF_ERROR(WriteCentre(writer));
     VITRINE_RETURN_IF_ERROR(WriteCodes(writer));
@@ -251,38 +207,40 @@ Status TableWriter::WriteVectors(ContainerWriter& writer) const {
   return writer.EndSection();
 }
 
-Status TableWriter::WriteLinks(ContainerWriter& writer) const {
-  const size_t width = config_.link_width;
-  std::vector<uint32_t> words(width);
-  std::vector<uint32_t> numbered(width);
+Status TableWriter::WriteLinks(ContainerWriter& writer) {
+  std::vector<uint32_t> words(config_.link_width);
   writer.BeginSection(SectionType::kLinks, static_cast<uint32_t>(config_.link_bytes()));
   VITRINE_RETURN_IF_ERROR(rows_->ForEach([&](Slot slot) {
-    std::fill(numbered.begin(), numbered.end(), kNoSlot);
     if (nodes_->Has(slot)) {
-      table_.graph_.CopyNode(slot, words);
-      // Every word keeps its place: walks of the loaded table meet neighbours in the same order.
-      // What readers insist on is made sure of here, whatever the graph holds.
-      size_t links = 0;
-      for (size_t i = 0; i < width; ++i) {
-        const Slot target = Links::Target(words[i]);
-        if (words[i] == kNoSlot || !nodes_->Has(target) || target == slot) continue;
-        const uint32_t row = rows_->NumberOf(target);
-        if (Links::IsFill(words[i])) {
-          numbered[i] = row | Links::kFill;
-        } else if (links < 2 * size_t{config_.m} && !HasLink(numbered, row)) {
-          numbered[i] = row;
-          ++links;
-        }
+      links_->Read(slot, words);
+      written_.Add(slot, words);
+      for (uint32_t& word : words) {
+        if (word != kNoSlot) word = rows_->NumberOf(Links::Target(word)) | (word & Links::kFill);
       }
+    } else {
+      std::fill(words.begin(), words.end(), kNoSlot);
     }
-    return writer.Append(std::as_bytes(std::span(numbered)));
+    return writer.Append(std::as_bytes(std::span(words)));
   }));
   return writer.EndSection();
 }
 
 Status TableWriter::WriteEntries(ContainerWriter& writer) const {
   writer.BeginSection(SectionType::kEntries, sizeof(uint32_t));
-  VITRINE_RETURN_IF_ERROR(writer.Append(std::as_bytes(std::span(entries_))));
+  for (const Slot entry : entries_) {
+    const uint32_t row = rows_->NumberOf(entry);
+    VITRINE_RETURN_IF_ERROR(writer.Append(std::as_bytes(std::span(&row, 1))));
+  }
+  return writer.EndSection();
+}
+
+Status TableWriter::WriteOutsiders(ContainerWriter& writer) const {
+  writer.BeginSection(SectionType::kOutsiders, sizeof(uint32_t), SectionEntry::kMayBeIgnored);
+  VITRINE_RETURN_IF_ERROR(rows_->ForEach([&](Slot slot) {
+    if (nodes_->Has(slot)) return Status();
+    const uint32_t row = rows_->NumberOf(slot);
+    return writer.Append(std::as_bytes(std::span(&row, 1)));
+  }));
   return writer.EndSection();
 }
 
@@ -350,6 +308,7 @@ Status ReadBack(const ReplacedFile& written, const std::string& path, const Dige
 
 Status SaveTable(const Table& table, const std::string& path, const SaveOptions& options) {
   VITRINE_RETURN_IF_ERROR(CheckFilePath(path));
+  VITRINE_RETURN_IF_ERROR(table.FetchAll());
   std::unique_ptr<FileSystem> system;
   if (options.files == nullptr) system = SystemFiles();
   FileSystem& files = options.files == nullptr ? *system : *options.files;
@@ -360,7 +319,7 @@ Status SaveTable(const Table& table, const std::string& path, const SaveOptions&
   ContainerWriter writer(file.file(), options.cancelled);
   VITRINE_RETURN_IF_ERROR(writer.Start(HeaderOf(options)));
   // The image goes as soon as it is written: flushing and reading back hold up nothing.
-  const Result<Digest128> root = TableWriter(table).Write(writer);
+  const Result<Digest128> root = TableWriter(table, options.cancelled).Write(writer);
   if (!root.ok()) return root.status();
   VITRINE_RETURN_IF_ERROR(file.SyncAndClose());
   VITRINE_RETURN_IF_ERROR(ReadBack(file, path, *root, options.cancelled));

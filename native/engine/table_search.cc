@@ -58,12 +58,13 @@ SnapshotVisible Table::VisibleAt(uint64_t snapshot) const {
 }
 
 // Calls visit(id) for each point of the row that the snapshot shows and the filter allows, until
-// it returns false.
+// it returns false. Of a row whose ids cannot be read there is none, and `failure` says why.
 template <typename Visitor>
 void Table::ForEachPointOfRow(Slot slot, const PointFilter* filter, uint64_t snapshot,
-                              Visitor visit) const {
+                              Status& failure, Visitor visit) const {
   const bool has_guests = shared_.Test(slot);
   if (RowVisible(slot, snapshot)) {
+    if (!OwnerIsHere(slot, failure)) return;
     const PointId id = OwnerId(slot);
     // The filter's bit speaks for all points that the row has and for some that it had.
     if ((filter == nullptr || filter->Contains(id)) && !visit(id)) return;
@@ -98,7 +99,7 @@ void Table::ForEachVisibleRow(const SlotBitmap* allowed, uint64_t snapshot, Visi
 
 void Table::AllowVisibleRows(const ReaderPool::Lease& lease, PointFilter& filter) const {
   ForEachVisibleRow(nullptr, lease.snapshot(), [&](Slot slot) {
-    ForEachPointOfRow(slot, &filter, lease.snapshot(), [&](PointId) {
+    ForEachPointOfRow(slot, &filter, lease.snapshot(), lease.scratch().failure, [&](PointId) {
       filter.SetSlot(slot, true);
       return false;
     });
@@ -108,7 +109,9 @@ void Table::AllowVisibleRows(const ReaderPool::Lease& lease, PointFilter& filter
 
 template <class Counting>
 Result<size_t> Table::SearchScan(const VectorScorer& scorer, const SearchParameters& parameters,
-                                 uint64_t snapshot, std::span<Hit> hits, Counting counting) const {
+                                 const ReaderPool::Lease& lease, std::span<Hit> hits,
+                                 Counting counting) const {
+  const uint64_t snapshot = lease.snapshot();
   counting.Enter(SearchPhase::kScan);
   HeapHits best(hits, parameters.k);
   StopReason stopped = StopReason::kExhausted;
@@ -122,11 +125,12 @@ Result<size_t> Table::SearchScan(const VectorScorer& scorer, const SearchParamet
     scorer.Score(rows, slots, count, distances);
     for (size_t i = 0; i < count; ++i) {
       if (!best.Wants(distances[i])) continue;
-      ForEachPointOfRow(slots[i], parameters.filter, snapshot, [&](PointId id) {
-        if (!best.Wants(distances[i])) return false;
-        best.Offer({distances[i], id});
-        return true;
-      });
+      ForEachPointOfRow(slots[i], parameters.filter, snapshot, lease.scratch().failure,
+                        [&](PointId id) {
+                          if (!best.Wants(distances[i])) return false;
+                          best.Offer({distances[i], id});
+                          return true;
+                        });
     }
     scanned += count;
     count = 0;
@@ -163,7 +167,7 @@ size_t Table::TakeHits(const QueryScorers& scorers, const SearchParameters& para
     const float distance = pool.distance[i];
     if (!best.Wants(distance)) break;
     if (!pool.is_result(i)) continue;
-    ForEachPointOfRow(pool.slot(i), parameters.filter, snapshot, [&](PointId id) {
+    ForEachPointOfRow(pool.slot(i), parameters.filter, snapshot, scratch.failure, [&](PointId id) {
       if (!best.Wants(distance)) return false;
       best.Offer({distance, id});
       return true;
@@ -203,24 +207,25 @@ size_t Table::TakeRanked(const QueryScorers& scorers, const SearchParameters& pa
   SortedHits best(hits, parameters.k);
   for (const auto& [distance, slot] : std::span(scratch.ranked).first(rows)) {
     if (!best.Wants(distance)) break;
-    ForEachPointOfRow(slot, parameters.filter, snapshot, [&, distance = distance](PointId id) {
-      if (!best.Wants(distance)) return false;
-      best.Offer({distance, id});
-      return true;
-    });
+    ForEachPointOfRow(slot, parameters.filter, snapshot, scratch.failure,
+                      [&, distance = distance](PointId id) {
+                        if (!best.Wants(distance)) return false;
+                        best.Offer({distance, id});
+                        return true;
+                      });
   }
   return best.count();
 }
 
 // Zero vectors, under cosine and jaccard, are at distance 1 from everything else and stand outside
 // the graph.
-size_t Table::MergeZeroRows(const SearchParameters& parameters, uint64_t snapshot,
+size_t Table::MergeZeroRows(const SearchParameters& parameters, uint64_t snapshot, Scratch& scratch,
                             std::span<Hit> hits, size_t count) const {
   SortedHits best(hits, parameters.k, count);
   if (zero_count_.load(std::memory_order_acquire) == 0 || !best.Wants(1)) return count;
   ForEachVisibleRow(&zero_, snapshot, [&](Slot slot) {
     if (parameters.filter != nullptr && !parameters.filter->slots().Test(slot)) return true;
-    ForEachPointOfRow(slot, parameters.filter, snapshot, [&](PointId id) {
+    ForEachPointOfRow(slot, parameters.filter, snapshot, scratch.failure, [&](PointId id) {
       best.Offer({1, id});
       return true;
     });
@@ -341,14 +346,14 @@ Result<size_t> Table::SearchPlanned(const ReaderPool::Lease& lease, const void* 
   }
   if (plan.kind == PlanKind::kNothing) return size_t{0};
   if (plan.kind == PlanKind::kScan || plan.kind == PlanKind::kFilterScan) {
-    return SearchScan(scorers.exact(), parameters, lease.snapshot(), hits, counting);
+    return SearchScan(scorers.exact(), parameters, lease, hits, counting);
   }
   const bool has_sketches = sketches_.load(std::memory_order_acquire) != nullptr;
   if (plan.kind == PlanKind::kSketch) {
     Result<size_t> found = SearchSketches(scorers, query, parameters, lease, hits, counting);
     if (found.ok() && *found < std::min(parameters.k, plan.allowed_rows)) {
       counting.Stopped(SearchStop::kLost);
-      return SearchScan(scorers.exact(), parameters, lease.snapshot(), hits, counting);
+      return SearchScan(scorers.exact(), parameters, lease, hits, counting);
     }
     return found;
   }
@@ -360,13 +365,14 @@ Result<size_t> Table::SearchPlanned(const ReaderPool::Lease& lease, const void* 
   Result<size_t> found = SearchWalk(plan, scorers, bounded, lease, hits, counting, &too_long);
   if (!found.ok()) return found;
   if (too_long) return SearchSketches(scorers, query, parameters, lease, hits, counting);
-  const size_t count = MergeZeroRows(parameters, lease.snapshot(), hits, *found);
+  const size_t count = MergeZeroRows(parameters, lease.snapshot(), lease.scratch(), hits, *found);
+  if (!lease.scratch().failure.ok()) return count;
   // Fewer than there could be: the walk got lost among rows that are hidden or not allowed.
   const size_t allowed =
       parameters.filter == nullptr ? size() : std::min(size(), parameters.filter->size());
   if (count < parameters.k && count < allowed) {
     counting.Stopped(SearchStop::kLost);
-    return SearchScan(scorers.exact(), parameters, lease.snapshot(), hits, counting);
+    return SearchScan(scorers.exact(), parameters, lease, hits, counting);
   }
   return count;
 }
@@ -378,10 +384,12 @@ template Result<size_t> Table::SearchWith(const ReaderPool::Lease&, const void*,
 template Result<size_t> Table::SearchWith(const ReaderPool::Lease&, const void*,
                                           const SearchParameters&, std::span<Hit>, SearchCounting,
                                           SearchPlan*) const;
-template Result<size_t> Table::SearchScan(const VectorScorer&, const SearchParameters&, uint64_t,
-                                          std::span<Hit>, NoCounting) const;
-template Result<size_t> Table::SearchScan(const VectorScorer&, const SearchParameters&, uint64_t,
-                                          std::span<Hit>, SearchCounting) const;
+template Result<size_t> Table::SearchScan(const VectorScorer&, const SearchParameters&,
+                                          const ReaderPool::Lease&, std::span<Hit>,
+                                          NoCounting) const;
+template Result<size_t> Table::SearchScan(const VectorScorer&, const SearchParameters&,
+                                          const ReaderPool::Lease&, std::span<Hit>,
+                                          SearchCounting) const;
 template size_t Table::TakeHits(const QueryScorers&, const SearchParameters&, uint64_t, Scratch&,
                                 std::span<Hit>, NoCounting) const;
 template size_t Table::TakeHits(const QueryScorers&, const SearchParameters&, uint64_t, Scratch&,

@@ -203,13 +203,13 @@ Result<size_t> Table::SearchSketches(const QueryScorers& scorers, const void* qu
     // The estimates are too coarse for this query.
     if (kept >= kKeptAtMost) {
       counting.Stopped(SearchStop::kCoarse);
-      return SearchScan(scorers.exact(), parameters, snapshot, hits, counting);
+      return SearchScan(scorers.exact(), parameters, lease, hits, counting);
     }
     counting.Enter(SearchPhase::kScan);
   }
   counting.Stopped(SearchStop::kEnough);
   const size_t count = TakeRanked(scorers, parameters, snapshot, scratch, hits, counting);
-  return MergeZeroRows(parameters, snapshot, hits, count);
+  return MergeZeroRows(parameters, snapshot, scratch, hits, count);
 }
 
 template Result<size_t> Table::SearchSketches(const QueryScorers&, const void*,

@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <bit>
+#include <cassert>
 #include <cfloat>
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <utility>
 
 #include "kernels/kernels.h"
 
@@ -356,7 +358,15 @@ void CodeStore::Prepare(Slot slot, CodeQuery& prepared) const {
       metric_ == Metric::kIp ? ToFloat(factors.add - squared_centre_) : factors.add;
 }
 
-CodeScorer CodeStore::ScorerFor(const CodeQuery& prepared) const { return {this, &prepared}; }
+void CodeStore::RestoreLazily(std::unique_ptr<const LazyRows> rows) { lazy_ = std::move(rows); }
+
+CodeScorer CodeStore::ScorerFor(const CodeQuery& prepared, Status* failure) const {
+  const LazyRows* const lazy = lazy_ == nullptr || lazy_->AllHere() ? nullptr : lazy_.get();
+  assert(lazy == nullptr || failure != nullptr);
+  return {this, &prepared, lazy, failure};
+}
+
+void CodeScorer::Fetch(Slot slot) const { (void)lazy_->Ensure(slot, *failure_); }
 
 double CodeStore::SquaredLength(Slot slot) const {
   switch (metric_) {
@@ -375,9 +385,10 @@ double CodeStore::SquaredLength(Slot slot) const {
 
 float CodeScorer::ScoreOne(Slot slot) const {
   if (query_->is_zero()) return 1;
+  const uint8_t* const row = Ref(slot);
+  if (Failed()) return FLT_MAX;
   const CodeKernels& kernels = store_->kernels_;
   const size_t dimension = store_->kernel_dimension();
-  const uint8_t* const row = store_->Row(slot);
   const int32_t dot = store_->is_rotated()
                           ? kernels.dot_i8_u4(query_->components(), row, dimension)
                           : kernels.dot_i8_u8(query_->components(), row, dimension);
@@ -389,6 +400,10 @@ float CodeScorer::ScoreOne(Slot slot) const {
 void CodeScorer::Score(RowRef* refs, const Slot* slots, size_t count, float* distances) const {
   if (query_->is_zero()) {
     std::fill(distances, distances + count, 1.f);
+    return;
+  }
+  if (Failed()) {
+    std::fill(distances, distances + count, FLT_MAX);
     return;
   }
   const CodeKernels& kernels = store_->kernels_;
@@ -412,6 +427,7 @@ void CodeScorer::Score(RowRef* refs, const Slot* slots, size_t count, float* dis
 }
 
 float CodeScorer::Deviation(Slot slot, float estimate) const {
+  if (Failed()) return 0;
   const CodeFactors factors = store_->factors_[slot];
   if (factors.add > FLT_MAX || query_->is_zero()) return 0;
   const double doubt = store_->DoubtAt(slot).square;

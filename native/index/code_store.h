@@ -3,12 +3,15 @@
 #include <cfloat>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <vector>
 
 #include "base/prefetch.h"
 #include "base/slot_array.h"
+#include "base/status.h"
 #include "index/code_rotation.h"
+#include "index/lazy_rows.h"
 #include "index/metric.h"
 #include "kernels/code_kernels.h"
 #include "stats/distance_kernel.h"
@@ -104,6 +107,13 @@ class CodeStore {
   void RestoreRow(Slot slot, const std::byte* code);
   void CopySide(Slot slot, std::byte* out) const;
   [[nodiscard]] bool RestoreSide(Slot slot, const std::byte* side);
+  // Codes, with what stands beside them, that are restored when they are first used.
+  // REQUIRES: there are rows enough, and none will be put
+  void RestoreLazily(std::unique_ptr<const LazyRows> rows);
+  // Has all of them restored, for who looks at them without a scorer.
+  Status FetchAll() const { return lazy_ == nullptr ? Status() : lazy_->FetchAll(); }
+  // Of the first `slots` rows, about as many as have their code.
+  size_t CountHere(size_t slots) const { return lazy_ == nullptr ? slots : lazy_->rows_here(); }
 
   // Lets `prepared` hold any query: Prepare allocates nothing then. May throw std::bad_alloc.
   void MakeRoom(CodeQuery& prepared) const;
@@ -113,7 +123,9 @@ class CodeStore {
   // Prepares what row `slot` says of its vector. May throw std::bad_alloc.
   void Prepare(Slot slot, CodeQuery& prepared) const;
   // A scorer for a query that this store has prepared; `prepared` must outlive it, unchanged.
-  CodeScorer ScorerFor(const CodeQuery& prepared) const;
+  //   failure  becomes why a code could not be restored: from then on all rows are equally far.
+  //            Outlives the scorer. Null where codes are all here
+  CodeScorer ScorerFor(const CodeQuery& prepared, Status* failure = nullptr) const;
 
   const uint8_t* Row(Slot slot) const {
     return reinterpret_cast<const uint8_t*>(rows_.Row(slot));  // NOLINT
@@ -180,7 +192,8 @@ class CodeStore {
   SlotRows rows_;
   SlotArray<CodeFactors> factors_;
   SlotRows doubts_;
-  std::vector<float> work_;  // Put's
+  std::vector<float> work_;               // Put's
+  std::unique_ptr<const LazyRows> lazy_;  // null: everything is here
 };
 
 // Estimated distances from one query to rows of a store: a scorer of the search loop. Never NaN and
@@ -193,6 +206,8 @@ class CodeScorer {
 
   // Asks memory for the factors of the row as well, which its estimate will need.
   RowRef Ref(Slot slot) const {
+    if (lazy_ != nullptr && !lazy_->IsHere(slot)) [[unlikely]]
+      Fetch(slot);
     Prefetch(&store_->factors_[slot]);
     return store_->Row(slot);
   }
@@ -218,10 +233,17 @@ class CodeScorer {
 
  private:
   friend class CodeStore;
-  CodeScorer(const CodeStore* store, const CodeQuery* query) : store_(store), query_(query) {}
+  CodeScorer(const CodeStore* store, const CodeQuery* query, const LazyRows* lazy, Status* failure)
+      : store_(store), query_(query), lazy_(lazy), failure_(failure) {}
+
+  void Fetch(Slot slot) const;
+  // Whether some row cannot be read: then none is, for it may be that one.
+  bool Failed() const { return lazy_ != nullptr && !failure_->ok(); }
 
   const CodeStore* store_;
   const CodeQuery* query_;
+  const LazyRows* lazy_;  // null when everything was here as the search began
+  Status* failure_;
 };
 
 }  // namespace vitrine

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <utility>
 
 namespace vitrine {
 namespace {
@@ -381,10 +382,26 @@ size_t Graph::CopyEntries(EntryTable::Snapshot& out, uint64_t& offered, uint64_t
 }
 
 void Graph::RestoreNode(Slot slot, std::span<const uint32_t> words) {
+  StoreNode(slot, words);
+  AddNode(slot);
+}
+
+void Graph::StoreNode(Slot slot, std::span<const uint32_t> words) {
   for (size_t i = 0; i < links_.width(); ++i) {
     links_.Store(slot, i, i < words.size() ? words[i] : kNoSlot);
   }
-  AddNode(slot);
+}
+
+void Graph::RestoreLazily(size_t count, const SlotBitmap& outsiders,
+                          std::unique_ptr<const LazyRows> rows) {
+  size_t nodes = 0;
+  for (size_t word = 0; word * 64 < count; ++word) {
+    const uint64_t bits = SlotBitmap::WordOfFirst(count, word) & ~outsiders.Word(word);
+    nodes_.SetWord(word, bits);
+    nodes += static_cast<size_t>(std::popcount(bits));
+  }
+  size_.store(nodes, std::memory_order_relaxed);
+  links_.StoreLazily(std::move(rows));
 }
 
 void Graph::RestoreEntries(std::span<const Slot> slots, uint64_t offered, uint64_t stride) {

@@ -5,6 +5,7 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <random>
@@ -139,6 +140,17 @@ class Graph {
   void RestoreNode(Slot slot, std::span<const uint32_t> words);
   void RestoreEntries(std::span<const Slot> slots, uint64_t offered, uint64_t stride);
   void FinishRestore(LinkScratch& scratch);
+
+  // Loading on demand: every slot below `count` but those of `outsiders` is a node, whose words
+  // `rows` stores, by StoreNode, when they are first used. Nothing is changed afterwards.
+  // REQUIRES: Grow(count) succeeded
+  void RestoreLazily(size_t count, const SlotBitmap& outsiders,
+                     std::unique_ptr<const LazyRows> rows);
+  void StoreNode(Slot slot, std::span<const uint32_t> words);
+  // Has the words of all nodes stored, for who looks at them without asking first.
+  Status FetchAll() const { return links_.FetchAll(); }
+  // Of the first `slots`, about as many as have their words.
+  size_t CountHere(size_t slots) const { return links_.CountHere(slots); }
 
  private:
   // The alive nodes nearest to row `slot`, nearest first, into `scratch.candidates`; returns what

@@ -2,8 +2,12 @@
 
 #include <atomic>
 #include <cstdint>
+#include <memory>
+#include <utility>
 
 #include "base/slot_array.h"
+#include "base/status.h"
+#include "index/lazy_rows.h"
 
 namespace vitrine {
 
@@ -17,6 +21,8 @@ namespace vitrine {
 // shows old and new words mixed, which a search survives. Writers hold the row's lock
 // (Graph::LockRow). Words are stored with release and loaded with acquire: what a link leads to
 // was written before it.
+//
+// Words of a table that is read on demand are stored when they are first used, and never changed.
 class Links {
  public:
   static constexpr uint32_t kFill = 0x80000000u;
@@ -35,6 +41,17 @@ class Links {
   void Store(Slot slot, size_t i, uint32_t word) {
     std::atomic_ref<uint32_t>(Words(slot)[i]).store(word, std::memory_order_release);
   }
+  // Words that are stored when they are first used.
+  // REQUIRES: there will be no others
+  void StoreLazily(std::unique_ptr<const LazyRows> rows) { lazy_ = std::move(rows); }
+  // Whether the words of a node may be read. If not, Fetch may make it so: whether it did, and
+  // if it did not, why.
+  bool IsHere(Slot slot) const { return lazy_ == nullptr || lazy_->IsHere(slot); }
+  bool Fetch(Slot slot, Status& failure) const;
+  Status FetchAll() const { return lazy_ == nullptr ? Status() : lazy_->FetchAll(); }
+  // Of the first `slots` nodes, about as many as have their words.
+  size_t CountHere(size_t slots) const { return lazy_ == nullptr ? slots : lazy_->rows_here(); }
+
   size_t width() const { return width_; }
   size_t row_bytes() const { return rows_.row_bytes(); }
   size_t reserved_bytes() const { return rows_.reserved_bytes(); }
@@ -50,6 +67,7 @@ class Links {
 
   const size_t width_;
   SlotRows rows_;
+  std::unique_ptr<const LazyRows> lazy_;  // null: everything is here
 };
 
 }  // namespace vitrine

@@ -1,5 +1,6 @@
 #include "index/vector_store.h"
 
+#include <algorithm>
 #include <cassert>
 #include <cfloat>
 #include <cmath>
@@ -81,6 +82,10 @@ const float* VectorStore::AsFloats(const void* vector, std::vector<float>& work)
   work.resize(dimension_);
   ToFloats(type_, vector, dimension_, work.data());
   return work.data();
+}
+
+void VectorScorer::ScoreNothing(size_t count, float* distances) {
+  std::fill(distances, distances + count, FLT_MAX);
 }
 
 float VectorScorer::ScoreOne(Slot slot) const {

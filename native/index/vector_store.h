@@ -55,8 +55,8 @@ class VectorStore {
   bool IsZero(Slot slot) const { return has_zeros() && factors_[slot] == 0; }
 
   // A scorer for a query of the store's type that is not in the store; `query` must outlive it.
-  //   failure  becomes why a row could not be read, which is scored as zeros then; outlives the
-  //            scorer. Null where rows are not mapped, or all verified
+  //   failure  becomes why a row could not be read: from then on all rows are equally far. Outlives
+  //            the scorer. Null where rows are not mapped, or all verified
   VectorScorer ScorerFor(const void* query, Status* failure = nullptr) const;
   // A scorer for the vector in row `slot`. REQUIRES: as Row
   VectorScorer ScorerFor(Slot slot, Status* failure = nullptr) const;
@@ -116,6 +116,9 @@ class VectorScorer {
   void Score(RowRef* refs, const Slot* slots, size_t count, float* distances) const {
     // Rows beyond the last are the last once more: cheaper than a kernel call a row.
     for (size_t i = count; i % 4 != 0; ++i) refs[i] = refs[count - 1];
+    // What belongs to a row that could not be read cannot be read either.
+    if (failure_ != nullptr && !failure_->ok()) [[unlikely]]
+      return ScoreNothing(count, distances);
     store_->scoring_.score(store_->scoring_, query_, {refs, slots, &store_->factors_, count},
                            distances);
   }
@@ -129,6 +132,8 @@ class VectorScorer {
   friend class VectorStore;
   VectorScorer(const VectorStore* store, ScoredQuery query, Status* failure)
       : store_(store), query_(query), failure_(failure) {}
+
+  static void ScoreNothing(size_t count, float* distances);
 
   const VectorStore* store_;
   ScoredQuery query_;

@@ -47,6 +47,8 @@ class Walker {
     ++hops_;
     const Links& links = *request_.links;
     scratch_.step_count = 0;
+    // Without its links a node leads nowhere, and the search fails in the end.
+    if (!links.IsHere(current_) && !links.Fetch(current_, scratch_.failure)) return;
     if constexpr (Admit::kAll) {
       scratch_.step_count = Isa::Collect(current_, links, scratch_);
       for (size_t i = 0; i < scratch_.step_count; ++i) PrefetchRow(i);
@@ -213,6 +215,7 @@ class Walker {
     }
     for (size_t i = 0; i < fresh && scratch_.step_count < filter.max_step; ++i) {
       counting_.AddSecondHop();
+      if (!links.IsHere(excluded[i]) && !links.Fetch(excluded[i], scratch_.failure)) continue;
       for (size_t j = 0; j < links.width(); ++j) {
         const uint32_t word = links.Load(excluded[i], j);
         if (word == kNoSlot || (!filter.use_fill_edges && !Links::IsLink(word))) continue;

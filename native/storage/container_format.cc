@@ -95,6 +95,7 @@ std::string SectionName(uint32_t type) {
   if (type > 0 && type < std::size(kNames)) return std::string(kNames[type]);
   if (type == static_cast<uint32_t>(SectionType::kHosts)) return "hosts";
   if (type == static_cast<uint32_t>(SectionType::kFactors)) return "factors";
+  if (type == static_cast<uint32_t>(SectionType::kOutsiders)) return "outsiders";
   if (type == static_cast<uint32_t>(SectionType::kCodeCentre)) return "centre of codes";
   if (type == static_cast<uint32_t>(SectionType::kCodes)) return "codes";
   if (type == static_cast<uint32_t>(SectionType::kCodeFactors)) return "factors of codes";

@@ -38,6 +38,7 @@ enum class SectionType : uint32_t {
   kEntries = 7,
   kHosts = 8,
   kFactors = 9,
+  kOutsiders = 10,
   kCodeCentre = 16,  // to 31: of codes
   kCalibration = 17,
   kCodes = 18,

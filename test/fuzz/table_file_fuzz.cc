@@ -86,6 +86,7 @@ void TryOutMapped(const Table& table) {
     const auto found = table.Search(query.data(), {.k = 20, .exact = exact}, hits);
     if (!found.ok()) RequireKnown(found.status());
   }
+  if (const Status status = table.FetchAll(); !status.ok()) return RequireKnown(status);
   std::vector<std::byte> vector(table.vector_bytes());
   for (const PointId id : table.Ids()) {
     const Status status = table.Get({&id, 1}, std::span(vector));
@@ -125,7 +126,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
 
 extern "C" size_t LLVMFuzzerCustomMutator(uint8_t* data, size_t size, size_t max_size,
                                           unsigned seed) {
-  constexpr size_t kSections = 7;
+  constexpr size_t kSections = 8;
   return MutateFile({data, max_size}, size, 3 * kPageBytes, seed, MakeSeed,
                     [](uint8_t* file, size_t bytes, std::mt19937& random) {
                       return bytes < 2 * kPageBytes

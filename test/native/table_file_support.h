@@ -8,9 +8,11 @@
 #include <utility>
 #include <vector>
 
+#include "container_surgery.h"
 #include "engine/table_file.h"
 #include "memory_files.h"
 #include "random_data.h"
+#include "storage/container_writer.h"
 #include "table_model.h"
 
 namespace vitrine {
@@ -56,6 +58,26 @@ inline Result<std::unique_ptr<Table>> Load(MemoryFiles& files, ThreadPool* pool 
 inline Bytes SavedBytes(const Table& table) {
   MemoryFiles files;
   ExpectOk(Save(table, files));
+  return files.Get(kPath);
+}
+
+// The file once more, without a section: one of before it had that.
+inline Bytes WithoutSection(const Bytes& whole, SectionType left_out) {
+  MemoryFiles files;
+  auto file = files.Create(kPath);
+  EXPECT_TRUE(file.ok());
+  ContainerWriter writer(**file, nullptr);
+  ExpectOk(writer.Start(DecodeHeader(whole.data())));
+  const FooterPage footer = FooterOf(whole);
+  for (uint64_t at = 0; at < footer.table_bytes; at += SectionEntry::kBytes) {
+    const SectionEntry section = DecodeSection(whole.data() + footer.table_offset + at);
+    const auto type = static_cast<SectionType>(section.type);
+    if (type == left_out) continue;
+    writer.BeginSection(type, section.element_bytes, section.flags);
+    ExpectOk(writer.Append({whole.data() + section.offset, static_cast<size_t>(section.length)}));
+    ExpectOk(writer.EndSection());
+  }
+  EXPECT_TRUE(writer.Finish(footer.covered_version).ok());
   return files.Get(kPath);
 }
 

@@ -1,0 +1,72 @@
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "base/slot.h"
+#include "base/status.h"
+
+namespace vitrine {
+
+// What belongs to the rows of a table that is read on demand: it is brought to where it is used, a
+// group of neighbouring rows at a time, before the first row of the group is used.
+//
+// Thread safety: all functions may be called from any thread.
+class LazyRows {
+ public:
+  // Puts rows [first, first + count) where they are used, once everything about them has been
+  // checked. Runs for one group at a time and for different ones on many threads at once; a group
+  // that failed is tried again.
+  //   buffer  memory to reuse
+  using Bring = std::function<Status(Slot first, size_t count, std::vector<std::byte>& buffer)>;
+
+  // Groups of about `group_bytes`, of a power of two of rows. May throw std::bad_alloc.
+  // REQUIRES: count > 0
+  LazyRows(size_t count, size_t row_bytes, size_t group_bytes, Bring bring);
+  LazyRows(const LazyRows&) = delete;
+  LazyRows& operator=(const LazyRows&) = delete;
+
+  bool IsHere(Slot slot) const {
+    // Acquire; partner: the release in Fetch. What was brought is there for who sees the bit.
+    const uint64_t word = here_[slot >> (shift_ + 6)].load(std::memory_order_acquire);
+    return ((word >> ((slot >> shift_) % 64)) & 1) != 0;
+  }
+  // Brings the group of row `slot`, unless it is here. What fails is tried again the next time.
+  Status Fetch(Slot slot) const;
+  // Brings rows [first, first + count), or all.
+  Status Fetch(Slot first, size_t count) const;
+  Status FetchAll() const { return Fetch(0, count_); }
+  // The same in one call: whether row `slot` is here now. If it is not, `failure` says why.
+  bool Ensure(Slot slot, Status& failure) const {
+    return IsHere(slot) || EnsureSlowly(slot, failure);
+  }
+  // Whether every row is here: who asks once need not ask for each. Acquire; partner: Fetch.
+  bool AllHere() const { return groups_here_.load(std::memory_order_acquire) == groups_; }
+  // About how many rows are here.
+  size_t rows_here() const;
+
+ private:
+  // A group is brought under one of these.
+  struct Lane {
+    std::mutex mutex;
+    std::vector<std::byte> buffer;
+  };
+  static constexpr size_t kLanes = 8;
+
+  bool EnsureSlowly(Slot slot, Status& failure) const;
+
+  const size_t count_;
+  const unsigned shift_;
+  const size_t groups_;
+  const Bring bring_;
+  const std::unique_ptr<std::atomic<uint64_t>[]> here_;  // a bit a group
+  mutable std::atomic<size_t> groups_here_{0};
+  mutable Lane lanes_[kLanes];
+};
+
+}  // namespace vitrine
