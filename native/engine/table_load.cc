@@ -21,7 +21,7 @@ Result<std::unique_ptr<Table>> TableLoader::Load() {
   VITRINE_RETURN_IF_ERROR(CheckConfig());
   VITRINE_RETURN_IF_ERROR(CheckSizes());
   is_lazy_ = CanBeLazy();
-  const Status status = LoadAll();
+  Status status = LoadAll();
   // A lazy table holds the loader: the loader must not hold the table.
   std::unique_ptr<Table> table = std::move(made_);
   if (!status.ok()) return status;

@@ -172,7 +172,7 @@ Status TableLoader::ReadLazyPoints() {
     return PutOwnerIds(elements);
   });
   table_->bring_ids_ = [self = shared_from_this()] {
-    const Status status = self->BringIds();
+    Status status = self->BringIds();
     if (!status.ok()) self->table_->ids_.Clear();
     return status;
   };
