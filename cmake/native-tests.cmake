@@ -35,6 +35,11 @@ target_compile_options(vitrine_test_settings INTERFACE
   ${test_optimisation} -fno-sanitize=undefined)
 add_library(vitrine_test_support_settings INTERFACE)
 target_compile_options(vitrine_test_support_settings INTERFACE -O1 -fno-sanitize=undefined)
+if(CMAKE_CROSSCOMPILING)
+  foreach(settings vitrine_test_settings vitrine_test_support_settings)
+    target_compile_definitions(${settings} INTERFACE VITRINE_EMULATED=1)
+  endforeach()
+endif()
 if(VITRINE_ENGINE_FOLDERS)
   # What the shared sources are about may not be built.
   add_library(vitrine_test_support INTERFACE)

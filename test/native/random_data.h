@@ -26,9 +26,15 @@ namespace vitrine {
 #define VITRINE_ASAN 0
 #endif
 
-// How much to do: `full`, or a part of it where a sanitizer makes everything many times slower.
-constexpr size_t Scaled(size_t full, size_t sanitized) {
-  return VITRINE_TSAN != 0 || VITRINE_ASAN != 0 ? sanitized : full;
+// Defined where an emulator runs the tests: by cmake/native-tests.cmake.
+#ifndef VITRINE_EMULATED
+#define VITRINE_EMULATED 0
+#endif
+
+// How much to do: `full`, or a part of it where a sanitizer or an emulator makes everything many
+// times slower.
+constexpr size_t Scaled(size_t full, size_t part) {
+  return VITRINE_TSAN != 0 || VITRINE_ASAN != 0 || VITRINE_EMULATED != 0 ? part : full;
 }
 
 // How much to do of a loop over kills, faults or damage, where every round is like the others: a
