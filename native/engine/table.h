@@ -24,6 +24,7 @@
 #include "engine/recall_guide.h"
 #include "engine/search_plan.h"
 #include "engine/shared_rows.h"
+#include "engine/table_options.h"
 #include "index/code_store.h"
 #include "index/graph.h"
 #include "index/lazy_rows.h"
@@ -36,39 +37,6 @@ namespace vitrine {
 
 class QueryScorers;
 class RecallProber;
-
-inline constexpr size_t kMaxK = 10'000;
-inline constexpr size_t kMaxEf = 16'384;
-
-enum class IdType : uint8_t { kU32 = 0, kU64 = 1 };
-
-struct TableOptions {
-  size_t dimension = 0;  // 1 ... kMaxDimension
-  VectorType type = VectorType::kF32;
-  Metric metric = Metric::kL2;
-  IdType id_type = IdType::kU32;
-  GraphOptions graph;
-  Quantization quantization = Quantization::kNone;
-  size_t threads = 1;   // of the pool, for one write or batch
-  size_t capacity = 0;  // points to make room for at once
-};
-
-// What may end a write early, and who hears of its progress.
-struct WriteControl {
-  const std::atomic<bool>* cancelled = nullptr;
-  std::function<void(size_t done, size_t total)> on_progress;  // on the writing thread
-};
-
-struct SearchParameters {
-  size_t k = 10;  // 1 ... kMaxK
-  size_t ef = 0;  // beam width, at most kMaxEf; 0: max(k, 64)
-  // Instead of a beam width the share of the true neighbours to be found, between 0 and 1; 0: none
-  // asked for. Not together with `exact`; together with `ef` once the table has found the width.
-  double recall = 0;
-  bool exact = false;
-  const PointFilter* filter = nullptr;
-  SearchControl control;
-};
 
 struct TableMemory {
   size_t vectors = 0;
