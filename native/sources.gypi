@@ -10,6 +10,7 @@
       "native/base/random.cc",
       "native/base/siphash.cc",
       "native/base/slot_array.cc",
+      "native/base/status.cc",
       "native/base/thread_pool.cc",
       "native/base/thread_time.cc",
       "native/base/time_budget.cc",

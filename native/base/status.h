@@ -2,6 +2,8 @@
 
 #include <cassert>
 #include <cstdint>
+#include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -57,53 +59,63 @@ struct ErrorDetail {
   std::variant<uint64_t, std::string> value;
 };
 
-// Success, or a code with a sentence for a person. Success is one null pointer's worth of work.
+// Success, or a code with a sentence for a person. Success is one null pointer's worth of work; a
+// failure is a block of its own, so that the many functions that only pass one on stay small.
 class [[nodiscard]] Status {
  public:
   Status() = default;
-  Status(ErrorCode code, std::string message) : error_(Error{code, std::move(message), {}}) {}
+  Status(ErrorCode code, std::string message);
+  Status(const Status& other);
+  Status(Status&& other) noexcept = default;
+  Status& operator=(const Status& other);
+  Status& operator=(Status&& other) noexcept = default;
+  ~Status() = default;
+  // kOutOfMemory, made without memory.
+  static Status OutOfMemory() noexcept;
 
-  bool ok() const { return std::holds_alternative<std::monostate>(error_); }
+  bool ok() const { return error_ == nullptr; }
   // REQUIRES: !ok()
-  ErrorCode code() const { return std::get<Error>(error_).code; }
+  ErrorCode code() const;
   // REQUIRES: !ok()
-  const std::string& message() const { return std::get<Error>(error_).message; }
+  const std::string& message() const;
   // What the message says, in parts. REQUIRES: !ok()
-  const std::vector<ErrorDetail>& details() const { return std::get<Error>(error_).details; }
+  const std::vector<ErrorDetail>& details() const;
   // REQUIRES: !ok(); no detail has that name yet
-  void AddDetail(std::string name, std::variant<uint64_t, std::string> value) {
-    std::get<Error>(error_).details.push_back({std::move(name), std::move(value)});
-  }
+  void AddDetail(std::string name, std::variant<uint64_t, std::string> value);
 
  private:
-  struct Error {
-    ErrorCode code;
-    std::string message;
-    std::vector<ErrorDetail> details;
+  struct Error;
+  struct Release {
+    void operator()(Error* error) const noexcept;
   };
-  std::variant<std::monostate, Error> error_;
+  using OwnedError = std::unique_ptr<Error, Release>;
+
+  static OwnedError Copy(const Error* error);
+
+  OwnedError error_;
 };
 
 // A value, or the reason why there is none.
 template <typename T>
 class [[nodiscard]] Result {
  public:
-  Result(T value) : state_(std::move(value)) {}                                        // NOLINT
-  Result(Status status) : state_(std::move(status)) { assert(!this->status().ok()); }  // NOLINT
+  Result(T value) : value_(std::move(value)) {}                                  // NOLINT
+  Result(Status status) : status_(std::move(status)) { assert(!status_.ok()); }  // NOLINT
 
-  bool ok() const { return std::holds_alternative<T>(state_); }
+  bool ok() const { return value_.has_value(); }
   // REQUIRES: !ok()
-  const Status& status() const { return std::get<Status>(state_); }
+  const Status& status() const { return status_; }
   // REQUIRES: ok()
-  T& value() { return std::get<T>(state_); }
-  const T& value() const { return std::get<T>(state_); }
-  T& operator*() { return value(); }
-  const T& operator*() const { return value(); }
-  T* operator->() { return &value(); }
-  const T* operator->() const { return &value(); }
+  T& value() { return *value_; }
+  const T& value() const { return *value_; }
+  T& operator*() { return *value_; }
+  const T& operator*() const { return *value_; }
+  T* operator->() { return &*value_; }
+  const T* operator->() const { return &*value_; }
 
  private:
-  std::variant<T, Status> state_;
+  std::optional<T> value_;
+  Status status_;
 };
 
 // Leaves the enclosing function with the status of `expression` when that is a failure.

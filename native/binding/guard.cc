@@ -10,7 +10,7 @@ Status Failure(ErrorCode code, const char* prefix, const char* what) noexcept {
   try {
     return {code, std::string(prefix) + what};
   } catch (...) {
-    return {ErrorCode::kOutOfMemory, "out of memory"};
+    return Status::OutOfMemory();
   }
 }
 

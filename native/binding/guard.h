@@ -18,13 +18,12 @@ Status UnexpectedFailure(const char* what) noexcept;
 // end. Around every entry point and every task of the pool.
 template <typename Body>
 Status Guard(Body body) noexcept {
-  // "out of memory" fits into a string without memory of its own.
   try {
     return body();
   } catch (const std::bad_alloc&) {
-    return {ErrorCode::kOutOfMemory, "out of memory"};
+    return Status::OutOfMemory();
   } catch (const std::length_error&) {  // a container beyond its greatest size
-    return {ErrorCode::kOutOfMemory, "out of memory"};
+    return Status::OutOfMemory();
   } catch (const std::system_error& error) {
     return ThreadFailure(error.what());
   } catch (const std::exception& error) {
