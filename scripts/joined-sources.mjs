@@ -17,7 +17,7 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)))
 
 // About what a unit has of text: enough that headers matter little, and little enough that there
 // are some units for each core.
-const unitBytes = 100_000
+const unitBytes = 200_000
 
 // Kernels and walks are compiled for an instruction set each, which must reach nothing else, and
 // inlining decides how fast they are. What includes an operating system's headers keeps their macros

@@ -4,6 +4,7 @@
 #include <bit>
 #include <cmath>
 
+#include "base/splitmix64.h"
 #include "engine/query_scorers.h"
 #include "index/code_rerank.h"
 
@@ -23,14 +24,6 @@ constexpr double kRungStride = 1.3;
 
 // Rows that one scorer call looks at.
 constexpr size_t kScanRows = 64;
-
-uint64_t NextRandom(uint64_t& state) {
-  // splitmix64 (Steele, Lea and Flood 2014).
-  uint64_t z = state += 0x9e3779b97f4a7c15u;
-  z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-  z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-  return z ^ (z >> 31);
-}
 
 }  // namespace
 
@@ -54,11 +47,11 @@ CalibrationRun::CalibrationRun(const Table& table)
 }
 
 void CalibrationRun::DrawSample() {
-  uint64_t state = table_.options_.graph.seed ^ kCodeSeed;
+  SplitMix64 random(table_.options_.graph.seed ^ kCodeSeed);
   const size_t limit = table_.SlotLimit();
   std::vector<bool> drawn(limit);
   for (size_t tries = 0; tries < 64 * kSampledPoints && sample_.size() < kSampledPoints; ++tries) {
-    const auto slot = static_cast<Slot>(NextRandom(state) % limit);
+    const auto slot = static_cast<Slot>(random() % limit);
     if (drawn[slot] || !table_.graph_.IsAlive(slot) ||
         !table_.RowVisible(slot, lease_.snapshot()) || !table_.vectors_.Verify(slot).ok()) {
       continue;

@@ -3,19 +3,15 @@
 #include <algorithm>
 
 #include "base/prefetch.h"
+#include "base/splitmix64.h"
 
 namespace vitrine {
 namespace {
 
 constexpr size_t kMinCapacity = 16;
 
-// The finaliser of SplitMix64 (Steele, Lea & Flood 2014): ids are often consecutive or aligned.
-size_t Hash(PointId id) {
-  uint64_t x = id + 0x9e3779b97f4a7c15u;
-  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
-  x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
-  return static_cast<size_t>(x ^ (x >> 31));
-}
+// Ids are often consecutive or aligned.
+size_t Hash(PointId id) { return static_cast<size_t>(SplitMix64::Hash(id)); }
 
 size_t CapacityFor(size_t count) {
   size_t capacity = kMinCapacity;

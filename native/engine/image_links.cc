@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/crc32c.h"
+#include "base/splitmix64.h"
 #include "engine/table_file_format.h"
 #include "index/links.h"
 
@@ -20,12 +21,8 @@ bool IsSet(const std::atomic<bool>* flag) {
 }  // namespace
 
 void ImageLinks::Digest::Add(Slot slot, std::span<const uint32_t> words) {
-  // The finaliser of SplitMix64 (Steele, Lea & Flood 2014), so that sums of several rows tell them
-  // apart.
-  uint64_t x = uint64_t{Crc32c(std::as_bytes(words))} << 32 | slot;
-  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
-  x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
-  sum_ += x ^ (x >> 31);
+  // Mixed, so that sums of several rows tell them apart.
+  sum_ += MixBits(uint64_t{Crc32c(std::as_bytes(words))} << 32 | slot);
 }
 
 void ImageLinks::Read(Slot slot, std::span<uint32_t> words) const {

@@ -3,20 +3,9 @@
 #include <bit>
 #include <cmath>
 
+#include "base/splitmix64.h"
+
 namespace vitrine {
-namespace {
-
-// The generator SplitMix64 (Steele, Lea and Flood 2014), chosen because it is a few lines that will
-// be the same for ever.
-uint64_t NextRandom(uint64_t& state) {
-  state += 0x9e3779b97f4a7c15u;
-  uint64_t bits = state;
-  bits = (bits ^ (bits >> 30)) * 0xbf58476d1ce4e5b9u;
-  bits = (bits ^ (bits >> 27)) * 0x94d049bb133111ebu;
-  return bits ^ (bits >> 31);
-}
-
-}  // namespace
 
 CodeRotation::CodeRotation(size_t dimension, uint64_t seed, const CodeKernels& kernels)
     : padded_((dimension + 63) / 64 * 64),
@@ -24,9 +13,10 @@ CodeRotation::CodeRotation(size_t dimension, uint64_t seed, const CodeKernels& k
       kernels_(kernels),
       signs_(kTransforms * transformed_) {
   const auto scale = static_cast<float>(1 / std::sqrt(static_cast<double>(transformed_)));
+  SplitMix64 random(seed);
   uint64_t bits = 0;
   for (size_t i = 0; i < signs_.size(); ++i) {
-    if (i % 64 == 0) bits = NextRandom(seed);
+    if (i % 64 == 0) bits = random();
     signs_[i] = (bits >> (i % 64) & 1) != 0 ? -scale : scale;
   }
 }

@@ -8,11 +8,11 @@
 #include <memory>
 #include <mutex>
 #include <optional>
-#include <random>
 #include <span>
 #include <vector>
 
 #include "base/slot_array.h"
+#include "base/splitmix64.h"
 #include "index/code_store.h"
 #include "index/entry_table.h"
 #include "index/links.h"
@@ -249,7 +249,7 @@ class Graph {
   EntryTable entries_;
   size_t probes_ = 0;         // since the last decision
   size_t missed_probes_ = 0;  // of those, the nodes that were not found
-  std::mt19937_64 random_;
+  SplitMix64 random_;
   mutable RowLocks locks_;
 };
 

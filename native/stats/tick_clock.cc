@@ -41,9 +41,9 @@ Moment ReadMoment(SteadyNow steady_now) {
   Moment best{};
   uint64_t least = UINT64_MAX;
   for (int i = 0; i < kTries; ++i) {
-    const uint64_t before = __rdtsc();
+    const uint64_t before = ReadCycles();
     const uint64_t nanoseconds = steady_now();
-    const uint64_t took = __rdtsc() - before;
+    const uint64_t took = ReadCycles() - before;
     if (took >= least) continue;
     least = took;
     best = {nanoseconds, before + took / 2};

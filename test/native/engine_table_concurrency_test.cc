@@ -11,6 +11,7 @@
 #include <thread>
 #include <unordered_map>
 
+#include "base/splitmix64.h"
 #include "engine/table.h"
 #include "random_data.h"
 #include "table_model.h"
@@ -38,14 +39,9 @@ constexpr size_t kDimension = 4;
 // A vector that differs from version to version, and for singles from point to point.
 std::array<float, kDimension> VectorOf(uint64_t key, uint32_t version) {
   std::array<float, kDimension> vector;
-  uint64_t state = key << 32 | version;
-  for (float& component : vector) {
-    // SplitMix64: thousands of versions may have to be looked at for one hit.
-    uint64_t x = state += 0x9e3779b97f4a7c15u;
-    x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
-    x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
-    component = static_cast<float>(x >> 40) * 0x1p-23f - 1;
-  }
+  // A cheap generator: thousands of versions may have to be looked at for one hit.
+  SplitMix64 random(key << 32 | version);
+  for (float& component : vector) component = static_cast<float>(random() >> 40) * 0x1p-23f - 1;
   return vector;
 }
 
