@@ -33,7 +33,7 @@ class MeasuredCall {
       : MeasuredCall(std::array<LazyStatistics*, 1>{&place}, operation) {}
   ~MeasuredCall() {
     for (OperationSpan& span : spans_) {
-      if (span.counts()) span.End({ErrorCode::kOutOfMemory, {}});
+      if (span.counts()) span.End(Status::OutOfMemory());
     }
   }
   MeasuredCall(const MeasuredCall&) = delete;

@@ -205,6 +205,15 @@ Result<Target> ReadTarget(Call& call) {
   return Target{std::move(*transaction), std::move(*collection)};
 }
 
+// One call that puts operations into a transaction, counted and timed.
+Result<napi_value> MeasuredGather(Call& call, CountedOperation operation,
+                                  Result<napi_value> (*gather)(Call&, const Target&)) {
+  const Result<Target> target = ReadTarget(call);
+  if (!target.ok()) return target.status();
+  MeasuredCall measured(target->collection->places(), operation);
+  return measured.Gathered(gather(call, *target));
+}
+
 }  // namespace
 
 Result<napi_value> StartChange(Call& call, const std::shared_ptr<DatabaseHandle>& database,
@@ -319,10 +328,7 @@ Result<napi_value> GatherPuts(Call& call, const Target& target) {
 // `vectors` are as many as there are keys. A transaction of which a call failed must not be
 // committed: it may have a part of the points.
 Result<napi_value> PutPoints(Call& call) {
-  const auto target = ReadTarget(call);
-  if (!target.ok()) return target.status();
-  MeasuredCall measured(target->collection->places(), PutOperation(call));
-  return measured.Gathered(GatherPuts(call, *target));
+  return MeasuredGather(call, PutOperation(call), GatherPuts);
 }
 
 namespace {
@@ -352,10 +358,7 @@ Result<napi_value> GatherPayload(Call& call, const Target& target) {
 //
 // ERR_CONFLICT at the commit when the point was written by another record meanwhile.
 Result<napi_value> SetPayload(Call& call) {
-  const auto target = ReadTarget(call);
-  if (!target.ok()) return target.status();
-  MeasuredCall measured(target->collection->places(), CountedOperation::kUpdate);
-  return measured.Gathered(GatherPayload(call, *target));
+  return MeasuredGather(call, CountedOperation::kUpdate, GatherPayload);
 }
 
 namespace {
@@ -382,10 +385,7 @@ Result<napi_value> GatherDeletions(Call& call, const Target& target) {
 // deletePoints(transaction: TransactionHandle, collection: CollectionHandle,
 //   keys: readonly (string | number | bigint)[]): void
 Result<napi_value> DeletePoints(Call& call) {
-  const auto target = ReadTarget(call);
-  if (!target.ok()) return target.status();
-  MeasuredCall measured(target->collection->places(), CountedOperation::kDelete);
-  return measured.Gathered(GatherDeletions(call, *target));
+  return MeasuredGather(call, CountedOperation::kDelete, GatherDeletions);
 }
 
 namespace {
@@ -406,10 +406,7 @@ Result<napi_value> GatherRemoval(Call& call, const Target& target) {
 // deletePointsWhere(transaction: TransactionHandle, collection: CollectionHandle, where: string):
 //   void
 Result<napi_value> DeletePointsWhere(Call& call) {
-  const auto target = ReadTarget(call);
-  if (!target.ok()) return target.status();
-  MeasuredCall measured(target->collection->places(), CountedOperation::kDelete);
-  return measured.Gathered(GatherRemoval(call, *target));
+  return MeasuredGather(call, CountedOperation::kDelete, GatherRemoval);
 }
 
 // setIdempotencyKey(transaction: TransactionHandle, key: string): void
