@@ -180,17 +180,18 @@ class OneSearch : public SearchOperation {
   Status RunTimed(SearchPlan* plan, PhaseNanoseconds& phases, SearchCounters begun = {}) {
     PhaseTimer timer(TickClock::Process());
     begun.phases = &timer;
-    VITRINE_RETURN_IF_ERROR(RunCounted(begun, plan));
+    Status status = RunCounted(begun, plan);
+    // However it ended.
     phases = timer.End();
     if (times() != nullptr) times()->EnterSearch(timer);
-    return {};
+    return status;
   }
   void Describe(OperationRecord& record) const {
     if (counters_) record.search = &*counters_;
   }
   size_t hit_count() const { return hits_.size(); }
-  // REQUIRES: RunCounted has run
-  const SearchCounters& counters() const { return *counters_; }
+  // Null until it ran, and where nobody wanted to know.
+  const SearchCounters* counters() const { return counters_ ? &*counters_ : nullptr; }
 
  private:
   Status RunCounted(const SearchCounters& begun, SearchPlan* plan) {
@@ -293,10 +294,14 @@ class AnalyzedSearch : public OneSearch {
     napi_value analysis;
     VITRINE_RETURN_IF_JS_ERROR(napi_create_object(env, &analysis));
     VITRINE_RETURN_IF_JS_ERROR(napi_set_named_property(env, analysis, "plan", *plan));
-    VITRINE_RETURN_IF_ERROR(SetCost(env, analysis, counters(), phases_));
+    VITRINE_RETURN_IF_ERROR(SetCost(env, analysis, *counters(), phases_));
     VITRINE_RETURN_IF_ERROR(
         SetNumbers(env, analysis, {{"count", static_cast<double>(hit_count())}}));
     return analysis;
+  }
+  Result<napi_value> Cost(napi_env env) override {
+    return counters() == nullptr ? Result<napi_value>(nullptr)
+                                 : MakeCost(env, *counters(), phases_);
   }
 
  protected:
@@ -387,7 +392,8 @@ Result<napi_value> SearchNowCounted(Call& call, IndexHandle& index) {
   if (watch != nullptr) {
     counters.phases = nullptr;
     timer->End();
-    if (count.ok()) watch->times.EnterSearch(*timer);
+    // Not of one that was refused before it began.
+    if (count.ok() || counters.strategy) watch->times.EnterSearch(*timer);
   }
   return measured.End(std::move(count), {.search = &counters});
 }

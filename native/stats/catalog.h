@@ -146,7 +146,7 @@ inline constexpr MetricFamily kFamilies[] = {
      Source::kShards,
      StatsLevel::kPhases,
      {},
-     "Wait between submit and start on a worker."},
+     "Wait between submit and start on a worker, or until it was given up."},
     {"vitrine_engine_batch_vectors",
      MetricType::kHistogram,
      Unit::kNone,
