@@ -93,7 +93,7 @@ class CollectionSearch : public Operation {
   }
   Status ExecuteCounted(const SearchTally& tally) {
     PhaseNanoseconds phases;
-    const SearchCounters begun{.recall = &tally.recall()};
+    const SearchCounters begun = CountersOf(tally.recall());
     return times() != nullptr ? RunTimed(phases, begun) : RunReported(begun);
   }
   Status RunTimed(PhaseNanoseconds& phases, SearchCounters begun = {}) {

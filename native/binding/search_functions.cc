@@ -173,7 +173,7 @@ class OneSearch : public SearchOperation {
   }
   Status ExecuteCounted(const SearchTally& tally) {
     PhaseNanoseconds phases;
-    const SearchCounters begun{.recall = &tally.recall()};
+    const SearchCounters begun = CountersOf(tally.recall());
     return times() != nullptr ? RunTimed(nullptr, phases, begun) : RunCounted(begun, nullptr);
   }
   // `plan` may be null.
@@ -384,7 +384,7 @@ Result<napi_value> SearchNowCounted(Call& call, IndexHandle& index) {
   // Nobody may count, where the call is only watched.
   RecallSampler recall;
   if (Statistics* const counting = index.statistics().counting()) recall.Add(*counting);
-  SearchCounters counters{.recall = &recall};
+  SearchCounters counters = CountersOf(recall);
   CallWatch* const watch = call.addon.watch();
   std::optional<PhaseTimer> timer;
   if (watch != nullptr) counters.phases = &timer.emplace(TickClock::Process());
