@@ -355,7 +355,10 @@ export class Collection<
     return { ...plan, estimatedShare, share }
   }
 
-  /** As `search`, with the plan, what the search did and how long it took. */
+  /**
+   * As `search`, with the plan, what the search did and how long it took.
+   * @throws {VitrineError} As `search`; `details.cost` is the {@link SearchCost} of one that failed after it began.
+   */
   async analyze(
     query: Vectors<T>,
     options: CollectionSearchOptions<F>,

@@ -395,7 +395,10 @@ export class Index<I extends IdType = 'u32', T extends VectorType = 'f32'> exten
     )
   }
 
-  /** As `search`, with the plan, what the search did and how long it took. */
+  /**
+   * As `search`, with the plan, what the search did and how long it took.
+   * @throws {VitrineError} As `search`; `details.cost` is the {@link SearchCost} of one that failed after it began.
+   */
   async analyze(query: Vectors<T>, options: SearchOptions<I>): Promise<SearchAnalysis<I>> {
     const search = checked(() => this.#search(query, options))
     const { ids, distances } = search

@@ -122,6 +122,7 @@
       "native/stats/histogram_formats.cc",
       "native/stats/histogram_layout.cc",
       "native/stats/recall_sampler.cc",
+      "native/stats/search_counters.cc",
       "native/stats/search_phases.cc",
       "native/stats/statistics.cc",
       "native/stats/stats_shard.cc",

@@ -66,6 +66,9 @@ than for integers on some processors. Walks and scans, exact and by sketch, and 
 
 Of an index \`memory\` is what graph and codes take now, and \`disk\` what their files in the newest checkpoint do; \`index\` among the kinds of disk use are these files of both checkpoints, and \`segment\` all others.
 
+Of the memory \`cache\` is what collections keep of the filters that were used last, and \`buffers\` what searches work in. What was written and is in no checkpoint yet, the memtable of a tree of levels, lies where all
+points lie and is no kind of its own: \`vitrine_storage_compaction_pending_bytes\` is its size in the log.
+
 Input and output are the reads and writes of files that a database makes for whatever purpose, backups, verification and scrubbing among them; what fails counts without bytes, and what is mapped is read
 by the operating system. Of the blocks that are reserved for rows, what was never written to takes addresses and no memory.
 
@@ -80,7 +83,7 @@ by the operating system. Of the blocks that are reserved for rows, what was neve
 * **Restored databases**: see above. Reads that did not begin, because too many waited or because their time was over, are operations that were \`rejected\` or had a \`timeout\`;
   \`vitrine_engine_resource_rejections_total\` is of writes.
 * **Snapshots** have no part in the use of the disk: a backup is a folder elsewhere, of which the database keeps nothing but the time.
-* **What cannot happen here**: nodes of a graph are neither split nor merged, there is no cache of our own, and levels have no compactions but checkpoints.
+* **What cannot happen here**: nodes of a graph are neither split nor merged, and levels have no compactions but checkpoints.
 
 ## Exports
 

@@ -89,6 +89,31 @@ describe('the statistics of a database', () => {
     expect(stats?.memoryBytes).toBe(db.memoryUsage().total)
   })
 
+  it('tell filters that are kept, and what searches work in, from the rest of the memory', async () => {
+    const { db, notes } = await withCollections()
+    const bytesOf = (kind: string) =>
+      totalOf(db.statsSnapshot(), 'vitrine_engine_memory_bytes', { kind })
+    const search = (year: number) => notes.search(vector(1), { k: 1, where: { year } })
+    await notes.upsert(Array.from({ length: 1000 }, (_, id) => point(id, id)))
+    const buffers = bytesOf('buffers')
+    await notes.search(vector(1), { k: 1 }) // walks
+    expect(bytesOf('buffers')).toBeGreaterThan(buffers)
+    expect(bytesOf('cache')).toBe(0)
+    await search(1)
+    const one = bytesOf('cache')
+    // A bit for each point, and one for each row.
+    expect(one).toBeGreaterThan(2 * (1000 / 8))
+    await search(1)
+    expect(bytesOf('cache')).toBe(one)
+    await search(2)
+    expect(bytesOf('cache')).toBeGreaterThan(one)
+    // They hold until something is written, and are forgotten when the next one is made.
+    await notes.delete([1])
+    await search(3)
+    expect(bytesOf('cache')).toBe(one)
+    expect(totalOf(db.statsSnapshot(), 'vitrine_engine_memory_bytes')).toBe(db.memoryUsage().total)
+  })
+
   it('count what is done to all of it, and to what it consists of', async () => {
     const { db, notes } = await withCollections()
     db.enableStats()

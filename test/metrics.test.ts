@@ -417,6 +417,7 @@ describe('names of other programs', () => {
       'db_get_errors_total',
       'db_set_errors_total',
       'db_delete_errors_total',
+      'db_cache_bytes',
       'db_memtable_bytes',
       'db_total_memory_bytes',
       'db_level_files',

@@ -273,9 +273,26 @@ describe('every end of an operation counts once', () => {
     expect(index.stats()).toMatchObject({ totalSearches: 1, totalErrors: 1 })
   })
 
+  it('with how long they waited, although they never ran', async () => {
+    const index = opened(new Index({ dimension: 64, m: 4, efConstruction: 8 }))
+    await index.add(null, randomVectors(5000, 64, 1))
+    index.enableStats({ level: 'phases' })
+    const controller = new AbortController()
+    const options = { k: 1, exact: true, signal: controller.signal }
+    const vector = randomVectors(1, 64, 2)
+    const searches = Array.from({ length: 500 }, () => index.search(vector, options))
+    controller.abort()
+    await Promise.allSettled(searches)
+    const snapshot = index.statsSnapshot()
+    expect(totalOf(snapshot, operations, { op: 'search', outcome: 'cancelled' })).toBeGreaterThan(0)
+    expect(onlyOf(snapshot, 'vitrine_engine_queue_wait_seconds', {}).count).toBe(500)
+    const ran = onlyOf(snapshot, 'vitrine_engine_operation_duration_seconds', { op: 'search' })
+    expect(ran.count).toBeLessThan(500)
+  })
+
   it('when there is no room for it to wait', async () => {
     const index = opened(new Index({ dimension: 16, m: 64, efConstruction: 16_384 }))
-    index.enableStats()
+    index.enableStats({ level: 'phases' })
     const abort = new AbortController()
     const slow = index.add(null, randomVectors(20_000, 16, 1), { signal: abort.signal })
     const calls = Array.from({ length: 66_000 }, () => index.remove([1_000_000]))
@@ -291,6 +308,8 @@ describe('every end of an operation counts once', () => {
     expect(removals('rejected')).toBeGreaterThan(0)
     expect(totalOf(snapshot, operations, { op: 'insert', outcome: 'cancelled' })).toBe(1)
     expect(totalOf(snapshot, operations)).toBe(66_001)
+    // What was refused has not waited.
+    expect(onlyOf(snapshot, 'vitrine_engine_queue_wait_seconds', {}).count).toBe(done + 1)
   }, 60_000)
 })
 

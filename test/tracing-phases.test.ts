@@ -267,3 +267,89 @@ describe('a phase', () => {
     expect(names(children).at(-1)).toBe('vitrine.settle')
   })
 })
+
+describe('a call that runs out of time', () => {
+  const wide = 256
+  const far = { k: 10, exact: true, timeoutMs: 1 } as const
+  const config = { dimension: wide, m: 2, efConstruction: 4, quantization: 'none' } as const
+
+  /** Calls again until one of them ends in the middle of what it is about. */
+  async function late(run: () => unknown, name: string, phase: string) {
+    for (let left = 200; left > 0; left--) {
+      exporter.reset()
+      const error = await (async () => run())()
+        .then(() => undefined)
+        .catch(thrown => thrown)
+      const found = call(name)
+      if (error === undefined || !names(found.children).includes(phase)) continue
+      expect(error).toMatchObject({ code: 'ERR_TIMEOUT' })
+      expectSequence(found)
+      return { error, children: names(found.children) }
+    }
+    throw new Error(`no ${name} ended in ${phase}`)
+  }
+
+  it('has the phases that it came to, and a search tells what it had done', async () => {
+    const index = new Index({ ...config, name: 'things' })
+    undo.push(() => index.close())
+    await index.add(null, randomVectors(20_000, wide, 1))
+    const vector = randomVectors(1, wide, 2)
+    trace()
+    const scanned = ['vitrine.prepare', 'vitrine.plan', 'vitrine.scan']
+    const waited = ['vitrine.queue', ...scanned, 'vitrine.settle']
+    const search = await late(() => index.search(vector, far), 'search things', 'vitrine.scan')
+    expect(search.children).toEqual(waited)
+    expect(search.error.details).toBeUndefined()
+    const now = await late(() => index.searchSync(vector, far), 'search things', 'vitrine.scan')
+    expect(now.children).toEqual(scanned)
+    const { children, error } = await late(
+      () => index.analyze(vector, far),
+      'search things',
+      'vitrine.scan',
+    )
+    expect(children).toEqual(waited)
+    const { counters, phases, nanoseconds, stopReason } = error.details.cost
+    expect(counters.scanEvaluations).toBeGreaterThan(0)
+    expect(counters.scanEvaluations % 1024).toBe(0)
+    expect(phases.scan).toBeGreaterThan(phases.materialize)
+    expect(phases.materialize).toBe(0)
+    const sum = Object.values(phases as Record<string, number>).reduce((a, b) => a + b, 0)
+    expect(nanoseconds).toBe(sum)
+    expect(stopReason).toBeNull()
+  })
+
+  it('has them in a database too, the write that is still under way included', async () => {
+    trace()
+    const db = await openDatabase(folder())
+    const points = await db.createCollection('points', config)
+    const ids = Array.from({ length: 10_000 }, (_, id) => id)
+    await points.upsert({ ids, vectors: randomVectors(ids.length, wide, 3) })
+    const vector = randomVectors(1, wide, 2)
+    const { error, children } = await late(
+      () => points.search(vector, { ...far, profile: true }),
+      'search points',
+      'vitrine.scan',
+    )
+    expect(children).toEqual([
+      'vitrine.queue',
+      'vitrine.prepare',
+      'vitrine.plan',
+      'vitrine.scan',
+      'vitrine.settle',
+    ])
+    expect(error.details.cost.phases.scan).toBeGreaterThan(0)
+    const some = { ids: ids.slice(0, 2000), vectors: randomVectors(2000, wide, 4) }
+    const write = await late(
+      () => points.upsert(some, { timeoutMs: 5 }),
+      'BATCH upsert points',
+      'vitrine.graph_link',
+    )
+    expect(write.error.details).toEqual({ outcome: 'unknown' })
+    expect(write.children.slice(0, 3)).toEqual([
+      'vitrine.queue',
+      'vitrine.plan',
+      'vitrine.graph_link',
+    ])
+    expect(write.children.at(-1)).toBe('vitrine.settle')
+  })
+})

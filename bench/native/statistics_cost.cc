@@ -70,7 +70,7 @@ struct Handle {
                                                std::span<Hit> hits) {
   OperationSpan span(handle.statistics.counting(), CountedOperation::kSearch);
   const RecallSampler recall(*handle.statistics.counting());
-  SearchCounters counters{.recall = &recall};
+  SearchCounters counters = CountersOf(recall);
   span.Start();
   Result<size_t> found = handle.table->Search(query, parameters, hits, counters);
   span.Stop();
@@ -174,7 +174,7 @@ int Flush() {
       if (!statistics.on()) return;
       OperationSpan span(statistics.counting(), CountedOperation::kSearch);
       const RecallSampler recall(*statistics.counting());
-      SearchCounters counters{.recall = &recall};
+      SearchCounters counters = CountersOf(recall);
       span.Submit();
       span.Start();
       // What a search would have done.

@@ -99,6 +99,7 @@ class SlotBitmap {
   // Makes the bits of slots [0, count) addressable; new bits are clear.
   [[nodiscard]] bool Grow(size_t count) { return words_.Grow((count + 63) / 64); }
   size_t capacity() const { return words_.capacity() * 64; }
+  size_t reserved_bytes() const { return words_.reserved_bytes(); }
 
   // Acquire: a set bit orders what its writer did before setting it.
   bool Test(Slot slot) const {

@@ -54,10 +54,14 @@ std::string KernelNames() {
 }
 
 // `{ details: { name: value } }`, the last argument of the error class; false when there are none.
-bool MakeDetails(napi_env env, const Status& status, napi_value& options) {
+bool MakeDetails(napi_env env, const Status& status, napi_value cost, napi_value& options) {
   napi_value details = nullptr;
-  if (status.details().empty() || napi_create_object(env, &options) != napi_ok ||
+  if ((status.details().empty() && cost == nullptr) ||
+      napi_create_object(env, &options) != napi_ok ||
       napi_create_object(env, &details) != napi_ok) {
+    return false;
+  }
+  if (cost != nullptr && napi_set_named_property(env, details, "cost", cost) != napi_ok) {
     return false;
   }
   for (const ErrorDetail& detail : status.details()) {
@@ -323,8 +327,10 @@ void Addon::Settle(Operation& operation) {
     if (status.ok()) {
       if (value == nullptr) napi_get_undefined(env_, &value);
       napi_resolve_deferred(env_, pending.deferred, value);
-    } else if (napi_value error = MakeError(status); error != nullptr) {
-      napi_reject_deferred(env_, pending.deferred, error);
+    } else {
+      const Result<napi_value> cost = operation.Cost(env_);
+      napi_value error = MakeError(status, cost.ok() ? *cost : nullptr);
+      if (error != nullptr) napi_reject_deferred(env_, pending.deferred, error);
     }
   }
   if (operation.lane() == Operation::Lane::kDatabase) ReportDatabases();
@@ -433,7 +439,7 @@ void Addon::Own(std::weak_ptr<DatabaseHandle> database) {
   databases_.push_back(std::move(database));
 }
 
-napi_value Addon::MakeError(const Status& status) {
+napi_value Addon::MakeError(const Status& status, napi_value cost) {
   const std::string_view code = ErrorCodeName(status.code());
   napi_value error_class = error_class_ == nullptr ? nullptr : ValueOf(env_, error_class_);
   napi_value arguments[3] = {};
@@ -446,7 +452,7 @@ napi_value Addon::MakeError(const Status& status) {
   if (error_class == nullptr) {
     return napi_create_error(env_, arguments[0], arguments[1], &error) == napi_ok ? error : nullptr;
   }
-  const size_t count = MakeDetails(env_, status, arguments[2]) ? 3 : 2;
+  const size_t count = MakeDetails(env_, status, cost, arguments[2]) ? 3 : 2;
   return napi_new_instance(env_, error_class, count, arguments, &error) == napi_ok ? error
                                                                                    : nullptr;
 }

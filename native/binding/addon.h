@@ -69,7 +69,8 @@ class Addon {
   void Own(std::weak_ptr<DatabaseHandle> database);
 
   // A VitrineError; null when the environment cannot make one.
-  napi_value MakeError(const Status& status);
+  //   cost  becomes `details.cost`; null: there is none
+  napi_value MakeError(const Status& status, napi_value cost = nullptr);
 
   // Who wants to know what calls that begin now spend their time on; null: nobody.
   CallWatch* watch() const { return watch_.get(); }

@@ -93,22 +93,23 @@ class CollectionSearch : public Operation {
   }
   Status ExecuteCounted(const SearchTally& tally) {
     PhaseNanoseconds phases;
-    const SearchCounters begun{.recall = &tally.recall()};
+    const SearchCounters begun = CountersOf(tally.recall());
     return times() != nullptr ? RunTimed(phases, begun) : RunReported(begun);
   }
   Status RunTimed(PhaseNanoseconds& phases, SearchCounters begun = {}) {
     PhaseTimer timer(TickClock::Process());
     begun.phases = &timer;
-    VITRINE_RETURN_IF_ERROR(RunReported(begun));
+    Status status = RunReported(begun);
+    // However it ended.
     phases = timer.End();
     if (times() != nullptr) times()->EnterSearch(timer);
-    return {};
+    return status;
   }
   void Describe(OperationRecord& record) const {
     if (report_) record.search = &report_->counters;
   }
-  // REQUIRES: RunTimed has run
-  const SearchReport& report() const { return *report_; }
+  // Null until it ran, and where nobody wanted to know.
+  const SearchReport* report() const { return report_ ? &*report_ : nullptr; }
 
  private:
   Status RunReported(const SearchCounters& begun) {
@@ -162,9 +163,13 @@ class AnalyzedCollectionSearch : public CollectionSearch {
   Result<napi_value> Resolve(napi_env env, std::span<const napi_value> outputs) override {
     const Result<napi_value> found = CollectionSearch::Resolve(env, outputs);
     if (!found.ok()) return found.status();
-    VITRINE_RETURN_IF_ERROR(SetReport(env, *found, report()));
-    VITRINE_RETURN_IF_ERROR(SetCost(env, *found, report().counters, phases_));
+    VITRINE_RETURN_IF_ERROR(SetReport(env, *found, *report()));
+    VITRINE_RETURN_IF_ERROR(SetCost(env, *found, report()->counters, phases_));
     return *found;
+  }
+  Result<napi_value> Cost(napi_env env) override {
+    return report() == nullptr ? Result<napi_value>(nullptr)
+                               : MakeCost(env, report()->counters, phases_);
   }
 
  protected:

@@ -58,6 +58,9 @@ class Counted final : public Base {
       place.span.Stop();
     }
   }
+  void NeverRan() override {
+    for (Place& place : places_) place.span.GiveUpWaiting();
+  }
 
  private:
   // Belongs to whoever claimed the operation, and then to the JS thread.

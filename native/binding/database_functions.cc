@@ -260,7 +260,8 @@ Result<napi_value> DatabaseUsage(Call& call) {
     sum.table.graph += memory.table.graph;
     sum.table.codes += memory.table.codes;
     sum.table.ids += memory.table.ids;
-    sum.table.other += memory.table.other + collection->statistics().memory_bytes();
+    sum.table.other += memory.table.other + memory.table.buffers + memory.filters +
+                       collection->statistics().memory_bytes();
     sum.payloads += memory.payloads;
     sum.keys += memory.keys;
     sum.fields += memory.fields;

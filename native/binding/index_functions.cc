@@ -247,13 +247,14 @@ Result<napi_value> MemoryUsage(Call& call) {
   const TableMemory memory = (**index)->memory();
   napi_value usage;
   VITRINE_RETURN_IF_JS_ERROR(napi_create_object(call.env, &usage));
-  VITRINE_RETURN_IF_ERROR(SetNumbers(call.env, usage,
-                                     {{"total", static_cast<double>(memory.total())},
-                                      {"vectors", static_cast<double>(memory.vectors)},
-                                      {"graph", static_cast<double>(memory.graph)},
-                                      {"codes", static_cast<double>(memory.codes)},
-                                      {"ids", static_cast<double>(memory.ids)},
-                                      {"other", static_cast<double>(memory.other)}}));
+  VITRINE_RETURN_IF_ERROR(
+      SetNumbers(call.env, usage,
+                 {{"total", static_cast<double>(memory.total())},
+                  {"vectors", static_cast<double>(memory.vectors)},
+                  {"graph", static_cast<double>(memory.graph)},
+                  {"codes", static_cast<double>(memory.codes)},
+                  {"ids", static_cast<double>(memory.ids)},
+                  {"other", static_cast<double>(memory.buffers + memory.other)}}));
   return usage;
 }
 

@@ -48,8 +48,7 @@ void Operation::Cancel(ErrorCode reason) {
   std::optional<Status> end = EndEarly(reason);
   if (!end || !Claim()) return;
   ReleaseInputs();
-  // Since when it has been what only whoever does it knows.
-  if (has_begun()) times_.reset();
+  EndCourse();
   if (times_ != nullptr) times_->Enter(CallPhase::kSettle);
   status_ = std::move(*end);
   completions_->PushFinished(shared_from_this());
@@ -70,16 +69,23 @@ void Operation::Run() {
   completions_->End();
 }
 
-void Operation::Finish(Status status, std::optional<uint64_t> started, const CallTimes* times) {
+void Operation::EndCourse() {
+  const Course course = this->course();
+  if (course.started) {
+    RanSince(*course.started);
+  } else {
+    NeverRan();
+  }
+  if (times_ != nullptr && course.times) *times_ = *course.times;
+}
+
+void Operation::Finish(Status status) {
   if (!completions_->Begin()) return;
   if (Claim()) {
-    if (started) RanSince(*started);
+    EndCourse();
     status_ = std::move(status);
     ReleaseInputs();
-    if (times_ != nullptr && times != nullptr) {
-      *times_ = *times;
-      times_->Enter(CallPhase::kSettle);
-    }
+    if (times_ != nullptr) times_->Enter(CallPhase::kSettle);
     completions_->PushFinished(shared_from_this());
   }
   completions_->End();

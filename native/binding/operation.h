@@ -69,6 +69,9 @@ class Operation : public std::enable_shared_from_this<Operation> {
   virtual Result<napi_value> Resolve(napi_env env, std::span<const napi_value> outputs) = 0;
   // It ends with `status`, which is no success. Once, on the JS thread.
   virtual void Failed(const Status& /*status*/) {}
+  // What it had done when it failed, for `details.cost` of the error; null: nobody asked. On the JS
+  // thread.
+  virtual Result<napi_value> Cost(napi_env /*env*/) { return nullptr; }
   // When it was in which phase; null unless it is watched. Once it is done, on the JS thread.
   CallTimes* times() { return times_.get(); }
   // How far it is. Any thread.
@@ -80,12 +83,20 @@ class Operation : public std::enable_shared_from_this<Operation> {
   // What it ends with when it is cancelled and does not run; nothing: it goes on, and ends by
   // itself. On the JS thread.
   virtual std::optional<Status> EndEarly(ErrorCode reason) { return StatusOf(reason); }
-  // Whether it has begun elsewhere than in Execute. Any thread.
-  virtual bool has_begun() const { return false; }
-  // Whether somebody wants to know when it ran; and that it did, from `ticks` of the clock until
-  // now, if it was done elsewhere than in Execute. Any thread.
+  // How far one is that is done elsewhere than in Execute.
+  struct Course {
+    std::optional<uint64_t>
+        started;                     // ticks of the clock when it began to run; nothing: it has not
+    std::optional<CallTimes> times;  // when it was in which phase; nothing unless it is watched
+  };
+  // Any thread.
+  virtual Course course() const { return {}; }
+  // Whether somebody wants to know when it ran. Any thread.
   virtual bool is_timed() const { return false; }
+  // It was done elsewhere than in Execute, or is still: it ran from `ticks` of the clock until now.
+  // And: it waited until now, and does not run. By whoever claimed it.
   virtual void RanSince(uint64_t /*ticks*/) {}
+  virtual void NeverRan() {}
   // Frees what it was given, for it will not run (again).
   virtual void ReleaseInputs() = 0;
 
@@ -94,9 +105,7 @@ class Operation : public std::enable_shared_from_this<Operation> {
   ErrorCode reason() const { return reason_.load(std::memory_order_relaxed); }
   static Status StatusOf(ErrorCode reason);
   // Ends an operation that was done elsewhere than in Execute. Any thread; once.
-  //   started  ticks of the clock when it began to run, unless it did not
-  //   times    when it was in which phase; null unless it is watched
-  void Finish(Status status, std::optional<uint64_t> started, const CallTimes* times);
+  void Finish(Status status);
   // Tells the environment, now and then, how far it is. On the thread that runs it.
   void ReportProgress(uint64_t done, uint64_t total);
 
@@ -105,6 +114,8 @@ class Operation : public std::enable_shared_from_this<Operation> {
 
   enum class Phase : uint8_t { kWaiting, kClaimed };
   bool Claim();
+  // It ends as it is done elsewhere. By whoever claimed it.
+  void EndCourse();
 
   const Lane lane_;
   const std::shared_ptr<IndexHandle> index_;

@@ -117,4 +117,12 @@ Status SetCost(napi_env env, napi_value object, const SearchCounters& counters,
   return SetNumbers(env, object, {{"nanoseconds", static_cast<double>(total)}});
 }
 
+Result<napi_value> MakeCost(napi_env env, const SearchCounters& counters,
+                            const PhaseNanoseconds& phases) {
+  napi_value cost;
+  VITRINE_RETURN_IF_JS_ERROR(napi_create_object(env, &cost));
+  VITRINE_RETURN_IF_ERROR(SetCost(env, cost, counters, phases));
+  return cost;
+}
+
 }  // namespace vitrine

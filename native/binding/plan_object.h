@@ -13,5 +13,8 @@ Result<napi_value> MakePlan(napi_env env, const SearchPlan& plan);
 // Sets the properties of SearchCost.
 Status SetCost(napi_env env, napi_value object, const SearchCounters& counters,
                const PhaseNanoseconds& phases);
+// A SearchCost.
+Result<napi_value> MakeCost(napi_env env, const SearchCounters& counters,
+                            const PhaseNanoseconds& phases);
 
 }  // namespace vitrine

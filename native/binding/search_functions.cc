@@ -173,24 +173,25 @@ class OneSearch : public SearchOperation {
   }
   Status ExecuteCounted(const SearchTally& tally) {
     PhaseNanoseconds phases;
-    const SearchCounters begun{.recall = &tally.recall()};
+    const SearchCounters begun = CountersOf(tally.recall());
     return times() != nullptr ? RunTimed(nullptr, phases, begun) : RunCounted(begun, nullptr);
   }
   // `plan` may be null.
   Status RunTimed(SearchPlan* plan, PhaseNanoseconds& phases, SearchCounters begun = {}) {
     PhaseTimer timer(TickClock::Process());
     begun.phases = &timer;
-    VITRINE_RETURN_IF_ERROR(RunCounted(begun, plan));
+    Status status = RunCounted(begun, plan);
+    // However it ended.
     phases = timer.End();
     if (times() != nullptr) times()->EnterSearch(timer);
-    return {};
+    return status;
   }
   void Describe(OperationRecord& record) const {
     if (counters_) record.search = &*counters_;
   }
   size_t hit_count() const { return hits_.size(); }
-  // REQUIRES: RunCounted has run
-  const SearchCounters& counters() const { return *counters_; }
+  // Null until it ran, and where nobody wanted to know.
+  const SearchCounters* counters() const { return counters_ ? &*counters_ : nullptr; }
 
  private:
   Status RunCounted(const SearchCounters& begun, SearchPlan* plan) {
@@ -293,10 +294,14 @@ class AnalyzedSearch : public OneSearch {
     napi_value analysis;
     VITRINE_RETURN_IF_JS_ERROR(napi_create_object(env, &analysis));
     VITRINE_RETURN_IF_JS_ERROR(napi_set_named_property(env, analysis, "plan", *plan));
-    VITRINE_RETURN_IF_ERROR(SetCost(env, analysis, counters(), phases_));
+    VITRINE_RETURN_IF_ERROR(SetCost(env, analysis, *counters(), phases_));
     VITRINE_RETURN_IF_ERROR(
         SetNumbers(env, analysis, {{"count", static_cast<double>(hit_count())}}));
     return analysis;
+  }
+  Result<napi_value> Cost(napi_env env) override {
+    return counters() == nullptr ? Result<napi_value>(nullptr)
+                                 : MakeCost(env, *counters(), phases_);
   }
 
  protected:
@@ -379,7 +384,7 @@ Result<napi_value> SearchNowCounted(Call& call, IndexHandle& index) {
   // Nobody may count, where the call is only watched.
   RecallSampler recall;
   if (Statistics* const counting = index.statistics().counting()) recall.Add(*counting);
-  SearchCounters counters{.recall = &recall};
+  SearchCounters counters = CountersOf(recall);
   CallWatch* const watch = call.addon.watch();
   std::optional<PhaseTimer> timer;
   if (watch != nullptr) counters.phases = &timer.emplace(TickClock::Process());
@@ -387,7 +392,8 @@ Result<napi_value> SearchNowCounted(Call& call, IndexHandle& index) {
   if (watch != nullptr) {
     counters.phases = nullptr;
     timer->End();
-    if (count.ok()) watch->times.EnterSearch(*timer);
+    // Not of one that was refused before it began.
+    if (count.ok() || counters.strategy) watch->times.EnterSearch(*timer);
   }
   return measured.End(std::move(count), {.search = &counters});
 }

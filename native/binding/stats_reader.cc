@@ -1,7 +1,5 @@
 #include "binding/stats_reader.h"
 
-#include <iterator>
-
 #include "binding/functions.h"
 #include "binding/handle.h"
 #include "engine/database_state.h"
@@ -10,9 +8,8 @@
 namespace vitrine {
 namespace {
 
-// With keys, payloads and fields, and with its statistics.
-TableMemory MemoryOf(Collection& collection) {
-  const CollectionMemory memory = collection.memory();
+// With keys, payloads and fields, and with its statistics; without the filters.
+TableMemory TableMemoryOf(Collection& collection, const CollectionMemory& memory) {
   TableMemory all = memory.table;
   all.ids += memory.keys + memory.payloads + memory.fields;
   all.other += collection.statistics().memory_bytes();
@@ -22,8 +19,7 @@ TableMemory MemoryOf(Collection& collection) {
 void AddDatabaseState(Database& database, StatsSnapshot& snapshot) {
   for (const auto& collection : database.Collections()) AddCollectionState(*collection, snapshot);
   AddStorageState(database, snapshot);
-  constexpr size_t kOther = std::size(kMemoryKindNames) - 1;
-  snapshot.AddState(Family::kMemory, kOther,
+  snapshot.AddState(Family::kMemory, SeriesOf(MemoryKind::kOther),
                     database.memory().other + database.statistics().memory_bytes());
 }
 
@@ -45,7 +41,9 @@ struct SharedCollection {
 }  // namespace
 
 void AddCollectionState(Collection& collection, StatsSnapshot& snapshot) {
-  AddTableState(collection.table(), MemoryOf(collection), snapshot);
+  const CollectionMemory memory = collection.memory();
+  AddTableState(collection.table(), TableMemoryOf(collection, memory), snapshot);
+  snapshot.AddState(Family::kMemory, SeriesOf(MemoryKind::kCache), memory.filters);
 }
 
 StatsSnapshot StatsReader::Take() const {

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <mutex>
 #include <optional>
 #include <utility>
 
@@ -15,6 +16,7 @@
 #include "binding/js_value.h"
 #include "binding/measured_call.h"
 #include "binding/option_rules.h"
+#include "stats/tick_clock.h"
 
 namespace vitrine {
 namespace {
@@ -54,6 +56,7 @@ class DatabaseWrite : public Operation {
   }
 
   bool Launch(ThreadPool& pool) override {
+    if (times() != nullptr) course_.times.emplace(*times());
     auto self = std::static_pointer_cast<DatabaseWrite>(shared_from_this());
     const std::shared_ptr<Waiting> waiting =
         std::holds_alternative<Transaction>(what_)
@@ -92,10 +95,8 @@ class DatabaseWrite : public Operation {
     Waiting(What what, std::shared_ptr<DatabaseWrite> operation)
         : PendingWrite(std::move(what)),
           operation_(std::move(operation)),
-          timed_(operation_->is_timed()),
-          first_(std::is_same_v<What, Transaction> ? CallPhase::kPlan : CallPhase::kExecute) {
-      if (operation_->times() != nullptr) times_.emplace(*operation_->times());
-    }
+          watched_(operation_->course_.times.has_value()),
+          first_(std::is_same_v<What, Transaction> ? CallPhase::kPlan : CallPhase::kExecute) {}
 
     void Finished() override {
       const Status status = Guard([this]() -> Status {
@@ -104,28 +105,21 @@ class DatabaseWrite : public Operation {
         operation_->result_ = *outcome;
         return {};
       });
-      operation_->Finish(status, started_, times_ ? &*times_ : nullptr);
+      operation_->Finish(status);
       operation_.reset();
     }
-    Status TakeTurn() override {
-      if (timed_) started_ = TickClock::Process().Now();
-      if (times_) times_->Enter(first_);
-      return operation_->TakeTurn();
-    }
-    bool is_watched() const override { return times_.has_value(); }
+    Status TakeTurn() override { return operation_->TakeTurn(first_); }
+    bool is_watched() const override { return watched_; }
     void Enter(WritePhase phase) override {
       constexpr CallPhase kPhases[] = {CallPhase::kGraphLink, CallPhase::kWal, CallPhase::kFsync,
                                        CallPhase::kCommit};
-      times_->Enter(kPhases[static_cast<size_t>(phase)]);
+      operation_->Enter(kPhases[static_cast<size_t>(phase)]);
     }
 
    private:
     std::shared_ptr<DatabaseWrite> operation_;
-    const bool timed_;
+    const bool watched_;
     const CallPhase first_;
-    // Kept here: the operation may be cancelled, and settled, while it is written.
-    std::optional<uint64_t> started_;
-    std::optional<CallTimes> times_;
   };
 
   // One that waits for its turn has not begun; of one that has, only a timeout does not wait for
@@ -138,20 +132,38 @@ class DatabaseWrite : public Operation {
     if (reason == ErrorCode::kTimeout) return UnknownOutcome(StatusOf(reason));
     return {};
   }
-  bool has_begun() const override { return turn_.load(std::memory_order_acquire) == Turn::kTaken; }
-  Status TakeTurn() {
+  Course course() const override {
+    const std::lock_guard lock(course_mutex_);
+    return course_;
+  }
+  // On the thread that writes; `first` is the phase that it is in from now on.
+  Status TakeTurn(CallPhase first) {
     if (turn_.load(std::memory_order_acquire) == Turn::kNever) return StatusOf(reason());
     if (deadline_ && std::chrono::steady_clock::now() >= *deadline_) {
       return StatusOf(ErrorCode::kTimeout);
     }
+    // Whoever finds that it has its turn finds since when, too.
+    const std::lock_guard lock(course_mutex_);
     Turn waits = Turn::kWaits;
-    if (turn_.compare_exchange_strong(waits, Turn::kTaken, std::memory_order_acq_rel)) return {};
-    return StatusOf(reason());
+    if (!turn_.compare_exchange_strong(waits, Turn::kTaken, std::memory_order_acq_rel)) {
+      return StatusOf(reason());
+    }
+    if (is_timed()) course_.started = TickClock::Process().Now();
+    if (course_.times) course_.times->Enter(first);
+    return {};
+  }
+  // REQUIRES: it is watched
+  void Enter(CallPhase phase) {
+    const std::lock_guard lock(course_mutex_);
+    course_.times->Enter(phase);
   }
 
   enum class Turn : uint8_t { kWaits, kTaken, kNever };
   // Acquire and release: who moves it away from kWaits decides, the JS thread or who writes.
   std::atomic<Turn> turn_{Turn::kWaits};
+  // Its own times are those of whoever settles it, which may be while it is still written.
+  mutable std::mutex course_mutex_;
+  Course course_;  // guarded by it once it is launched
   std::optional<std::chrono::steady_clock::time_point> deadline_;
   std::shared_ptr<SharedDatabase> database_;
   std::variant<Transaction, ConfigurationChange> what_;

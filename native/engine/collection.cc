@@ -64,6 +64,12 @@ CollectionMemory Collection::memory() const {
   memory.table = table_->memory();
   memory.payloads = record_bytes_.load(std::memory_order_relaxed);
   memory.fields = columns_.memory_bytes();
+  {
+    const std::lock_guard lock(filter_mutex_);
+    for (const UsedFilter& one : used_filters_) {
+      memory.filters += sizeof(one) + one.text.capacity() + one.made->memory_bytes();
+    }
+  }
   const std::shared_lock lock(mutex_);
   memory.keys = keys_.memory_bytes() + keys_.size() * sizeof(std::byte*) + present_.memory_bytes();
   return memory;

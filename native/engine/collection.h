@@ -65,6 +65,8 @@ struct CollectionMemory {
   size_t payloads = 0;  // with keys
   size_t keys = 0;
   size_t fields = 0;
+  // Kept for searches by the same; not in `total`, for they must not keep anybody from writing.
+  size_t filters = 0;
   size_t total() const { return table.total() + payloads + keys + fields; }
 };
 

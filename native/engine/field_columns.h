@@ -36,6 +36,7 @@ class EntryFilter final : public PointFilter {
   const EntryBitmap& entries() const { return entries_; }
   // Share of all entries, 0 ... 1.
   double estimate() const { return estimate_; }
+  size_t memory_bytes() const { return sizeof(*this) + slot_bytes() + entries_.memory_bytes(); }
 
  private:
   const EntryBitmap entries_;

@@ -27,6 +27,8 @@ class PointFilter : public std::enable_shared_from_this<PointFilter> {
 
   // Rows that stand for at least one point of the filter.
   const SlotBitmap& slots() const { return slots_; }
+  // Of memory.
+  size_t slot_bytes() const { return slots_.reserved_bytes(); }
   // At least as many as there are, and for a moment more while they change.
   size_t slot_count() const { return slot_count_.load(std::memory_order_relaxed); }
 

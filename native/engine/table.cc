@@ -264,8 +264,9 @@ TableMemory Table::memory() const {
     memory.ids =
         owners * owner_ids_.row_bytes() + ids_.memory_bytes() + shared_rows_.memory_bytes();
   }
+  memory.buffers = readers_.memory_bytes();
   // Stamps, and a bit in each of six bitmaps, of which two belong to the graph.
-  memory.other = slots * 6 / 8 + sizeof(*this) + readers_.memory_bytes();
+  memory.other = slots * 6 / 8 + sizeof(*this);
   if (stamps_.reserved_bytes() > 0) memory.other += slots * sizeof(Stamps);
   return memory;
 }

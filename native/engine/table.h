@@ -43,8 +43,9 @@ struct TableMemory {
   size_t graph = 0;
   size_t codes = 0;
   size_t ids = 0;
+  size_t buffers = 0;  // that searches work in, kept for those to come
   size_t other = 0;
-  size_t total() const { return vectors + graph + codes + ids + other; }
+  size_t total() const { return vectors + graph + codes + ids + buffers + other; }
 };
 
 // What a table consists of, and in total what was put into it since it was made or loaded.

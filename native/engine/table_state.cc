@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <iterator>
 #include <string_view>
+#include <utility>
 
 #include "kernels/code_kernels.h"
 
@@ -32,9 +33,13 @@ void AddTableState(const Table& table, const TableMemory& memory, StatsSnapshot&
   static_assert(std::size(rows) == std::size(kRowStateNames));
   for (size_t i = 0; i < std::size(rows); ++i) snapshot.AddState(Family::kVectors, i, rows[i]);
 
-  const uint64_t bytes[] = {memory.vectors, memory.graph, memory.codes, memory.ids, memory.other};
-  static_assert(std::size(bytes) == std::size(kMemoryKindNames));
-  for (size_t i = 0; i < std::size(bytes); ++i) snapshot.AddState(Family::kMemory, i, bytes[i]);
+  const std::pair<MemoryKind, uint64_t> bytes[] = {
+      {MemoryKind::kVectors, memory.vectors}, {MemoryKind::kGraph, memory.graph},
+      {MemoryKind::kQuantized, memory.codes}, {MemoryKind::kMetadata, memory.ids},
+      {MemoryKind::kBuffers, memory.buffers}, {MemoryKind::kOther, memory.other}};
+  for (const auto& [kind, of_kind] : bytes) {
+    snapshot.AddState(Family::kMemory, SeriesOf(kind), of_kind);
+  }
   snapshot.AddState(Family::kIndexSize, SeriesOf(Tier::kMemory), memory.graph + memory.codes);
   const TableBlocks blocks = table.blocks();
   snapshot.AddBlocks(blocks.reserved, blocks.used);

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <iterator>
@@ -70,14 +69,6 @@ enum class Family : uint8_t {
   kCpu,
 };
 
-inline constexpr Label kOperationLabel{"op", kCountedOperationNames};
-inline constexpr Label kIndexLabel{"index", kIndexKindNames};
-inline constexpr Label kProbedIndexLabel{"index", kProbedIndexNames};
-inline constexpr Label kProbedNeighborsLabel{"k", kProbedNeighborNames};
-inline constexpr Label kLevelLabel{"level", kStorageLevelNames};
-inline constexpr Label kResourceLabel{"resource", kLimitedResourceNames};
-inline constexpr Label kDirectionLabel{"direction", kIoDirectionNames};
-
 // In the order of Family.
 inline constexpr MetricFamily kFamilies[] = {
     {"vitrine_engine_stats_level",
@@ -146,7 +137,7 @@ inline constexpr MetricFamily kFamilies[] = {
      Source::kShards,
      StatsLevel::kPhases,
      {},
-     "Wait between submit and start on a worker."},
+     "Wait between submit and start on a worker, or until it was given up."},
     {"vitrine_engine_batch_vectors",
      MetricType::kHistogram,
      Unit::kNone,
@@ -503,44 +494,6 @@ static_assert(kFamilyCount == static_cast<size_t>(Family::kCpu) + 1);
 
 constexpr const MetricFamily& RowOf(Family family) {
   return kFamilies[static_cast<size_t>(family)];
-}
-
-// The series of all families of one kind lie behind each other; here they begin, and end.
-//   source  of which families; histograms have places of their own
-constexpr size_t PlacesBefore(size_t family, Source source, bool histograms) {
-  size_t places = 0;
-  for (size_t i = 0; i < family; ++i) {
-    if (kFamilies[i].source != source) continue;
-    if ((kFamilies[i].type == MetricType::kHistogram) == histograms)
-      places += kFamilies[i].stored();
-  }
-  return places;
-}
-inline constexpr auto kPlaces = [] {
-  std::array<size_t, kFamilyCount> places{};
-  for (size_t i = 0; i < kFamilyCount; ++i) {
-    places[i] = PlacesBefore(i, kFamilies[i].source, kFamilies[i].type == MetricType::kHistogram);
-  }
-  return places;
-}();
-constexpr size_t PlaceOf(Family family) { return kPlaces[static_cast<size_t>(family)]; }
-inline constexpr size_t kShardCounters = PlacesBefore(kFamilyCount, Source::kShards, false);
-inline constexpr size_t kHistograms = PlacesBefore(kFamilyCount, Source::kShards, true);
-inline constexpr size_t kRareCounters = PlacesBefore(kFamilyCount, Source::kRare, false);
-inline constexpr size_t kRunningValues = PlacesBefore(kFamilyCount, Source::kRunning, false);
-inline constexpr size_t kProbeCounters = PlacesBefore(kFamilyCount, Source::kProbes, false);
-inline constexpr size_t kStateValues = PlacesBefore(kFamilyCount, Source::kState, false);
-inline constexpr size_t kTotalValues = PlacesBefore(kFamilyCount, Source::kTotals, false);
-
-// The series of a family, by the values of its labels.
-template <typename First>
-constexpr size_t SeriesOf(First first) {
-  return static_cast<size_t>(first);
-}
-template <typename First, typename Second>
-constexpr size_t SeriesOf(Family family, First first, Second second) {
-  return static_cast<size_t>(first) * RowOf(family).labels[1].values.size() +
-         static_cast<size_t>(second);
 }
 
 }  // namespace vitrine

@@ -96,8 +96,18 @@ inline constexpr std::string_view kProbeOutcomeNames[] = {"ok", "skipped", "erro
 
 inline constexpr std::string_view kIndexKindNames[] = {"graph", "exact"};
 inline constexpr std::string_view kRowStateNames[] = {"live", "deleted", "unindexed"};
-inline constexpr std::string_view kMemoryKindNames[] = {"vectors", "graph", "quantized", "metadata",
-                                                        "other"};
+enum class MemoryKind : uint8_t {
+  kVectors,
+  kGraph,
+  kQuantized,
+  kMetadata,
+  kCache,    // filters that were computed, for searches by the same
+  kBuffers,  // what searches work in
+  kOther,
+};
+inline constexpr std::string_view kMemoryKindNames[] = {
+    "vectors", "graph", "quantized", "metadata", "cache", "buffers", "other"};
+static_assert(std::size(kMemoryKindNames) == static_cast<size_t>(MemoryKind::kOther) + 1);
 enum class Tier : uint8_t { kMemory, kDisk };
 inline constexpr std::string_view kTierNames[] = {"memory", "disk"};
 

@@ -44,6 +44,15 @@ struct Label {
   bool is_given = false;
 };
 
+// Those of several families.
+inline constexpr Label kOperationLabel{"op", kCountedOperationNames};
+inline constexpr Label kIndexLabel{"index", kIndexKindNames};
+inline constexpr Label kProbedIndexLabel{"index", kProbedIndexNames};
+inline constexpr Label kProbedNeighborsLabel{"k", kProbedNeighborNames};
+inline constexpr Label kLevelLabel{"level", kStorageLevelNames};
+inline constexpr Label kResourceLabel{"resource", kLimitedResourceNames};
+inline constexpr Label kDirectionLabel{"direction", kIoDirectionNames};
+
 struct MetricFamily {
   std::string_view name;
   MetricType type;

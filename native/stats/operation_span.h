@@ -53,6 +53,10 @@ class OperationSpan {
   void StartedAt(uint64_t ticks) {
     if (level_ >= StatsLevel::kHistograms) started_ = ticks;
   }
+  // It has waited until now, and does not run.
+  void GiveUpWaiting() {
+    if (submitted_) given_up_ = TickClock::Process().Now();
+  }
   void Stop() {
     if (level_ >= StatsLevel::kHistograms) stopped_ = TickClock::Process().Now();
     if (cpu_started_) cpu_ns_ = ThreadCpuNanoseconds() - *cpu_started_;
@@ -64,7 +68,7 @@ class OperationSpan {
     record.operation = operation_;
     record.level = level_;
     if (!status.ok()) record.error = status.code();
-    record.wait_ns = Between(submitted_, started_);
+    record.wait_ns = Between(submitted_, started_ ? started_ : given_up_);
     record.duration_ns = Between(started_, stopped_);
     record.cpu_ns = cpu_ns_;
     statistics_->Count(record, began_);
@@ -89,6 +93,7 @@ class OperationSpan {
   CountedOperation operation_ = CountedOperation::kSearch;
   StatsLevel level_ = StatsLevel::kOff;
   Ticks submitted_;
+  Ticks given_up_;
   Ticks started_;
   Ticks stopped_;
   std::optional<uint64_t> cpu_started_;

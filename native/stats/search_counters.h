@@ -62,6 +62,17 @@ struct SearchCounters {
   }
 };
 
+// Nothing, to be copied. Compilers make so large an object of zeros by an instruction (rep stos)
+// that takes as long as all the rest of counting a search.
+extern const SearchCounters kNothingCounted;
+
+// Those of a search that begins. `recall` outlives them.
+inline SearchCounters CountersOf(const RecallSampler& recall) {
+  SearchCounters counters = kNothingCounted;
+  counters.recall = &recall;
+  return counters;
+}
+
 // What the parts of a search count with; they are compiled for each of the two, and get it by
 // value. This one counts into `counters`, which outlive it.
 class SearchCounting {

@@ -18,7 +18,7 @@ class SearchTally {
 
   const RecallSampler& recall() const { return recall_; }
   // Of one search; this must outlive them.
-  Counters NewCounters() const { return {.recall = &recall_}; }
+  Counters NewCounters() const { return CountersOf(recall_); }
   static Counting Use(Counters& counters) { return Counting(counters); }
   void Count(const Counters& search) const { statistics_->CountSearch(level_, search); }
 

@@ -11,8 +11,8 @@
 
 #include "base/status.h"
 #include "base/time_budget.h"
-#include "stats/catalog.h"
 #include "stats/search_counters.h"
+#include "stats/series_places.h"
 #include "stats/stats_shard.h"
 #include "stats/stats_snapshot.h"
 

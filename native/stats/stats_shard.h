@@ -6,8 +6,8 @@
 #include <cstdint>
 #include <memory>
 
-#include "stats/catalog.h"
 #include "stats/histogram.h"
+#include "stats/series_places.h"
 #include "stats/stats_snapshot.h"
 
 namespace vitrine {

@@ -7,8 +7,8 @@
 #include <cstdint>
 #include <vector>
 
-#include "stats/catalog.h"
 #include "stats/histogram.h"
+#include "stats/series_places.h"
 
 namespace vitrine {
 

@@ -5,7 +5,7 @@
 #include <string>
 #include <tuple>
 
-#include "stats/catalog.h"
+#include "stats/series_places.h"
 
 namespace vitrine::stats_catalog_test {
 namespace {
