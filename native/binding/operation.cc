@@ -107,6 +107,9 @@ Status Operation::StatusOf(ErrorCode reason) {
 void Operation::ReportProgress(uint64_t done, uint64_t total) {
   progress_done_.store(done, std::memory_order_relaxed);
   progress_total_.store(total, std::memory_order_relaxed);
+  // The end of the operation tells of the last of it, and comes at once: waking the environment's
+  // thread twice takes a fifth of the time of adding a point.
+  if (done == total) return;
   const auto now = std::chrono::steady_clock::now();
   if (now - last_progress_ < kProgressInterval) return;
   last_progress_ = now;
