@@ -7,13 +7,16 @@
 #include <sys/mman.h>
 #endif
 
+#include <cstdint>
 #include <cstring>
 #include <new>
 
 namespace vitrine {
 namespace {
 constexpr size_t kHugePageThreshold = size_t{4} << 20;
+constexpr size_t kHugePage = size_t{2} << 20;
 constexpr size_t kPage = 4096;
+constexpr size_t kLargestPage = size_t{64} << 10;  // of any processor
 constexpr std::align_val_t kCacheLine{64};
 }  // namespace
 
@@ -36,10 +39,25 @@ PageBlock PageBlock::Allocate(size_t bytes) {
 #ifdef MAP_NORESERVE
   flags |= MAP_NORESERVE;
 #endif
-  void* data = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, flags, -1, 0);
+#ifdef MADV_HUGEPAGE
+  // A block that begins where a huge page may has ordinary ones at its end at most.
+  const bool is_huge = bytes >= kHugePageThreshold;
+  if (is_huge) bytes = (bytes + kLargestPage - 1) & ~(kLargestPage - 1);
+  const size_t spare = is_huge ? kHugePage : 0;
+#else
+  constexpr size_t spare = 0;
+#endif
+  void* data = mmap(nullptr, bytes + spare, PROT_READ | PROT_WRITE, flags, -1, 0);
   if (data == MAP_FAILED) return block;
 #ifdef MADV_HUGEPAGE
-  if (bytes >= kHugePageThreshold) (void)madvise(data, bytes, MADV_HUGEPAGE);
+  if (is_huge) {
+    auto* const begin = static_cast<std::byte*>(data);
+    const size_t before = (0 - reinterpret_cast<uintptr_t>(data)) % kHugePage;  // NOLINT
+    if (before > 0) munmap(begin, before);
+    munmap(begin + before + bytes, spare - before);
+    data = begin + before;
+    (void)madvise(data, bytes, MADV_HUGEPAGE);
+  }
 #endif
 #endif
   block.data_ = static_cast<std::byte*>(data);

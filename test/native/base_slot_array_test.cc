@@ -32,6 +32,21 @@ bool IsZero(const SlotRows& rows, Slot slot) {
   return true;
 }
 
+// Where there are huge pages, a block has ordinary ones at its end at most.
+TEST(PageBlock, BeginsWhereAHugePageMay) {
+  for (const size_t bytes : {size_t{4} << 20, (size_t{5} << 20) + 1}) {
+    for (int i = 0; i < 3; ++i) {
+      const PageBlock block = PageBlock::Allocate(bytes);
+      ASSERT_NE(block.data(), nullptr);
+      EXPECT_EQ(block.data()[0], std::byte{});
+      block.data()[bytes - 1] = std::byte{1};
+#ifdef __linux__
+      EXPECT_EQ(reinterpret_cast<uintptr_t>(block.data()) % (size_t{2} << 20), 0u);
+#endif
+    }
+  }
+}
+
 TEST(SlotRows, GrowWithoutMovingAndApart) {
   for (const size_t row_bytes : {1, 4, 8, 60, 128, 3136, 70'000, 262'144}) {
     SlotRows rows(row_bytes);
