@@ -231,7 +231,7 @@ class Graph {
   const CodeStore* codes_ = nullptr;
   const GraphOptions options_;
   // Beam of `Insert` and `Relink`. With a slack of 1.05, and half of the nodes linked twice, a beam
-  // of 80 gives what HNSW needs 200 for; wider ones make no shorter walks (fashion-mnist).
+  // of 66 gives what HNSW needs 200 for; wider ones make no shorter walks (docs/decisions/0001).
   const size_t beam_;
   const size_t degree_;         // links of a node at most; the row may be wider, for fill edges
   const size_t forward_limit_;  // links of a new node
