@@ -7,8 +7,10 @@
 namespace vitrine {
 namespace {
 
-// Candidates looked at together, so that their rows come from memory together.
+// Candidates looked at together, so that their rows come from memory together; and at most, of
+// those that are looked at in any case.
 constexpr size_t kGroup = 8;
+constexpr size_t kUnseenGroup = 16;
 // Rows beyond `k` that are scored unseen: estimates swap places, and nearly always some of these
 // would be scored anyway.
 constexpr size_t kSurplus = 2;
@@ -22,15 +24,15 @@ class Reranking {
   // The distance to beat. REQUIRES: IsFull() and k > 0
   float Worst() const { return candidates_[best_ - 1].distance; }
 
-  // Scores up to kGroup rows exactly and keeps the best of all so far at the front. As many as
-  // have been scored have been read, so nothing that is still to be read is written over.
+  // Scores up to kUnseenGroup rows exactly and keeps the best of all so far at the front. As many
+  // as have been scored have been read, so nothing that is still to be read is written over.
   void Score(const Slot* slots, size_t count) {
-    VectorScorer::RowRef refs[kGroup + 3];
+    VectorScorer::RowRef refs[kUnseenGroup + 3];
     for (size_t i = 0; i < count; ++i) {
       refs[i] = exact_.Ref(slots[i]);
       Prefetch(refs[i]);
     }
-    float distances[kGroup];
+    float distances[kUnseenGroup];
     exact_.Score(refs, slots, count, distances);
     for (size_t i = 0; i < count; ++i) Keep({distances[i], slots[i]});
   }
@@ -69,8 +71,9 @@ size_t Rerank(std::span<RankedSlot> candidates, size_t k, const CodeScorer& code
   for (size_t i = 0; i < candidates.size();) {
     const size_t unseen = std::min(k + kSurplus, candidates.size());
     const bool is_unseen = i < unseen;
-    const size_t end = std::min(i + kGroup, is_unseen ? unseen : candidates.size());
-    Slot slots[kGroup];
+    const size_t end =
+        is_unseen ? std::min(i + kUnseenGroup, unseen) : std::min(i + kGroup, candidates.size());
+    Slot slots[kUnseenGroup];
     size_t count = 0;
     for (; i < end; ++i) {
       const auto [estimate, slot] = candidates[i];
