@@ -239,7 +239,7 @@ TableBlocks Table::blocks() const {
   add(owner_ids_.row_bytes(), owner_ids_.reserved_bytes());
   if (stamps_.reserved_bytes() > 0) add(sizeof(Stamps), stamps_.reserved_bytes());
   if (const CodeStore* const codes = codes_.load(std::memory_order_acquire)) {
-    add(codes->row_bytes() + codes->side_bytes(), codes->reserved_bytes());
+    add(codes->memory_bytes(), codes->reserved_bytes());
   }
   if (const SketchStore* const sketches = sketches_.load(std::memory_order_acquire)) {
     add(sketches->row_bytes(), sketches->reserved_bytes());
@@ -253,7 +253,7 @@ TableMemory Table::memory() const {
   memory.vectors = vectors_.memory_bytes(slots);
   memory.graph = graph_.CountHere(slots) * graph_.row_bytes() + graph_.fixed_bytes();
   if (const CodeStore* const codes = codes_.load(std::memory_order_acquire)) {
-    memory.codes = codes->CountHere(slots) * (codes->row_bytes() + codes->side_bytes());
+    memory.codes = codes->CountHere(slots) * codes->memory_bytes();
   }
   if (const SketchStore* const sketches = sketches_.load(std::memory_order_acquire)) {
     memory.codes += slots * sketches->row_bytes();

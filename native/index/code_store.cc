@@ -91,6 +91,13 @@ size_t RowBytes(CodeKind kind, size_t dimension, size_t padded) {
   return dimension <= 16 ? 16 : dimension <= 32 ? 32 : padded;
 }
 
+// A long code that leaves room in its last line of memory has its factors there, and no line of
+// theirs comes with it. Short ones would grow too much.
+size_t StrideOf(size_t code_bytes) {
+  const size_t room = (0 - code_bytes) % kCacheLineBytes;
+  return room >= sizeof(CodeFactors) && room <= code_bytes / 8 ? code_bytes + room : code_bytes;
+}
+
 }  // namespace
 
 std::vector<float> CodeCentreOf(std::span<const float> rows, size_t dimension, Metric metric) {
@@ -130,11 +137,12 @@ CodeStore::CodeStore(const Options& options, const CodeKernels& kernels)
       squared_centre_(SquaredNorm(centre_.data(), dimension_)),
       kernels_(kernels),
       rotation_(dimension_, options.seed, kernels),
-      rows_(RowBytes(kind_, dimension_, rotation_.padded())),
+      code_bytes_(RowBytes(kind_, dimension_, rotation_.padded())),
+      rows_(StrideOf(code_bytes_)),
       doubts_(metric_ == Metric::kIp ? sizeof(Doubt) : sizeof(float)) {}
 
 bool CodeStore::Grow(size_t count) {
-  return rows_.Grow(count) && factors_.Grow(count) && doubts_.Grow(count);
+  return rows_.Grow(count) && (HasFactorsInRows() || factors_.Grow(count)) && doubts_.Grow(count);
 }
 
 CodeStore::Centred CodeStore::Centre(const float* vector, float share,
@@ -242,7 +250,7 @@ void CodeStore::Put(Slot slot, const float* vector, std::vector<float>& work) co
       break;  // bits have no codes
   }
   if (centred.is_zero) factors = {std::numeric_limits<float>::infinity(), 0};
-  factors_[slot] = factors;
+  FactorsOf(slot) = factors;
   DoubtAt(slot).square = ToFloat(doubt);
 }
 
@@ -251,7 +259,7 @@ void CodeStore::RestoreRow(Slot slot, const std::byte* code) {
 }
 
 void CodeStore::CopySide(Slot slot, std::byte* out) const {
-  std::memcpy(out, &factors_[slot], sizeof(CodeFactors));
+  std::memcpy(out, &FactorsOf(slot), sizeof(CodeFactors));
   std::memcpy(out + sizeof(CodeFactors), doubts_.Row(slot), doubts_.row_bytes());
 }
 
@@ -265,7 +273,7 @@ bool CodeStore::RestoreSide(Slot slot, const std::byte* side) {
       std::any_of(values + 2, values + count, [](float doubt) { return doubt < 0; })) {
     return false;
   }
-  std::memcpy(&factors_[slot], side, sizeof(CodeFactors));
+  std::memcpy(&FactorsOf(slot), side, sizeof(CodeFactors));
   std::memcpy(doubts_.Row(slot), side + sizeof(CodeFactors), doubts_.row_bytes());
   return true;
 }
@@ -324,7 +332,7 @@ void CodeStore::Prepare(Slot slot, CodeQuery& prepared) const {
   prepared.lines_.resize((count + 63) / 64);
   const uint8_t* const row = Row(slot);
   int8_t* const components = prepared.components();
-  const CodeFactors factors = factors_[slot];
+  const CodeFactors factors = FactorsOf(slot);
   const float stretch = -factors.multiply / sense();
   int32_t sum = 0;
   if (is_rotated()) {
@@ -371,9 +379,9 @@ void CodeScorer::Fetch(Slot slot) const { (void)lazy_->Ensure(slot, *failure_); 
 double CodeStore::SquaredLength(Slot slot) const {
   switch (metric_) {
     case Metric::kL2:
-      return factors_[slot].add;
+      return FactorsOf(slot).add;
     case Metric::kCosine:
-      return 2 * double{factors_[slot].add};
+      return 2 * double{FactorsOf(slot).add};
     case Metric::kIp:
       return DoubtAt(slot).squared_length;
     case Metric::kHamming:
@@ -393,7 +401,7 @@ float CodeScorer::ScoreOne(Slot slot) const {
                           ? kernels.dot_i8_u4(query_->components(), row, dimension)
                           : kernels.dot_i8_u8(query_->components(), row, dimension);
   float distance;
-  kernels.estimate(&dot, &store_->factors_[slot], 1, query_->formula_, &distance);
+  kernels.estimate(&dot, &store_->FactorsOf(slot), 1, query_->formula_, &distance);
   return distance;
 }
 
@@ -417,18 +425,18 @@ void CodeScorer::Score(RowRef* refs, const Slot* slots, size_t count, float* dis
     const size_t end = std::min(count, from + kBlock);
     int32_t dots[kBlock];
     CodeFactors factors[kBlock];
-    for (size_t i = from; i < end; ++i) factors[i - from] = store_->factors_[slots[i]];
     for (size_t i = from; i < end; i += 4) {
       dot_rows4(components, refs + i, refs + (i + 4 < count ? i + 4 : i), dimension,
                 dots + (i - from));
     }
+    for (size_t i = from; i < end; ++i) factors[i - from] = store_->FactorsOf(slots[i]);
     kernels.estimate(dots, factors, end - from, query_->formula_, distances + from);
   }
 }
 
 float CodeScorer::Deviation(Slot slot, float estimate) const {
   if (Failed()) return 0;
-  const CodeFactors factors = store_->factors_[slot];
+  const CodeFactors factors = store_->FactorsOf(slot);
   if (factors.add > FLT_MAX || query_->is_zero()) return 0;
   const double doubt = store_->DoubtAt(slot).square;
   const double row = store_->SquaredLength(slot), query = query_->squared_length_;

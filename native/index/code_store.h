@@ -70,9 +70,9 @@ class CodeQuery {
   bool is_zero_ = false;
 };
 
-// Codes of the vectors of a table, one row a slot, and two factors a row in an array of their own:
-// a distance is estimated as a factor, plus a factor times an inner product of small integers.
-// Estimates have no bias, and their standard deviation is known (CodeScorer::Deviation).
+// Codes of the vectors of a table, one row a slot, and two factors a row: a distance is estimated
+// as a factor, plus a factor times an inner product of small integers. Estimates have no bias, and
+// their standard deviation is known (CodeScorer::Deviation).
 //
 // Vectors are taken relative to a centre that is fixed for the life of the store. A poor centre, or
 // data that drifts away from it, makes estimates less exact and never wrong.
@@ -134,7 +134,11 @@ class CodeStore {
   Metric metric() const { return metric_; }
   CodeKind kind() const { return kind_; }
   std::span<const float> centre() const { return centre_; }
-  size_t row_bytes() const { return rows_.row_bytes(); }
+  size_t row_bytes() const { return code_bytes_; }
+  // Bytes of memory that a row takes with all that belongs to it.
+  size_t memory_bytes() const {
+    return rows_.row_bytes() + doubts_.row_bytes() + (HasFactorsInRows() ? 0 : sizeof(CodeFactors));
+  }
   // Of the blocks that rows lie in, with what is beside them.
   size_t reserved_bytes() const {
     return rows_.reserved_bytes() + factors_.reserved_bytes() + doubts_.reserved_bytes();
@@ -178,6 +182,11 @@ class CodeStore {
   double DoubtOf(const Match& match, double squared_length) const;
 
   double SquaredLength(Slot slot) const;
+  bool HasFactorsInRows() const { return rows_.row_bytes() > code_bytes_; }
+  VITRINE_ALWAYS_INLINE CodeFactors& FactorsOf(Slot slot) const {
+    if (!HasFactorsInRows()) return factors_[slot];
+    return *reinterpret_cast<CodeFactors*>(rows_.Row(slot) + code_bytes_);  // NOLINT
+  }
   Doubt& DoubtAt(Slot slot) const {
     return *reinterpret_cast<Doubt*>(doubts_.Row(slot));  // NOLINT
   }
@@ -189,8 +198,9 @@ class CodeStore {
   const double squared_centre_;
   const CodeKernels& kernels_;
   const CodeRotation rotation_;
-  SlotRows rows_;
-  SlotArray<CodeFactors> factors_;
+  const size_t code_bytes_;
+  SlotRows rows_;                   // codes; behind them factors, where there is room
+  SlotArray<CodeFactors> factors_;  // where there is none
   SlotRows doubts_;
   std::vector<float> work_;               // Put's
   std::unique_ptr<const LazyRows> lazy_;  // null: everything is here
@@ -204,11 +214,12 @@ class CodeScorer {
   using RowRef = const uint8_t*;
   static constexpr ComparedWith kCompared = ComparedWith::kCodes;
 
-  // Asks memory for the factors of the row as well, which its estimate will need.
+  // Asks memory for the factors of the row as well, which its estimate will need, unless they come
+  // with the row.
   RowRef Ref(Slot slot) const {
     if (lazy_ != nullptr && !lazy_->IsHere(slot)) [[unlikely]]
       Fetch(slot);
-    Prefetch(&store_->factors_[slot]);
+    if (!store_->HasFactorsInRows()) Prefetch(&store_->factors_[slot]);
     return store_->Row(slot);
   }
   // Estimates for `count` rows.

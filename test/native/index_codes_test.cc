@@ -226,6 +226,12 @@ TEST(CodeStore, TakesTheBytesItSays) {
   EXPECT_EQ(bytes(128, CodeKind::kSq8, Metric::kIp), Bytes(128, 16));
   EXPECT_EQ(bytes(25, CodeKind::kSq8), Bytes(32, 12));
   EXPECT_EQ(bytes(3, CodeKind::kSq8), Bytes(16, 12));
+  const auto in_memory = [](size_t dimension) {
+    return Encoded({}, dimension, Metric::kL2, CodeKind::kRq4)->memory_bytes();
+  };
+  EXPECT_EQ(in_memory(784), 448u + 4);  // factors in the last line
+  EXPECT_EQ(in_memory(768), 384u + 12);
+  EXPECT_EQ(in_memory(300), 160u + 12);  // a line would be a fifth more
 }
 
 TEST(CodeStore, EstimatesDistancesBetweenItsRows) {
