@@ -44,7 +44,8 @@ export interface IndexOptions<I extends IdType = 'u32', T extends VectorType = '
    * grows by an eighth of them (`rq4`, four bits a component) or a quarter (`sq8`, eight bits). Codes are made when there are a thousand
    * points. `'auto'` (default) then chooses: none up to 32 dimensions, `sq8` below 96 or where four bits would not tell neighbours apart,
    * else `rq4`. `explain` tells which a search uses. Vectors of bytes and bits are walked on as they are, exactly, unless those of bytes are
-   * asked for `rq4`; they take no `sq8`.
+   * asked for `rq4`; they take no `sq8`. Floats that all are whole numbers from 0 to 255 are kept as bytes beside their codes, a byte a
+   * component, and hits are compared by those.
    */
   readonly quantization?: Quantization
   /** Points to make room for at once, default 0. The index grows beyond it. */

@@ -52,6 +52,7 @@
       "native/engine/sketch_scan.cc",
       "native/engine/table.cc",
       "native/engine/table_batch.cc",
+      "native/engine/table_bytes.cc",
       "native/engine/table_codes.cc",
       "native/engine/table_file_format.cc",
       "native/engine/table_image.cc",

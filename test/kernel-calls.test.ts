@@ -37,7 +37,7 @@ describe('calls of kernels', () => {
       // 1,500 rows, four to a call.
       expect(callsOf(scan)).toEqual({ f32: 375 })
       expect(reranked).toMatchObject({ plan: 'walk', quantization: 'sq8' })
-      // k + 2 rows in groups of eight, which is two calls, and the last two in one.
+      // k + 2 rows in groups of sixteen, which is four calls, and the last two in one.
       expect(callsOf(reranked)).toEqual({ f32: 17, sq8: expect.any(Number) })
       expect(sketched).toMatchObject({ plan: 'sketch', quantization: 'sq8' })
       // 2,000 rows by sketch, 64 to a call; all of them are looked at by code, then as they are.

@@ -146,7 +146,8 @@ void CalibrationRun::WalkFor(const Query& query) {
   Scratch& scratch = lease_.scratch();
   EntryTable::Snapshot entries;
   const size_t entry_count = table_.graph_.ReadEntries(entries);
-  const QueryScorers scorers(table_.vectors_, codes_, table_.vectors_.Row(query.slot), scratch);
+  const QueryScorers scorers({table_.vectors_, nullptr, codes_}, table_.vectors_.Row(query.slot),
+                             scratch);
   const SnapshotVisible visible = table_.VisibleAt(lease_.snapshot());
   const WalkRequest request{.links = &table_.graph_.links(),
                             .scorer = scorers.exact(),

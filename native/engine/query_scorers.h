@@ -8,16 +8,22 @@
 
 namespace vitrine {
 
+// What a table holds its vectors as, for a reader that has a lease.
+struct VectorForms {
+  const VectorStore& given;
+  const VectorStore* bytes;  // the same vectors, exactly, a byte a component; null: there are none
+  const CodeStore* codes;    // null: there are none
+};
+
 // A query as rows are scored, and as codes are, where there are some.
 class QueryScorers {
  public:
-  // `codes` may be null; `query` and `scratch` outlive the object.
-  QueryScorers(const VectorStore& vectors, const CodeStore* codes, const void* query,
-               Scratch& scratch)
-      : exact_(vectors.ScorerFor(query, &scratch.failure)) {
-    if (codes == nullptr) return;
-    codes->Prepare(vectors.AsFloats(query, scratch.float_query), scratch.code_query);
-    codes_.emplace(codes->ScorerFor(scratch.code_query, &scratch.failure));
+  //   query  outlives the object, as does `scratch`
+  QueryScorers(const VectorForms& forms, const void* query, Scratch& scratch)
+      : exact_(Exact(forms, query, scratch)) {
+    if (forms.codes == nullptr) return;
+    forms.codes->Prepare(forms.given.AsFloats(query, scratch.float_query), scratch.code_query);
+    codes_.emplace(forms.codes->ScorerFor(scratch.code_query, &scratch.failure));
   }
 
   const VectorScorer& exact() const { return exact_; }
@@ -28,6 +34,19 @@ class QueryScorers {
   }
 
  private:
+  // Bytes give the same distances from a quarter of the memory, to a query that has no others.
+  static VectorScorer Exact(const VectorForms& forms, const void* query, Scratch& scratch) {
+    if (forms.bytes != nullptr) {
+      const size_t dimension = forms.given.dimension();
+      scratch.byte_query.resize(dimension);
+      if (ToBytes(forms.given.AsFloats(query, scratch.float_query), dimension,
+                  scratch.byte_query.data())) {
+        return forms.bytes->ScorerFor(scratch.byte_query.data(), &scratch.failure);
+      }
+    }
+    return forms.given.ScorerFor(query, &scratch.failure);
+  }
+
   VectorScorer exact_;
   std::optional<CodeScorer> codes_;
 };

@@ -21,14 +21,15 @@ RecallCheck::RecallCheck(const Table& table, const void* query, size_t k, std::s
       k_(k),
       filter_(std::move(filter)),
       query_(static_cast<const std::byte*>(query),
-             static_cast<const std::byte*>(query) + table.vector_bytes()) {
+             static_cast<const std::byte*>(query) + table.vector_bytes()),
+      scorers_(table.Forms(nullptr), query_.data(), lease_.scratch()) {
   found_.reserve(hits.size());
   for (const Hit& hit : hits) found_.push_back(hit.distance);
   nearest_.reserve(std::min(k, table.size()));
 }
 
 bool RecallCheck::Step() {
-  const VectorScorer scorer = table_.vectors_.ScorerFor(query_.data(), &lease_.scratch().failure);
+  const VectorScorer& scorer = scorers_.exact();
   const SnapshotVisible visible = table_.VisibleAt(lease_.snapshot());
   const size_t limit = table_.SlotLimit();
   size_t left = std::max(kCheckWork / table_.dimension(), kCheckRows);

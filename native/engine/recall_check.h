@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "engine/best_hits.h"
+#include "engine/query_scorers.h"
 #include "engine/table.h"
 
 namespace vitrine {
@@ -42,6 +43,7 @@ class RecallCheck {
   const size_t k_;
   const std::shared_ptr<const PointFilter> filter_;
   const std::vector<std::byte> query_;
+  const QueryScorers scorers_;  // as the search had them, so that distances are the same
   std::vector<float> found_;    // ascending
   std::vector<float> nearest_;  // a heap of up to k distances
   size_t next_word_ = 0;

@@ -244,6 +244,8 @@ TableBlocks Table::blocks() const {
   if (const SketchStore* const sketches = sketches_.load(std::memory_order_acquire)) {
     add(sketches->row_bytes(), sketches->reserved_bytes());
   }
+  const std::shared_lock lock(id_mutex_);
+  if (byte_store_ != nullptr) add(byte_store_->row_bytes(), byte_store_->reserved_bytes());
   return blocks;
 }
 
@@ -260,6 +262,7 @@ TableMemory Table::memory() const {
   }
   {
     const std::shared_lock lock(id_mutex_);
+    if (byte_store_ != nullptr) memory.codes += byte_store_->memory_bytes(slots);
     const size_t owners = lazy_owner_ids_ == nullptr ? slots : lazy_owner_ids_->rows_here();
     memory.ids =
         owners * owner_ids_.row_bytes() + ids_.memory_bytes() + shared_rows_.memory_bytes();

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -37,6 +38,7 @@ namespace vitrine {
 
 class QueryScorers;
 class RecallProber;
+struct VectorForms;
 
 struct TableMemory {
   size_t vectors = 0;
@@ -264,8 +266,22 @@ class Table final : private IdMap::OwnerIds {
   void UseCodes(std::unique_ptr<CodeStore> store);
   // All rows that hold a vector.
   template <typename Visitor>
-  void ForEachRow(size_t first_word, size_t end_word, Visitor visit) const;
+  void ForEachRow(size_t first_word, size_t end_word, Visitor visit) const {
+    for (size_t word = first_word; word < end_word; ++word) {
+      for (uint64_t rows = occupied_.Word(word); rows != 0; rows &= rows - 1) {
+        visit(static_cast<Slot>(word * 64 + static_cast<size_t>(std::countr_zero(rows))));
+      }
+    }
+  }
   void EncodeRows(CodeStore& codes) const;
+  // Vectors as bytes, see table_bytes.cc. PutBytes may end them: REQUIRES: HasBytes()
+  void CopyBytesIfWhole();
+  bool HasBytes() const { return bytes_.load(std::memory_order_relaxed) != nullptr; }
+  void PutBytes(Slot slot, const float* vector);
+  void FreeBytesUnlessUsed(uint64_t oldest);
+  // What a reader scores. REQUIRES: it has its lease
+  VectorForms Forms(const CodeStore* codes) const;
+  VectorForms Forms() const;
   Quantization ChooseQuantization(std::span<const Slot> sample,
                                   std::span<const float> centre) const;
   Status MakeRoom(size_t count);
@@ -407,6 +423,8 @@ class Table final : private IdMap::OwnerIds {
   VectorStore vectors_;
   // Set once, when every row has its code; what it points to is code_store_.
   std::atomic<const CodeStore*> codes_{nullptr};
+  // Set while every row has its bytes; what it points to is byte_store_.
+  std::atomic<const VectorStore*> bytes_{nullptr};
   // Set once, when every row has its sketch; what it points to is sketch_store_.
   std::atomic<const SketchStore*> sketches_{nullptr};
   Graph graph_;
@@ -453,7 +471,10 @@ class Table final : private IdMap::OwnerIds {
   std::vector<Deferred> deferred_;
   size_t inserted_since_reconnect_ = 0;
   std::unique_ptr<CodeStore> code_store_;
-  std::vector<float> code_input_;  // a vector as f32, on its way into a code or a sketch
+  std::vector<float> code_input_;            // a vector as f32, on its way into a code or a sketch
+  std::unique_ptr<VectorStore> byte_store_;  // changed under id_mutex_ too
+  std::vector<uint8_t> byte_input_;
+  uint64_t bytes_end_ = UINT64_MAX;            // the version from which on nobody has byte_store_
   std::unique_ptr<SketchStore> sketch_store_;  // complete once sketches_ points to it
   size_t sketch_next_ = 0;                     // until then: the next row to be sketched
   bool read_only_ = false;                     // set before anybody else uses the table

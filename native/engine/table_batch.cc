@@ -58,7 +58,7 @@ class Table::BatchWalks final : public WalkSource {
       const size_t i = next_++;
       const std::byte* query = queries_.data() + i * table_.vector_bytes();
       Scratch& scratch = leases_[lane].scratch();
-      const QueryScorers& scorers = scorers_[lane].emplace(table_.vectors_, codes_, query, scratch);
+      const QueryScorers& scorers = scorers_[lane].emplace(table_.Forms(codes_), query, scratch);
       counters_[lane] = tally_.NewCounters();
       if constexpr (Counting::kCounting) {
         Tally::Use(counters_[lane])

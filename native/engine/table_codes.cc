@@ -2,7 +2,6 @@
 // every row from then on.
 
 #include <algorithm>
-#include <bit>
 #include <numeric>
 
 #include "engine/table.h"
@@ -24,15 +23,6 @@ constexpr size_t kWordsEncoded = 4;
 constexpr size_t kQueries = 50;
 
 }  // namespace
-
-template <typename Visitor>
-void Table::ForEachRow(size_t first_word, size_t end_word, Visitor visit) const {
-  for (size_t word = first_word; word < end_word; ++word) {
-    for (uint64_t rows = occupied_.Word(word); rows != 0; rows &= rows - 1) {
-      visit(static_cast<Slot>(word * 64 + static_cast<size_t>(std::countr_zero(rows))));
-    }
-  }
-}
 
 bool Table::CodesAreDue() const {
   if (options_.quantization == Quantization::kNone || codes_decided_ || size() < kSample) {
@@ -113,6 +103,7 @@ void Table::UseCodes(std::unique_ptr<CodeStore> store) {
   code_store_ = std::move(store);
   codes_decided_ = true;
   graph_.UseCodes(*code_store_);
+  CopyBytesIfWhole();
   // Release; partner: the acquire in searches, which then find a code in every row.
   codes_.store(code_store_.get(), std::memory_order_release);
 }

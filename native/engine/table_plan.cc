@@ -135,8 +135,7 @@ Result<SearchPlan> Table::Explain(const ReaderPool::Lease& lease, const void* qu
                                   const SearchParameters& parameters) const {
   VITRINE_RETURN_IF_ERROR(CheckSearch(query, parameters));
   if (AsksForRecall(parameters)) return ExplainByRecall(lease, query, parameters);
-  const QueryScorers scorers(vectors_, codes_.load(std::memory_order_acquire), query,
-                             lease.scratch());
+  const QueryScorers scorers(Forms(), query, lease.scratch());
   return UnlessFailed<SearchPlan>(lease,
                                   ChoosePlan(scorers, parameters, lease.scratch(), NoCounting{}));
 }

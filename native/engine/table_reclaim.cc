@@ -79,6 +79,7 @@ void Table::Reclaim() {
 // is older than `next_version`.
 bool Table::ReclaimOnce(uint64_t next_version) {
   const uint64_t oldest = readers_.OldestPin();
+  FreeBytesUnlessUsed(oldest);
   bool any_hidden = false;
   size_t kept = 0;
   for (const Deferred& entry : deferred_) {

@@ -189,6 +189,11 @@ size_t Table::TakeReranked(const QueryScorers& scorers, const SearchParameters& 
   for (size_t i = 0; i < pool.size; ++i) {
     if (!pool.is_result(i) || !visible(pool.slot(i))) continue;
     scratch.ranked.push_back({pool.distance[i], pool.slot(i)});
+    // Nearly all of the first will be hits. By the time that rows have been compared, what tells
+    // whose points they are has come from memory.
+    if (scratch.ranked.size() > parameters.k) continue;
+    Prefetch(&stamps_[pool.slot(i)]);
+    Prefetch(owner_ids_.Row(pool.slot(i)));
   }
   counting.FoundCandidates(scratch.ranked.size());
   return TakeRanked(scorers, parameters, snapshot, scratch, hits, counting);
@@ -337,8 +342,7 @@ Result<size_t> Table::SearchPlanned(const ReaderPool::Lease& lease, const void* 
                                     const SearchParameters& parameters, std::span<Hit> hits,
                                     Counting counting, SearchPlan* plan_out) const {
   counting.Enter(SearchPhase::kPlan);
-  const QueryScorers scorers(vectors_, codes_.load(std::memory_order_acquire), query,
-                             lease.scratch());
+  const QueryScorers scorers(Forms(), query, lease.scratch());
   const SearchPlan plan = ChoosePlan(scorers, parameters, lease.scratch(), counting);
   if (plan_out != nullptr) *plan_out = plan;
   if constexpr (Counting::kCounting) {

@@ -213,6 +213,7 @@ void Table::AllocateSlots(std::span<ChunkPoint> points) {
     if (code_store_ != nullptr || sketch_store_ != nullptr) {
       const float* const floats = vectors_.AsFloats(point.vector, code_input_);
       if (code_store_ != nullptr) code_store_->Put(point.slot, floats);
+      if (HasBytes()) PutBytes(point.slot, floats);
       if (sketch_store_ != nullptr) sketch_store_->Put(point.slot, floats);
     }
     SetOwnerId(point.slot, point.id);
@@ -250,6 +251,8 @@ bool Table::GrowTo(size_t slots) {
          stamps_.Grow(slots) && occupied_.Grow(slots) && unsettled_.Grow(slots) &&
          shared_.Grow(slots) && zero_.Grow(slots) &&
          (code_store_ == nullptr || code_store_->Grow(slots)) &&
+         // Also while they are waiting to be freed: who has them may meet new rows.
+         (byte_store_ == nullptr || byte_store_->Grow(slots)) &&
          (sketch_store_ == nullptr || sketch_store_->Grow(slots));
 }
 

@@ -94,10 +94,11 @@ class Scratch {
   const std::byte** StepRefs(const std::byte*) { return step_rows; }
   const uint8_t** StepRefs(const uint8_t*) { return step_codes; }
 
-  // A search on codes: its query, also as f32 where it is of another type, and its candidates while
-  // they are reranked.
+  // A search on codes: its query, also as f32 where it is of another type and as bytes where rows
+  // are compared as such, and its candidates while they are reranked.
   CodeQuery code_query;
   std::vector<float> float_query;
+  std::vector<uint8_t> byte_query;
   std::vector<RankedSlot> ranked;
   // A scan of sketches: its query, and the rows that it found.
   SketchQuery sketch_query;

@@ -66,6 +66,7 @@ class VectorStore {
 
   size_t dimension() const { return dimension_; }
   VectorType type() const { return type_; }
+  bool is_mapped() const { return mapped_ != nullptr; }
   // Of a vector; rows may be longer.
   size_t vector_bytes() const { return VectorBytes(type_, dimension_); }
   size_t row_bytes() const { return rows_.row_bytes(); }

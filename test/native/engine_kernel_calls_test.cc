@@ -122,7 +122,7 @@ struct Reranked {
 };
 Reranked RerankAll(const Axis& axis, std::vector<RankedSlot> candidates, size_t k) {
   Scratch scratch;
-  const QueryScorers scorers(axis.vectors, &axis.codes, axis.query.data(), scratch);
+  const QueryScorers scorers({axis.vectors, nullptr, &axis.codes}, axis.query.data(), scratch);
   SearchCounters counters;
   CountedKernels::seen = {};
   const size_t rows =
@@ -132,8 +132,8 @@ Reranked RerankAll(const Axis& axis, std::vector<RankedSlot> candidates, size_t 
   return {rows, counters.kernel_calls};
 }
 
-// Groups are of eight rows, which is two calls; k + 2 rows are scored unseen, and of those behind
-// them what may be as near as the k-th.
+// k + 2 rows are scored unseen, sixteen at a time, which is four calls; and of those behind them
+// what may be as near as the k-th, in groups of eight.
 TEST(KernelCalls, OfRerankingAreThoseOfItsGroups) {
   WithEveryKernel([](const CountedKernels& kernels, CodeKind kind) {
     const Axis axis(kernels, Metric::kL2, kind);
@@ -147,11 +147,11 @@ TEST(KernelCalls, OfRerankingAreThoseOfItsGroups) {
     const Reranked three = RerankAll(axis, apart, 3);
     EXPECT_EQ(three.rows, 5u);
     EXPECT_EQ(three.calls, (Calls{2, 0, 0}));
-    // Eight and four.
+    // Twelve.
     const Reranked ten = RerankAll(axis, apart, 10);
     EXPECT_EQ(ten.rows, 12u);
     EXPECT_EQ(ten.calls, (Calls{3, 0, 0}));
-    // Eight, eight and four.
+    // Sixteen and four.
     const Reranked all = RerankAll(axis, apart, 20);
     EXPECT_EQ(all.rows, 20u);
     EXPECT_EQ(all.calls, (Calls{5, 0, 0}));
@@ -184,7 +184,7 @@ TEST(KernelCalls, OfALookAtWhatSketchesFoundAreThoseOfItsGroups) {
     const Axis axis(kernels, Metric::kL2, kind);
     const auto look = [&](const CodeStore* codes, std::vector<RankedSlot> found, size_t k) {
       Scratch scratch;
-      const QueryScorers scorers(axis.vectors, codes, axis.query.data(), scratch);
+      const QueryScorers scorers({axis.vectors, nullptr, codes}, axis.query.data(), scratch);
       SearchCounters counters;
       CountedKernels::seen = {};
       LookCloser(found, k, scorers, scratch.ranked, SearchCounting(counters));
@@ -283,12 +283,12 @@ TEST(KernelCalls, OfAScanOfSketchesAreThoseOfItsParts) {
   EXPECT_EQ(all.kernel_calls, (Calls{500, 0, 32}));
 
   const auto coded = NearAndFar(5'120, Quantization::kSq8);
-  // The same two groups by code, and of them eight and four rows once more.
+  // The same two groups by code, and of them twelve rows once more.
   const SearchCounters twice = SearchFirst(*coded, kAllowed, 10);
   EXPECT_EQ(twice.rerank_evaluations, 64u + 12u);
   EXPECT_EQ(twice.kernel_calls, (Calls{3, 16, 32}));
   EXPECT_EQ(twice.code_kernel, DistanceKernel::kSq8);
-  // All by code, and all in groups of eight.
+  // All by code, and all once more.
   const SearchCounters everything = SearchFirst(*coded, kAllowed, kAllowed);
   EXPECT_EQ(everything.rerank_evaluations, 2 * kAllowed);
   EXPECT_EQ(everything.kernel_calls, (Calls{500, 500, 32}));

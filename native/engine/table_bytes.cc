@@ -1,0 +1,73 @@
+// Floats that are whole bytes: pixels, histograms, counts. Where walks score codes, such a table
+// keeps its vectors as bytes too, and compares by them what a search looks at closer.
+
+#include <atomic>
+#include <utility>
+
+#include "engine/query_scorers.h"
+#include "engine/table.h"
+
+namespace vitrine {
+
+VectorForms Table::Forms(const CodeStore* codes) const {
+  // Acquire; partners: the releases of CopyBytesIfWhole, so that every row has its bytes, and of
+  // PutBytes, after which versions are published that have rows without.
+  return {vectors_, bytes_.load(std::memory_order_acquire), codes};
+}
+
+VectorForms Table::Forms() const { return Forms(codes_.load(std::memory_order_acquire)); }
+
+// Mapped vectors are left in their file to save memory, and a row that has never been read is not
+// known to be bytes.
+void Table::CopyBytesIfWhole() {
+  if (ElementBytes(type()) == 1 || vectors_.is_mapped() || byte_store_ != nullptr) return;
+  auto store = std::make_unique<VectorStore>(dimension(), metric(), kernels_, VectorType::kU8);
+  // Searches are as right without them.
+  if (!store->Grow(SlotLimit())) return;
+  struct Work {
+    std::vector<float> floats;
+    std::vector<uint8_t> bytes;
+  };
+  std::vector<Work> works(Parallelism());
+  for (Work& work : works) work.bytes.resize(dimension());
+  std::atomic<bool> whole{true};  // relaxed: a reason to stop early
+  const size_t words = (SlotLimit() + 63) / 64;
+  ParallelFor(pool_, works.size(), words, [&](size_t worker, size_t word) {
+    if (!whole.load(std::memory_order_relaxed)) return;
+    Work& work = works[worker];
+    ForEachRow(word, word + 1, [&](Slot slot) {
+      const float* const floats = vectors_.AsFloats(vectors_.Row(slot), work.floats);
+      if (ToBytes(floats, dimension(), work.bytes.data())) {
+        store->Put(slot, work.bytes.data());
+      } else {
+        whole.store(false, std::memory_order_relaxed);
+      }
+    });
+  });
+  if (!whole.load(std::memory_order_relaxed)) return;
+  byte_input_.resize(dimension());
+  const std::unique_lock lock(id_mutex_);
+  byte_store_ = std::move(store);
+  bytes_.store(byte_store_.get(), std::memory_order_release);
+}
+
+// The bytes of a row that nobody has been shown; where it has none, no row is compared as bytes by
+// who sees this one.
+void Table::PutBytes(Slot slot, const float* vector) {
+  if (ToBytes(vector, dimension(), byte_input_.data())) {
+    byte_store_->Put(slot, byte_input_.data());
+    return;
+  }
+  bytes_.store(nullptr, std::memory_order_release);
+  bytes_end_ = readers_.published() + 1;
+}
+
+// Readers from before a row without bytes came compare the others as bytes.
+void Table::FreeBytesUnlessUsed(uint64_t oldest) {
+  if (bytes_end_ > oldest) return;
+  bytes_end_ = UINT64_MAX;
+  const std::unique_lock lock(id_mutex_);
+  byte_store_.reset();
+}
+
+}  // namespace vitrine
