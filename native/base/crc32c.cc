@@ -1,6 +1,8 @@
 #include "base/crc32c.h"
 
+#include <algorithm>
 #include <array>
+#include <cstring>
 
 #include "base/byte_order.h"
 
@@ -82,6 +84,20 @@ VITRINE_CRC_TARGET uint32_t StepInstruction(uint32_t crc, const std::byte* at,
   return crc;
 }
 
+template <size_t kPieces>
+VITRINE_CRC_TARGET void StepPieces(const std::byte* at, size_t size, uint32_t* crcs) noexcept {
+  uint64_t wide[kPieces];
+  std::copy_n(crcs, kPieces, wide);
+  for (const std::byte* const end = at + size; at < end; at += 8) {
+    for (size_t i = 0; i < kPieces; ++i) {
+      uint64_t word;
+      std::memcpy(&word, at + i * size, sizeof(word));
+      wide[i] = _mm_crc32_u64(wide[i], word);
+    }
+  }
+  for (size_t i = 0; i < kPieces; ++i) crcs[i] = static_cast<uint32_t>(wide[i]);
+}
+
 #elif defined(VITRINE_CRC_ARM)
 
 bool HasInstruction() noexcept {
@@ -106,11 +122,22 @@ uint32_t StepInstruction(uint32_t crc, const std::byte* at, size_t size) noexcep
   return crc;
 }
 
+template <size_t kPieces>
+void StepPieces(const std::byte* at, size_t size, uint32_t* crcs) noexcept {
+  for (const std::byte* const end = at + size; at < end; at += 8) {
+    for (size_t i = 0; i < kPieces; ++i) crcs[i] = StepInstruction(crcs[i], at + i * size, 8);
+  }
+}
+
 #else
 
 bool HasInstruction() noexcept { return false; }
 uint32_t StepInstruction(uint32_t crc, const std::byte* at, size_t size) noexcept {
   return StepPortable(crc, at, size);
+}
+template <size_t kPieces>
+void StepPieces(const std::byte* at, size_t size, uint32_t* crcs) noexcept {
+  for (size_t i = 0; i < kPieces; ++i) crcs[i] = StepPortable(crcs[i], at + i * size, size);
 }
 
 #endif
@@ -125,6 +152,21 @@ bool HasCrc32cInstruction() noexcept {
 uint32_t Crc32c(std::span<const std::byte> bytes, uint32_t before) noexcept {
   return HasCrc32cInstruction() ? ~StepInstruction(~before, bytes.data(), bytes.size())
                                 : ~StepPortable(~before, bytes.data(), bytes.size());
+}
+
+void Crc32cSideBySide(std::span<const std::byte> bytes, std::span<uint32_t> crcs) noexcept {
+  const size_t size = bytes.size() / crcs.size();
+  std::fill(crcs.begin(), crcs.end(), ~0u);
+  if (!HasCrc32cInstruction() || crcs.size() < 2 || crcs.size() > 4) {
+    for (size_t i = 0; i < crcs.size(); ++i) crcs[i] = ~Crc32c(bytes.subspan(i * size, size));
+  } else if (crcs.size() == 2) {
+    StepPieces<2>(bytes.data(), size, crcs.data());
+  } else if (crcs.size() == 3) {
+    StepPieces<3>(bytes.data(), size, crcs.data());
+  } else {
+    StepPieces<4>(bytes.data(), size, crcs.data());
+  }
+  for (uint32_t& crc : crcs) crc = ~crc;
 }
 
 uint32_t Crc32cPortable(std::span<const std::byte> bytes, uint32_t before) noexcept {

@@ -11,6 +11,11 @@ namespace vitrine {
 // By the processor's instruction where it has one, several gigabytes a second.
 uint32_t Crc32c(std::span<const std::byte> bytes, uint32_t before = 0) noexcept;
 
+// The CRCs of two to four neighbouring pieces of equal size, side by side: a processor that waits
+// for one goes on with another, up to three times as fast.
+//   bytes  [crcs.size() * size of a piece], the size a multiple of 8
+void Crc32cSideBySide(std::span<const std::byte> bytes, std::span<uint32_t> crcs) noexcept;
+
 // The same by tables, on any processor; about one gigabyte a second.
 uint32_t Crc32cPortable(std::span<const std::byte> bytes, uint32_t before = 0) noexcept;
 

@@ -1,10 +1,12 @@
 #include "storage/container_reader.h"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <utility>
 
 #include "base/byte_order.h"
+#include "base/crc32c.h"
 #include "storage/file_checks.h"
 
 namespace vitrine {
@@ -13,6 +15,8 @@ namespace {
 // More sections than there will ever be types.
 constexpr uint64_t kMaxSections = 1024;
 constexpr size_t kVerifyBlocks = 16;
+// Whose checksums are computed side by side.
+constexpr size_t kBlocksTogether = 4;
 
 }  // namespace
 
@@ -188,6 +192,45 @@ const SectionEntry* ContainerReader::Find(SectionType type) const {
   return found == sections_.end() ? nullptr : &*found;
 }
 
+uint32_t ContainerReader::CrcOf(const SectionEntry& section, uint64_t block) const {
+  const size_t at = static_cast<size_t>(section.crcs_offset - tail_offset_);
+  return LoadLittleEndian<uint32_t>(tail_.data() + at +
+                                    static_cast<size_t>(block) * sizeof(uint32_t));
+}
+
+bool ContainerReader::WholeBlocksHold(const SectionEntry& section, uint64_t first_block,
+                                      size_t count, std::span<const std::byte> bytes) const {
+  std::array<uint32_t, kBlocksTogether> crcs;
+  Crc32cSideBySide(bytes.first(count * kBlockBytes), std::span(crcs).first(count));
+  for (size_t i = 0; i < count; ++i) {
+    if (MaskCrc(crcs[i]) != CrcOf(section, first_block + i)) return false;
+  }
+  return true;
+}
+
+//   bytes  from the first block on
+Status ContainerReader::CheckBlocks(const SectionEntry& section, uint64_t first_block,
+                                    uint64_t end_block, std::span<const std::byte> bytes) const {
+  for (uint64_t block = first_block; block < end_block;) {
+    const auto rest = bytes.subspan(static_cast<size_t>((block - first_block) * kBlockBytes));
+    const uint64_t left = section.length - block * kBlockBytes;
+    const size_t whole = static_cast<size_t>(
+        std::min({uint64_t{kBlocksTogether}, end_block - block, left / kBlockBytes}));
+    // Which of them is damaged is found one by one.
+    if (whole > 1 && WholeBlocksHold(section, block, whole, rest)) {
+      block += whole;
+      continue;
+    }
+    const size_t size = static_cast<size_t>(std::min<uint64_t>(kBlockBytes, left));
+    if (!CrcHolds(rest.first(size), CrcOf(section, block))) {
+      return Corrupt(SectionName(section.type), section.offset + block * kBlockBytes,
+                     "the checksum of a block does not match");
+    }
+    ++block;
+  }
+  return {};
+}
+
 // Fills `buffer` with blocks [first_block, end_block) and, behind the last one, the padding.
 Status ContainerReader::ReadBlocks(const SectionEntry& section, uint64_t first_block,
                                    uint64_t end_block, std::vector<std::byte>& buffer) const {
@@ -203,18 +246,7 @@ Status ContainerReader::ReadBlocks(const SectionEntry& section, uint64_t first_b
   VITRINE_RETURN_IF_ERROR(file_->ReadAt(section.offset + begin, buffer));
 
   const std::span<const std::byte> bytes(buffer);
-  const size_t crcs_at = static_cast<size_t>(section.crcs_offset - tail_offset_);
-  for (uint64_t block = first_block; block < end_block; ++block) {
-    const size_t at = static_cast<size_t>(block * kBlockBytes - begin);
-    const size_t size =
-        static_cast<size_t>(std::min<uint64_t>(kBlockBytes, section.length - block * kBlockBytes));
-    const uint32_t crc = LoadLittleEndian<uint32_t>(tail_.data() + crcs_at +
-                                                    static_cast<size_t>(block) * sizeof(uint32_t));
-    if (!CrcHolds(bytes.subspan(at, size), crc)) {
-      return Corrupt(SectionName(section.type), section.offset + block * kBlockBytes,
-                     "the checksum of a block does not match");
-    }
-  }
+  VITRINE_RETURN_IF_ERROR(CheckBlocks(section, first_block, end_block, bytes));
   if (last && !AreZero(bytes.subspan(static_cast<size_t>(section.length - begin)))) {
     return Corrupt(SectionName(section.type), section.offset + section.length,
                    "padding is not zero");

@@ -77,6 +77,12 @@ class ContainerReader {
   Status ReadCrcs();
   Status ReadBlocks(const SectionEntry& section, uint64_t first_block, uint64_t end_block,
                     std::vector<std::byte>& buffer) const;
+  uint32_t CrcOf(const SectionEntry& section, uint64_t block) const;
+  // Whether some blocks, all of them whole, have their checksums.
+  bool WholeBlocksHold(const SectionEntry& section, uint64_t first_block, size_t count,
+                       std::span<const std::byte> bytes) const;
+  Status CheckBlocks(const SectionEntry& section, uint64_t first_block, uint64_t end_block,
+                     std::span<const std::byte> bytes) const;
 
   const std::unique_ptr<File> file_;
   const std::string path_;

@@ -46,6 +46,20 @@ TEST(Crc32c, IsTheSameByInstructionAndByTables) {
   EXPECT_EQ(Crc32c(all), Crc32cPortable(all));
 }
 
+TEST(Crc32c, IsTheSameOfPiecesSideBySide) {
+  const std::vector<std::byte> bytes = RandomBytes(4 * 1000, 5);
+  for (size_t pieces = 1; pieces <= 4; ++pieces) {
+    for (const size_t size : {size_t{0}, size_t{8}, size_t{64}, size_t{1000}}) {
+      const std::span<const std::byte> all(bytes.data(), pieces * size);
+      std::vector<uint32_t> crcs(pieces);
+      Crc32cSideBySide(all, crcs);
+      for (size_t i = 0; i < pieces; ++i) {
+        ASSERT_EQ(crcs[i], Crc32cPortable(all.subspan(i * size, size))) << pieces << " " << size;
+      }
+    }
+  }
+}
+
 TEST(Crc32c, GoesOnWhereItStopped) {
   const std::vector<std::byte> bytes = RandomBytes(300, 2);
   const std::span<const std::byte> all(bytes);
