@@ -83,6 +83,7 @@ function reopenSection({ points, dimension, bytes: size, times }) {
     { title: 'read', cell: row => duration(row.read) },
     { title: 'keep', cell: row => duration(row.keep) },
     { title: 'open', cell: row => duration(row.open) },
+    { title: 'search', cell: row => duration(row.search) },
     { title: 'open / read', cell: row => `${fixed(row.ratio, 2)} ×` },
     { title: 'open / keep', cell: row => `${fixed(row.ratioOfKeep, 2)} ×` },
   ]

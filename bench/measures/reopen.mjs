@@ -1,6 +1,6 @@
 /**
  * Opening a database, beside reading its files from one end to the other, in turn: `cold`, after the system was told to forget them, and `warm`, when it
- * has them in memory. And beside reading them into new memory that keeps them, as a database does: a system gives memory out cleared, page by page.
+ * has them in memory. And beside reading them into new memory that keeps them, as a database does in the end: a system gives memory out cleared, page by page.
  */
 import { spawnSync } from 'node:child_process'
 import { closeSync, openSync, readdirSync, readSync, statSync } from 'node:fs'
@@ -26,8 +26,8 @@ export async function measureReopen({ folder, points, rounds, note }) {
   const path = join(folder, 'reopen')
   await fill(path, points)
   const times = {
-    cold: { read: [], keep: [], open: [] },
-    warm: { read: [], keep: [], open: [] },
+    cold: { read: [], keep: [], open: [], search: [] },
+    warm: { read: [], keep: [], open: [], search: [] },
   }
   let canForget = true
   for (let round = 0; round < rounds; round++) {
@@ -37,18 +37,19 @@ export async function measureReopen({ folder, points, rounds, note }) {
     canForget &&= forget(path)
     times.cold.keep.push(secondsToKeep(path))
     canForget &&= forget(path)
-    times.cold.open.push(await secondsToOpen(path, points))
+    await timeOpening(path, points, times.cold)
     times.warm.read.push(secondsToRead(path))
     times.warm.keep.push(secondsToKeep(path))
-    times.warm.open.push(await secondsToOpen(path, points))
+    await timeOpening(path, points, times.warm)
   }
   const bytes = filesOf(path).reduce((sum, file) => sum + statSync(file).size, 0)
   const ratio = (seconds, others) => median(seconds.map((one, round) => one / others[round]))
-  const results = Object.entries(times).map(([cache, { read, keep, open }]) => ({
+  const results = Object.entries(times).map(([cache, { read, keep, open, search }]) => ({
     cache,
     read: median(read),
     keep: median(keep),
     open: median(open),
+    search: median(search),
     ratio: ratio(open, read),
     ratioOfKeep: ratio(open, keep),
   }))
@@ -81,13 +82,18 @@ async function fill(path, points) {
   await db.close()
 }
 
-async function secondsToOpen(path, points) {
+/** How long opening takes, and then the first search, which brings what it needs. */
+async function timeOpening(path, points, times) {
+  const query = new Float32Array(dimension).fill(0.1)
   const start = performance.now()
   const db = await Database.open(path)
-  const spent = (performance.now() - start) / 1000
-  if ((await db.collection('points').count()) !== points) throw new Error('points are missing')
+  times.open.push((performance.now() - start) / 1000)
+  const collection = db.collection('points')
+  const searched = performance.now()
+  await collection.search(query, { k: 10 })
+  times.search.push((performance.now() - searched) / 1000)
+  if ((await collection.count()) !== points) throw new Error('points are missing')
   await db.close()
-  return spent
 }
 
 // What a database reads when it opens: of two equal generations one.

@@ -31,6 +31,8 @@ class ScanStart : public Operation {
  protected:
   Status Execute() override {
     const Filter* const filter = filter_ ? &*filter_ : nullptr;
+    // Reading them goes on in JavaScript's thread, which must not wait for the device.
+    VITRINE_RETURN_IF_ERROR(scan_->collection->table().FetchEverything());
     auto image = std::make_unique<Collection::Image>(*scan_->collection, filter);
     scan_->points.reserve(filter == nullptr ? image->size() : 0);
     for (uint32_t point = 0; point < image->size(); ++point) {
@@ -277,9 +279,10 @@ Result<napi_value> ReadScan(Call& call) {
   VITRINE_RETURN_IF_ERROR(arrays.Create(count));
   for (uint32_t i = 0; i < count; ++i) {
     const uint32_t point = scan.points[scan.next + i];
+    const Result<const std::byte*> vector = scan.image->Vector(point);
+    if (!vector.ok()) return vector.status();
     VITRINE_RETURN_IF_ERROR(
-        arrays.Set(i, scan.image->Record(point),
-                   {scan.image->Vector(point), collection.table().vector_bytes()}));
+        arrays.Set(i, scan.image->Record(point), {*vector, collection.table().vector_bytes()}));
   }
   scan.next += count;
   return arrays.object();

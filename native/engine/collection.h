@@ -145,8 +145,8 @@ class Collection final : private KeyMap::Keys {
     bool Admits(size_t point) const {
       return !admitted_ || admitted_->Test(static_cast<EntryId>(table_->id(point)));
     }
-    // Its bytes.
-    const std::byte* Vector(size_t point) const { return table_->Vector(point); }
+    // Its bytes, as TableImage::Vector.
+    Result<const std::byte*> Vector(size_t point) const { return table_->Vector(point); }
     // Of the newest write that is in it; 0 for none.
     uint64_t last_lsn() const { return last_lsn_; }
     TableImage& table() { return *table_; }

@@ -15,6 +15,8 @@ namespace {
 constexpr std::chrono::milliseconds kTick{50};
 // Between steps of linking, which writers wait for: long enough that one of them gets its turn.
 constexpr std::chrono::milliseconds kTurn{1};
+// Vectors that are brought from files in one step: writes wait for so much at most.
+constexpr size_t kSettleBytes = size_t{16} << 20;
 
 }  // namespace
 
@@ -286,8 +288,21 @@ bool Database::MaintainLog() {
   return more;
 }
 
-bool Database::MaintainData() {
+// Whether there is more to bring soon. What cannot be read is told to whoever needs it.
+bool Database::SettleSome() {
   bool more = false;
+  for (const auto& collection : Collections()) {
+    Table& table = collection->table();
+    if (table.settled()) continue;
+    const CpuStretch cpu(statistics_, CpuPool::kBackground);
+    const Result<bool> left = table.SettleSome(kSettleBytes / table.vector_bytes() + 1);
+    more = more || (left.ok() && *left);
+  }
+  return more;
+}
+
+bool Database::MaintainData() {
+  bool more = SettleSome();
   for (const auto& collection : Collections()) {
     if (collection->linked()) continue;
     const CpuStretch cpu(statistics_, CpuPool::kBackground);

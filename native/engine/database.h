@@ -190,7 +190,7 @@ class Database {
   bool Maintain();
   // Seals, flushes, prepared segments.
   bool MaintainLog();
-  // Lost graphs, checkpoints.
+  // What opening left in files, lost graphs, checkpoints.
   bool MaintainData();
 
   uint64_t last_lsn() const { return last_lsn_.load(std::memory_order_acquire); }
@@ -284,6 +284,7 @@ class Database {
   void RemoveOldFile(const std::string& path);
   Status ReviveLog();
   bool CheckpointIsDue() const;
+  bool SettleSome();
   void CountBytes();
   std::set<std::string> NamesThatCount() const;
   static std::vector<CheckpointFile> FilesOf(const Manifest::Part& part);

@@ -327,6 +327,8 @@ Status Database::ReplayTransactions(Recovery& recovery) {
   std::vector<uint64_t> lsns;
   for (const Recovery::Waiting& one : recovery.waiting) {
     const Result<uint64_t> added = group.Add(one.bytes, one.lsn);
+    // A change of a payload reads the vector that is there, which may still be in a file.
+    if (!added.ok() && added.status().code() == ErrorCode::kIo) return added.status();
     if (!added.ok()) {
       return {ErrorCode::kCorrupt, "log record " + std::to_string(one.lsn) +
                                        " makes no sense: " + added.status().message()};

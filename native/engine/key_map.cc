@@ -54,6 +54,17 @@ void KeyMap::Put(EntryId entry) {
   ++size_;
 }
 
+bool KeyMap::PutNew(EntryId entry) {
+  const PointKey key = keys_.KeyOf(entry);
+  size_t at = HomeOf(key);
+  for (; words_[at] != kNoEntry; at = (at + 1) & (words_.size() - 1)) {
+    if (keys_.KeyOf(words_[at]) == key) return false;
+  }
+  words_[at] = entry;
+  ++size_;
+  return true;
+}
+
 void KeyMap::Erase(EntryId entry) {
   const size_t mask = words_.size() - 1;
   size_t hole = HomeOf(keys_.KeyOf(entry));

@@ -34,6 +34,8 @@ class KeyMap {
   void Reserve(size_t count);
   // REQUIRES: room was reserved; no entry has that key
   void Put(EntryId entry);
+  // The same of an entry whose key another one may have; false, and nothing changed, if so.
+  bool PutNew(EntryId entry);
   // REQUIRES: the entry is there
   void Erase(EntryId entry);
 

@@ -21,27 +21,35 @@ struct SectionElements {
 };
 
 // What one read brings in, about: it stays in a core's own cache while it is checked and copied.
-inline constexpr size_t kSectionReadBytes = size_t{1} << 20;
+inline constexpr size_t kSectionReadBytes = size_t{256} << 10;
 
 // Calls visit(elements) -> Status with all elements of a section, on up to `parallelism` threads
 // and in any order; with parallelism 1 in theirs. Each call has all elements of some words of a
 // bitmap, so that threads rarely meet.
-template <typename Visitor>
+//   beside  () -> Status, is called once meanwhile
+template <typename Visitor, typename Beside>
 Status ForEachElements(const ContainerReader& reader, const SectionEntry& section, ThreadPool* pool,
-                       size_t parallelism, Visitor visit) {
+                       size_t parallelism, Visitor visit, Beside beside) {
   const uint64_t step =
       RoundUp(std::max<uint64_t>(kSectionReadBytes / section.element_bytes, 1), 64);
   const size_t steps = static_cast<size_t>((section.count + step - 1) / step);
   std::vector<std::vector<std::byte>> buffers(parallelism);
   FirstFailure failure;
-  ParallelFor(pool, parallelism, steps, [&](size_t worker, size_t i) {
+  ParallelFor(pool, parallelism, steps + 1, [&](size_t worker, size_t i) {
     if (failure.failed()) return;
-    const uint64_t first = i * step;
+    if (i == 0) return failure.Note(beside());
+    const uint64_t first = (i - 1) * step;
     const uint64_t count = std::min(step, section.count - first);
     const auto bytes = reader.Read(section, first, count, buffers[worker]);
     failure.Note(bytes.ok() ? visit(SectionElements{first, count, *bytes}) : bytes.status());
   });
   return failure.Take();
+}
+
+template <typename Visitor>
+Status ForEachElements(const ContainerReader& reader, const SectionEntry& section, ThreadPool* pool,
+                       size_t parallelism, Visitor visit) {
+  return ForEachElements(reader, section, pool, parallelism, visit, [] { return Status(); });
 }
 
 }  // namespace vitrine

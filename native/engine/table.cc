@@ -143,6 +143,13 @@ Status Table::FetchAll() const {
   return codes == nullptr ? Status() : codes->FetchAll();
 }
 
+Status Table::FetchEverything() const {
+  VITRINE_RETURN_IF_ERROR(FetchAll());
+  // Of a table that is mapped there are none to bring, but some to verify.
+  VITRINE_RETURN_IF_ERROR(vectors_.Fetch(0, settle_rows_, pool_, Parallelism()));
+  return vectors_.VerifyAll();
+}
+
 bool Table::Has(PointId id) const {
   assert(ids_here_.load(std::memory_order_relaxed));
   const std::shared_lock lock(id_mutex_);
@@ -253,9 +260,12 @@ TableMemory Table::memory() const {
   const size_t slots = SlotLimit();
   TableMemory memory;
   memory.vectors = vectors_.memory_bytes(slots);
-  memory.graph = graph_.CountHere(slots) * graph_.row_bytes() + graph_.fixed_bytes();
+  // What is not here yet of a table that can be written to will be.
+  const size_t links = read_only_ ? graph_.CountHere(slots) : slots;
+  memory.graph = links * graph_.row_bytes() + graph_.fixed_bytes();
   if (const CodeStore* const codes = codes_.load(std::memory_order_acquire)) {
-    memory.codes = codes->CountHere(slots) * codes->memory_bytes();
+    const size_t rows = read_only_ ? codes->CountHere(slots) : slots;
+    memory.codes = rows * codes->memory_bytes();
   }
   if (const SketchStore* const sketches = sketches_.load(std::memory_order_acquire)) {
     memory.codes += slots * sketches->row_bytes();

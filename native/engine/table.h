@@ -185,6 +185,16 @@ class Table final : private IdMap::OwnerIds {
   }
   // The same for everything but vectors.
   Status FetchAll() const;
+  // And for vectors too.
+  Status FetchEverything() const;
+  // Of a table that is read on demand and can be written to (engine/table_restorer.h): brings some
+  // `most` rows that are not here, and after the last of them what writing needs, on the calling
+  // thread. Writes bring what is left by themselves. kCorrupt or kIo, and then the next call tries
+  // again.
+  //   returns  whether there is more
+  Result<bool> SettleSome(size_t most);
+  // Whether nothing is left to bring.
+  bool settled() const { return settled_.load(std::memory_order_acquire); }
   // What a reader sees that begins now.
   uint64_t version() const { return readers_.published(); }
 
@@ -238,6 +248,9 @@ class Table final : private IdMap::OwnerIds {
     return lazy_owner_ids_ == nullptr || lazy_owner_ids_->Ensure(slot, failure);
   }
   Status FetchIdsSlowly() const;
+  // Brings everything. REQUIRES: write_mutex_ is held
+  Status Settle();
+  Result<bool> SettleSomeLocked(size_t most, size_t threads);
 
   // kReadOnly where vectors are mapped.
   Status CheckWritable() const;
@@ -445,6 +458,8 @@ class Table final : private IdMap::OwnerIds {
   std::atomic<size_t> free_rows_{0};  // of free_slots_, likewise
   MaintenanceCounts maintenance_;     // counted under write_mutex_
   std::atomic<bool> linked_{true};
+  // Release under write_mutex_; acquire by who asks.
+  std::atomic<bool> settled_{true};
 
   mutable ReaderPool readers_;
 
@@ -478,6 +493,9 @@ class Table final : private IdMap::OwnerIds {
   std::unique_ptr<SketchStore> sketch_store_;  // complete once sketches_ points to it
   size_t sketch_next_ = 0;                     // until then: the next row to be sketched
   bool read_only_ = false;                     // set before anybody else uses the table
+  size_t settle_rows_ = 0;                     // unless settled_: those that are brought
+  size_t settle_next_ = 0;                     // the next of them
+  std::function<void()> forget_source_;        // when they are all here
   bool codes_decided_ = false;                 // whether there will be codes, and which
   size_t relink_next_ = 0;                     // the row whose turn it is, see RelinkOldest
   size_t relink_due_ = 0;                      // new rows that have not been made up for

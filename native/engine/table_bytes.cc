@@ -18,9 +18,11 @@ VectorForms Table::Forms(const CodeStore* codes) const {
 VectorForms Table::Forms() const { return Forms(codes_.load(std::memory_order_acquire)); }
 
 // Mapped vectors are left in their file to save memory, and a row that has never been read is not
-// known to be bytes.
+// known to be bytes. Rows that are still to come are looked at when they are all here.
 void Table::CopyBytesIfWhole() {
-  if (ElementBytes(type()) == 1 || vectors_.is_mapped() || byte_store_ != nullptr) return;
+  if (ElementBytes(type()) == 1 || vectors_.is_mapped() || !settled() || byte_store_ != nullptr) {
+    return;
+  }
   auto store = std::make_unique<VectorStore>(dimension(), metric(), kernels_, VectorType::kU8);
   // Searches are as right without them.
   if (!store->Grow(SlotLimit())) return;

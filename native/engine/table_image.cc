@@ -30,8 +30,9 @@ TableImage::TableImage(const Table& table)
             [](const Point& a, const Point& b) { return a.id < b.id; });
   codes_.kind = table_.quantization_used();
   // Acquire; once there, they stay.
-  const CodeStore* const codes = table_.codes_.load(std::memory_order_acquire);
-  if (codes_.kind != Quantization::kNone) codes_.centre = codes->centre();
+  if (codes_.kind != Quantization::kNone) {
+    codes_.store = table_.codes_.load(std::memory_order_acquire);
+  }
 }
 
 void TableImage::NumberRows() {
@@ -46,28 +47,42 @@ void TableImage::NumberRows() {
   number(false);
   // The owners of these rows are gone: their first guests take them over.
   number(true);
+  nodes_.emplace(host_of_row_.size());
+  for (size_t row = 0; linked_ && row < host_of_row_.size(); ++row) {
+    const auto slot = static_cast<Slot>(row);
+    if (host_of_row_[row] != kNoSlot && !table_.zero_.Test(slot)) nodes_->Insert(slot);
+  }
+  nodes_->Number();
+  links_.emplace(table_.graph_, *nodes_);
 }
 
-void TableImage::CopyLinks(size_t host, std::span<uint32_t> words) const {
-  std::fill(words.begin(), words.end(), kNoSlot);
-  const Slot slot = points_[host].ref.slot();
-  if (!linked_ || !IsNode(slot)) return;
-  std::vector<uint32_t> rows(width());
-  table_.graph_.CopyNode(slot, rows);
-  // What readers insist on is made sure of here, whatever the graph holds.
-  const size_t degree = 2 * table_.graph_.options().m;
-  size_t links = 0;
-  for (size_t i = 0; i < rows.size(); ++i) {
-    const Slot target = Links::Target(rows[i]);
-    if (rows[i] == kNoSlot || target == slot || !IsNode(target)) continue;
-    const uint32_t point = host_of_row_[target];
-    if (Links::IsFill(rows[i])) {
-      words[i] = point | Links::kFill;
-    } else if (links < degree && std::find(words.begin(), words.end(), point) == words.end()) {
-      words[i] = point;
-      ++links;
-    }
+void TableImage::CopyLinks(size_t point, std::span<uint32_t> words,
+                           ImageLinks::Digest& written) const {
+  const Slot slot = RowOf(point);
+  if (HostOf(point) != point || !nodes_->Has(slot)) {
+    std::fill(words.begin(), words.end(), kNoSlot);
+    return;
   }
+  links_->Read(slot, words);
+  written.Add(slot, words);
+  for (uint32_t& word : words) {
+    if (word != kNoSlot) word = host_of_row_[Links::Target(word)] | (word & Links::kFill);
+  }
+}
+
+bool TableImage::LinksLeadEverywhere(const Entries& entries,
+                                     const ImageLinks::Digest& written) const {
+  std::vector<Slot> rows;
+  for (const uint32_t point : entries.points) rows.push_back(RowOf(point));
+  return links_->LeadEverywhere(rows, written, nullptr);
+}
+
+std::vector<uint32_t> TableImage::Outsiders() const {
+  std::vector<uint32_t> outsiders;
+  for (size_t i = 0; i < points_.size(); ++i) {
+    if (HostOf(i) == i && !nodes_->Has(RowOf(i))) outsiders.push_back(static_cast<uint32_t>(i));
+  }
+  return outsiders;
 }
 
 TableImage::Entries TableImage::CopyEntries() const {
@@ -75,7 +90,7 @@ TableImage::Entries TableImage::CopyEntries() const {
   EntryTable::Snapshot rows;
   const size_t count = table_.graph_.CopyEntries(rows, entries.offered, entries.stride);
   for (size_t i = 0; i < count; ++i) {
-    if (!IsNode(rows[i])) continue;
+    if (!nodes_->Has(rows[i])) continue;
     const uint32_t point = host_of_row_[rows[i]];
     if (std::find(entries.points.begin(), entries.points.end(), point) == entries.points.end()) {
       entries.points.push_back(point);
@@ -84,7 +99,7 @@ TableImage::Entries TableImage::CopyEntries() const {
   if (!entries.points.empty()) return entries;
   std::vector<uint32_t> nodes;
   for (size_t i = 0; i < points_.size(); ++i) {
-    if (HostOf(i) == i && IsNode(points_[i].ref.slot())) nodes.push_back(static_cast<uint32_t>(i));
+    if (HostOf(i) == i && nodes_->Has(RowOf(i))) nodes.push_back(static_cast<uint32_t>(i));
   }
   const size_t stride = std::max<size_t>(1, (nodes.size() + kFewEntries - 1) / kFewEntries);
   for (size_t i = 0; i < nodes.size(); i += stride) entries.points.push_back(nodes[i]);

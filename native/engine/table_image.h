@@ -6,6 +6,8 @@
 #include <span>
 #include <vector>
 
+#include "engine/image_links.h"
+#include "engine/slot_set.h"
 #include "engine/table.h"
 
 namespace vitrine {
@@ -13,7 +15,7 @@ namespace vitrine {
 // What a table holds at one version. While it lives no row of it is reused; writers go on. Points
 // are numbered from 0, by ascending id.
 //
-// Takes 8 bytes a point, and 4 more a row for links. REQUIRES: a table of u32 ids.
+// Takes 8 bytes a point, and 4 and two bits more a row for links. REQUIRES: a table of u32 ids.
 // Thread safety: const functions may run on many threads at once.
 class TableImage {
  public:
@@ -22,9 +24,11 @@ class TableImage {
 
   size_t size() const { return points_.size(); }
   PointId id(size_t point) const { return points_[point].id; }
-  // Its bytes; valid as long as the image.
-  const std::byte* Vector(size_t point) const {
-    return table_.vectors_.Row(points_[point].ref.slot());
+  Slot RowOf(size_t point) const { return points_[point].ref.slot(); }
+  // Its bytes; valid as long as the image. kCorrupt or kIo of a table that is read on demand.
+  Result<const std::byte*> Vector(size_t point) const {
+    VITRINE_RETURN_IF_ERROR(table_.vectors_.Verify(RowOf(point)));
+    return table_.vectors_.Row(RowOf(point));
   }
 
   // The graph, in numbers of points instead of rows.
@@ -36,18 +40,24 @@ class TableImage {
   // Finds out which point stands for each row. REQUIRES: called before what follows
   void NumberRows();
   // The point in whose row `point` is: itself, or one with an equal vector.
-  uint32_t HostOf(size_t point) const { return host_of_row_[points_[point].ref.slot()]; }
-  // Links and fill edges of a host, by the rules of files (docs/formats/index-file.md, "Links").
-  //   words  [width], filled with kNoSlot behind
-  void CopyLinks(size_t host, std::span<uint32_t> words) const;
+  uint32_t HostOf(size_t point) const { return host_of_row_[RowOf(point)]; }
+  // Links and fill edges by the rules of files (docs/formats/index-file.md, "Links"), all kNoSlot
+  // where a point is no node.
+  //   words    [width]
+  //   written  the links are added to it
+  void CopyLinks(size_t point, std::span<uint32_t> words, ImageLinks::Digest& written) const;
   Entries CopyEntries() const;
-  // What walks score, and what codes are relative to; empty without codes. Valid as long as the
-  // table.
+  // Whether the links that `written` was made of lead from each entry to every node. Says no where
+  // it cannot tell, as ImageLinks::LeadEverywhere.
+  bool LinksLeadEverywhere(const Entries& entries, const ImageLinks::Digest& written) const;
+  // The hosts that are no nodes, ascending.
+  std::vector<uint32_t> Outsiders() const;
+  // What walks score: a store as long as the table lives, null without codes.
   struct Codes {
     Quantization kind = Quantization::kNone;
-    std::span<const float> centre;
+    const CodeStore* store = nullptr;
   };
-  Codes codes() const { return codes_; }
+  const Codes& codes() const { return codes_; }
   size_t width() const { return table_.graph_.width(); }
   // What is known of recall, and the table's count of points that ended.
   const RecallCalibration& calibration() const { return calibration_; }
@@ -61,14 +71,12 @@ class TableImage {
     PointRef ref;
   };
 
-  bool IsNode(Slot slot) const {
-    return slot < host_of_row_.size() && host_of_row_[slot] != kNoSlot && !table_.zero_.Test(slot);
-  }
-
   const Table& table_;
   std::optional<ReaderPool::Lease> lease_;
   std::vector<Point> points_;
   std::vector<uint32_t> host_of_row_;
+  std::optional<SlotSet> nodes_;  // rows of the image that are in the graph
+  std::optional<ImageLinks> links_;
   const RecallCalibration calibration_;
   const uint64_t ended_points_;
   bool linked_ = false;

@@ -157,6 +157,7 @@ void Table::MaintainGraph() {
 Status Table::Sweep() {
   VITRINE_RETURN_IF_ERROR(CheckWritable());
   const std::lock_guard write(write_mutex_);
+  VITRINE_RETURN_IF_ERROR(Settle());
   SweepLocked();
   return {};
 }

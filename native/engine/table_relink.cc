@@ -10,6 +10,7 @@ namespace vitrine {
 Result<bool> Table::LinkSome(size_t most) {
   const std::lock_guard write(write_mutex_);
   if (linked_.load(std::memory_order_relaxed)) return false;
+  VITRINE_RETURN_IF_ERROR(Settle());
   MaintenanceRun run(maintenance_, Maintenance::kRebuild);
   // Each point is written once more, with the vector that it has: an equal one that is in the graph
   // already gives it a place there, as it would have done then.

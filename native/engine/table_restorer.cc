@@ -3,12 +3,17 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
+#include <string_view>
 #include <utility>
 
 #include "engine/table_file_format.h"
-#include "index/links.h"
 
 namespace vitrine {
+namespace {
+
+Status CorruptGraph(std::string_view what) { return {ErrorCode::kCorrupt, std::string(what)}; }
+
+}  // namespace
 
 Result<TableRestorer> TableRestorer::Create(const TableOptions& options, const KernelTable& kernels,
                                             ThreadPool* pool, size_t count) {
@@ -26,89 +31,106 @@ void TableRestorer::PutVector(uint32_t point, const void* vector) {
   table_->vectors_.Put(point, vector);
 }
 
-std::string TableRestorer::CheckHosts(const GraphData& graph) const {
-  if (graph.hosts.size() != count_ || graph.links.size() != count_ * width()) {
-    return "it is of another number of points";
-  }
-  const size_t bytes = table_->vector_bytes();
+void TableRestorer::NoteVector(uint32_t point, const void* vector) {
+  table_->vectors_.NoteFactor(point, vector);
+}
+
+void TableRestorer::UseVectors(std::unique_ptr<const LazyRows> rows) {
+  table_->vectors_.UseLazily(std::move(rows));
+  is_lazy_ = true;
+}
+
+void TableRestorer::Target::RestoreVector(uint32_t point, const void* vector) const {
+  table_->vectors_.RestoreRow(point, vector);
+}
+
+void TableRestorer::Target::RestoreLinks(uint32_t point, std::span<const uint32_t> words) const {
+  table_->graph_.StoreNode(point, words);
+}
+
+Status TableRestorer::CheckHosts(const std::vector<uint32_t>& hosts) const {
+  if (hosts.size() != count_) return CorruptGraph("it is of another number of points");
+  const VectorStore& vectors = table_->vectors_;
   for (size_t i = 0; i < count_; ++i) {
-    const uint32_t host = graph.hosts[i];
+    const uint32_t host = hosts[i];
     if (host == i) continue;
-    if (host >= count_ || graph.hosts[host] != host) return "a point is in a row that is not there";
-    if (std::memcmp(table_->vectors_.Row(static_cast<Slot>(i)), table_->vectors_.Row(host),
-                    bytes) != 0) {
-      return "points with different vectors share a row";
+    if (host >= count_ || hosts[host] != host)
+      return CorruptGraph("a point is in a row that is not there");
+    const auto guest = static_cast<Slot>(i);
+    VITRINE_RETURN_IF_ERROR(vectors.Verify(guest));
+    VITRINE_RETURN_IF_ERROR(vectors.Verify(host));
+    if (std::memcmp(vectors.Row(guest), vectors.Row(host), vectors.vector_bytes()) != 0) {
+      return CorruptGraph("points with different vectors share a row");
     }
   }
   return {};
 }
 
-std::string TableRestorer::CheckLinks(const GraphData& graph) const {
-  const size_t degree = 2 * table_->options().graph.m;
-  const auto is_node = [&](uint32_t point) {
-    return point < count_ && graph.hosts[point] == point && !table_->vectors_.IsZero(point);
-  };
-  for (uint32_t i = 0; i < count_; ++i) {
-    if (graph.hosts[i] != i) continue;
-    const std::span<const uint32_t> words = graph.links.subspan(i * width(), width());
-    size_t links = 0;
-    for (size_t j = 0; j < words.size(); ++j) {
-      if (words[j] == kNoSlot) continue;
-      const uint32_t target = Links::Target(words[j]);
-      if (target == i || !is_node(i) || !is_node(target)) return "a link leads nowhere";
-      if (Links::IsFill(words[j])) continue;
-      const auto before = words.first(j);
-      if (std::find(before.begin(), before.end(), words[j]) != before.end()) {
-        return "a link is there twice";
-      }
-      if (++links > degree) return "a row has too many links";
-    }
-  }
-  return {};
-}
-
-std::string TableRestorer::CheckEntries(const GraphData& graph) const {
+// REQUIRES: rules_ are those of the graph
+Status TableRestorer::CheckEntries(const GraphData& graph) const {
   const TableImage::Entries& entries = graph.entries;
   if (entries.points.size() > EntryTable::kRoom || entries.offered > kMaxVersion ||
       !std::has_single_bit(entries.stride) ||
       entries.stride > std::max<uint64_t>(entries.offered, 1)) {
-    return "the entries are out of range";
+    return CorruptGraph("the entries are out of range");
   }
-  bool any_node = false;
-  for (uint32_t i = 0; i < count_ && !any_node; ++i) {
-    any_node = graph.hosts[i] == i && !table_->vectors_.IsZero(i);
-  }
-  if (entries.points.empty() && any_node) return "there is no entry";
+  if (entries.points.empty() && rules_->node_count() > 0) return CorruptGraph("there is no entry");
   for (size_t i = 0; i < entries.points.size(); ++i) {
     const uint32_t point = entries.points[i];
     const auto end = entries.points.begin() + static_cast<ptrdiff_t>(i);
-    if (point >= count_ || graph.hosts[point] != point || table_->vectors_.IsZero(point) ||
-        std::find(entries.points.begin(), end, point) != end) {
-      return "an entry leads nowhere";
+    if (!rules_->IsNode(point) || std::find(entries.points.begin(), end, point) != end) {
+      return CorruptGraph("an entry leads nowhere");
     }
   }
   return {};
 }
 
-std::string TableRestorer::SetGraph(const GraphData& graph) {
-  for (const auto check :
-       {&TableRestorer::CheckHosts, &TableRestorer::CheckLinks, &TableRestorer::CheckEntries}) {
-    std::string wrong = (this->*check)(graph);
-    if (!wrong.empty()) return wrong;
-  }
-  hosts_.assign(graph.hosts.begin(), graph.hosts.end());
+Status TableRestorer::BeginGraph(GraphData graph) {
+  VITRINE_RETURN_IF_ERROR(CheckHosts(graph.hosts));
+  auto rules = std::make_shared<LinkRules>(count_, width(), 2 * table_->options().graph.m);
   for (uint32_t i = 0; i < count_; ++i) {
-    if (hosts_[i] != i || table_->vectors_.IsZero(i)) continue;
-    table_->graph_.RestoreNode(i, graph.links.subspan(i * width(), width()));
+    if (graph.hosts[i] == i && !table_->vectors_.IsZero(i)) rules->AddNode(i);
   }
-  table_->graph_.RestoreEntries(graph.entries.points, graph.entries.offered, graph.entries.stride);
-  has_graph_ = true;
+  rules_ = std::move(rules);
+  VITRINE_RETURN_IF_ERROR(CheckEntries(graph));
+  graph_data_ = std::move(graph);
+  return {};
+}
+
+std::vector<uint32_t> TableRestorer::Outsiders() const {
+  std::vector<uint32_t> outsiders;
+  for (uint32_t i = 0; i < count_; ++i) {
+    if (graph_data_.hosts[i] == i && !rules_->IsNode(i)) outsiders.push_back(i);
+  }
+  return outsiders;
+}
+
+Status TableRestorer::UseGraph(std::unique_ptr<const LazyRows> rows) {
+  SlotBitmap outsiders;
+  if (!outsiders.Grow(count_)) return {ErrorCode::kOutOfMemory, "no memory for the graph"};
+  for (uint32_t i = 0; i < count_; ++i) {
+    if (!rules_->IsNode(i)) outsiders.Set(i);
+  }
+  table_->graph_.RestoreLazily(count_, outsiders, std::move(rows));
+  const TableImage::Entries& entries = graph_data_.entries;
+  table_->graph_.RestoreEntries(entries.points, entries.offered, entries.stride);
+  has_graph_ = is_lazy_ = true;
   return {};
 }
 
 void TableRestorer::SetCodes(Quantization kind, std::vector<float> centre) {
   codes_ = kind;
   centre_ = std::move(centre);
+}
+
+CodeStore* TableRestorer::BeginCodes() {
+  code_store_ = table_->NewCodes(centre_, codes_);
+  return code_store_.get();
+}
+
+void TableRestorer::UseCodes(std::unique_ptr<const LazyRows> rows) {
+  code_store_->RestoreLazily(std::move(rows));
+  has_codes_ = is_lazy_ = true;
 }
 
 void TableRestorer::AddGuest(uint32_t point, uint32_t host) {
@@ -120,13 +142,27 @@ void TableRestorer::AddGuest(uint32_t point, uint32_t host) {
   table_->NoteFreeRows();
 }
 
-std::unique_ptr<Table> TableRestorer::Finish() {
+Status TableRestorer::MakeCodes() {
+  if (has_codes_) {
+    table_->UseCodes(std::move(code_store_));
+    return {};
+  }
+  if (codes_ == Quantization::kNone && !table_->CodesAreDue()) return {};
+  VITRINE_RETURN_IF_ERROR(table_->FetchEverything());
+  // Where memory is refused searches are as right without them, and a later write tries again.
+  if (codes_ != Quantization::kNone) (void)table_->MakeCodesAround(centre_, codes_);
+  table_->MakeCodesWhenDue();
+  return {};
+}
+
+Result<std::unique_ptr<Table>> TableRestorer::Finish(std::function<void()> forget_source) {
+  const std::vector<uint32_t>& hosts = graph_data_.hosts;
   size_t guests = 0;
-  for (uint32_t i = 0; i < hosts_.size(); ++i) guests += hosts_[i] != i ? 1 : 0;
+  for (uint32_t i = 0; i < count_; ++i) guests += RowOf(i) != i ? 1 : 0;
   table_->ids_.Reserve(count_, guests);
   for (uint32_t i = 0; i < count_; ++i) {
-    if (!hosts_.empty() && hosts_[i] != i) {
-      AddGuest(i, hosts_[i]);
+    if (has_graph_ && hosts[i] != i) {
+      AddGuest(i, hosts[i]);
       continue;
     }
     table_->SetOwnerId(i, i);
@@ -139,14 +175,17 @@ std::unique_ptr<Table> TableRestorer::Finish() {
     table_->zero_count_.fetch_add(1, std::memory_order_release);
   }
   table_->size_.store(count_, std::memory_order_release);
-  if (has_graph_) {
-    table_->graph_.FinishRestore(table_->WriterScratch(0));
-  } else {
-    table_->linked_.store(count_ == 0, std::memory_order_release);
+  if (!has_graph_) table_->linked_.store(count_ == 0, std::memory_order_release);
+  if (is_lazy_) {
+    table_->settle_rows_ = count_;
+    table_->forget_source_ = std::move(forget_source);
+    table_->settled_.store(false, std::memory_order_release);
   }
-  // Where memory is refused searches are as right without them, and a later write tries again.
-  if (codes_ != Quantization::kNone) (void)table_->MakeCodesAround(centre_, codes_);
-  table_->MakeCodesWhenDue();
+  VITRINE_RETURN_IF_ERROR(MakeCodes());
+  if (has_graph_ && !graph_data_.connected) {
+    const std::lock_guard write(table_->write_mutex_);
+    VITRINE_RETURN_IF_ERROR(table_->Settle());
+  }
   return std::move(table_);
 }
 

@@ -2,12 +2,14 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "base/status.h"
+#include "engine/link_rules.h"
 #include "engine/table.h"
 #include "engine/table_image.h"
 
@@ -15,6 +17,9 @@ namespace vitrine {
 
 // Makes a table from the points of an image, with or without its graph. Every number may be wrong:
 // what is checked here are the rules of links; vectors are finite when they come.
+//
+// What is large may come later, on demand. Then searches bring what they need, and the first write,
+// or Table::SettleSome, brings the rest.
 class TableRestorer {
  public:
   // A table of `count` points with the ids 0 to count - 1. Fails as Table::Create does.
@@ -24,42 +29,81 @@ class TableRestorer {
   // Any thread, for different points.
   //   vector  of the table's type, finite, any alignment, not retained
   void PutVector(uint32_t point, const void* vector);
+  // The same of one that comes later.
+  void NoteVector(uint32_t point, const void* vector);
+  // Vectors that come later: `rows` has each put by RestoreVector. REQUIRES: NoteVector saw them
+  void UseVectors(std::unique_ptr<const LazyRows> rows);
 
+  // What is known of a graph besides its links.
   struct GraphData {
-    std::span<const uint32_t> hosts;  // [count]
-    std::span<const uint32_t> links;  // [count * width], of hosts; others are ignored
+    std::vector<uint32_t> hosts;  // [count]
     TableImage::Entries entries;
+    // Whether links lead from each entry to every node. Otherwise all of them are looked at, and
+    // mended, before there is a table.
+    bool connected = false;
   };
-  // Gives the table its graph; on failure what is wrong with it, and nothing has changed.
-  // REQUIRES: every vector is there
-  std::string SetGraph(const GraphData& graph);
+  // Takes a graph up to its links; kCorrupt says what is wrong with it, and then there is none.
+  // kIo for vectors that it looks at. REQUIRES: every vector is there, or comes on demand
+  Status BeginGraph(GraphData graph);
+  // The rules of its links. REQUIRES: BeginGraph succeeded
+  const std::shared_ptr<const LinkRules>& link_rules() const { return rules_; }
+  // The hosts that are no nodes, ascending. REQUIRES: BeginGraph succeeded
+  std::vector<uint32_t> Outsiders() const;
+  // Gives the table the graph: `rows` has the words of each point, which keep the rules, put by
+  // RestoreLinks. kOutOfMemory. REQUIRES: BeginGraph succeeded, with points
+  Status UseGraph(std::unique_ptr<const LazyRows> rows);
   size_t width() const { return table_->graph_.width(); }
-  // Gives the table the codes that it had: others would mean other walks. REQUIRES: [dimension],
-  // finite; a kind that its options allow
+
+  // Gives the table the codes that it had: others would mean other walks. Without UseCodes they are
+  // made again. REQUIRES: [dimension], finite; a kind that its options allow
   void SetCodes(Quantization kind, std::vector<float> centre);
+  Quantization codes() const { return codes_; }
+  // Room for them; null when memory is refused. What stands beside each is restored by the caller.
+  CodeStore* BeginCodes();
+  // `rows` has the codes themselves restored. REQUIRES: BeginCodes gave room
+  void UseCodes(std::unique_ptr<const LazyRows> rows);
 
   // The row of a point: its own, or that of an equal vector.
-  Slot RowOf(uint32_t point) const { return hosts_.empty() ? point : hosts_[point]; }
+  Slot RowOf(uint32_t point) const { return has_graph_ ? graph_data_.hosts[point] : point; }
 
-  // The table. Without a graph, searches are exact until `LinkSome` has linked everything.
-  // REQUIRES: every vector is there; called once, last
-  std::unique_ptr<Table> Finish();
+  // Where rows that come later are put, while the table lives. Any thread, for different points.
+  class Target {
+   public:
+    void RestoreVector(uint32_t point, const void* vector) const;
+    void RestoreLinks(uint32_t point, std::span<const uint32_t> words) const;
+
+   private:
+    friend class TableRestorer;
+    explicit Target(Table* table) : table_(table) {}
+    Table* table_;
+  };
+  Target target() const { return Target(table_.get()); }
+
+  // The table. Without a graph, searches are exact until `LinkSome` has linked everything. kCorrupt
+  // or kIo for what must be there at once.
+  //   forget_source  called when nothing will come from the file any more
+  // REQUIRES: called once, last
+  Result<std::unique_ptr<Table>> Finish(std::function<void()> forget_source = nullptr);
 
  private:
   explicit TableRestorer(std::unique_ptr<Table> table, size_t count)
       : table_(std::move(table)), count_(count) {}
 
-  std::string CheckHosts(const GraphData& graph) const;
-  std::string CheckLinks(const GraphData& graph) const;
-  std::string CheckEntries(const GraphData& graph) const;
+  Status CheckHosts(const std::vector<uint32_t>& hosts) const;
+  Status CheckEntries(const GraphData& graph) const;
   void AddGuest(uint32_t point, uint32_t host);
+  Status MakeCodes();
 
   std::unique_ptr<Table> table_;
   size_t count_;
-  std::vector<uint32_t> hosts_;  // empty: each is its own
+  GraphData graph_data_;
+  std::shared_ptr<const LinkRules> rules_;
   bool has_graph_ = false;
+  bool is_lazy_ = false;  // something comes later
   Quantization codes_ = Quantization::kNone;
   std::vector<float> centre_;
+  std::unique_ptr<CodeStore> code_store_;
+  bool has_codes_ = false;
 };
 
 }  // namespace vitrine

@@ -18,6 +18,7 @@ TableTransaction::~TableTransaction() {
 }
 
 Status TableTransaction::Prepare(std::span<const Point> points, std::span<const PointId> removed) {
+  VITRINE_RETURN_IF_ERROR(table_.Settle());
   table_.Reclaim();
   points_.reserve(points.size());
   for (const Point& point : points) points_.push_back({point.id, point.vector, kNoSlot, {}});

@@ -33,9 +33,9 @@ class TableTransaction {
   ~TableTransaction();
 
   // Makes rows for `points`, links them, and remembers to remove `removed`. kTooLarge or
-  // kOutOfMemory; may throw std::bad_alloc. After a failure the object is of no more use.
-  // REQUIRES: called once; no id comes twice; none of `points` is in the table, all of `removed`
-  // are
+  // kOutOfMemory, and what a table that is read on demand fails with; may throw std::bad_alloc.
+  // After a failure the object is of no more use. REQUIRES: called once; no id comes twice; none of
+  // `points` is in the table, all of `removed` are
   Status Prepare(std::span<const Point> points, std::span<const PointId> removed);
   // The row that holds point i of those that Prepare was given. REQUIRES: Prepare succeeded
   Slot SlotOf(size_t i) const { return points_[i].ref.slot(); }

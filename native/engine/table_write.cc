@@ -83,6 +83,7 @@ Status Table::Upsert(std::span<const PointId> ids, VectorView vectors,
 
 Status Table::WriteAll(std::span<const PointId> ids, VectorView vectors,
                        std::span<const size_t> order, const WriteControl& control) {
+  VITRINE_RETURN_IF_ERROR(Settle());
   const size_t total = order.empty() ? ids.size() : order.size();
   std::vector<ChunkPoint> chunk;
   for (size_t done = 0; done < total;) {
@@ -334,6 +335,7 @@ Result<size_t> Table::Remove(std::span<const PointId> ids, const WriteControl& c
   VITRINE_RETURN_IF_ERROR(CheckWritable());
   VITRINE_RETURN_IF_ERROR(CheckIds(ids));
   const std::lock_guard write(write_mutex_);
+  VITRINE_RETURN_IF_ERROR(Settle());
   size_t removed = 0;
   std::vector<PointRef> refs;
   std::vector<PointId> removed_ids;

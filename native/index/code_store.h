@@ -108,10 +108,13 @@ class CodeStore {
   void CopySide(Slot slot, std::byte* out) const;
   [[nodiscard]] bool RestoreSide(Slot slot, const std::byte* side);
   // Codes, with what stands beside them, that are restored when they are first used.
-  // REQUIRES: there are rows enough, and none will be put
+  // REQUIRES: there are rows enough, and none is put before all are there
   void RestoreLazily(std::unique_ptr<const LazyRows> rows);
   // Has all of them restored, for who looks at them without a scorer.
   Status FetchAll() const { return lazy_ == nullptr ? Status() : lazy_->FetchAll(); }
+  Status Fetch(Slot first, size_t count, ThreadPool* pool, size_t parallelism) const {
+    return lazy_ == nullptr ? Status() : lazy_->Fetch(first, count, pool, parallelism);
+  }
   // Of the first `slots` rows, about as many as have their code.
   size_t CountHere(size_t slots) const { return lazy_ == nullptr ? slots : lazy_->rows_here(); }
 

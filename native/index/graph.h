@@ -142,13 +142,17 @@ class Graph {
   void FinishRestore(LinkScratch& scratch);
 
   // Loading on demand: every slot below `count` but those of `outsiders` is a node, whose words
-  // `rows` stores, by StoreNode, when they are first used. Nothing is changed afterwards.
+  // `rows` stores, by StoreNode, when they are first used. Nothing is changed before all are there
+  // and FinishRestore was called.
   // REQUIRES: Grow(count) succeeded
   void RestoreLazily(size_t count, const SlotBitmap& outsiders,
                      std::unique_ptr<const LazyRows> rows);
   void StoreNode(Slot slot, std::span<const uint32_t> words);
   // Has the words of all nodes stored, for who looks at them without asking first.
   Status FetchAll() const { return links_.FetchAll(); }
+  Status Fetch(Slot first, size_t count, ThreadPool* pool, size_t parallelism) const {
+    return links_.Fetch(first, count, pool, parallelism);
+  }
   // Of the first `slots`, about as many as have their words.
   size_t CountHere(size_t slots) const { return links_.CountHere(slots); }
 

@@ -4,6 +4,8 @@
 #include <bit>
 #include <utility>
 
+#include "base/first_failure.h"
+
 namespace vitrine {
 namespace {
 
@@ -32,8 +34,18 @@ Status LazyRows::Fetch(Slot slot) const {
   VITRINE_RETURN_IF_ERROR(bring_(static_cast<Slot>(first), count, lane.buffer));
   // Release; partners: the acquires in IsHere and AllHere.
   here_[group / 64].fetch_or(uint64_t{1} << (group % 64), std::memory_order_release);
-  groups_here_.fetch_add(1, std::memory_order_release);
+  if (groups_here_.fetch_add(1, std::memory_order_release) + 1 == groups_) ForgetBuffers(lane);
   return {};
+}
+
+// Nobody else holds a lane and waits for another one.
+void LazyRows::ForgetBuffers(Lane& held) const {
+  held.buffer = {};
+  for (Lane& lane : lanes_) {
+    if (&lane == &held) continue;
+    const std::lock_guard lock(lane.mutex);
+    lane.buffer = {};
+  }
 }
 
 Status LazyRows::Fetch(Slot first, size_t count) const {
@@ -43,6 +55,18 @@ Status LazyRows::Fetch(Slot first, size_t count) const {
     if (!IsHere(slot)) VITRINE_RETURN_IF_ERROR(Fetch(slot));
   }
   return {};
+}
+
+Status LazyRows::Fetch(Slot first, size_t count, ThreadPool* pool, size_t parallelism) const {
+  if (AllHere() || count == 0) return {};
+  const size_t first_group = first >> shift_;
+  const size_t groups = ((first + count - 1) >> shift_) - first_group + 1;
+  FirstFailure failure;
+  ParallelFor(pool, parallelism, groups, [&](size_t, size_t i) {
+    const auto slot = static_cast<Slot>((first_group + i) << shift_);
+    if (!failure.failed() && !IsHere(slot)) failure.Note(Fetch(slot));
+  });
+  return failure.Take();
 }
 
 bool LazyRows::EnsureSlowly(Slot slot, Status& failure) const {

@@ -10,6 +10,7 @@
 
 #include "base/slot.h"
 #include "base/status.h"
+#include "base/thread_pool.h"
 
 namespace vitrine {
 
@@ -31,7 +32,9 @@ class LazyRows {
   LazyRows(const LazyRows&) = delete;
   LazyRows& operator=(const LazyRows&) = delete;
 
+  // Rows that came later are here from the start.
   bool IsHere(Slot slot) const {
+    if (slot >= count_) return true;
     // Acquire; partner: the release in Fetch. What was brought is there for who sees the bit.
     const uint64_t word = here_[slot >> (shift_ + 6)].load(std::memory_order_acquire);
     return ((word >> ((slot >> shift_) % 64)) & 1) != 0;
@@ -39,8 +42,11 @@ class LazyRows {
   // Brings the group of row `slot`, unless it is here. What fails is tried again the next time.
   Status Fetch(Slot slot) const;
   // Brings rows [first, first + count), or all.
+  // REQUIRES: these rows were there from the start
   Status Fetch(Slot first, size_t count) const;
   Status FetchAll() const { return Fetch(0, count_); }
+  // The same on up to `parallelism` threads.
+  Status Fetch(Slot first, size_t count, ThreadPool* pool, size_t parallelism) const;
   // The same in one call: whether row `slot` is here now. If it is not, `failure` says why.
   bool Ensure(Slot slot, Status& failure) const {
     return IsHere(slot) || EnsureSlowly(slot, failure);
@@ -59,6 +65,8 @@ class LazyRows {
   static constexpr size_t kLanes = 8;
 
   bool EnsureSlowly(Slot slot, Status& failure) const;
+  // REQUIRES: everything is here; the mutex of `held` is held
+  void ForgetBuffers(Lane& held) const;
 
   const size_t count_;
   const unsigned shift_;

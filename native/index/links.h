@@ -22,7 +22,8 @@ namespace vitrine {
 // (Graph::LockRow). Words are stored with release and loaded with acquire: what a link leads to
 // was written before it.
 //
-// Words of a table that is read on demand are stored when they are first used, and never changed.
+// Words of a table that is read on demand are stored when they are first used; none is changed
+// before all are.
 class Links {
  public:
   static constexpr uint32_t kFill = 0x80000000u;
@@ -42,13 +43,15 @@ class Links {
     std::atomic_ref<uint32_t>(Words(slot)[i]).store(word, std::memory_order_release);
   }
   // Words that are stored when they are first used.
-  // REQUIRES: there will be no others
   void StoreLazily(std::unique_ptr<const LazyRows> rows) { lazy_ = std::move(rows); }
   // Whether the words of a node may be read. If not, Fetch may make it so: whether it did, and
   // if it did not, why.
   bool IsHere(Slot slot) const { return lazy_ == nullptr || lazy_->IsHere(slot); }
   bool Fetch(Slot slot, Status& failure) const;
   Status FetchAll() const { return lazy_ == nullptr ? Status() : lazy_->FetchAll(); }
+  Status Fetch(Slot first, size_t count, ThreadPool* pool, size_t parallelism) const {
+    return lazy_ == nullptr ? Status() : lazy_->Fetch(first, count, pool, parallelism);
+  }
   // Of the first `slots` nodes, about as many as have their words.
   size_t CountHere(size_t slots) const { return lazy_ == nullptr ? slots : lazy_->rows_here(); }
 

@@ -38,12 +38,30 @@ void VectorStore::UseMapped(std::unique_ptr<const MappedRows> rows) {
   rows_.Borrow(layout.data, layout.row_bytes, layout.count);
 }
 
+void VectorStore::RestoreRow(Slot slot, const void* vector) {
+  std::memcpy(rows_.Row(slot), vector, vector_bytes());
+}
+
+void VectorStore::NoteFactor(Slot slot, const void* vector) {
+  if (has_factors()) factors_[slot] = FactorOf(static_cast<const std::byte*>(vector));
+}
+
+Status VectorStore::VerifySlowly(Slot slot) const {
+  if (lazy_ != nullptr && !lazy_->IsHere(slot)) VITRINE_RETURN_IF_ERROR(lazy_->Fetch(slot));
+  return mapped_ == nullptr ? Status() : mapped_->Verify(slot);
+}
+
+Status VectorStore::VerifyAll() const {
+  if (lazy_ != nullptr) VITRINE_RETURN_IF_ERROR(lazy_->FetchAll());
+  return mapped_ == nullptr ? Status() : mapped_->VerifyAll();
+}
+
 const std::byte* VectorStore::VerifiedRow(Slot slot, Status* failure) const {
-  Status status = mapped_->Verify(slot);
+  Status status = VerifySlowly(slot);
   if (status.ok()) return rows_.Row(slot);
   assert(failure != nullptr);
   *failure = std::move(status);
-  return mapped_->zeros();
+  return mapped_ == nullptr ? rows_.Row(slot) : mapped_->zeros();
 }
 
 size_t VectorStore::memory_bytes(size_t slots) const {

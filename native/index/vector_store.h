@@ -3,11 +3,14 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "base/platform.h"
 #include "base/slot_array.h"
 #include "base/status.h"
+#include "base/thread_pool.h"
+#include "index/lazy_rows.h"
 #include "index/mapped_rows.h"
 #include "index/metric.h"
 #include "index/vector_scoring.h"
@@ -19,9 +22,9 @@ namespace vitrine {
 
 class VectorScorer;
 
-// The vectors of a table, one row a slot, exactly as they were given, in memory or in a file that
-// is mapped, and what their metric needs beside them: under cosine the inverse norm, under inner
-// product the norm, under jaccard how many bits are set.
+// The vectors of a table, one row a slot, exactly as they were given, in memory, on their way there
+// from a file, or in a file that is mapped, and what their metric needs beside them: under cosine
+// the inverse norm, under inner product the norm, under jaccard how many bits are set.
 class VectorStore {
  public:
   // REQUIRES: 1 <= dimension <= 65,536; DimensionFits and MetricFits; kernels outlives the store
@@ -32,6 +35,16 @@ class VectorStore {
   // Rows that stay in a file. Vectors are not put then; what their metric needs is restored.
   // REQUIRES: there are no rows yet, and there will be no others
   void UseMapped(std::unique_ptr<const MappedRows> rows);
+  // Rows that `rows` brings, by RestoreRow, when they are first used; others may follow them.
+  // REQUIRES: Grow made room for them, and NoteFactor saw each
+  void UseLazily(std::unique_ptr<const LazyRows> rows) { lazy_ = std::move(rows); }
+  void RestoreRow(Slot slot, const void* vector);
+  // What stands beside a row, from its vector, which is put later.
+  void NoteFactor(Slot slot, const void* vector);
+  // Brings rows that are brought on demand: kCorrupt or kIo.
+  Status Fetch(Slot first, size_t count, ThreadPool* pool, size_t parallelism) const {
+    return lazy_ == nullptr ? Status() : lazy_->Fetch(first, count, pool, parallelism);
+  }
   // What stands beside a row. REQUIRES: has_factors()
   float factor(Slot slot) const { return factors_[slot]; }
   void RestoreFactor(Slot slot, float factor) { factors_[slot] = factor; }
@@ -41,11 +54,11 @@ class VectorStore {
   //   vector  of the store's type, finite, any alignment, not retained
   void Put(Slot slot, const void* vector);
 
-  // REQUIRES: the row has been verified, if rows are mapped
+  // REQUIRES: the row has been verified, if rows are mapped or brought on demand
   const std::byte* Row(Slot slot) const { return rows_.Row(slot); }
-  // Has a mapped row verified: kCorrupt or kIo. Nothing else fails.
-  Status Verify(Slot slot) const { return IsVerified(slot) ? Status() : mapped_->Verify(slot); }
-  Status VerifyAll() const { return mapped_ == nullptr ? Status() : mapped_->VerifyAll(); }
+  // Has a mapped row verified, or a row brought: kCorrupt or kIo. Nothing else fails.
+  Status Verify(Slot slot) const { return IsVerified(slot) ? Status() : VerifySlowly(slot); }
+  Status VerifyAll() const;
   // 1 / |vector|, 0 for a zero vector; only under cosine.
   float InverseNorm(Slot slot) const { return factors_[slot]; }
   // |vector|, at most the largest finite f32; only under inner product.
@@ -56,7 +69,7 @@ class VectorStore {
 
   // A scorer for a query of the store's type that is not in the store; `query` must outlive it.
   //   failure  becomes why a row could not be read: from then on all rows are equally far. Outlives
-  //            the scorer. Null where rows are not mapped, or all verified
+  //            the scorer. Null where rows are in memory, or those that it meets verified
   VectorScorer ScorerFor(const void* query, Status* failure = nullptr) const;
   // A scorer for the vector in row `slot`. REQUIRES: as Row
   VectorScorer ScorerFor(Slot slot, Status* failure = nullptr) const;
@@ -82,8 +95,14 @@ class VectorStore {
  private:
   friend class VectorScorer;
 
-  bool IsVerified(Slot slot) const { return mapped_ == nullptr || mapped_->IsVerified(slot); }
-  // The row once it has been verified; zeros, and why, when it cannot be.
+  bool IsVerified(Slot slot) const {
+    return (mapped_ == nullptr || mapped_->IsVerified(slot)) &&
+           (lazy_ == nullptr || lazy_->IsHere(slot));
+  }
+  // Whether some row may have to be verified.
+  bool IsOnDemand() const { return mapped_ != nullptr || (lazy_ != nullptr && !lazy_->AllHere()); }
+  Status VerifySlowly(Slot slot) const;
+  // The row once it has been verified; when it cannot be, another that nobody may look at, and why.
   const std::byte* VerifiedRow(Slot slot, Status* failure) const;
   bool has_zeros() const { return metric_ == Metric::kCosine || metric_ == Metric::kJaccard; }
   // What the metric needs beside a vector.
@@ -96,6 +115,7 @@ class VectorStore {
   const VectorScoring scoring_;
   SlotRows rows_;
   std::unique_ptr<const MappedRows> mapped_;  // null: rows are in memory
+  std::unique_ptr<const LazyRows> lazy_;      // null: they are there from the start
   SlotArray<float> factors_;                  // inner product needs them for choosing links only
 };
 
@@ -107,7 +127,7 @@ class VectorScorer {
   static constexpr ComparedWith kCompared = ComparedWith::kVectors;
 
   VITRINE_ALWAYS_INLINE RowRef Ref(Slot slot) const {
-    if (store_->IsVerified(slot)) [[likely]]
+    if (!is_on_demand_ || store_->IsVerified(slot)) [[likely]]
       return store_->Row(slot);
     return store_->VerifiedRow(slot, failure_);
   }
@@ -132,13 +152,14 @@ class VectorScorer {
  private:
   friend class VectorStore;
   VectorScorer(const VectorStore* store, ScoredQuery query, Status* failure)
-      : store_(store), query_(query), failure_(failure) {}
+      : store_(store), query_(query), failure_(failure), is_on_demand_(store->IsOnDemand()) {}
 
   static void ScoreNothing(size_t count, float* distances);
 
   const VectorStore* store_;
   ScoredQuery query_;
   Status* failure_;
+  bool is_on_demand_;  // false when every row was there as the search began
 };
 
 }  // namespace vitrine

@@ -106,7 +106,9 @@ std::map<std::string, Bytes> Contents(const Database& database) {
     const size_t dimension = collection->config().dimension;
     for (size_t i = 0; i < image.size(); ++i) {
       const std::span<const std::byte> record = image.Record(i).bytes();
-      const std::span vector(image.Vector(i), collection->table().vector_bytes());
+      const auto at = image.Vector(i);
+      Require(at.ok(), "what was whole when it was opened is there");
+      const std::span vector(*at, collection->table().vector_bytes());
       Bytes& point = contents[collection->name() + NameOf(image.Record(i).key())];
       Require(point.empty(), "a point is there once");
       point.assign(record.begin(), record.end());

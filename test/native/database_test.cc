@@ -401,7 +401,7 @@ TEST_F(Databases, LeaveAReaderItsMoment) {
   ASSERT_EQ(image.size(), 50u);
   for (size_t i = 0; i < image.size(); ++i) {
     const PointRecord record = image.Record(i);
-    EXPECT_EQ(FirstComponent(image.Vector(i)), static_cast<float>(record.key().number));
+    EXPECT_EQ(FirstComponent(*image.Vector(i)), static_cast<float>(record.key().number));
     EXPECT_EQ(record.payload()->size(), 1u);
   }
   EXPECT_EQ(collection->size(), 25u);

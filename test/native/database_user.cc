@@ -94,7 +94,7 @@ DatabaseModel ContentsOf(const Database& database) {
     EXPECT_EQ(image.size(), collection->size());
     std::vector<OwnKey> keys;
     for (size_t i = 0; i < image.size(); ++i) {
-      const std::span vector(image.Vector(i), collection->table().vector_bytes());
+      const std::span vector(*image.Vector(i), collection->table().vector_bytes());
       keys.push_back(KeyOf(image.Record(i).key()));
       part.points[keys.back()] = PointOf(*collection, image.Record(i), vector);
     }
@@ -151,6 +151,13 @@ void DatabaseUser::Live(size_t steps, End end, Gap gap_before) {
     ASSERT_EQ(opened.code(), ErrorCode::kIo) << opened.message();
     return;
   }
+  // What opening has left in files: the disk may fail here as well.
+  for (const auto& collection : database->Collections()) {
+    const Status brought = collection->table().FetchEverything();
+    if (brought.ok()) continue;
+    ASSERT_EQ(brought.code(), ErrorCode::kIo) << brought.message();
+    return;
+  }
   ASSERT_NO_FATAL_FAILURE(Hold(*database));
   for (size_t i = 0; i < steps; ++i) ASSERT_NO_FATAL_FAILURE(Step(*database));
   const bool dead = !database->WriteFailure().ok();
@@ -171,6 +178,8 @@ void DatabaseUser::Check(Gap gap) {
   for (const Damage& damage : *damages) ADD_FAILURE() << damage.path << ": " << damage.what;
   for (int i = 0; i < 3; ++i) ASSERT_NO_FATAL_FAILURE(Step(*database));
   ASSERT_TRUE(database->Close().ok());
+  // What opening left in files is read by who still has a collection.
+  database.reset();
   EXPECT_EQ(files_.open_files(), 0u);
 }
 

@@ -178,6 +178,12 @@ void FaultFiles::Put(const std::string& path, Bytes bytes) {
   flushed_names_[path] = std::move(node);
 }
 
+void FaultFiles::Damage(const std::string& path, size_t at) {
+  const std::lock_guard lock(mutex_);
+  Node& node = *names_.at(path);
+  for (Bytes* const bytes : {&node.cached, &node.device}) bytes->at(at) ^= std::byte{1};
+}
+
 FaultFiles::Outcome FaultFiles::Begin(Operation operation, const std::string& path, uint64_t offset,
                                       uint64_t size) {
   const uint64_t number = trace_.size();

@@ -99,6 +99,8 @@ class FaultFiles final : public FileSystem {
   Bytes Get(const std::string& path) const;
   // Puts a file there, on the device too.
   void Put(const std::string& path, Bytes bytes);
+  // Damages a byte of a file, on the device too, for who has it open as well.
+  void Damage(const std::string& path, size_t at);
 
   Result<std::unique_ptr<File>> OpenForReading(const std::string& path, Cache cache) override;
   Result<std::unique_ptr<File>> OpenForWriting(const std::string& path) override;

@@ -70,6 +70,41 @@ TEST(LazyRows, BringsWhatARangeNeeds) {
   EXPECT_EQ(brought.groups.size(), 4u);
 }
 
+TEST(LazyRows, HasThoseThatCameLaterFromTheStart) {
+  Brought brought(100);
+  const auto rows = brought.Rows(16, 16 * 32);
+  EXPECT_FALSE(rows->IsHere(99));
+  Status failure;
+  for (const Slot later : {Slot{100}, Slot{128}, Slot{1'000'000}}) {
+    EXPECT_TRUE(rows->IsHere(later));
+    EXPECT_TRUE(rows->Ensure(later, failure));
+  }
+  EXPECT_TRUE(brought.groups.empty());
+}
+
+TEST(LazyRows, BringsARangeOnSeveralThreads) {
+  constexpr size_t kCount = 5000;
+  ThreadPool pool(3);
+  std::vector<std::atomic<int>> times(kCount);
+  std::atomic<bool> refuses{true};
+  const LazyRows rows(kCount, 1, 16, [&](Slot first, size_t count, std::vector<std::byte>& buffer) {
+    if (refuses.load() && first >= 2000) return Status(ErrorCode::kIo, "refused on purpose");
+    buffer.assign(count, std::byte{1});
+    for (Slot slot = first; slot < first + count; ++slot) {
+      times[slot].fetch_add(1, std::memory_order_relaxed);
+    }
+    return Status();
+  });
+  EXPECT_TRUE(rows.Fetch(90, 1000, &pool, 4).ok());
+  EXPECT_TRUE(rows.IsHere(90) && rows.IsHere(1089) && !rows.IsHere(1200));
+  EXPECT_EQ(rows.Fetch(0, kCount, &pool, 4).code(), ErrorCode::kIo);
+  EXPECT_FALSE(rows.AllHere());
+  refuses.store(false);
+  EXPECT_TRUE(rows.Fetch(0, kCount, &pool, 4).ok());
+  EXPECT_TRUE(rows.AllHere());
+  for (const auto& one : times) EXPECT_EQ(one.load(), 1);
+}
+
 TEST(LazyRows, HasGroupsOfOneRowWhereRowsAreLong) {
   Brought brought(3);
   const auto rows = brought.Rows(100, 10);
