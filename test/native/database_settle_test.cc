@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cmath>
 #include <string>
 #include <thread>
 #include <vector>
@@ -18,18 +19,23 @@ namespace {
 constexpr size_t kDimension = 192;
 constexpr size_t kPoints = 1000;
 
-class UnsettledDatabase : public testing::TestWithParam<Metric> {
+struct Setting {
+  Metric metric;
+  bool are_bytes;  // the components, whole numbers from 0 to 255, which are compared as such
+};
+
+class UnsettledDatabase : public testing::TestWithParam<Setting> {
  protected:
   void SetUp() override {
     auto opened = Database::Open(SmallDatabase(files_));
     ASSERT_TRUE(opened.ok());
     const CollectionConfig config{.dimension = kDimension,
-                                  .metric = GetParam(),
+                                  .metric = GetParam().metric,
                                   .m = 16,
                                   .ef_construction = 60,
                                   .quantization = Quantization::kSq8};
     ASSERT_TRUE((*opened)->CreateCollection("c", config).ok());
-    vectors_ = NormalVectors(kPoints, kDimension, TestSeed());
+    vectors_ = MakeVectors(kPoints, TestSeed());
     // An equal vector, which shares a row, and one without a direction.
     std::copy_n(vectors_.begin() + 40 * kDimension, kDimension, vectors_.begin() + 70 * kDimension);
     std::fill_n(vectors_.begin() + 90 * kDimension, kDimension, 0.0f);
@@ -66,14 +72,22 @@ class UnsettledDatabase : public testing::TestWithParam<Metric> {
     }
   }
 
+  static std::vector<float> MakeVectors(size_t count, uint64_t seed) {
+    std::vector<float> vectors = NormalVectors(count, kDimension, seed);
+    if (!GetParam().are_bytes) return vectors;
+    for (float& component : vectors) {
+      component = std::clamp(std::round(128 + 40 * component), 0.0f, 255.0f);
+    }
+    return vectors;
+  }
   std::vector<float> VectorOf(uint64_t i) const {
     const auto begin = vectors_.begin() + static_cast<ptrdiff_t>(i * kDimension);
     return {begin, begin + kDimension};
   }
 
   // The keys and distances that some searches find.
-  static std::vector<std::pair<uint64_t, float>> Answers(const Collection& collection) {
-    const std::vector<float> queries = NormalVectors(20, kDimension, 99);
+  std::vector<std::pair<uint64_t, float>> Answers(const Collection& collection) const {
+    const std::vector<float> queries = MakeVectors(20, 99);
     std::vector<std::pair<uint64_t, float>> answers;
     for (size_t i = 0; i < 20; ++i) {
       CollectionQuery query;
@@ -83,10 +97,24 @@ class UnsettledDatabase : public testing::TestWithParam<Metric> {
       EXPECT_TRUE(hits.ok());
       if (!hits.ok()) continue;
       for (const CollectionHit& hit : *hits) {
-        answers.emplace_back(hit.point.view().key().number, hit.distance);
+        const uint64_t key = hit.point.view().key().number;
+        answers.emplace_back(key, hit.distance);
+        // Sums of squares of bytes are exact.
+        if (GetParam().are_bytes) {
+          EXPECT_EQ(hit.distance, SquaredDistance(query.vector, key));
+        }
       }
     }
     return answers;
+  }
+  float SquaredDistance(const void* query, uint64_t key) const {
+    const std::vector<float> vector = VectorOf(key);
+    float sum = 0;
+    for (size_t i = 0; i < kDimension; ++i) {
+      const float difference = vector[i] - static_cast<const float*>(query)[i];
+      sum += difference * difference;
+    }
+    return sum;
   }
   Status Write(uint64_t key) {
     Transaction transaction;
@@ -189,9 +217,14 @@ TEST_P(UnsettledDatabase, ReadsNoFileOnceItIsSettled) {
   EXPECT_TRUE(Write(3).ok());
 }
 
-INSTANTIATE_TEST_SUITE_P(Metrics, UnsettledDatabase, testing::Values(Metric::kL2, Metric::kCosine),
+INSTANTIATE_TEST_SUITE_P(Settings, UnsettledDatabase,
+                         testing::Values(Setting{Metric::kL2, false},
+                                         Setting{Metric::kCosine, false},
+                                         Setting{Metric::kL2, true}),
                          [](const auto& info) {
-                           return std::string(kMetricNames[static_cast<size_t>(info.param)]);
+                           const auto metric = static_cast<size_t>(info.param.metric);
+                           return std::string(kMetricNames[metric]) +
+                                  (info.param.are_bytes ? "_bytes" : "");
                          });
 
 }  // namespace
