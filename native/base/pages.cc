@@ -5,6 +5,7 @@
 #include <windows.h>
 #else
 #include <sys/mman.h>
+#include <unistd.h>
 #endif
 
 #include <cstdint>
@@ -16,7 +17,6 @@ namespace {
 constexpr size_t kHugePageThreshold = size_t{4} << 20;
 constexpr size_t kHugePage = size_t{2} << 20;
 constexpr size_t kPage = 4096;
-constexpr size_t kLargestPage = size_t{64} << 10;  // of any processor
 constexpr std::align_val_t kCacheLine{64};
 }  // namespace
 
@@ -42,7 +42,6 @@ PageBlock PageBlock::Allocate(size_t bytes) {
 #ifdef MADV_HUGEPAGE
   // A block that begins where a huge page may has ordinary ones at its end at most.
   const bool is_huge = bytes >= kHugePageThreshold;
-  if (is_huge) bytes = (bytes + kLargestPage - 1) & ~(kLargestPage - 1);
   const size_t spare = is_huge ? kHugePage : 0;
 #else
   constexpr size_t spare = 0;
@@ -54,7 +53,10 @@ PageBlock PageBlock::Allocate(size_t bytes) {
     auto* const begin = static_cast<std::byte*>(data);
     const size_t before = (0 - reinterpret_cast<uintptr_t>(data)) % kHugePage;  // NOLINT
     if (before > 0) munmap(begin, before);
-    munmap(begin + before + bytes, spare - before);
+    // Where pages are larger than ours the block's last one reaches beyond it.
+    static const auto page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+    const size_t mapped = (bytes + page - 1) / page * page;
+    munmap(begin + before + mapped, spare - before);
     data = begin + before;
     (void)madvise(data, bytes, MADV_HUGEPAGE);
   }

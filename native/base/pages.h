@@ -28,6 +28,7 @@ class PageBlock {
   ~PageBlock();
 
   std::byte* data() const { return data_; }
+  // As many as were asked for, from kOwnPages on in whole pages of 4 KiB.
   size_t bytes() const { return bytes_; }
 
  private:

@@ -106,12 +106,12 @@ class [[nodiscard]] Result {
   // REQUIRES: !ok()
   const Status& status() const { return status_; }
   // REQUIRES: ok()
-  T& value() { return *value_; }
-  const T& value() const { return *value_; }
-  T& operator*() { return *value_; }
-  const T& operator*() const { return *value_; }
-  T* operator->() { return &*value_; }
-  const T* operator->() const { return &*value_; }
+  T& value() { return value_.value(); }
+  const T& value() const { return value_.value(); }
+  T& operator*() { return value(); }
+  const T& operator*() const { return value(); }
+  T* operator->() { return &value(); }
+  const T* operator->() const { return &value(); }
 
  private:
   std::optional<T> value_;

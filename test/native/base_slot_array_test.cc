@@ -39,6 +39,7 @@ TEST(PageBlock, BeginsWhereAHugePageMay) {
       const PageBlock block = PageBlock::Allocate(bytes);
       ASSERT_NE(block.data(), nullptr);
       EXPECT_EQ(block.data()[0], std::byte{});
+      EXPECT_EQ(block.bytes(), (bytes + 4095) / 4096 * 4096);
       block.data()[bytes - 1] = std::byte{1};
 #ifdef __linux__
       EXPECT_EQ(reinterpret_cast<uintptr_t>(block.data()) % (size_t{2} << 20), 0u);

@@ -363,7 +363,8 @@ TEST(TableEdges, PointsCostLittleBesideVectorsAndLinks) {
     const size_t links = kCount * 16 * sizeof(uint32_t);
     const size_t id_bytes = id_type == IdType::kU64 ? 8 : 4;
     EXPECT_LE(memory.total() - memory.vectors - links, (28 + id_bytes) * kCount);
-    EXPECT_EQ(memory.total(), memory.vectors + memory.graph + memory.ids + memory.other);
+    EXPECT_EQ(memory.total(),
+              memory.vectors + memory.graph + memory.ids + memory.buffers + memory.other);
   }
 }
 
