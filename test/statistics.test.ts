@@ -287,7 +287,9 @@ describe('every end of an operation counts once', () => {
     expect(totalOf(snapshot, operations, { op: 'search', outcome: 'cancelled' })).toBeGreaterThan(0)
     expect(onlyOf(snapshot, 'vitrine_engine_queue_wait_seconds', {}).count).toBe(500)
     // Perhaps none of them did.
-    const ran = histogramsOf(snapshot, 'vitrine_engine_operation_duration_seconds', { op: 'search' })
+    const ran = histogramsOf(snapshot, 'vitrine_engine_operation_duration_seconds', {
+      op: 'search',
+    })
     expect(ran.reduce((sum, { count }) => sum + count, 0)).toBeLessThan(500)
   })
 

@@ -73,6 +73,7 @@ void TableImage::CopyLinks(size_t point, std::span<uint32_t> words,
 bool TableImage::LinksLeadEverywhere(const Entries& entries,
                                      const ImageLinks::Digest& written) const {
   std::vector<Slot> rows;
+  rows.reserve(entries.points.size());
   for (const uint32_t point : entries.points) rows.push_back(RowOf(point));
   return links_->LeadEverywhere(rows, written, nullptr);
 }
