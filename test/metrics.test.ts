@@ -6,6 +6,7 @@ import { Database, type HistogramSample, Index, type StatsSnapshot } from '../li
 import { databaseFolders } from './databases.ts'
 import { type ReadFamily, readProtobuf, readText } from './exposition.ts'
 import { root } from './layers.ts'
+import { sourceNames } from './source-names.ts'
 import { randomVectors } from './vectors.ts'
 
 const dimension = 8
@@ -388,53 +389,7 @@ describe('collections that are told apart', () => {
 })
 
 describe('names of other programs', () => {
-  const served = {
-    omendb: [
-      'omendb_engine_queries_total',
-      'omendb_engine_query_duration_seconds',
-      'omendb_query_duration_seconds',
-      'omendb_engine_query_latency_p95_seconds',
-      'omendb_engine_memory_allocated_bytes',
-      'omendb_engine_memory_peak_bytes',
-      'omendb_engine_index_size_bytes',
-      'omendb_engine_vectors_indexed_total',
-    ],
-    vectorxlite: [
-      'vectordb_operations_total',
-      'vectordb_operation_duration_seconds',
-      'vectordb_collection_size',
-      'vectordb_query_vector_count',
-      'vectordb_batch_size',
-      'raft_snapshot_create_duration_seconds',
-    ],
-    wombat: [
-      'db_get_operations_total',
-      'db_set_operations_total',
-      'db_delete_operations_total',
-      'db_get_latency_seconds',
-      'db_set_latency_seconds',
-      'db_delete_latency_seconds',
-      'db_get_errors_total',
-      'db_set_errors_total',
-      'db_delete_errors_total',
-      'db_cache_bytes',
-      'db_memtable_bytes',
-      'db_total_memory_bytes',
-      'db_level_files',
-      'db_level_bytes',
-      'db_compaction_operations_total',
-      'db_compaction_duration_seconds',
-      'db_compaction_write_amplification',
-      'db_compaction_input_files_total',
-      'db_compaction_output_files_total',
-      'db_compaction_input_bytes_total',
-      'db_compaction_output_bytes_total',
-      'db_space_reclaim_operations_total',
-      'db_space_reclaim_bytes_total',
-      'db_space_reclaim_duration_seconds',
-    ],
-  } as const
-  const sets = Object.keys(served) as (keyof typeof served)[]
+  const sets = Object.keys(sourceNames) as (keyof typeof sourceNames)[]
 
   it('are all served, each set when it is asked for', async () => {
     const { db, points } = await searched('first', 5, join(folders.folder(), 'data'))
@@ -450,7 +405,7 @@ describe('names of other programs', () => {
     const nobodys = (await readAs(metrics(db), 'prometheus')).map(({ name }) => name)
     for (const asked of [[], ...sets.map(set => [set]), sets]) {
       const from = metrics(db, { compat: asked })
-      const expected = [...nobodys, ...asked.flatMap(set => served[set])].sort()
+      const expected = [...nobodys, ...asked.flatMap(set => sourceNames[set])].sort()
       const names = (await readAs(from, 'prometheus')).map(({ name }) => name)
       expect(names.sort()).toEqual(expected)
       // From the second export on, how long those before took.
