@@ -21,6 +21,8 @@ namespace {
 constexpr size_t kDimension = 570;
 constexpr size_t kCount = 1500;
 constexpr size_t kQueries = 20;
+// Distances are what is looked at, and building the graph takes most of the time.
+constexpr GraphOptions kSmallGraph{.m = 8, .ef_construction = 40};
 
 // Clusters, rounded to whole numbers from 0 to 255.
 std::vector<float> WholeVectors(size_t count, uint64_t seed) {
@@ -37,6 +39,7 @@ class TableBytes : public testing::TestWithParam<Metric> {
     return MakeTable({.dimension = kDimension,
                       .type = type,
                       .metric = GetParam(),
+                      .graph = kSmallGraph,
                       .quantization = Quantization::kRq4,
                       .threads = 2},
                      &pool_);
@@ -216,8 +219,10 @@ INSTANTIATE_TEST_SUITE_P(All, TableBytes,
 
 // Halves hold all bytes exactly.
 TEST(TableBytesOfHalves, AreMadeToo) {
-  const auto table = MakeTable(
-      {.dimension = kDimension, .type = VectorType::kF16, .quantization = Quantization::kRq4});
+  const auto table = MakeTable({.dimension = kDimension,
+                                .type = VectorType::kF16,
+                                .graph = kSmallGraph,
+                                .quantization = Quantization::kRq4});
   const std::vector<float> vectors = WholeVectors(kCount, 7);
   ExpectOk(table->Add(IdsFrom(0, kCount), Encoded(VectorType::kF16, vectors)));
   SearchCounters counters;
