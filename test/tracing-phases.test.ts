@@ -269,15 +269,19 @@ describe('a phase', () => {
 })
 
 describe('a call that runs out of time', () => {
-  const wide = 256
-  const far = { k: 10, exact: true, timeoutMs: 1 } as const
+  const wide = 1024
+  const far = { k: 10, exact: true } as const
   const config = { dimension: wide, m: 2, efConstruction: 4, quantization: 'none' } as const
 
-  /** Calls again until one of them ends in the middle of what it is about. */
-  async function late(run: () => unknown, name: string, phase: string) {
-    for (let left = 200; left > 0; left--) {
+  /**
+   * Calls again, with longer times on slower machines, until one of them ends in the middle of what
+   * it is about.
+   */
+  async function late(run: (timeoutMs: number) => unknown, name: string, phase: string) {
+    for (let attempt = 0; attempt < 200; attempt++) {
       exporter.reset()
-      const error = await (async () => run())()
+      const timeoutMs = Math.ceil(1.5 ** (attempt % 12))
+      const error = await (async () => run(timeoutMs))()
         .then(() => undefined)
         .catch(thrown => thrown)
       const found = call(name)
@@ -297,13 +301,21 @@ describe('a call that runs out of time', () => {
     trace()
     const scanned = ['vitrine.prepare', 'vitrine.plan', 'vitrine.scan']
     const waited = ['vitrine.queue', ...scanned, 'vitrine.settle']
-    const search = await late(() => index.search(vector, far), 'search things', 'vitrine.scan')
+    const search = await late(
+      timeoutMs => index.search(vector, { ...far, timeoutMs }),
+      'search things',
+      'vitrine.scan',
+    )
     expect(search.children).toEqual(waited)
     expect(search.error.details).toBeUndefined()
-    const now = await late(() => index.searchSync(vector, far), 'search things', 'vitrine.scan')
+    const now = await late(
+      timeoutMs => index.searchSync(vector, { ...far, timeoutMs }),
+      'search things',
+      'vitrine.scan',
+    )
     expect(now.children).toEqual(scanned)
     const { children, error } = await late(
-      () => index.analyze(vector, far),
+      timeoutMs => index.analyze(vector, { ...far, timeoutMs }),
       'search things',
       'vitrine.scan',
     )
@@ -322,11 +334,11 @@ describe('a call that runs out of time', () => {
     trace()
     const db = await openDatabase(folder())
     const points = await db.createCollection('points', config)
-    const ids = Array.from({ length: 10_000 }, (_, id) => id)
+    const ids = Array.from({ length: 16_000 }, (_, id) => id)
     await points.upsert({ ids, vectors: randomVectors(ids.length, wide, 3) })
     const vector = randomVectors(1, wide, 2)
     const { error, children } = await late(
-      () => points.search(vector, { ...far, profile: true }),
+      timeoutMs => points.search(vector, { ...far, timeoutMs, profile: true }),
       'search points',
       'vitrine.scan',
     )
@@ -340,7 +352,7 @@ describe('a call that runs out of time', () => {
     expect(error.details.cost.phases.scan).toBeGreaterThan(0)
     const some = { ids: ids.slice(0, 2000), vectors: randomVectors(2000, wide, 4) }
     const write = await late(
-      () => points.upsert(some, { timeoutMs: 5 }),
+      timeoutMs => points.upsert(some, { timeoutMs }),
       'BATCH upsert points',
       'vitrine.graph_link',
     )
