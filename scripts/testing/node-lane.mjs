@@ -17,8 +17,8 @@ export async function buildBoth(report) {
 
 /** Lane `node`: what needs only Node, a C++20 compiler, make and python3. */
 export async function nodeLane(report) {
-  const built = await buildBoth(report)
-  await Promise.all([
+  const [built] = await Promise.all([
+    buildBoth(report),
     report.step('typecheck', () => holds([bin('tsc'), '-p', 'tsconfig.json'])),
     report.step('biome', () => holds([bin('biome'), 'ci', '--error-on-warnings'])),
     report.step('oxlint', () => holds([bin('oxlint'), '--type-aware'])),

@@ -56,8 +56,9 @@ TEST_P(EveryBit, IsFoundWhenItIsFlipped) {
   ExpectOk(StatusOnDemand(bytes));
   const size_t from = bytes.size() * static_cast<size_t>(GetParam()) / 8;
   const size_t to = bytes.size() * static_cast<size_t>(GetParam() + 1) / 8;
+  const size_t step = Rounds(1, 3);  // from a bit to the next
   for (size_t byte = from; byte < to; ++byte) {
-    for (size_t bit = byte % Scaled(1, 3); bit < 8; bit += Scaled(1, 3)) {
+    for (size_t bit = byte % step; bit < 8; bit += step) {
       bytes[byte] ^= static_cast<std::byte>(1 << bit);
       const auto loaded = Load(files);
       ASSERT_FALSE(loaded.ok()) << "byte " << byte << " bit " << bit;
