@@ -64,7 +64,9 @@ ${rows.join('\n')}
 A kernel computes the distances of a query to four rows at once, or to 64 sketches; what is left over is a call of its own. Its instruction set is that of the kernels in force, which is narrower for floats
 than for integers on some processors. Walks and scans, exact and by sketch, and rows that are looked at closer are counted, those of \`searchBatch\` as well.
 
-Of an index \`memory\` is what graph and codes take now, and \`disk\` what their files in the newest checkpoint do; \`index\` among the kinds of disk use are these files of both checkpoints, and \`segment\` all others.
+Of an index \`memory\` is what graph and codes take now, and \`disk\` what their files in the newest checkpoint do, which is also \`index\` among the kinds of disk use. There each byte
+of the folder has one kind, but for manifests and the lock: \`wal\` is all of the log, \`value_log\` the section of the newest checkpoint that holds keys and payloads, \`segment\` what else is in the files of its points, which is vectors
+above all, and \`snapshot\` the state before, which is kept until the next checkpoint in case that a file of the newest is damaged; files that both checkpoints name are the newest's.
 
 Of the memory \`cache\` is what collections keep of the filters that were used last, and \`buffers\` what searches work in. What was written and is in no checkpoint yet, the memtable of a tree of levels, lies where all
 points lie and is no kind of its own: \`vitrine_storage_compaction_pending_bytes\` is its size in the log.
@@ -82,7 +84,7 @@ by the operating system. Of the blocks that are reserved for rows, what was neve
   the pool have no pool of their own.
 * **Restored databases**: see above. Reads that did not begin, because too many waited or because their time was over, are operations that were \`rejected\` or had a \`timeout\`;
   \`vitrine_engine_resource_rejections_total\` is of writes.
-* **Snapshots** have no part in the use of the disk: a backup is a folder elsewhere, of which the database keeps nothing but the time.
+* **Backups** have no part in the use of the disk: they are folders elsewhere, of which the database keeps nothing but the time.
 * **What cannot happen here**: nodes of a graph are neither split nor merged, and levels have no compactions but checkpoints.
 
 ## Exports

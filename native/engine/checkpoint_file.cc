@@ -31,6 +31,11 @@ Result<std::unique_ptr<ContainerReader>> OpenContainer(std::unique_ptr<File> fil
 
 }  // namespace
 
+uint64_t RecordBytes(const ContainerReader& file) {
+  const SectionEntry* const records = file.Find(SectionType::kRecords);
+  return records == nullptr ? 0 : records->length;
+}
+
 std::string PathOf(const CheckpointPlace& place, const CheckpointFile& file) {
   return place.folder + "/" + CheckpointName(file.epoch, file.collection, file.file);
 }
@@ -64,6 +69,7 @@ Status WriteCheckpointFile(const CheckpointPlace& place, CheckpointFile& file,
   if (!SeededDefect("checkpoint-not-read-back")) VITRINE_RETURN_IF_ERROR((*reader)->VerifyAll());
   file.bytes = (*reader)->file_bytes();
   file.root = *root;
+  file.record_bytes = RecordBytes(**reader);
   return (*replaced)->Commit();
 }
 

@@ -29,7 +29,11 @@ struct CheckpointFile {
   PartFile file = PartFile::kPrimary;
   uint64_t bytes = 0;
   Digest128 root{};
+  uint64_t record_bytes = 0;  // filled in when it is written
 };
+
+// Keys and payloads in a primary file: its section of records; 0 in a file that has none.
+uint64_t RecordBytes(const ContainerReader& file);
 
 // Writes a file under its final name, on the device and read back: `write` puts in the sections.
 // Fills in length and root. kIo, or kCorrupt when what was read back is something else.

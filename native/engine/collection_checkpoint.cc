@@ -150,7 +150,8 @@ Result<Manifest::Part> WriteCollection(const CheckpointPlace& place, uint64_t ep
   Manifest::Part part{.collection = collection.id(),
                       .epoch = epoch,
                       .primary_bytes = primary.bytes,
-                      .primary_root = primary.root};
+                      .primary_root = primary.root,
+                      .record_bytes = primary.record_bytes};
   if (!image.table().linked()) return part;
   CheckpointFile graph{.epoch = epoch, .collection = collection.id(), .file = PartFile::kGraph};
   image.table().NumberRows();

@@ -21,6 +21,7 @@ struct LoadedCollection {
   // What was wrong with the graph; ok when it is there. Without it searches are exact until it has
   // been built anew.
   Status graph;
+  uint64_t record_bytes = 0;  // of its primary file
 };
 
 struct CollectionSource {

@@ -430,9 +430,10 @@ Result<LoadedCollection> ReadCollection(const CheckpointPlace& place, const Mani
                                             .bytes = part.primary_bytes,
                                             .root = part.primary_root});
   if (!primary.ok()) return primary.status();
+  LoadedCollection loaded;
+  loaded.record_bytes = RecordBytes(**primary);
   CollectionLoader loader(std::move(*primary), source);
   VITRINE_RETURN_IF_ERROR(loader.ReadPoints());
-  LoadedCollection loaded;
   if (part.graph_bytes != 0) {
     auto graph = OpenCheckpointFile(place, {.epoch = part.epoch,
                                             .collection = part.collection,

@@ -206,18 +206,16 @@ DatabaseMemory Database::memory() const {
 
 DatabaseDisk Database::disk() const {
   DatabaseDisk disk;
+  {
+    const std::lock_guard lock(counts_mutex_);
+    disk = disk_;
+  }
   if (const std::shared_ptr<LogWriter> log = Log()) {
     const LogCounts counts = log->counts();
     disk.log = counts.segment_bytes + counts.spare_bytes;
     disk.segment_files = counts.segments;
     disk.segment_bytes = counts.segment_bytes;
   }
-  disk.checkpoint = checkpoint_bytes_.load(std::memory_order_relaxed);
-  disk.previous = previous_bytes_.load(std::memory_order_relaxed);
-  disk.checkpoint_index = checkpoint_index_bytes_.load(std::memory_order_relaxed);
-  disk.previous_index = previous_index_bytes_.load(std::memory_order_relaxed);
-  disk.checkpoint_files = checkpoint_files_.load(std::memory_order_relaxed);
-  disk.previous_files = previous_files_.load(std::memory_order_relaxed);
   return disk;
 }
 

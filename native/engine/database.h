@@ -83,12 +83,12 @@ struct DatabaseMemory {
 };
 
 struct DatabaseDisk {
-  uint64_t log = 0;               // segments in use, and one that is prepared
-  uint64_t checkpoint = 0;        // the newest
-  uint64_t previous = 0;          // the one before, without the files that both have
-  uint64_t checkpoint_index = 0;  // of the newest: graphs and codes
-  uint64_t previous_index = 0;    // of `previous`
-  uint64_t segment_bytes = 0;     // of the log, without the prepared one
+  uint64_t log = 0;                 // segments in use, and one that is prepared
+  uint64_t checkpoint = 0;          // the newest
+  uint64_t previous = 0;            // the one before, without the files that both have
+  uint64_t checkpoint_index = 0;    // of the newest: graphs and codes
+  uint64_t checkpoint_records = 0;  // of the newest: keys and payloads
+  uint64_t segment_bytes = 0;       // of the log, without the prepared one
   uint64_t segment_files = 0;
   uint64_t checkpoint_files = 0;
   uint64_t previous_files = 0;  // that the newest does not have
@@ -274,7 +274,7 @@ class Database {
   struct Capture;
   Status CheckpointLocked();
   Status WriteCheckpoint();
-  std::vector<uint32_t> ReusableParts() const;
+  std::vector<uint32_t> ReusableParts();
   void Take(Capture& capture, std::span<const uint32_t> reusable);
   Result<Manifest> WriteParts(const CheckpointPlace& place, uint64_t epoch, Capture& capture,
                               const Manifest::Generation* reusable);
@@ -358,16 +358,11 @@ class Database {
   bool unfinished_ = false;  // the last attempt ended before its manifest was there
   bool heal_ = false;        // a damaged file was found: two checkpoints are due
   std::atomic<bool> degraded_{false};
-  std::atomic<uint64_t> checkpoint_bytes_{0};
-  std::atomic<uint64_t> previous_bytes_{0};
-  std::atomic<uint64_t> checkpoint_index_bytes_{0};
-  std::atomic<uint64_t> previous_index_bytes_{0};
-  std::atomic<uint64_t> checkpoint_files_{0};
-  std::atomic<uint64_t> previous_files_{0};
   uint64_t next_attempt_bytes_ = 0;  // after a failure: not before the log has so much
 
   mutable std::mutex counts_mutex_;
   DatabaseCounts counts_;  // without those of the log in use, and what is so now
+  DatabaseDisk disk_;      // without the log
 
   // Held by a pass; taken before every other one but close_mutex_.
   std::mutex scrub_mutex_;

@@ -80,16 +80,16 @@ struct Database::Capture {
 // The parts of the checkpoint before the newest whose files are whole: those that the next one may
 // name again when nothing has changed since. So two files hold each part, that one and the
 // newest's.
-std::vector<uint32_t> Database::ReusableParts() const {
+std::vector<uint32_t> Database::ReusableParts() {
   std::vector<uint32_t> whole;
   if (!manifest_.previous) return whole;
-  const Manifest::Generation& older = *manifest_.previous;
+  Manifest::Generation& older = *manifest_.previous;
   std::map<uint32_t, uint64_t> last_lsns;
   for (const auto& collection : Collections()) {
     last_lsns[collection->id()] = collection->last_lsn();
   }
   const CheckpointPlace place = Place();
-  for (const Manifest::Part& part : older.parts) {
+  for (Manifest::Part& part : older.parts) {
     const auto last = last_lsns.find(part.collection);
     if (last != last_lsns.end() && last->second > older.covered_lsn &&
         !SeededDefect("stale-part-named-again")) {
@@ -99,6 +99,7 @@ std::vector<uint32_t> Database::ReusableParts() const {
     for (const CheckpointFile& file : FilesOf(part)) {
       const auto reader = OpenCheckpointFile(place, file);
       is_whole = is_whole && reader.ok() && (*reader)->VerifyAll().ok();
+      if (is_whole && file.file == PartFile::kPrimary) part.record_bytes = RecordBytes(**reader);
     }
     if (is_whole) whole.push_back(part.collection);
   }
@@ -222,32 +223,23 @@ Status Database::WriteGeneration() {
 }
 
 void Database::CountBytes() {
-  uint64_t newest = 0;
-  uint64_t previous = 0;
-  uint64_t newest_index = 0;
-  uint64_t previous_index = 0;
-  size_t newest_files = 0;
-  size_t previous_files = 0;
+  DatabaseDisk disk;
   for (const Manifest::Part& part : manifest_.newest.parts) {
-    newest += BytesOf(part);
-    newest_index += part.graph_bytes;
-    newest_files += FilesOf(part).size();
+    disk.checkpoint += BytesOf(part);
+    disk.checkpoint_index += part.graph_bytes;
+    disk.checkpoint_records += part.record_bytes;
+    disk.checkpoint_files += FilesOf(part).size();
   }
   if (manifest_.previous) {
     for (const Manifest::Part& part : manifest_.previous->parts) {
       const Manifest::Part* const same = manifest_.newest.Find(part.collection);
       if (same != nullptr && same->epoch == part.epoch) continue;
-      previous += BytesOf(part);
-      previous_index += part.graph_bytes;
-      previous_files += FilesOf(part).size();
+      disk.previous += BytesOf(part);
+      disk.previous_files += FilesOf(part).size();
     }
   }
-  checkpoint_bytes_.store(newest, std::memory_order_relaxed);
-  previous_bytes_.store(previous, std::memory_order_relaxed);
-  checkpoint_index_bytes_.store(newest_index, std::memory_order_relaxed);
-  previous_index_bytes_.store(previous_index, std::memory_order_relaxed);
-  checkpoint_files_.store(newest_files, std::memory_order_relaxed);
-  previous_files_.store(previous_files, std::memory_order_relaxed);
+  const std::lock_guard lock(counts_mutex_);
+  disk_ = disk;
 }
 
 // Everything that no manifest names which counts. Best effort: what stays is removed after the next
@@ -398,8 +390,7 @@ bool Database::CheckpointIsDue() const {
   }
   // In time for two generations and a log to fit below the limit.
   if (options_.max_disk_bytes != UINT64_MAX && logged > options_.max_disk_bytes / 4) return true;
-  return logged >
-         std::max(options_.checkpoint_bytes, checkpoint_bytes_.load(std::memory_order_relaxed) / 4);
+  return logged > std::max(options_.checkpoint_bytes, disk().checkpoint / 4);
 }
 
 Status Database::Backup(const std::string& folder) {

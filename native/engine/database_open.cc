@@ -116,7 +116,6 @@ Status Database::ChooseManifest(const std::vector<std::string>& names) {
     Result<Manifest> manifest = ReadManifest(*files_, options_.folder, epoch);
     if (manifest.ok()) {
       manifest_ = std::move(*manifest);
-      CountBytes();
       for (const std::string& name : damaged) VITRINE_RETURN_IF_ERROR(Quarantine(name));
       // Two whole manifests are wanted: the next checkpoint writes one.
       heal_ = !damaged.empty();
@@ -158,6 +157,7 @@ Status Database::LoadCollections(Recovery& recovery) {
   for (const Manifest::Alias& alias : manifest_.aliases) {
     catalog_.aliases[alias.name] = alias.collection;
   }
+  CountBytes();
   return LoadWindow(recovery);
 }
 
@@ -169,7 +169,7 @@ Status Database::LoadCollection(const Manifest::Collection& entry, Recovery& rec
                                 options_.kernels, options_.pool, options_.threads};
   Result<LoadedCollection> loaded = LoadedCollection{};
   uint64_t covered = manifest_.newest.covered_lsn;
-  const Manifest::Part* part = manifest_.newest.Find(entry.id);
+  Manifest::Part* part = manifest_.newest.Find(entry.id);
   if (part != nullptr) loaded = ReadCollection(place, *part, source);
   if (part != nullptr && !loaded.ok() && loaded.status().code() == ErrorCode::kCorrupt &&
       manifest_.previous) {
@@ -182,6 +182,7 @@ Status Database::LoadCollection(const Manifest::Collection& entry, Recovery& rec
     if (part != nullptr) loaded = ReadCollection(place, *part, source);
   }
   if (!loaded.ok()) return loaded.status();
+  if (part != nullptr) part->record_bytes = loaded->record_bytes;
   if (!loaded->graph.ok()) {
     VITRINE_RETURN_IF_ERROR(Quarantine(CheckpointName(part->epoch, entry.id, PartFile::kGraph)));
     heal_ = true;

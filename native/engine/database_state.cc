@@ -35,11 +35,18 @@ void AddFiles(const DatabaseDisk& disk, const DatabaseCounts& counts, StatsSnaps
     snapshot.AddState(Family::kLevelFiles, level, files[level]);
     snapshot.AddState(Family::kLevelBytes, level, bytes[level]);
   }
-  const uint64_t indexes = disk.checkpoint_index + disk.previous_index;
-  const uint64_t kinds[] = {disk.log, disk.checkpoint + disk.previous - indexes, indexes};
+  const uint64_t vectors = disk.checkpoint - disk.checkpoint_index - disk.checkpoint_records;
+  const struct {
+    DiskKind kind;
+    uint64_t bytes;
+  } kinds[] = {{DiskKind::kWal, disk.log},
+               {DiskKind::kSegment, vectors},
+               {DiskKind::kValueLog, disk.checkpoint_records},
+               {DiskKind::kIndex, disk.checkpoint_index},
+               {DiskKind::kSnapshot, disk.previous}};
   static_assert(std::size(kinds) == std::size(kDiskKindNames));
-  for (size_t kind = 0; kind < std::size(kinds); ++kind) {
-    snapshot.AddState(Family::kDiskBytes, kind, kinds[kind]);
+  for (const auto& [kind, size] : kinds) {
+    snapshot.AddState(Family::kDiskBytes, SeriesOf(kind), size);
   }
   snapshot.AddState(Family::kIndexSize, SeriesOf(Tier::kDisk), disk.checkpoint_index);
   const struct {

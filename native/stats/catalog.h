@@ -342,7 +342,7 @@ inline constexpr MetricFamily kFamilies[] = {
      Source::kState,
      StatsLevel::kOff,
      {{{"kind", kDiskKindNames}}},
-     "Disk use: the log, with what is prepared of it, and checkpoints, their indexes apart.",
+     "Disk use: the log, the parts of the newest checkpoint, and the checkpoint before it.",
      Scope::kFolder},
     {"vitrine_storage_free_bytes",
      MetricType::kGauge,

@@ -114,7 +114,12 @@ inline constexpr std::string_view kTierNames[] = {"memory", "disk"};
 // What a database consists of in its folder, in the words of a tree of levels: log segments, the
 // newest checkpoint, and the one before.
 inline constexpr std::string_view kStorageLevelNames[] = {"0", "1", "2"};
-inline constexpr std::string_view kDiskKindNames[] = {"wal", "segment", "index"};
+// The same bytes by what they are of: all of the log; vectors with what surrounds them, keys and
+// payloads, and graphs with codes of the newest checkpoint; all of the one before.
+inline constexpr std::string_view kDiskKindNames[] = {"wal", "segment", "value_log", "index",
+                                                      "snapshot"};
+enum class DiskKind : uint8_t { kWal, kSegment, kValueLog, kIndex, kSnapshot };
+static_assert(std::size(kDiskKindNames) == static_cast<size_t>(DiskKind::kSnapshot) + 1);
 // Those that there are limits of in bytes are the first.
 enum class LimitedResource : uint8_t { kMemory, kDisk, kConcurrency, kDeadline };
 inline constexpr std::string_view kRefusingResourceNames[] = {"memory", "disk", "concurrency",

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cstring>
+#include <utility>
 
 #include "base/crc32c.h"
 #include "storage/byte_stream.h"
@@ -163,6 +164,11 @@ const Manifest::Part* Manifest::Generation::Find(uint32_t collection) const {
     if (part.collection == collection) return &part;
   }
   return nullptr;
+}
+
+Manifest::Part* Manifest::Generation::Find(uint32_t collection) {
+  const Part* const found = std::as_const(*this).Find(collection);
+  return found == nullptr ? nullptr : &parts[static_cast<size_t>(found - parts.data())];
 }
 
 std::string ManifestName(uint64_t epoch) {

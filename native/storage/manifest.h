@@ -46,6 +46,8 @@ struct Manifest {
     Digest128 primary_root{};
     uint64_t graph_bytes = 0;  // 0: there is no such file
     Digest128 graph_root{};
+    // Keys and payloads in the primary file. Not in manifests: 0 until the file is written or read.
+    uint64_t record_bytes = 0;
     bool operator==(const Part&) const = default;
   };
   // A checkpoint: everything up to `covered_lsn`, and nothing after it.
@@ -55,6 +57,7 @@ struct Manifest {
     std::vector<Part> parts;  // ascending by collection
 
     const Part* Find(uint32_t collection) const;
+    Part* Find(uint32_t collection);
     bool operator==(const Generation&) const = default;
   };
 

@@ -24,6 +24,9 @@ namespace {
 
 constexpr CollectionConfig kConfig{.dimension = 3, .m = 4, .ef_construction = 20};
 
+// Of a record with a number for its key and ten bytes of payload: its head, and these.
+constexpr uint64_t kRecordBytes = 16 + 8 + 10;
+
 struct FilesOfAKind {
   uint64_t count = 0;
   uint64_t bytes = 0;
@@ -68,6 +71,34 @@ class StorageState : public testing::Test {
     }
     return found;
   }
+  uint64_t BytesOnDisk(DiskKind kind) {
+    return Snapshot().value(Family::kDiskBytes, SeriesOf(kind));
+  }
+
+  // What the newest checkpoint consists of.
+  struct Newest {
+    uint64_t points;
+    std::string primary;
+    std::string graph;
+  };
+  void ExpectDisk(const Newest& newest) {
+    const uint64_t records = newest.points * kRecordBytes;
+    EXPECT_EQ(BytesOnDisk(DiskKind::kValueLog), records);
+    EXPECT_EQ(BytesOnDisk(DiskKind::kSegment), Files({newest.primary}).bytes - records);
+    EXPECT_EQ(BytesOnDisk(DiskKind::kIndex), Files({newest.graph}).bytes);
+    EXPECT_EQ(Snapshot().value(Family::kIndexSize, SeriesOf(Tier::kDisk)),
+              Files({newest.graph}).bytes);
+    EXPECT_GT(BytesOnDisk(DiskKind::kIndex), 0u);
+    uint64_t all = 0;
+    for (size_t kind = 0; kind < std::size(kDiskKindNames); ++kind) {
+      all += Snapshot().value(Family::kDiskBytes, kind);
+    }
+    uint64_t in_folder = 0;
+    for (const std::string& name : files_.Names()) {
+      if (!name.starts_with("db/manifest-")) in_folder += files_.Get(name).size();
+    }
+    EXPECT_EQ(all, in_folder);
+  }
   FilesOfAKind Parts() { return Files({".prim", ".graph"}); }
 
   MemoryFiles files_;
@@ -87,17 +118,50 @@ TEST_F(StorageState, IsWhatLiesInTheFolder) {
     EXPECT_EQ(level(Family::kLevelFiles, 1) + level(Family::kLevelFiles, 2), Parts().count);
     EXPECT_EQ(level(Family::kLevelBytes, 1) + level(Family::kLevelBytes, 2), Parts().bytes);
     EXPECT_GT(level(Family::kLevelFiles, 1), 0u);
-    EXPECT_EQ(snapshot.value(Family::kDiskBytes, 1), Files({".prim"}).bytes);
-    EXPECT_EQ(snapshot.value(Family::kDiskBytes, 2), Files({".graph"}).bytes);
-    EXPECT_GT(snapshot.value(Family::kDiskBytes, 2), 0u);
-    const uint64_t newest = snapshot.value(Family::kIndexSize, SeriesOf(Tier::kDisk));
-    EXPECT_GT(newest, 0u);
-    // Of the newest checkpoint alone.
-    EXPECT_EQ(newest == Files({".graph"}).bytes, checkpoints == 1);
     EXPECT_GT(snapshot.value(Family::kOpenDuration), 0u);
     EXPECT_EQ(level(Family::kLevelFiles, 0), database_->counts().log.segments);
-    EXPECT_GE(snapshot.value(Family::kDiskBytes, 0), level(Family::kLevelBytes, 0));
+    EXPECT_GE(BytesOnDisk(DiskKind::kWal), level(Family::kLevelBytes, 0));
   }
+}
+
+TEST_F(StorageState, HasEachByteOfTheFolderInOneKind) {
+  const auto of = [](const std::string& generation, std::string_view kind) {
+    return "ckpt-" + generation + "-0000000001." + std::string(kind);
+  };
+  // The first two generations are those of a database without collections.
+  const std::string first = "00000000000000000003";
+  const std::string second = "00000000000000000004";
+  for (uint64_t key = 0; key < 3; ++key) ASSERT_TRUE(Write(key).ok());
+  ASSERT_TRUE(database_->Checkpoint().ok());
+  ExpectDisk({.points = 3, .primary = of(first, "prim"), .graph = of(first, "graph")});
+  EXPECT_EQ(BytesOnDisk(DiskKind::kSnapshot), 0u);
+
+  ASSERT_TRUE(Write(3).ok());
+  ASSERT_TRUE(database_->Checkpoint().ok());
+  ExpectDisk({.points = 4, .primary = of(second, "prim"), .graph = of(second, "graph")});
+  EXPECT_EQ(BytesOnDisk(DiskKind::kSnapshot), Files({of(first, "prim"), of(first, "graph")}).bytes);
+}
+
+TEST_F(StorageState, KnowsWhatRecordsTakeInFilesThatItDidNotWrite) {
+  for (uint64_t key = 0; key < 3; ++key) ASSERT_TRUE(Write(key).ok());
+  for (const bool reopened : {false, true}) {
+    SCOPED_TRACE(reopened);
+    ASSERT_TRUE(database_->Checkpoint().ok());
+    if (reopened) {
+      ASSERT_TRUE(database_->Close().ok());
+      DatabaseOptions options = SmallDatabase(files_);
+      auto opened = Database::Open(std::move(options));
+      ASSERT_TRUE(opened.ok());
+      database_ = std::move(*opened);
+    }
+    EXPECT_EQ(BytesOnDisk(DiskKind::kValueLog), 3 * kRecordBytes);
+  }
+  // Nothing has changed since the checkpoint before the newest: its part is named again, unread by
+  // who opened the database.
+  const uint64_t kept = database_->counts().kept_parts;
+  ASSERT_TRUE(database_->Checkpoint().ok());
+  EXPECT_GT(database_->counts().kept_parts, kept);
+  EXPECT_EQ(BytesOnDisk(DiskKind::kValueLog), 3 * kRecordBytes);
 }
 
 TEST_F(StorageState, CountsWhatACheckpointTakesAndMakes) {
