@@ -107,3 +107,21 @@ it('docs/metrics.md is what the table of metrics gives: node scripts/metrics-pag
     metricsPage(native.statsFamilies()),
   )
 })
+
+it('the recording rules speak of metrics that there are, and of labels that they have', () => {
+  const rules = readFileSync(join(root, 'examples', 'prometheus-rules.yml'), 'utf8')
+  const families = new Map(native.statsFamilies().map(family => [family.name, family]))
+  const histogram = /_(bucket|count)$/
+  const used = [...rules.matchAll(/\b(vitrine_[a-z_]+)(?:\{([^}]*)\})?/g)]
+  expect(used.length).toBeGreaterThan(20)
+  for (const [, name = '', selector = ''] of used) {
+    const family = families.get(name) ?? families.get(name.replace(histogram, ''))
+    expect(family, name).toBeDefined()
+    if (histogram.test(name)) expect(family?.type, name).toBe('histogram')
+    for (const [, label = '', values = ''] of selector.matchAll(/(\w+)!?=~?"([^"]*)"/g)) {
+      if (label === 'le') continue
+      const known = family?.labels[label]
+      expect(known, `${name} ${label}`).toEqual(expect.arrayContaining(values.split('|')))
+    }
+  }
+})

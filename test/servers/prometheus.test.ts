@@ -2,7 +2,7 @@
 
 import { spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -50,8 +50,13 @@ class Prometheus {
       static_configs: [{ targets: [target] }],
     }))
     const config = join(folder, `${port}.yml`)
-    const intervals = { scrape_interval: '500ms', scrape_timeout: '500ms' }
-    writeFileSync(config, JSON.stringify({ global: intervals, scrape_configs: jobs })) // which is YAML
+    const global = {
+      scrape_interval: '500ms',
+      scrape_timeout: '500ms',
+      evaluation_interval: '500ms',
+    }
+    const rule_files = [join(root, 'examples', 'prometheus-rules.yml')]
+    writeFileSync(config, JSON.stringify({ global, rule_files, scrape_configs: jobs })) // which is YAML
     programs.push(
       new Program('prometheus', [
         `--config.file=${config}`,
@@ -219,6 +224,56 @@ describe('a Prometheus server', () => {
     }
     const wait = await native.number('histogram_count(vitrine_engine_queue_wait_seconds)')
     expect(wait).toBeGreaterThanOrEqual(asked)
+  })
+})
+
+describe('recording rules', () => {
+  it('speak of what there is, in classic and in native histograms', async () => {
+    const search = '{db="notes",op="search"}'
+    for (const server of [classic, native]) {
+      await eventually(async () => {
+        const [p50 = 0, p95 = 0, p99 = 0] = await Promise.all(
+          ['p50', 'p95', 'p99'].map(quantile =>
+            server.number(`vitrine:engine_operation_latency:${quantile}_seconds${search}`),
+          ),
+        )
+        expect(p50).toBeGreaterThan(0)
+        expect(p95).toBeGreaterThanOrEqual(p50)
+        expect(p99).toBeGreaterThanOrEqual(p95)
+        expect(await server.number(`vitrine:engine_operations:rate5m${search}`)).toBeGreaterThan(0)
+        for (const window of ['5m', '30m', '1h', '6h']) {
+          expect(await server.number(`vitrine:operation_errors:burnrate${window}${search}`)).toBe(0)
+          const slow = await server.number(`vitrine:operation_slow:ratio${window}${search}`)
+          expect(slow).toBeGreaterThanOrEqual(0)
+          expect(slow).toBeLessThan(1)
+        }
+      })
+    }
+  })
+
+  it('give the numbers that are worked out by hand', () => {
+    for (const [from, to] of [
+      [join(root, 'examples', 'prometheus-rules.yml'), 'prometheus-rules.yml'],
+      [join(import.meta.dirname, 'rules-cases.yml'), 'rules-cases.yml'],
+    ] as const) {
+      copyFileSync(from, join(folder, to))
+    }
+    const promtool = (...args: readonly string[]) => {
+      const { status, stdout, stderr } = spawnSync('promtool', args, {
+        cwd: folder,
+        encoding: 'utf8',
+      })
+      return { status, said: stdout + stderr }
+    }
+    const checked = promtool('check', 'rules', 'prometheus-rules.yml')
+    expect(checked, checked.said).toMatchObject({ status: 0 })
+    expect(checked.said).toMatch(/SUCCESS: 25 rules found/)
+    const tested = promtool('test', 'rules', 'rules-cases.yml')
+    expect(tested, tested.said).toMatchObject({ status: 0 })
+    // It does see a number that is wrong.
+    const rules = readFileSync(join(folder, 'prometheus-rules.yml'), 'utf8')
+    writeFileSync(join(folder, 'prometheus-rules.yml'), rules.replace('0.95,', '0.96,'))
+    expect(promtool('test', 'rules', 'rules-cases.yml').status).not.toBe(0)
   })
 })
 
