@@ -3,7 +3,7 @@
 //   node examples/metrics.mjs [port]        then: curl localhost:9464/metrics
 //
 // Prometheus gets OpenMetrics or, with --enable-feature=native-histograms, protobuf; `curl` gets text; whoever
-// accepts gzip gets it. Ends with ctrl-c.
+// accepts gzip or zstd gets it. Ends with ctrl-c.
 import { createServer } from 'node:http'
 import process from 'node:process'
 import { Database } from 'vitrine'

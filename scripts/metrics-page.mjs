@@ -109,6 +109,7 @@ by the operating system. Of the blocks that are reserved for rows, what was neve
   by name, in Prometheus' own formats they are gauges.
 * Counters are copied and rendered on the engine's own threads: 10,000 samples take some 1.2 ms, of which the event loop is busy for 0.3, where prom-client takes 13 to 16 ms of the event loop
   (\`npm run bench:exposition\`). All metrics of a busy database are 42 kB of text, 3 kB with gzip.
+* An HTTP client that names zstd gets it where Node has it (22.15 or later): it takes half the time of gzip, and some 6 % more bytes. Prometheus asks for gzip.
 `
 }
 

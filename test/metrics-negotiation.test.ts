@@ -1,7 +1,7 @@
-import { gunzipSync } from 'node:zlib'
+import * as zlib from 'node:zlib'
 import { describe, expect, it } from 'vitest'
 import { metrics } from '../lib/metrics/metrics.ts'
-import { chooseRepresentation } from '../lib/metrics/negotiation.ts'
+import { chooseCoding, chooseRepresentation } from '../lib/metrics/negotiation.ts'
 import { Index } from '../lib/vitrine.ts'
 import { readText } from './exposition.ts'
 
@@ -48,6 +48,39 @@ describe('an answer to an HTTP client', () => {
     expect(formatFor(';;,,=;q=,"')).toBe('text')
   })
 
+  it('is compressed as it likes best, by what there is', () => {
+    const codings = (acceptEncoding: string | undefined) => [
+      chooseCoding(acceptEncoding, ['zstd', 'gzip']),
+      chooseCoding(acceptEncoding, ['gzip']),
+    ]
+    // Browsers, Prometheus, and who does not care.
+    expect(codings('gzip, deflate, br, zstd')).toEqual(['zstd', 'gzip'])
+    expect(codings('gzip')).toEqual(['gzip', 'gzip'])
+    expect(codings('*')).toEqual(['gzip', 'gzip'])
+    expect(codings('zstd')).toEqual(['zstd', undefined])
+    expect(codings('zstd;q=0.5, gzip')).toEqual(['gzip', 'gzip'])
+    expect(codings('ZSTD, gzip;q=0.5')).toEqual(['zstd', 'gzip'])
+    expect(codings('zstd, *;q=0')).toEqual(['zstd', undefined])
+    expect(codings('zstd;q=0, *')).toEqual(['gzip', 'gzip'])
+    expect(codings('zstd;q=0.5, gzip;q=0.4, identity')).toEqual([undefined, undefined])
+    expect(codings('identity')).toEqual([undefined, undefined])
+    expect(codings(undefined)).toEqual([undefined, undefined])
+  })
+
+  it('comes as zstd where this Node has that, and else as gzip', async () => {
+    const { zstdDecompressSync } = zlib as { zstdDecompressSync?: typeof zlib.gunzipSync }
+    const index = new Index({ dimension: 2 })
+    const acceptEncoding = 'gzip, zstd'
+    const { body, headers, contentEncoding } = await metrics(index).respond({ acceptEncoding })
+    const coding = zstdDecompressSync === undefined ? 'gzip' : 'zstd'
+    expect([contentEncoding, headers['content-encoding']]).toEqual([coding, coding])
+    expect(headers['content-length']).toBe(`${body.length}`)
+    const plain = (zstdDecompressSync ?? zlib.gunzipSync)(body)
+    expect(body.length).toBeLessThan(plain.length / 4)
+    expect(readText(plain.toString(), 'prometheus').length).toBeGreaterThan(10)
+    await index.close()
+  })
+
   it('is compressed if it may be, and says so', async () => {
     const index = new Index({ dimension: 2 })
     const from = metrics(index)
@@ -62,7 +95,7 @@ describe('an answer to an HTTP client', () => {
     for (const acceptEncoding of accepted) {
       const { body, headers, contentEncoding } = await from.respond({ acceptEncoding })
       expect([contentEncoding, headers['content-encoding']]).toEqual(['gzip', 'gzip'])
-      expect(readText(gunzipSync(body).toString(), 'prometheus').length).toBeGreaterThan(10)
+      expect(readText(zlib.gunzipSync(body).toString(), 'prometheus').length).toBeGreaterThan(10)
     }
     for (const acceptEncoding of ['', 'br', 'gzip;q=0', 'gzip;q=0.1, identity', undefined]) {
       expect((await from.respond({ acceptEncoding })).contentEncoding).toBeUndefined()

@@ -1,6 +1,4 @@
 import { isAscii } from 'node:buffer'
-import { promisify } from 'node:util'
-import { gzip } from 'node:zlib'
 import {
   type DatabaseHandle,
   type ExporterHandle,
@@ -12,12 +10,14 @@ import { Database } from '../database.ts'
 import { checked, describe, VitrineError } from '../errors.ts'
 import { boolean, OptionParser, oneOf, type Rule } from '../options.ts'
 import { Measured, type MetricLabels } from '../statistics.ts'
-import { acceptsGzip, chooseRepresentation } from './negotiation.ts'
+import { type ContentCoding, compress, contentCodings } from './compression.ts'
+import { chooseCoding, chooseRepresentation } from './negotiation.ts'
 import { type PromRegistry, registerIn } from './prom-client.ts'
 import { MetricsRegistry } from './registry.ts'
 import { type Sources, toSources } from './sources.ts'
 
 export type { Clock } from './clock.ts'
+export type { ContentCoding } from './compression.ts'
 export {
   type HistoryOptions,
   type HistoryPoint,
@@ -74,7 +74,7 @@ export interface MetricsRequest {
 export interface MetricsResponse {
   readonly contentType: string
   /** Undefined: as it is. */
-  readonly contentEncoding: 'gzip' | undefined
+  readonly contentEncoding: ContentCoding | undefined
   readonly body: Uint8Array
   /** All of that, for `response.writeHead`. */
   readonly headers: Readonly<Record<string, string>>
@@ -86,8 +86,6 @@ interface Source {
   /** The source, if it has collections. */
   readonly database: DatabaseHandle | undefined
 }
-
-const compress = promisify(gzip)
 
 const noNumbers = new Float64Array()
 
@@ -182,23 +180,25 @@ export class Metrics {
   }
 
   /**
-   * What an HTTP server answers: in the format that the client likes best, plain text if it does not say, and compressed if it may be.
+   * What an HTTP server answers: in the format that the client likes best, plain text if it does not say, and compressed by zstd, where this Node has it (22.15 or later),
+   * or gzip if it may be.
    * @throws {VitrineError} `ERR_OPTION`.
    */
   async respond(request?: MetricsRequest): Promise<MetricsResponse> {
     const { accept, acceptEncoding } = requestOptions.parse(request)
     const { format, contentType } = chooseRepresentation(accept)
     const plain = await this.#export(format)
-    const zipped = acceptsGzip(acceptEncoding) && plain.length >= leastToCompress
-    const body = zipped ? await compress(plain) : plain
+    const contentEncoding =
+      plain.length < leastToCompress ? undefined : chooseCoding(acceptEncoding, contentCodings)
+    const body = contentEncoding === undefined ? plain : await compress(contentEncoding, plain)
     return {
       contentType,
-      contentEncoding: zipped ? 'gzip' : undefined,
+      contentEncoding,
       body,
       headers: {
         'content-type': contentType,
         'content-length': `${body.length}`,
-        ...(zipped ? { 'content-encoding': 'gzip' } : {}),
+        ...(contentEncoding === undefined ? {} : { 'content-encoding': contentEncoding }),
         vary: 'accept, accept-encoding',
       },
     }

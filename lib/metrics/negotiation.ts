@@ -1,3 +1,5 @@
+import type { ContentCoding } from './compression.ts'
+
 /** A format, as HTTP knows it. */
 export interface Representation {
   readonly format: 'text' | 'openmetrics' | 'protobuf' | 'json'
@@ -89,14 +91,25 @@ export function chooseRepresentation(accept: string | undefined): Representation
   return (liked.find(({ named }) => named) ?? liked[0]!).representation
 }
 
-/** Whether a client wants gzip at least as much as bytes as they are. */
-export function acceptsGzip(acceptEncoding: string | undefined): boolean {
-  if (acceptEncoding === undefined) return false
+/**
+ * The coding that a client wants at least as much as bytes as they are, and most of all; undefined when it wants none.
+ * @param available - In the order of preference among those that it wants equally.
+ */
+export function chooseCoding(
+  acceptEncoding: string | undefined,
+  available: readonly ContentCoding[],
+): ContentCoding | undefined {
+  if (acceptEncoding === undefined) return undefined
   const preferences = preferencesOf(acceptEncoding)
   const qualityOf = (...names: readonly string[]) =>
     names
       .map(name => preferences.find(preference => preference.name === name)?.quality)
-      .find(quality => quality !== undefined)
-  const gzip = qualityOf('gzip', 'x-gzip', '*') ?? 0
-  return gzip > 0 && gzip >= (qualityOf('identity') ?? 0)
+      .find(quality => quality !== undefined) ?? 0
+  // Who takes anything gets what everybody can read.
+  const qualities = { gzip: qualityOf('gzip', 'x-gzip', '*'), zstd: qualityOf('zstd') }
+  const least = qualityOf('identity')
+  const [best] = available
+    .filter(coding => qualities[coding] > 0 && qualities[coding] >= least)
+    .sort((a, b) => qualities[b] - qualities[a])
+  return best
 }
