@@ -8,7 +8,9 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { native as engine } from '../../lib/binding.ts'
 import { MetricsRegistry, metrics } from '../../lib/metrics/metrics.ts'
+import { Database } from '../../lib/vitrine.ts'
 import { readText } from '../exposition.ts'
 import { root } from '../layers.ts'
 import { eventually, freePort, Program } from './programs.ts'
@@ -289,6 +291,39 @@ it('promtool has nothing to say about our metrics', async () => {
   // It does see what is wrong.
   const wrong = text.replaceAll('vitrine_engine_operations_total', 'vitrine_engine_operations')
   expect(spawnSync('promtool', ['check', 'metrics'], { input: wrong }).status).not.toBe(0)
+})
+
+it('promtool has nothing to say about any metric that there is', async () => {
+  const db = await Database.open(join(folder, 'database'), { name: 'shop', maxMemoryBytes: 1e9 })
+  try {
+    db.enableStats({ level: 'cpu', recallSampleRate: 1 })
+    const points = await db.createCollection('points', { dimension: 2 })
+    const ids = Array.from({ length: 600 }, (_, id) => id)
+    await points.upsert({ ids, vectors: Float32Array.from(ids.flatMap(id => [id, id % 7])) })
+    await expect(points.search([1], { k: 1 })).rejects.toThrow() // so that there are errors
+    for (const id of [1, 2, 3]) {
+      await points.delete([id])
+      await db.checkpoint()
+    }
+    await db.backup(join(folder, 'backup'))
+    await db.verify()
+    await points.search([1, 2], { k: 1 })
+    await eventually(async () => expect(db.stats()?.recall?.probes).toBeGreaterThan(0))
+    const text = await metrics(db, { compat: ['omendb', 'vectorxlite', 'wombat'] }).text()
+    const exported = new Set(readText(text, 'prometheus').map(({ name }) => name))
+    const missing = engine.statsFamilies().filter(({ name }) => !exported.has(name))
+    expect(missing.map(({ name }) => name)).toEqual([])
+    const { stdout, stderr } = spawnSync('promtool', ['check', 'metrics'], {
+      input: text,
+      encoding: 'utf8',
+    })
+    // Names of others are what they are.
+    const ours = (stdout + stderr).split('\n').filter(line => line.startsWith('vitrine_'))
+    expect(ours).toEqual([])
+    expect(stdout + stderr).not.toMatch(/error while linting|parse/i)
+  } finally {
+    await db.close()
+  }
 })
 
 it('promtool has nothing to say about metrics of any type in a registry', async () => {
