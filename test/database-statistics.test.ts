@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import { afterEach, describe, expect, it } from 'vitest'
 import { Database, type MetricLabels, type StatsSnapshot } from '../lib/vitrine.ts'
+import { randomVectors } from './vectors.ts'
 
 const open: Database[] = []
 afterEach(() => Promise.all(open.splice(0).map(database => database.close())))
@@ -112,6 +113,26 @@ describe('the statistics of a database', () => {
     await search(3)
     expect(bytesOf('cache')).toBe(one)
     expect(totalOf(db.statsSnapshot(), 'vitrine_engine_memory_bytes')).toBe(db.memoryUsage().total)
+  })
+
+  it('know the most memory that there was, whether they are on or not', async () => {
+    const db = await Database.open(':memory:', { name: 'db' })
+    open.push(db)
+    const of = (name: string) => totalOf(db.statsSnapshot(), `vitrine_engine_${name}_bytes`)
+    const kept = await db.createCollection('kept', { dimension: 64 })
+    const dropped = await db.createCollection('dropped', { dimension: 64 })
+    const ids = Array.from({ length: 2000 }, (_, id) => id)
+    for (const each of [kept, dropped]) {
+      await each.upsert({ ids, vectors: randomVectors(ids.length, 64, 1) })
+    }
+    const most = of('memory')
+    expect(most).toBe(db.memoryUsage().total)
+    expect(of('memory_peak')).toBeGreaterThanOrEqual(most)
+    await db.dropCollection('dropped')
+    // Searches that see a collection may still be about to let it go.
+    await expect.poll(() => of('memory')).toBeLessThan(most - 64 * 4 * ids.length)
+    expect(of('memory_peak')).toBeGreaterThanOrEqual(most)
+    expect(db.stats()).toBeNull()
   })
 
   it('count what is done to all of it, and to what it consists of', async () => {

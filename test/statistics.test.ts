@@ -382,6 +382,18 @@ describe('stats', () => {
     expect(waits?.count).toBe(100)
   })
 
+  it('tell what V8 was told, which is what there is', async () => {
+    const index = opened(new Index({ dimension: 256, name: 'large', quantization: 'none' }))
+    const told = () => totalOf(index.statsSnapshot(), 'vitrine_engine_external_memory_bytes')
+    const empty = told()
+    await index.add(null, randomVectors(2000, 256, 1))
+    const { total } = index.memoryUsage()
+    expect(total).toBeGreaterThan(2000 * 256 * 4)
+    // It is told when a call ends, by steps of 64 KiB, and of what an index takes besides, 128 KiB.
+    expect(Math.abs(told() - total)).toBeLessThan(2 ** 19)
+    expect(empty).toBeLessThan(2 ** 19)
+  })
+
   it('tell at level cpu how long searches had a processor', async () => {
     const index = await tiny()
     const seconds = () => totalOf(index.statsSnapshot(), 'vitrine_engine_cpu_seconds_total')
