@@ -204,6 +204,31 @@ describe('a registry', () => {
     const overflow = await familyOf(registry, 'vitrine_metrics_series_overflow_total')
     expect(overflow?.samples).toMatchObject([{ labels: { family: 'seen_total' }, value: 501 }])
   })
+
+  it('loses no count however many series there are, in whatever order', async () => {
+    const next = randomNumbers(9)
+    for (const users of [1, 999, 1000, 1300]) {
+      const registry = new MetricsRegistry()
+      const expected = new Map<string, number>()
+      const count = (user: string) => {
+        const amount = 1 + Math.floor(next() * 9)
+        registry.incrementCounter('seen_total', amount, { user })
+        expected.set(user, (expected.get(user) ?? 0) + amount)
+      }
+      for (let i = 0; i < 500; i++) count(`u${Math.floor(next() * users)}`)
+      for (let i = 0; i < users; i++) count(`u${i}`)
+      const samples = (await familyOf(registry, 'seen_total'))?.samples ?? []
+      expect(samples.length).toBe(Math.min(users, 1000))
+      let sum = 0
+      for (const { labels, value } of samples) {
+        sum += value
+        if (labels.user !== '__other__') expect(value).toBe(expected.get(labels.user!))
+      }
+      expect(sum).toBe([...expected.values()].reduce((all, one) => all + one, 0))
+      const others = samples.filter(({ labels }) => labels.user === '__other__')
+      expect(others.length).toBe(users < 1000 ? 0 : 1)
+    }
+  })
 })
 
 describe('infos and state sets', () => {
