@@ -128,11 +128,26 @@ describe('a phase', () => {
       expect(at(child!.endTime)).toBeLessThanOrEqual(at(span.endTime))
     }
     await index.searchBatch(randomVectors(4, dimension, 4), { k: 1 })
-    expect(names(call('BATCH search things').children)).toEqual([
-      'vitrine.queue',
-      'vitrine.execute',
-      'vitrine.settle',
+    const batch = call('BATCH search things')
+    const entries = batch.children.map(({ name, attributes }) => [
+      name,
+      attributes['vitrine.phase.entries'],
     ])
+    expect(entries).toEqual([
+      ['vitrine.queue', undefined],
+      ['vitrine.prepare', undefined],
+      ['vitrine.plan', 4],
+      ['vitrine.entries', 4],
+      // Four walks begin, and three times one that ends leaves others.
+      ['vitrine.graph', 7],
+      // Of each, and of the arrays of all.
+      ['vitrine.materialize', 5],
+      ['vitrine.settle', undefined],
+    ])
+    for (const { startTime, endTime } of batch.children) {
+      expect(at(startTime)).toBeGreaterThanOrEqual(at(batch.span.startTime))
+      expect(at(endTime)).toBeLessThanOrEqual(at(batch.span.endTime))
+    }
   })
 
   it('is of a scan what comes before its first point, however it ends', async () => {

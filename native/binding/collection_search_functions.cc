@@ -102,7 +102,7 @@ class CollectionSearch : public Operation {
     Status status = RunReported(begun);
     // However it ended.
     phases = timer.End();
-    if (times() != nullptr) times()->EnterSearch(timer);
+    if (times() != nullptr) times()->EnterSearch(timer.stretches());
     return status;
   }
   void Describe(OperationRecord& record) const {

@@ -183,7 +183,7 @@ class OneSearch : public SearchOperation {
     Status status = RunCounted(begun, plan);
     // However it ended.
     phases = timer.End();
-    if (times() != nullptr) times()->EnterSearch(timer);
+    if (times() != nullptr) times()->EnterSearch(timer.stretches());
     return status;
   }
   void Describe(OperationRecord& record) const {
@@ -240,19 +240,32 @@ class BatchSearch : public SearchOperation {
 
  protected:
   Status Execute() override {
+    if (times() != nullptr) return RunTimed(SearchTally());
     return Run([this](std::span<Hit> hits) {
       return table().SearchBatch(queries().view(), query_count(), parameters(), hits, counts_);
     });
   }
   Status ExecuteCounted(const SearchTally& tally) {
-    return Run([&](std::span<Hit> hits) {
-      return table().SearchBatch(queries().view(), query_count(), parameters(), hits, counts_,
-                                 tally);
-    });
+    return times() != nullptr ? RunTimed(tally) : RunCounted(tally);
   }
   void Describe(OperationRecord& record) const { record.vectors = query_count(); }
 
  private:
+  Status RunTimed(const SearchTally& tally) {
+    BatchPhases phases;
+    return RunCounted(tally.Watched(phases), &phases);
+  }
+  //   phases  those that `tally` has it note, if any
+  Status RunCounted(const SearchTally& tally, const BatchPhases* phases = nullptr) {
+    return Run([&](std::span<Hit> hits) {
+      Status status =
+          table().SearchBatch(queries().view(), query_count(), parameters(), hits, counts_, tally);
+      if (phases != nullptr) times()->EnterSearch(phases->stretches());
+      // What follows puts the arrays of JavaScript together.
+      if (phases != nullptr && status.ok()) times()->Enter(CallPhase::kMaterialize);
+      return status;
+    });
+  }
   template <class Search>
   Status Run(Search search) {
     VITRINE_RETURN_IF_ERROR(CheckDeadline(parameters().control));
@@ -393,7 +406,7 @@ Result<napi_value> SearchNowCounted(Call& call, IndexHandle& index) {
     counters.phases = nullptr;
     timer->End();
     // Not of one that was refused before it began.
-    if (count.ok() || counters.strategy) watch->times.EnterSearch(*timer);
+    if (count.ok() || counters.strategy) watch->times.EnterSearch(timer->stretches());
   }
   return measured.End(std::move(count), {.search = &counters});
 }

@@ -30,6 +30,7 @@ class Table::BatchWalks final : public WalkSource {
         hits_(hits),
         counts_(counts),
         tally_(tally),
+        stretch_(tally),
         leases_{table.readers_.Acquire(), table.readers_.Acquire(), table.readers_.Acquire(),
                 table.readers_.Acquire()},
         requests_(kWalkLanes, WalkRequest{.scorer = table.vectors_.ScorerFor(queries.data())}) {
@@ -58,8 +59,9 @@ class Table::BatchWalks final : public WalkSource {
       const size_t i = next_++;
       const std::byte* query = queries_.data() + i * table_.vector_bytes();
       Scratch& scratch = leases_[lane].scratch();
+      counters_[lane] = tally_.NewCounters(stretch_);
+      Tally::Use(counters_[lane]).Enter(SearchPhase::kPlan);
       const QueryScorers& scorers = scorers_[lane].emplace(table_.Forms(codes_), query, scratch);
-      counters_[lane] = tally_.NewCounters();
       if constexpr (Counting::kCounting) {
         Tally::Use(counters_[lane])
             .SetStrategy(SearchStrategy::kGraph, scorers.exact().kernel(), scorers.code_kernel());
@@ -137,6 +139,7 @@ class Table::BatchWalks final : public WalkSource {
   const std::span<Hit> hits_;
   const std::span<uint32_t> counts_;
   const Tally& tally_;
+  typename Tally::Stretch stretch_;
   const std::array<ReaderPool::Lease, kWalkLanes> leases_;
   std::vector<WalkRequest> requests_;
   std::array<size_t, kWalkLanes> index_ = {};
@@ -189,8 +192,10 @@ Status Table::SearchBatchWith(VectorView queries, size_t count, const SearchPara
                                      counts.subspan(first, n), tally)
                        .Run();
         } else {
+          typename Tally::Stretch stretch(tally);
           for (size_t i = first; i < first + n && status.ok(); ++i) {
-            typename Tally::Counters counters = tally.NewCounters();
+            typename Tally::Counters counters = tally.NewCounters(stretch);
+            Tally::Use(counters).Enter(SearchPhase::kPrepare);
             const auto found = SearchWith(Read(), queries.data() + i * bytes, parameters,
                                           hits.subspan(i * k, k), Tally::Use(counters), nullptr);
             tally.Count(counters);

@@ -349,7 +349,9 @@ void RunInterleaved(WalkSource& source, const Visible& visible, Scratch* const* 
       const Scorer& scorer = ScorerOf(*request, static_cast<const Scorer*>(nullptr));
       Lane* lane =
           new (memory[i]) Lane(*request, *scratches[i], scorer, visible, admit, counting_of(i));
+      counting_of(i).Enter(SearchPhase::kEntries);
       lane->Start();
+      counting_of(i).Enter(SearchPhase::kGraph);
       if (lane->HasNext()) {
         lanes[i] = lane;
         return true;
@@ -360,6 +362,12 @@ void RunInterleaved(WalkSource& source, const Visible& visible, Scratch* const* 
     return false;
   };
 
+  // A walk is done: the lane gets another one, or the others go on without it.
+  const auto go_on = [&](size_t i) {
+    if (refill(i)) return;
+    if (--active != 0) counting_of(i).Enter(SearchPhase::kGraph);
+  };
+
   for (size_t i = 0; i < kLanes; ++i) active += refill(i) ? 1 : 0;
   for (size_t turn = 0; active != 0; turn = (turn + 1) % kLanes) {
     if (lanes[turn] != nullptr && collected[turn]) {
@@ -368,7 +376,7 @@ void RunInterleaved(WalkSource& source, const Visible& visible, Scratch* const* 
       if (!lanes[turn]->HasNext()) {
         lanes[turn]->Finish();
         source.Done(turn, StopReason::kExhausted);
-        if (!refill(turn)) --active;
+        go_on(turn);
       }
     }
     const size_t ahead = (turn + kLanes / 2) % kLanes;
@@ -380,7 +388,7 @@ void RunInterleaved(WalkSource& source, const Visible& visible, Scratch* const* 
       } else {
         lanes[ahead]->Finish();
         source.Done(ahead, reason);
-        if (!refill(ahead)) --active;
+        go_on(ahead);
       }
     }
   }

@@ -34,11 +34,14 @@ void CallTimes::Enter(CallPhase phase) {
   ++stretches_[current_].times;
 }
 
-void CallTimes::EnterSearch(const PhaseTimer& timer) {
+void CallTimes::EnterSearch(const std::array<PhaseStretch, kSearchPhases>& phases) {
+  // One that was refused before it began stays in the phase that it was in.
+  const auto is_entered = [](const PhaseStretch& phase) { return phase.times > 0; };
+  if (std::none_of(phases.begin(), phases.end(), is_entered)) return;
   if (current_ != kNone) --stretches_[current_].times;
   current_ = kNone;
   for (size_t i = 0; i < kSearchPhases; ++i) {
-    const PhaseStretch& stretch = timer.stretches()[i];
+    const PhaseStretch& stretch = phases[i];
     stretches_[kFirstOfSearch + i].Merge(stretch);
     if (stretch.times > 0) since_ = std::max(since_, stretch.end);
   }

@@ -45,9 +45,9 @@ static_assert(kCallPhases == static_cast<size_t>(CallPhase::kSettle) + 1);
 class CallTimes {
  public:
   void Enter(CallPhase phase);
-  // What went on since the last phase was entered was a search, and went through phases of its own.
-  //   timer  has ended
-  void EnterSearch(const PhaseTimer& timer);
+  // What went on since the last phase was entered was a search, or several, and went through phases
+  // of its own: those of a timer that has ended, or of a batch.
+  void EnterSearch(const std::array<PhaseStretch, kSearchPhases>& phases);
   // It is in none from now on.
   void Leave();
 

@@ -29,4 +29,9 @@ PhaseNanoseconds PhaseTimer::End() {
   return nanoseconds;
 }
 
+void BatchPhases::Add(const PhaseTimer& timer) {
+  const std::lock_guard lock(mutex_);
+  for (size_t i = 0; i < kSearchPhases; ++i) stretches_[i].Merge(timer.stretches()[i]);
+}
+
 }  // namespace vitrine

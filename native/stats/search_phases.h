@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <iterator>
+#include <mutex>
 
 #include "stats/phase_stretch.h"
 #include "stats/tick_clock.h"
@@ -61,6 +62,22 @@ class PhaseTimer final : public PhaseListener {
   const TickClock* clock_;
   uint64_t since_;
   SearchPhase current_ = SearchPhase::kPrepare;
+  std::array<PhaseStretch, kSearchPhases> stretches_ = {};
+};
+
+// Where the time of many searches goes, which several threads make at the same time: each adds what
+// its own timer has.
+//
+// Thread safety: Add may run on many threads at once.
+class BatchPhases {
+ public:
+  // REQUIRES: `timer` has ended
+  void Add(const PhaseTimer& timer);
+  // REQUIRES: nobody adds any more
+  const std::array<PhaseStretch, kSearchPhases>& stretches() const { return stretches_; }
+
+ private:
+  std::mutex mutex_;
   std::array<PhaseStretch, kSearchPhases> stretches_ = {};
 };
 

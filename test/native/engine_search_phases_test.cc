@@ -2,11 +2,15 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
+#include <thread>
 #include <type_traits>
+#include <vector>
 
 #include "engine/table.h"
 #include "random_data.h"
 #include "stats/search_phases.h"
+#include "stats/search_tally.h"
 #include "table_model.h"
 
 namespace vitrine::engine_search_phases_test {
@@ -81,6 +85,66 @@ TEST(SearchPhases, AreThoseOfThePlan) {
   EXPECT_GE(codes, (reranked.counters.graph_evaluations + 3) / 4);
   EXPECT_LT(codes, reranked.counters.graph_evaluations);
   EXPECT_EQ(sketches, 0u);
+}
+
+constexpr size_t kQueries = 6;
+
+// Where the time of a batch goes that one thread makes, by how often each phase was entered.
+std::array<uint64_t, kSearchPhases> BatchEntries(const Table& table,
+                                                 const SearchParameters& parameters) {
+  const std::vector<float> queries = NormalVectors(kQueries, kD, 5);
+  std::vector<Hit> hits(kQueries * parameters.k);
+  std::vector<uint32_t> counts(kQueries);
+  BatchPhases phases;
+  ExpectOk(table.SearchBatch(VectorView(queries.data(), queries.size()), kQueries, parameters, hits,
+                             counts, SearchTally().Watched(phases)));
+  EXPECT_EQ(counts, std::vector<uint32_t>(kQueries, static_cast<uint32_t>(parameters.k)));
+  std::array<uint64_t, kSearchPhases> entries = {};
+  PhaseStretch all;
+  for (size_t i = 0; i < kSearchPhases; ++i) {
+    entries[i] = phases.stretches()[i].times;
+    all.Merge(phases.stretches()[i]);
+  }
+  // Each moment belongs to one phase.
+  EXPECT_EQ(all.ticks, all.end - all.begin);
+  return entries;
+}
+
+TEST(SearchPhases, OfABatchAreThoseOfItsSearches) {
+  using Entries = std::array<uint64_t, kSearchPhases>;
+  static_assert(kWalkLanes == 4);
+  // prepare, filter, plan, entries, graph, scan, rerank, materialize. Four walks go on side by
+  // side: after each query that begins, and where one of the last three but one ends, the others go
+  // on.
+  constexpr uint64_t kWalks = kQueries + kWalkLanes - 1;
+  const auto plain = Filled(Quantization::kNone);
+  EXPECT_EQ(BatchEntries(*plain, {.k = 10, .ef = 40}),
+            (Entries{1, 0, kQueries, kQueries, kWalks, 0, 0, kQueries}));
+  EXPECT_EQ(BatchEntries(*plain, {.k = 10, .exact = true}),
+            (Entries{kQueries, 0, kQueries, 0, 0, kQueries, 0, kQueries}));
+  EXPECT_EQ(BatchEntries(*Filled(Quantization::kSq8), {.k = 10, .ef = 40}),
+            (Entries{1, 0, kQueries, kQueries, kWalks, 0, kQueries, kQueries}));
+}
+
+TEST(SearchPhases, OfABatchAddUpOverThreads) {
+  BatchPhases phases;
+  const SearchTally tally = SearchTally().Watched(phases);
+  std::vector<std::thread> threads;
+  for (size_t i = 0; i < 3; ++i) {
+    threads.emplace_back([&] {
+      SearchTally::Stretch stretch(tally);
+      SearchCounters counters = tally.NewCounters(stretch);
+      SearchTally::Use(counters).Enter(SearchPhase::kScan);
+      // Nobody counts.
+      tally.Count(counters);
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  for (const SearchPhase phase : {SearchPhase::kPrepare, SearchPhase::kScan}) {
+    EXPECT_EQ(phases.stretches()[static_cast<size_t>(phase)].times, 3u);
+  }
+  SearchTally::Stretch unwatched{SearchTally()};
+  EXPECT_EQ(SearchTally().NewCounters(unwatched).phases, nullptr);
 }
 
 TEST(SearchStop, SaysWhyAnotherPartTookOver) {

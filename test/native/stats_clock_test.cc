@@ -91,7 +91,9 @@ TEST(CallTimes, HasTheCallInOnePhaseAtATime) {
   PhaseTimer timer(TickClock::Process());
   timer.Enter(SearchPhase::kScan);
   timer.End();
-  times.EnterSearch(timer);
+  times.EnterSearch({});
+  EXPECT_EQ(in(CallPhase::kExecute).times, 1u);
+  times.EnterSearch(timer.stretches());
   times.Enter(CallPhase::kSettle);
   times.Leave();
   times.Leave();
