@@ -109,12 +109,12 @@ TEST(Walk, GivesTheSamePoolInEveryForm) {
   VITRINE_TRACE_SEED();
   std::mt19937_64 random(TestSeed());
   const auto forms = Forms();
-  constexpr size_t kQueries = Scaled(12, 3);
+  const size_t query_count = Rounds(12, 3);
   for (const size_t width : {16, 32, 64, 256}) {
     RandomGraph graph(Scaled(3000, 600), width, 5, random());
-    const std::vector<float> queries = NormalVectors(kQueries, 5, random());
+    const std::vector<float> queries = NormalVectors(query_count, 5, random());
     Scratch scratch;
-    for (size_t q = 0; q < kQueries; ++q) {
+    for (size_t q = 0; q < query_count; ++q) {
       const SnapshotVisible snapshot{&graph.unsettled, &graph.shared, &graph.stamps,
                                      kFirst + 1 + q % 6};
       const AliveOnly alive{&graph.dead};
