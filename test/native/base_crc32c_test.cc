@@ -46,6 +46,16 @@ TEST(Crc32c, IsTheSameByInstructionAndByTables) {
   EXPECT_EQ(Crc32c(all), Crc32cPortable(all));
 }
 
+TEST(Crc32c, IsTheSameOfLongPieces) {
+  const std::vector<std::byte> bytes = RandomBytes(9000, 4);
+  const std::span<const std::byte> all(bytes);
+  for (size_t size = 500; size < 8900; size += 61) {
+    const auto part = all.subspan(size % 67, size);
+    const uint32_t before = static_cast<uint32_t>(size * 2654435761u);
+    ASSERT_EQ(Crc32c(part, before), Crc32cPortable(part, before)) << size;
+  }
+}
+
 TEST(Crc32c, IsTheSameOfPiecesSideBySide) {
   const std::vector<std::byte> bytes = RandomBytes(4 * 1000, 5);
   for (size_t pieces = 1; pieces <= 4; ++pieces) {
