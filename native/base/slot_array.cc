@@ -14,16 +14,20 @@ void SlotRows::Borrow(const std::byte* rows, size_t row_bytes, size_t count) {
 
 bool SlotRows::Grow(size_t count) {
   if (count > kMaxSlots) return false;
-  for (size_t capacity = capacity_.load(std::memory_order_relaxed); capacity < count;) {
-    const size_t chunk = capacity == 0 ? 0 : ChunkOf(static_cast<Slot>(capacity));
-    PageBlock block = PageBlock::Allocate(CountOf(chunk) * row_bytes_);
-    if (block.data() == nullptr) return false;
-    base_[chunk].store(reinterpret_cast<uintptr_t>(block.data()) - FirstOf(chunk) * row_bytes_,
+  const size_t before = capacity_.load(std::memory_order_relaxed);
+  if (count <= before) return true;
+  // Neighbouring chunks in one block: each costs calls to the operating system.
+  const size_t first = before == 0 ? 0 : ChunkOf(static_cast<Slot>(before));
+  const size_t last = ChunkOf(static_cast<Slot>(count - 1));
+  const size_t capacity = FirstOf(last) + CountOf(last);
+  PageBlock block = PageBlock::Allocate((capacity - before) * row_bytes_);
+  if (block.data() == nullptr) return false;
+  for (size_t chunk = first; chunk <= last; ++chunk) {
+    base_[chunk].store(reinterpret_cast<uintptr_t>(block.data()) - before * row_bytes_,
                        std::memory_order_relaxed);
-    chunks_[chunk] = std::move(block);
-    capacity += CountOf(chunk);
-    capacity_.store(capacity, std::memory_order_release);
   }
+  blocks_[first] = std::move(block);
+  capacity_.store(capacity, std::memory_order_release);
   return true;
 }
 

@@ -69,7 +69,7 @@ class SlotRows {
   std::atomic<size_t> capacity_{0};
   // Relaxed loads and stores: ordering comes with the slot number (see above).
   std::atomic<uintptr_t> base_[kChunks] = {};
-  PageBlock chunks_[kChunks];
+  PageBlock blocks_[kChunks];  // at the first of the chunks that lie in one
 };
 
 // SlotRows of one trivially copyable value a row.
