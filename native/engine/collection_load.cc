@@ -81,7 +81,6 @@ class CollectionLoader {
   Status ReadCalibrationOf(const ContainerReader& graph);
   Status ReadCentre(const ContainerReader& graph, uint32_t kind);
   Status ReadCodes(const ContainerReader& graph);
-  void FillColumns();
   // Rows of a section that `put(reader, elements)` -> Status puts where they are used.
   template <typename Put>
   std::unique_ptr<const LazyRows> Leave(File file, const SectionEntry& section, size_t group_bytes,
@@ -141,6 +140,8 @@ Status CollectionLoader::AddRecord(EntryId entry, std::span<const std::byte> byt
   if (!collection_->keys_.PutNew(entry)) {
     return CorruptSection(reader_, SectionType::kRecords, "a point is there twice");
   }
+  collection_->present_.Set(entry);
+  collection_->columns_.Add(entry, entry, PointRecord(record).payload());
   return {};
 }
 
@@ -154,6 +155,7 @@ Status CollectionLoader::ReadRecords() {
     return {ErrorCode::kOutOfMemory, "no memory for the points of the checkpoint"};
   }
   collection_->keys_.Reserve(static_cast<size_t>(count_));
+  collection_->present_.Grow(static_cast<size_t>(count_));
   std::vector<std::byte> end_buffer;
   std::vector<std::byte> record_buffer;
   constexpr uint64_t kStep = 4096;
@@ -194,15 +196,18 @@ Status CollectionLoader::ReadRecords() {
   return {};
 }
 
-// Looks at every vector, beside the records; they are put where they are used when they are.
+// Looks at every vector, beside the records and what there is of a point besides; they are put
+// where they are used when they are.
 Status CollectionLoader::ReadVectors(const SectionEntry& section) {
   const auto look = [&](const SectionElements& rows) {
     return ForEachVector(reader_, source_.config, rows, [&](uint32_t point, const void* vector) {
       table_->NoteVector(point, vector);
     });
   };
-  return ForEachElements(reader_, section, source_.pool, source_.threads, look,
-                         [&] { return ReadRecords(); });
+  return ForEachElements(reader_, section, source_.pool, source_.threads, look, [&] {
+    table_->AddPoints();
+    return ReadRecords();
+  });
 }
 
 void CollectionLoader::LeaveVectors(const SectionEntry& section) {
@@ -397,16 +402,6 @@ Status CollectionLoader::ReadCodes(const ContainerReader& graph) {
   return {};
 }
 
-// Which entries there are, and what they hold in the collection's fields.
-void CollectionLoader::FillColumns() {
-  Collection& collection = *collection_;
-  collection.present_.Grow(static_cast<size_t>(count_));
-  for (EntryId entry = 0; entry < count_; ++entry) {
-    collection.present_.Set(entry);
-    collection.columns_.Add(entry, table_->RowOf(entry), collection.RecordOf(entry).payload());
-  }
-}
-
 Result<std::shared_ptr<Collection>> CollectionLoader::Finish() {
   Result<std::unique_ptr<Table>> table = table_->Finish([files = files_] { *files = {}; });
   if (!table.ok()) return table.status();
@@ -415,7 +410,10 @@ Result<std::shared_ptr<Collection>> CollectionLoader::Finish() {
     collection_->table_->RestoreCalibration(std::move(calibration_->calibration),
                                             calibration_->ended);
   }
-  FillColumns();
+  for (EntryId entry = 0; entry < count_; ++entry) {
+    const Slot row = table_->RowOf(entry);
+    if (row != entry) collection_->columns_.MoveTo(entry, row);
+  }
   if (!collection_->linked()) collection_->columns_.ForgetRows();
   collection_->next_entry_ = static_cast<EntryId>(count_);
   collection_->last_lsn_.store(last_lsn_, std::memory_order_release);

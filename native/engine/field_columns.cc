@@ -79,6 +79,11 @@ void FieldColumns::Add(EntryId entry, Slot slot, const PointRecord::Payload& pay
   (void)reader_.Read(fields_, payload, adder);
 }
 
+void FieldColumns::MoveTo(EntryId entry, Slot slot) {
+  const std::unique_lock lock(mutex_);
+  slots_[entry] = slot;
+}
+
 void FieldColumns::Remove(EntryId entry, const PointRecord::Payload& payload) {
   const std::unique_lock lock(mutex_);
   if (!entries_.Contains(entry)) return;

@@ -80,6 +80,8 @@ class FieldColumns {
   // must then be removed.
   //   slot  the row of the table in which it is
   void Add(EntryId entry, Slot slot, const PointRecord::Payload& payload);
+  // Puts an entry that is there into another row. REQUIRES: nobody evaluates yet
+  void MoveTo(EntryId entry, Slot slot);
   // Does not fail. Nothing happens when it is not there.
   //   payload  as it was added
   void Remove(EntryId entry, const PointRecord::Payload& payload);

@@ -94,6 +94,14 @@ void IdMap::Put(PointId id, PointRef ref) {
   words_[place] = index | PointRef::kSharedBit;
 }
 
+void IdMap::PutNewOwner(PointId id, Slot slot) {
+  const size_t mask = words_.size() - 1;
+  size_t place = Hash(id) & mask;
+  while (words_[place] != PointRef::kAbsent) place = (place + 1) & mask;
+  words_[place] = slot;
+  ++size_;
+}
+
 void IdMap::Erase(PointId id) {
   const size_t mask = words_.size() - 1;
   size_t hole = FindPlace(id);

@@ -47,6 +47,8 @@ class IdMap {
   void Reserve(size_t count, size_t shared);
   // Points `id` to `ref`, new or not. REQUIRES: room was reserved; an owner's id is in place.
   void Put(PointId id, PointRef ref);
+  // The same of an id that is not there, of the owner of a row.
+  void PutNewOwner(PointId id, Slot slot);
   // REQUIRES: the id is there
   void Erase(PointId id);
   // Forgets all ids; what was reserved stays.

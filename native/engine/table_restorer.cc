@@ -22,9 +22,22 @@ Result<TableRestorer> TableRestorer::Create(const TableOptions& options, const K
   if (count > kMaxSlots || !(*table)->GrowTo(count)) {
     return Status(ErrorCode::kOutOfMemory, "no memory for the points of the checkpoint");
   }
-  (*table)->ids_.Reserve(count, 0);
   (*table)->slot_limit_.store(count, std::memory_order_release);
   return TableRestorer(std::move(*table), count);
+}
+
+void TableRestorer::AddPoints() {
+  has_points_ = true;
+  table_->ids_.Reserve(count_, 0);
+  for (uint32_t i = 0; i < count_; ++i) {
+    table_->SetOwnerId(i, i);
+    table_->stamps_[i].birth.store(kAlways, std::memory_order_relaxed);
+    table_->stamps_[i].death.store(kNever, std::memory_order_relaxed);
+    table_->ids_.PutNewOwner(i, i);
+  }
+  for (size_t word = 0; word * 64 < count_; ++word) {
+    table_->occupied_.SetWord(word, SlotBitmap::WordOfFirst(count_, word));
+  }
 }
 
 void TableRestorer::PutVector(uint32_t point, const void* vector) {
@@ -133,8 +146,13 @@ void TableRestorer::UseCodes(std::unique_ptr<const LazyRows> rows) {
   has_codes_ = is_lazy_ = true;
 }
 
-void TableRestorer::AddGuest(uint32_t point, uint32_t host) {
+// A point whose row is that of an equal vector: its own is free.
+void TableRestorer::MakeGuest(uint32_t point, uint32_t host) {
   table_->ids_.Put(point, PointRef::Shared(host));
+  table_->occupied_.Clear(point);
+  table_->stamps_[point].birth.store(0, std::memory_order_relaxed);
+  table_->stamps_[point].death.store(0, std::memory_order_relaxed);
+  table_->SetOwnerId(point, 0);
   table_->shared_rows_.Put(host, point);
   table_->shared_rows_.SetBirth(host, point, 1);
   table_->shared_.Set(host);
@@ -157,19 +175,15 @@ Status TableRestorer::MakeCodes() {
 
 Result<std::unique_ptr<Table>> TableRestorer::Finish(std::function<void()> forget_source) {
   const std::vector<uint32_t>& hosts = graph_data_.hosts;
+  if (!has_points_) AddPoints();
   size_t guests = 0;
   for (uint32_t i = 0; i < count_; ++i) guests += RowOf(i) != i ? 1 : 0;
   table_->ids_.Reserve(count_, guests);
   for (uint32_t i = 0; i < count_; ++i) {
     if (has_graph_ && hosts[i] != i) {
-      AddGuest(i, hosts[i]);
+      MakeGuest(i, hosts[i]);
       continue;
     }
-    table_->SetOwnerId(i, i);
-    table_->stamps_[i].birth.store(kAlways, std::memory_order_relaxed);
-    table_->stamps_[i].death.store(kNever, std::memory_order_relaxed);
-    table_->occupied_.Set(i);
-    table_->ids_.Put(i, PointRef::Owner(i));
     if (!table_->vectors_.IsZero(i)) continue;
     table_->zero_.Set(i);
     table_->zero_count_.fetch_add(1, std::memory_order_release);

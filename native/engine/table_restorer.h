@@ -26,6 +26,10 @@ class TableRestorer {
   static Result<TableRestorer> Create(const TableOptions& options, const KernelTable& kernels,
                                       ThreadPool* pool, size_t count);
 
+  // Gives each point the row of its number. Finish does, unless it was done: it may be done beside
+  // PutVector and NoteVector. May throw std::bad_alloc. REQUIRES: called at most once
+  void AddPoints();
+
   // Any thread, for different points.
   //   vector  of the table's type, finite, any alignment, not retained
   void PutVector(uint32_t point, const void* vector);
@@ -91,13 +95,14 @@ class TableRestorer {
 
   Status CheckHosts(const std::vector<uint32_t>& hosts) const;
   Status CheckEntries(const GraphData& graph) const;
-  void AddGuest(uint32_t point, uint32_t host);
+  void MakeGuest(uint32_t point, uint32_t host);
   Status MakeCodes();
 
   std::unique_ptr<Table> table_;
   size_t count_;
   GraphData graph_data_;
   std::shared_ptr<const LinkRules> rules_;
+  bool has_points_ = false;
   bool has_graph_ = false;
   bool is_lazy_ = false;  // something comes later
   Quantization codes_ = Quantization::kNone;
