@@ -164,8 +164,8 @@ class Table final : private IdMap::OwnerIds {
   Status FetchAll() const;
   // And for vectors too.
   Status FetchEverything() const;
-  // Of a table that is read on demand and can be written to (engine/table_restorer.h): brings some
-  // `most` rows that are not here, and after the last of them what writing needs, on the calling
+  // Of a table that is read on demand and can be written to (engine/table_restorer.h): brings what
+  // is not here of some `most` rows, and after the last of them what writing needs, on the calling
   // thread. Writes bring what is left by themselves. kCorrupt or kIo, and then the next call tries
   // again.
   //   returns  whether there is more
@@ -228,6 +228,7 @@ class Table final : private IdMap::OwnerIds {
   // Brings everything. REQUIRES: write_mutex_ is held
   Status Settle();
   Result<bool> SettleSomeLocked(size_t most, size_t threads);
+  Status BringSome(size_t most, size_t threads);
 
   // kReadOnly where vectors are mapped.
   Status CheckWritable() const;
@@ -266,6 +267,10 @@ class Table final : private IdMap::OwnerIds {
   void EncodeRows(CodeStore& codes) const;
   // Vectors as bytes, see table_bytes.cc. PutBytes may end them: REQUIRES: HasBytes()
   void CopyBytesIfWhole();
+  // The same of some `most` rows, from where it stopped. Returns whether there is more to do.
+  // REQUIRES: nothing is written until there is not
+  bool CopySomeBytes(size_t most, size_t threads);
+  bool BeginBytes();
   bool HasBytes() const { return bytes_.load(std::memory_order_relaxed) != nullptr; }
   void PutBytes(Slot slot, const float* vector);
   void FreeBytesUnlessUsed(uint64_t oldest);
@@ -466,12 +471,14 @@ class Table final : private IdMap::OwnerIds {
   std::vector<float> code_input_;            // a vector as f32, on its way into a code or a sketch
   std::unique_ptr<VectorStore> byte_store_;  // changed under id_mutex_ too
   std::vector<uint8_t> byte_input_;
+  std::unique_ptr<VectorStore> copied_bytes_;  // of the first rows, while they are copied
+  size_t copied_words_ = 0;                    // of 64 rows each
   uint64_t bytes_end_ = UINT64_MAX;            // the version from which on nobody has byte_store_
   std::unique_ptr<SketchStore> sketch_store_;  // complete once sketches_ points to it
   size_t sketch_next_ = 0;                     // until then: the next row to be sketched
   bool read_only_ = false;                     // set before anybody else uses the table
   size_t settle_rows_ = 0;                     // unless settled_: those that are brought
-  size_t settle_next_ = 0;                     // the next of them
+  size_t settle_next_ = 0;                     // the next of them, counted twice: see BringSome
   std::function<void()> forget_source_;        // when they are all here
   bool codes_decided_ = false;                 // whether there will be codes, and which
   size_t relink_next_ = 0;                     // the row whose turn it is, see RelinkOldest

@@ -1,6 +1,7 @@
 // Floats that are whole bytes: pixels, histograms, counts. Where walks score codes, such a table
 // keeps its vectors as bytes too, and compares by them what a search looks at closer.
 
+#include <algorithm>
 #include <atomic>
 #include <utility>
 
@@ -10,47 +11,67 @@
 namespace vitrine {
 
 VectorForms Table::Forms(const CodeStore* codes) const {
-  // Acquire; partners: the releases of CopyBytesIfWhole, so that every row has its bytes, and of
+  // Acquire; partners: the releases of CopySomeBytes, so that every row has its bytes, and of
   // PutBytes, after which versions are published that have rows without.
   return {vectors_, bytes_.load(std::memory_order_acquire), codes};
 }
 
 VectorForms Table::Forms() const { return Forms(codes_.load(std::memory_order_acquire)); }
 
-// Mapped vectors are left in their file to save memory, and a row that has never been read is not
-// known to be bytes. Rows that are still to come are looked at when they are all here.
+// Rows that are still to come are looked at when they are all here.
 void Table::CopyBytesIfWhole() {
-  if (ElementBytes(type()) == 1 || vectors_.is_mapped() || !settled() || byte_store_ != nullptr) {
-    return;
+  if (!settled()) return;
+  while (CopySomeBytes(SlotLimit(), Parallelism())) {
   }
+}
+
+// Mapped vectors are left in their file to save memory, and a row that has never been read is not
+// known to be bytes.
+bool Table::BeginBytes() {
+  if (ElementBytes(type()) == 1 || vectors_.is_mapped() || byte_store_ != nullptr) return false;
   auto store = std::make_unique<VectorStore>(dimension(), metric(), kernels_, VectorType::kU8);
   // Searches are as right without them.
-  if (!store->Grow(SlotLimit())) return;
+  if (!store->Grow(SlotLimit())) return false;
+  copied_bytes_ = std::move(store);
+  copied_words_ = 0;
+  return true;
+}
+
+bool Table::CopySomeBytes(size_t most, size_t threads) {
+  if (copied_bytes_ == nullptr && !BeginBytes()) return false;
   struct Work {
     std::vector<float> floats;
     std::vector<uint8_t> bytes;
   };
-  std::vector<Work> works(Parallelism());
+  std::vector<Work> works(threads);
   for (Work& work : works) work.bytes.resize(dimension());
   std::atomic<bool> whole{true};  // relaxed: a reason to stop early
-  const size_t words = (SlotLimit() + 63) / 64;
-  ParallelFor(pool_, works.size(), words, [&](size_t worker, size_t word) {
+  const size_t all = (SlotLimit() + 63) / 64;
+  const size_t words = std::min(all - copied_words_, most / 64 + 1);
+  ParallelFor(pool_, threads, words, [&](size_t worker, size_t i) {
     if (!whole.load(std::memory_order_relaxed)) return;
     Work& work = works[worker];
+    const size_t word = copied_words_ + i;
     ForEachRow(word, word + 1, [&](Slot slot) {
       const float* const floats = vectors_.AsFloats(vectors_.Row(slot), work.floats);
       if (ToBytes(floats, dimension(), work.bytes.data())) {
-        store->Put(slot, work.bytes.data());
+        copied_bytes_->Put(slot, work.bytes.data());
       } else {
         whole.store(false, std::memory_order_relaxed);
       }
     });
   });
-  if (!whole.load(std::memory_order_relaxed)) return;
+  if (!whole.load(std::memory_order_relaxed)) {
+    copied_bytes_.reset();
+    return false;
+  }
+  copied_words_ += words;
+  if (copied_words_ < all) return true;
   byte_input_.resize(dimension());
   const std::unique_lock lock(id_mutex_);
-  byte_store_ = std::move(store);
+  byte_store_ = std::move(copied_bytes_);
   bytes_.store(byte_store_.get(), std::memory_order_release);
+  return false;
 }
 
 // The bytes of a row that nobody has been shown; where it has none, no row is compared as bytes by

@@ -154,6 +154,21 @@ TEST_P(UnsettledDatabase, AnswersAsItDidBefore) {
   EXPECT_EQ(collection_->table().CountUnreachable(), 0u);
 }
 
+TEST_P(UnsettledDatabase, BringsAndCopiesSomeRowsAtATime) {
+  Open();
+  size_t steps = 0;
+  for (;; ++steps) {
+    const Result<bool> more = collection_->table().SettleSome(kPoints / 2);
+    ASSERT_TRUE(more.ok());
+    EXPECT_EQ(collection_->table().settled(), !*more);
+    EXPECT_EQ(Answers(*collection_), answers_);
+    if (!*more) break;
+  }
+  // Half the links and codes, half the vectors, and half of their copies, if they are bytes; the
+  // last step of all is not counted.
+  EXPECT_EQ(steps, GetParam().are_bytes ? 5u : 4u);
+}
+
 TEST_P(UnsettledDatabase, TakesWritesAtOnce) {
   Open();
   ASSERT_TRUE(Write(200).ok());
