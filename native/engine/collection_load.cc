@@ -137,9 +137,6 @@ Status CollectionLoader::AddRecord(EntryId entry, std::span<const std::byte> byt
   std::byte* const record = collection_->records_.Allocate(bytes.size());
   std::memcpy(record, bytes.data(), bytes.size());
   collection_->entries_[entry].store(record, std::memory_order_relaxed);
-  if (!collection_->keys_.PutNew(entry)) {
-    return CorruptSection(reader_, SectionType::kRecords, "a point is there twice");
-  }
   collection_->present_.Set(entry);
   collection_->columns_.Add(entry, entry, PointRecord(record).payload());
   return {};
@@ -178,6 +175,7 @@ Status CollectionLoader::ReadRecords() {
       }
       const auto bytes = reader_.Read(**records, begin, end - begin, record_buffer);
       if (!bytes.ok()) return bytes.status();
+      const auto added = static_cast<EntryId>(first + i);
       for (uint64_t at = begin; i < past; ++i) {
         if (end_of(i) < at || end_of(i) > end) {
           return CorruptSection(reader_, SectionType::kRecordEnds, "the ends are not in order");
@@ -186,6 +184,9 @@ Status CollectionLoader::ReadRecords() {
             static_cast<EntryId>(first + i),
             bytes->subspan(static_cast<size_t>(at - begin), static_cast<size_t>(end_of(i) - at))));
         at = end_of(i);
+      }
+      if (!collection_->keys_.PutNew(added, static_cast<size_t>(first + past - added))) {
+        return CorruptSection(reader_, SectionType::kRecords, "a point is there twice");
       }
       begin = end;
     }

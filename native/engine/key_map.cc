@@ -1,9 +1,11 @@
 #include "engine/key_map.h"
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <utility>
 
+#include "base/prefetch.h"
 #include "base/random.h"
 #include "base/siphash.h"
 
@@ -54,9 +56,25 @@ void KeyMap::Put(EntryId entry) {
   ++size_;
 }
 
-bool KeyMap::PutNew(EntryId entry) {
+bool KeyMap::PutNew(EntryId first, size_t count) {
+  constexpr size_t kTogether = 32;
+  std::array<size_t, kTogether> homes;
+  for (size_t done = 0; done < count; done += kTogether) {
+    const size_t some = std::min(kTogether, count - done);
+    const auto entry = static_cast<EntryId>(first + done);
+    for (size_t i = 0; i < some; ++i) {
+      homes[i] = HomeOf(keys_.KeyOf(entry + static_cast<EntryId>(i)));
+      Prefetch(&words_[homes[i]]);
+    }
+    for (size_t i = 0; i < some; ++i) {
+      if (!PutNewFrom(homes[i], entry + static_cast<EntryId>(i))) return false;
+    }
+  }
+  return true;
+}
+
+bool KeyMap::PutNewFrom(size_t at, EntryId entry) {
   const PointKey key = keys_.KeyOf(entry);
-  size_t at = HomeOf(key);
   for (; words_[at] != kNoEntry; at = (at + 1) & (words_.size() - 1)) {
     if (keys_.KeyOf(words_[at]) == key) return false;
   }

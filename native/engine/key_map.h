@@ -34,8 +34,9 @@ class KeyMap {
   void Reserve(size_t count);
   // REQUIRES: room was reserved; no entry has that key
   void Put(EntryId entry);
-  // The same of an entry whose key another one may have; false, and nothing changed, if so.
-  bool PutNew(EntryId entry);
+  // The same of entries [first, first + count), whose keys others may have; false if so, and then
+  // some of them are there.
+  bool PutNew(EntryId first, size_t count);
   // REQUIRES: the entry is there
   void Erase(EntryId entry);
 
@@ -52,6 +53,8 @@ class KeyMap {
  private:
   size_t HomeOf(const PointKey& key) const;
   void PutUnchecked(EntryId entry);
+  // From the home of its key on.
+  bool PutNewFrom(size_t at, EntryId entry);
 
   const Keys& keys_;
   const uint64_t hash_key_[2];
