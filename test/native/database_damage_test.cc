@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <string>
+#include <utility>
 
 #include "database_user.h"
 #include "random_data.h"
@@ -20,9 +21,51 @@ std::string BaseName(const std::string& path) { return path.substr(path.rfind('/
 std::string PathOf(const std::string& name) { return std::string(kDatabaseFolder) + "/" + name; }
 bool IsLog(const std::string& path) { return SegmentNumber(BaseName(path)).has_value(); }
 
+// The files of a database that was closed, and what one of them may do to it.
+class ClosedDatabase : public testing::Test {
+ protected:
+  // Keeps what was left by a database that holds `contents`.
+  void Keep(const FaultFiles& files, DatabaseModel contents) {
+    contents_ = std::move(contents);
+    for (const std::string& path : files.names()) whole_[path] = files.Get(path);
+  }
+
+  // Opens what is left; whether it opened.
+  bool Judge(const std::string& path, Bytes damaged, const std::string& where) {
+    FaultFiles files(TestSeed());
+    for (const auto& [name, bytes] : whole_) {
+      if (name != path) files.Put(name, bytes);
+    }
+    files.Put(path, std::move(damaged));
+    return JudgeFiles(files, path, where);
+  }
+  bool JudgeFiles(FaultFiles& files, const std::string& path, const std::string& where) {
+    const auto opened = Database::Open(Options(files));
+    if (!opened.ok()) {
+      EXPECT_TRUE(opened.status().code() == ErrorCode::kCorrupt ||
+                  opened.status().code() == ErrorCode::kFormat)
+          << where << ": " << opened.status().message();
+      EXPECT_TRUE(IsLog(path)) << where << ": " << opened.status().message();
+      return false;
+    }
+    EXPECT_TRUE(ContentsOf(**opened) == contents_) << where;
+    return true;
+  }
+  bool JudgeFlip(const std::string& path, uint64_t bit) {
+    Bytes damaged = whole_.at(path);
+    damaged[bit / 8] ^= std::byte{1} << (bit % 8);
+    return Judge(path, std::move(damaged), path + " bit " + std::to_string(bit));
+  }
+
+  virtual DatabaseOptions Options(FaultFiles& files) const { return SmallDatabase(files); }
+
+  std::map<std::string, Bytes> whole_;
+  DatabaseModel contents_;
+};
+
 // Two collections, of which one has not changed for a while; checkpoints with writes between and
 // behind them; all of it attested by a seal.
-class DamagedDatabase : public testing::Test {
+class DamagedDatabase : public ClosedDatabase {
  protected:
   void SetUp() override {
     FaultFiles files(TestSeed());
@@ -50,32 +93,40 @@ class DamagedDatabase : public testing::Test {
         ASSERT_TRUE(database.Checkpoint().ok());
       }
     }
-    contents_ = ContentsOf(database);
+    DatabaseModel contents = ContentsOf(database);
     ASSERT_TRUE(database.Close().ok());
-    for (const std::string& path : files.names()) whole_[path] = files.Get(path);
+    Keep(files, std::move(contents));
   }
+};
 
-  // Opens what is left; whether it opened.
-  bool Judge(const std::string& path, Bytes damaged, const std::string& where) {
+// A collection in a checkpoint, with writes behind it, in files as short as can be.
+class SmallDamagedDatabase : public ClosedDatabase {
+ protected:
+  void SetUp() override {
     FaultFiles files(TestSeed());
-    for (const auto& [name, bytes] : whole_) files.Put(name, name == path ? damaged : bytes);
-    return JudgeFiles(files, path, where);
-  }
-  bool JudgeFiles(FaultFiles& files, const std::string& path, const std::string& where) {
-    const auto opened = Database::Open(SmallDatabase(files));
-    if (!opened.ok()) {
-      EXPECT_TRUE(opened.status().code() == ErrorCode::kCorrupt ||
-                  opened.status().code() == ErrorCode::kFormat)
-          << where << ": " << opened.status().message();
-      EXPECT_TRUE(IsLog(path)) << where << ": " << opened.status().message();
-      return false;
+    auto opened = Database::Open(Options(files));
+    ASSERT_TRUE(opened.ok());
+    Database& database = **opened;
+    const auto collection = database.CreateCollection("few", kConfig);
+    ASSERT_TRUE(collection.ok());
+    for (uint64_t i = 0; i < 8; ++i) {
+      Transaction transaction;
+      const float x = static_cast<float>(i % 5);
+      AddPut(transaction, **collection, {i % 2 == 0, i, std::to_string(i)}, {x, 1, x}, "payload");
+      ASSERT_TRUE(database.Write(std::move(transaction)).ok());
+      if (i == 4) {
+        ASSERT_TRUE(database.Checkpoint().ok());
+      }
     }
-    EXPECT_TRUE(ContentsOf(**opened) == contents_) << where;
-    return true;
+    DatabaseModel contents = ContentsOf(database);
+    ASSERT_TRUE(database.Close().ok());
+    Keep(files, std::move(contents));
   }
-
-  std::map<std::string, Bytes> whole_;
-  DatabaseModel contents_;
+  DatabaseOptions Options(FaultFiles& files) const override {
+    DatabaseOptions options = SmallDatabase(files);
+    options.segment_bytes = {4 * kPageBytes, 4 * kPageBytes};
+    return options;
+  }
 };
 
 TEST_F(DamagedDatabase, AFlippedBitChangesNoAnswer) {
@@ -87,16 +138,36 @@ TEST_F(DamagedDatabase, AFlippedBitChangesNoAnswer) {
     // More of what is short.
     const size_t flips = Rounds(700, 30);
     for (size_t i = 0; i < flips; ++i) {
-      Bytes damaged = bytes;
-      const uint64_t bit = random() % (bytes.size() * 8);
-      damaged[bit / 8] ^= std::byte{1} << (bit % 8);
-      const bool is_open = Judge(path, std::move(damaged), path + " bit " + std::to_string(bit));
+      const bool is_open = JudgeFlip(path, random() % (bytes.size() * 8));
       ++(is_open ? opened : refused);
       ASSERT_FALSE(HasFailure());
     }
   }
   EXPECT_GT(opened, Rounds(5000, 100));
   EXPECT_GT(refused, 0u);
+}
+
+// As many flips as 16 KiB have bits, one in each of as many equal parts of all files.
+TEST_F(SmallDamagedDatabase, AFlippedBitAnywhereChangesNoAnswer) {
+  VITRINE_TRACE_SEED();
+  std::mt19937_64 random(TestSeed());
+  uint64_t bits = 0;
+  for (const auto& [path, bytes] : whole_) bits += bytes.size() * 8;
+  const uint64_t flips = Rounds(131'072, 1'000);
+  ASSERT_GE(bits, flips);
+  uint64_t refused = 0;
+  for (uint64_t i = 0; i < flips; ++i) {
+    const uint64_t begin = i * bits / flips;
+    uint64_t bit = begin + random() % ((i + 1) * bits / flips - begin);
+    auto file = whole_.begin();
+    for (; bit >= file->second.size() * 8; ++file) bit -= file->second.size() * 8;
+    refused += JudgeFlip(file->first, bit) ? 0 : 1;
+    ASSERT_FALSE(HasFailure());
+  }
+  EXPECT_GT(refused, 0u);
+  EXPECT_LT(refused, flips / 2);
+  RecordProperty("flips", std::to_string(flips));
+  RecordProperty("refused", std::to_string(refused));
 }
 
 TEST_F(DamagedDatabase, AFileThatEndsEarlyChangesNoAnswer) {
