@@ -3,10 +3,11 @@
 //   node scripts/make-golden.mjs
 //
 // A release's folder stays for ever: every later one reads it (test/golden.test.ts). As long as the formats are of major 0 they
-// promise nothing, and whoever changes them runs this.
+// promise nothing, and whoever changes them runs this. `before-0.1` is of a version that wrote fewer sections.
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { brotliCompressSync } from 'node:zlib'
 import { Database, Index } from '../dist/vitrine.js'
@@ -15,6 +16,11 @@ import {
   goldenFormat,
   indexes,
   lostKey,
+  measuredConfigs,
+  measuredFields,
+  measuredIds,
+  measuredPayload,
+  measuredVectors,
   pointsOf,
   typedConfigs,
   vectorsOf,
@@ -33,6 +39,38 @@ async function saveIndexes() {
     await index.save(join(folder, `${name}.vitrine`))
     await index.close()
   }
+}
+
+/** Searches until the recall has been measured, which the first search begins. */
+async function measure(searched) {
+  const query = measuredVectors().subarray(0, 4)
+  const options = { k: 3, recall: 0.9 }
+  while (searched.explain(query, options).recall.source === 'default') {
+    await searched.search(query, options)
+    await sleep(10)
+  }
+}
+
+async function saveMeasured() {
+  for (const [name, options] of Object.entries(measuredConfigs)) {
+    const index = new Index(options)
+    await index.add(measuredIds, measuredVectors())
+    await measure(index)
+    await index.save(join(folder, `measured-${name}.vitrine`))
+    await index.close()
+  }
+  const db = await Database.open(join(folder, 'measured'))
+  for (const [name, config] of Object.entries(measuredConfigs)) {
+    const collection = await db.createCollection(name, { ...config, fields: measuredFields })
+    await collection.upsert({
+      ids: measuredIds,
+      vectors: measuredVectors(),
+      payloads: measuredIds.map(measuredPayload),
+    })
+    await measure(collection)
+  }
+  await db.checkpoint()
+  await db.close()
 }
 
 /** Every collection, with points that were replaced and deleted, and a write with a key. */
@@ -85,6 +123,7 @@ async function saveDatabases() {
 try {
   await saveIndexes()
   await saveDatabases()
+  await saveMeasured()
   rmSync(target, { recursive: true, force: true })
   let bytes = 0
   for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true })) {

@@ -14,8 +14,14 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Collection, Database, Index, type StoredPoint } from '../lib/vitrine.ts'
 import {
   collectionConfigs,
+  goldenFormat,
   indexes,
   lostKey,
+  measuredConfigs,
+  measuredFields,
+  measuredIds,
+  measuredPayload,
+  measuredVectors,
   pointsOf,
   typedConfigs,
   vectorsOf,
@@ -29,6 +35,8 @@ const golden = join(root, 'test', 'golden')
 const formats = readdirSync(golden, { withFileTypes: true })
   .filter(entry => entry.isDirectory())
   .map(entry => entry.name)
+// Nothing was kept of codes and of what was measured then.
+const measuring = formats.filter(format => format !== 'before-0.1')
 let folder: string
 
 beforeAll(() => {
@@ -80,6 +88,9 @@ describe.each(formats)('%s', format => {
         'logged',
         'saved',
         'typed',
+        ...(measuring.includes(format)
+          ? ['measured', ...Object.keys(measuredConfigs).map(name => `measured-${name}.vitrine`)]
+          : []),
       ].sort(),
     )
   })
@@ -146,6 +157,83 @@ describe.each(formats)('%s', format => {
   it('holds a database without anything in it', async () => {
     const db = await Database.open(join(folder, format, 'empty'), { create: false })
     expect([db.collections(), await db.verify(), db.lastLsn]).toEqual([[], [], 0n])
+    await db.close()
+  })
+})
+
+/** The types of a file's sections (docs/formats/index-file.md), of files that have sections. */
+function sectionsOf(path: string): number[] {
+  const bytes = readFileSync(path)
+  if (![1, 4, 5].includes(bytes.readUInt16LE(8))) return []
+  const footer = bytes.length - 4096
+  const table = Number(bytes.readBigUInt64LE(footer))
+  const count = Number(bytes.readBigUInt64LE(footer + 8)) / 56
+  return Array.from({ length: count }, (_, i) => bytes.readUInt32LE(table + i * 56))
+}
+
+it('has every type of section in the newest format', () => {
+  const declared = readFileSync(join(root, 'native/storage/container_format.h'), 'utf8')
+  const [, list = ''] = /enum class SectionType[^{]*\{([^}]*)\}/.exec(declared) ?? []
+  const types = [...list.matchAll(/ = (\d+),/g)].map(([, type]) => Number(type))
+  expect(types.length).toBeGreaterThan(10)
+  const files = readdirSync(join(folder, goldenFormat), { recursive: true, withFileTypes: true })
+  const found = files
+    .filter(entry => entry.isFile())
+    .flatMap(entry => sectionsOf(join(entry.parentPath, entry.name)))
+  expect([...new Set(found)].sort((a, b) => a - b)).toEqual(types.sort((a, b) => a - b))
+})
+
+describe.each(measuring)('%s', format => {
+  const vectors = measuredVectors()
+  const vectorOf = (id: number) => vectors.subarray(id * 4, id * 4 + 4)
+  const expectMeasured = (searched: Index | Collection, name: string) => {
+    const { quantization, recall } = searched.explain(vectorOf(0), { k: 3, recall: 0.9 })
+    expect([quantization, recall?.source]).toEqual([name, 'calibrated'])
+  }
+
+  it.each(
+    Object.keys(measuredConfigs).flatMap(name => [
+      { name, place: 'memory' as const },
+      { name, place: 'mmap' as const },
+    ]),
+  )('holds what was measured of the index $name, for $place', async ({ name, place }) => {
+    const path = join(folder, format, `measured-${name}.vitrine`)
+    const index = await Index.load(path, { vectors: place })
+    expectMeasured(index, name)
+    expect(Array.from(index.ids())).toEqual(measuredIds)
+    expect(index.get(measuredIds)).toEqual(vectors)
+    for (const id of [0, 300, 700]) {
+      const walked = index.searchSync(vectorOf(id), { k: 10, ef: 500 })
+      expect(walked).toEqual(index.searchSync(vectorOf(id), { k: 10, exact: true }))
+    }
+    await index.close()
+  })
+
+  it('holds what was measured of collections, and their fields', async () => {
+    const copy = join(folder, `${format}-measured`)
+    cpSync(join(folder, format, 'measured'), copy, { recursive: true })
+    const db = await Database.open(copy)
+    for (const [name, config] of Object.entries(measuredConfigs)) {
+      const collection = db.collection(name)
+      expect(collection.info()).toMatchObject({ ...config, fields: measuredFields })
+      expectMeasured(collection, name)
+      const points = await contents(collection)
+      expect(points.size).toBe(measuredIds.length)
+      for (const id of measuredIds) {
+        const payload = measuredPayload(id)
+        const point = { id, vector: vectorOf(id), ...(payload && { payload }) }
+        expect(points.get(id)).toEqual(point)
+      }
+      const where = { at: { $lt: new Date('2024-01-04') }, done: false, tags: 'a' }
+      const hits = await collection.search(vectorOf(1), { k: 10, where })
+      expect(hits.map(hit => hit.id).sort()).toEqual([100, 200])
+      for (const id of [0, 300, 700]) {
+        const walked = await collection.search(vectorOf(id), { k: 10, ef: 500 })
+        const exact = await collection.search(vectorOf(id), { k: 10, exact: true })
+        expect(walked).toEqual(exact)
+      }
+    }
+    expect(await db.verify()).toEqual([])
     await db.close()
   })
 })

@@ -82,6 +82,38 @@ export const typedConfigs = Object.fromEntries(
   ]),
 )
 
+const measured = { dimension: 4, m: 4, efConstruction: 20 }
+
+/** Indexes, and collections of a database of their own, of so many points that they have codes and their recall is measured. */
+export const measuredConfigs = {
+  sq8: { ...measured, metric: 'cosine', quantization: 'sq8' },
+  rq4: { ...measured, metric: 'ip', quantization: 'rq4' },
+}
+
+/** What can be filtered by in the collections among them: a field of each type. */
+export const measuredFields = {
+  lang: 'keyword',
+  tags: 'keyword[]',
+  year: 'integer',
+  price: 'number',
+  done: 'boolean',
+  at: 'date',
+}
+
+/** The ids of their points, and the vectors, of which the one of id 5 is zero. */
+export const measuredIds = idsFrom(0, 1100)
+export function measuredVectors() {
+  const vectors = Float32Array.from({ length: 1100 * 4 }, (_, i) => ((i * 7919) % 4093) / 128 - 16)
+  return vectors.fill(0, 5 * 4, 6 * 4)
+}
+
+/** The payload of a point in the collections among them. */
+export function measuredPayload(id) {
+  if (id % 100 !== 0) return undefined
+  const at = new Date(Date.UTC(2024, 0, 1 + id / 100))
+  return { lang: 'en', tags: ['a', 'b'], year: 2000 + id, price: id / 8, done: id === 0, at }
+}
+
 /** A point that was there once, and is gone. */
 export const lostKey = 'gone'
 
