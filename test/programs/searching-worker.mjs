@@ -1,7 +1,24 @@
-// A worker that keeps an index busy in every way, until it is terminated.
+// A worker that keeps an index busy in every way, until it is terminated; one that was given `acknowledged` keeps a database busy
+// besides, says there which of its writes are acknowledged, and 'working' when one is.
 
-import { workerData } from 'node:worker_threads'
-import { Index } from 'vitrine'
+import { parentPort, workerData } from 'node:worker_threads'
+import { Database, Index } from 'vitrine'
+
+const { folder, name, acknowledged } = workerData
+
+async function writeTo(path) {
+  const db = await Database.open(path)
+  const points = await db.createCollection('points', { dimension: 1 })
+  for (let round = 0; ; round++) {
+    const id = acknowledged[0] + 1
+    await points.upsert([{ id, vector: [id] }])
+    acknowledged[0] = id
+    if (round === 0) parentPort.postMessage('working')
+    void points.search([id], { k: 3 })
+    if (round % 10 === 9) await db.checkpoint()
+  }
+}
+if (acknowledged !== undefined) void writeTo(`${folder}/${name}.db`)
 
 const dimension = 16
 const vectors = new Float32Array(3000 * dimension).map(() => Math.random())
@@ -9,10 +26,11 @@ const query = vectors.slice(0, dimension)
 
 const index = new Index({ dimension, efConstruction: 50 })
 index.enableStats({ recallSampleRate: 1 })
+
 for (let round = 0; ; round++) {
   const controller = new AbortController()
   const pending = [
-    index.save(`${workerData.folder}/${workerData.name}`, { signal: controller.signal }),
+    index.save(`${folder}/${name}`, { signal: controller.signal }),
     index.upsert(
       Uint32Array.from({ length: 3000 }, (_, i) => i),
       vectors,

@@ -4,8 +4,10 @@
 //   node terminate-workers.mjs COUNT SEED [main]
 //
 // With `main` this thread uses an index of its own meanwhile; without, the addon comes and goes with
-// the workers. Prints how many were terminated.
+// the workers. Some workers write to a database with which later ones go on; in the end it has every
+// write that one of them said is acknowledged. Prints how many were terminated.
 
+import { once } from 'node:events'
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -44,20 +46,35 @@ if (main === 'main') {
 
 let terminated = 0
 async function lane(number) {
+  const acknowledged = new Float64Array(new SharedArrayBuffer(8))
   while (terminated < Number(count)) {
     terminated += 1
     const name = `lane-${number}`
-    const worker = new Worker(program, { workerData: { folder, name }, stdout: true })
+    const writes = random() < 0.2
+    const workerData = { folder, name, ...(writes && { acknowledged }) }
+    const worker = new Worker(program, { workerData, stdout: true })
     const failed = new Promise((_, reject) => worker.once('error', reject))
     // A third while it loads, the rest while it works.
-    const delay = random() < 0.33 ? random() * 60 : 60 + random() * 120
+    const loads = random() < 0.33
+    if (writes && !loads) await Promise.race([once(worker, 'message'), failed])
+    const delay = loads || writes ? random() * 60 : 60 + random() * 120
     await Promise.race([sleep(delay), failed])
     await Promise.race([worker.terminate(), failed])
   }
+  return acknowledged[0]
 }
-await Promise.all([lane(0), lane(1)])
+const writes = await Promise.all([lane(0), lane(1)])
 running = false
 const searches = await mine
-const files = readdirSync(folder)
+const { Database } = await import('vitrine')
+let lost = 0
+for (const [number, count] of writes.entries()) {
+  const db = await Database.open(join(folder, `lane-${number}.db`))
+  const points = await db.createCollection('points', { dimension: 1 })
+  for (let id = 1; id <= count; id++) if (!(await points.has(id))) lost++
+  await db.close()
+}
+const acknowledged = writes[0] + writes[1]
+const files = readdirSync(folder).filter(name => !name.endsWith('.db'))
 rmSync(folder, { recursive: true, force: true })
-console.log(JSON.stringify({ terminated, searches, files: files.sort() }))
+console.log(JSON.stringify({ terminated, searches, acknowledged, lost, files: files.sort() }))
