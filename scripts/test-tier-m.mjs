@@ -1,5 +1,5 @@
 // Runs what is too long for every change, and is run before a release: `npm run test:tier-m [-- name...]`. Each program of test/tier-m
-// prints one line of figures, and fails when a rule does not hold. The kill loop (`npm run test:slow`) and the seeded defects
+// prints one line of figures, and fails when a rule does not hold. The loops of `npm run test:slow` and the seeded defects
 // (`npm run test:defects`) are of the same tier.
 import { spawnSync } from 'node:child_process'
 import { readdirSync } from 'node:fs'

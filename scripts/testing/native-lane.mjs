@@ -13,8 +13,13 @@ const tidyPackages = ['cmake', 'ninja-build', 'libgtest-dev', 'clang-tidy-16']
 export const workFolder = 'build-cmake'
 export const workDefinitions = ['VITRINE_JOINED=OFF', 'VITRINE_WERROR=ON']
 
-/** The tests, several sources at a time, and what node-gyp compiled. */
-const host = 'build-cmake-native'
+/** The tests, several sources at a time, and what node-gyp compiled: they test what users get, and the engine is compiled once. */
+export const host = 'build-cmake-native'
+export const hostDefinitions = [
+  `VITRINE_ENGINE_OBJECTS=${join(root, 'build', 'Release', 'obj.target', 'vitrine')}`,
+  'VITRINE_ADDON=OFF',
+  'VITRINE_WERROR=ON',
+]
 
 /**
  * Lane `native`: what needs cmake, googletest, clang's tools or qemu. Arguments go to ctest, and
@@ -62,16 +67,9 @@ export async function nativeLane(report, args) {
   }
 }
 
-// The tests link what node-gyp compiled: they test what users get, and the engine is compiled once.
 async function buildForHost(report) {
   if (!(await report.step('build addon', buildAddon))) return false
-  return stepWith(report, cmakePackages, 'build', () =>
-    build(host, [
-      `VITRINE_ENGINE_OBJECTS=${join(root, 'build', 'Release', 'obj.target', 'vitrine')}`,
-      'VITRINE_ADDON=OFF',
-      'VITRINE_WERROR=ON',
-    ]),
-  )
+  return stepWith(report, cmakePackages, 'build', () => build(host, hostDefinitions))
 }
 
 async function chosenTests(report, args) {

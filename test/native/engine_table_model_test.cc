@@ -46,13 +46,16 @@ class ModelRun {
   }
 
   void Run() {
-    for (size_t i = 0; i < setting_.operations && !testing::Test::HasFailure(); ++i) {
+    // A million of all settings together, where that is asked for.
+    const size_t operations = setting_.operations * SlowRounds(5, 1, 1);
+    for (size_t i = 0; i < operations && !testing::Test::HasFailure(); ++i) {
       SCOPED_TRACE("operation " + std::to_string(i));
       Step();
       if (i % 500 == 499) Audit();
     }
     Audit();
     EXPECT_GE(found_ / wanted_, 0.99) << "recall of walks";
+    testing::Test::RecordProperty("operations", std::to_string(operations));
   }
 
  private:

@@ -37,11 +37,22 @@ constexpr size_t Scaled(size_t full, size_t part) {
   return VITRINE_TSAN != 0 || VITRINE_ASAN != 0 || VITRINE_EMULATED != 0 ? part : full;
 }
 
+// Whether a variable of the environment is 1.
+inline bool IsAsked(const char* name) {
+  const char* const asked = std::getenv(name);
+  return asked != nullptr && std::string_view(asked) == "1";
+}
+
 // How much to do of a loop over kills, faults or damage, where every round is like the others: a
 // sample of them, as with a sanitizer, unless all are asked for (VITRINE_EVERY_ROUND=1).
 inline size_t Rounds(size_t every, size_t sample) {
-  const char* const asked = std::getenv("VITRINE_EVERY_ROUND");
-  return asked != nullptr && std::string_view(asked) == "1" ? Scaled(every, sample) : sample;
+  return IsAsked("VITRINE_EVERY_ROUND") ? Scaled(every, sample) : sample;
+}
+
+// The same of a loop that takes so long that only `npm run test:slow` (VITRINE_SLOW_ROUNDS=1) does
+// all of it.
+inline size_t SlowRounds(size_t slow, size_t every, size_t sample) {
+  return IsAsked("VITRINE_SLOW_ROUNDS") ? slow : Rounds(every, sample);
 }
 
 // The seed of a random test, which every failure names: VITRINE_TEST_SEED, or one that is always

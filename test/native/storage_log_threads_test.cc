@@ -222,7 +222,8 @@ TEST(LogProcess, AKilledProcessLosesNothingItAcknowledged) {
   size_t acknowledged = 0;
   std::string folder;
   uint64_t index = 0;  // of the last record that is known to be there
-  for (uint64_t round = 0; round < Rounds(120, 15); ++round) {
+  const size_t kills = SlowRounds(1'000, 120, 15);
+  for (uint64_t round = 0; round < kills; ++round) {
     if (round % 20 == 0) {
       if (!folder.empty()) std::filesystem::remove_all(folder);
       folder = (std::filesystem::temp_directory_path() / "vitrine-XXXXXX").string();
@@ -264,7 +265,8 @@ TEST(LogProcess, AKilledProcessLosesNothingItAcknowledged) {
     index = replay->records.size();
   }
   std::filesystem::remove_all(folder);
-  EXPECT_GT(acknowledged, Rounds(120, 15) / 2);
+  EXPECT_GT(acknowledged, kills / 2);
+  RecordProperty("kills", std::to_string(kills));
   RecordProperty("acknowledged", std::to_string(acknowledged));
 }
 
