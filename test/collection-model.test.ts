@@ -33,7 +33,8 @@ describe('a database of random calls', () => {
     let calls = 0
     const seeds = Array.from({ length: runs }, (_, i) => first + i)
     await twoAtATime(seeds, async seed => {
-      calls += await runOf(seed)
+      const made = await runOf(seed)
+      calls += made
     })
     expect(calls).toBeGreaterThan(runs)
     if (runs > 100) process.stdout.write(`${calls} calls in ${runs} runs, all as models tell\n`)
