@@ -29,6 +29,14 @@ constexpr size_t kPartReadBytes = size_t{4} << 20;
 constexpr size_t kLazyVectorBytes = size_t{128} << 10;
 constexpr size_t kLazyBytes = kBlockBytes;
 
+// What the config of either file says, in `buffer` if it is nowhere else.
+Result<std::span<const std::byte>> ReadPartConfig(const ContainerReader& reader,
+                                                  std::vector<std::byte>& buffer) {
+  const auto section = RequireSection(reader, SectionType::kConfig, kPartConfigBytes, 1);
+  if (!section.ok()) return section.status();
+  return reader.Read(**section, 0, 1, buffer);
+}
+
 // All words of a section, whatever its elements are made of.
 Result<std::vector<uint32_t>> ReadWords(const ContainerReader& reader, const SectionEntry& section,
                                         const CollectionSource& source) {
@@ -110,10 +118,8 @@ std::unique_ptr<const LazyRows> CollectionLoader::Leave(File file, const Section
 }
 
 Status CollectionLoader::ReadConfig() {
-  const auto section = RequireSection(reader_, SectionType::kConfig, kPartConfigBytes, 1);
-  if (!section.ok()) return section.status();
   std::vector<std::byte> buffer;
-  const auto bytes = reader_.Read(**section, 0, 1, buffer);
+  const auto bytes = ReadPartConfig(reader_, buffer);
   if (!bytes.ok()) return bytes.status();
   ByteReader in(*bytes);
   const auto config = DecodeCollectionConfig(in.Take(kCollectionConfigBytes), source_.name);
@@ -242,10 +248,8 @@ Status CollectionLoader::ReadPoints() {
 
 Result<CollectionLoader::GraphConfig> CollectionLoader::ReadGraphConfig(
     const ContainerReader& graph, const Digest128& primary) const {
-  const auto section = RequireSection(graph, SectionType::kConfig, kPartConfigBytes, 1);
-  if (!section.ok()) return section.status();
   std::vector<std::byte> buffer;
-  const auto bytes = graph.Read(**section, 0, 1, buffer);
+  const auto bytes = ReadPartConfig(graph, buffer);
   if (!bytes.ok()) return bytes.status();
   ByteReader in(*bytes);
   const std::span<const std::byte> root = in.Take(primary.size());
