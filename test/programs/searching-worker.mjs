@@ -1,5 +1,5 @@
-// A worker that keeps an index busy in every way, until it is terminated; one that was given `acknowledged` keeps a database busy
-// besides, says there which of its writes are acknowledged, and 'working' when one is.
+// A worker that keeps an index busy in every way, until it is terminated. One that was given `acknowledged` keeps a database busy
+// instead, says there which of its writes are done, and 'working' when one is.
 
 import { parentPort, workerData } from 'node:worker_threads'
 import { Database, Index } from 'vitrine'
@@ -18,7 +18,7 @@ async function writeTo(path) {
     if (round % 10 === 9) await db.checkpoint()
   }
 }
-if (acknowledged !== undefined) void writeTo(`${folder}/${name}.db`)
+if (acknowledged !== undefined) await writeTo(`${folder}/${name}.db`)
 
 const dimension = 16
 const vectors = new Float32Array(3000 * dimension).map(() => Math.random())
