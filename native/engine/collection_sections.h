@@ -70,7 +70,7 @@ Status ForEachLinks(const ContainerReader& reader, const LinkRules& rules, size_
   for (size_t i = 0; i < elements.count; ++i) {
     const auto point = static_cast<uint32_t>(elements.first + i);
     CopyWords(elements.bytes.subspan(i * bytes, bytes), words.data());
-    const std::string wrong = rules.Check(point, words);
+    const std::string_view wrong = rules.Check(point, words);
     if (!wrong.empty()) return CorruptSection(reader, SectionType::kLinks, wrong);
     if (rules.IsNode(point)) visit(point, words);
   }

@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <string_view>
 
 #include "base/byte_order.h"
+#include "engine/link_rules.h"
 #include "engine/mapped_vectors.h"
 #include "engine/table_loader.h"
 
@@ -105,24 +107,17 @@ Status TableLoader::CheckLinks(const Elements& elements,
 }
 
 Status TableLoader::CheckWords(uint32_t row, std::span<const uint32_t> words) const {
-  const auto corrupt = [&](std::string_view what) {
-    return Corrupt(SectionType::kLinks, row, what);
-  };
   const bool any_zero = table_->zero_count_.load(std::memory_order_relaxed) != 0;
   const bool is_zero = any_zero && table_->zero_.Test(row);
-  size_t links = 0;
-  for (size_t i = 0; i < words.size(); ++i) {
-    if (words[i] == kNoSlot) continue;
-    const Slot target = Links::Target(words[i]);
-    if (target >= config_.rows) return corrupt("a link leads to a row that is not there");
-    if (target == row) return corrupt("a row links to itself");
-    if (is_zero) return corrupt("a zero vector has links");
-    if (any_zero && table_->zero_.Test(target)) return corrupt("a link leads to a zero vector");
-    if (Links::IsFill(words[i])) continue;
-    if (++links > 2 * size_t{config_.m}) return corrupt("a row has too many links");
-    if (HasLink(words.first(i), target)) return corrupt("a row has a link twice");
-  }
-  return {};
+  const auto judge = [&](Slot target) -> std::string_view {
+    if (target >= config_.rows) return "a link leads to a row that is not there";
+    if (target == row) return "a row links to itself";
+    if (is_zero) return "a zero vector has links";
+    if (any_zero && table_->zero_.Test(target)) return "a link leads to a zero vector";
+    return {};
+  };
+  const std::string_view wrong = CheckLinkWords(words, 2 * size_t{config_.m}, judge);
+  return wrong.empty() ? Status() : Corrupt(SectionType::kLinks, row, wrong);
 }
 
 Status TableLoader::ReadEntries() {

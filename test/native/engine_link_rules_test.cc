@@ -49,7 +49,7 @@ TEST(LinkRules, FindALinkThatIsThereTwiceWhereverItIs) {
     for (size_t second = first + 1; second < kWidth; ++second) {
       std::vector<uint32_t> links = DifferentLinks(kWidth, random);
       links[second] = links[first];
-      ASSERT_EQ(rules.Check(kNode, links), "a link is there twice") << first << " " << second;
+      ASSERT_EQ(rules.Check(kNode, links), "a row has a link twice") << first << " " << second;
     }
   }
 }

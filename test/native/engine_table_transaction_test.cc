@@ -175,8 +175,8 @@ std::string GiveGraph(TableRestorer& restorer, const Graph& graph, bool connecte
   const Status status =
       restorer.BeginGraph({.hosts = graph.hosts, .entries = graph.entries, .connected = connected});
   if (!status.ok()) return status.message();
-  std::string wrong = restorer.link_rules()->Check(0, graph.links);
-  if (!wrong.empty()) return wrong;
+  const std::string_view wrong = restorer.link_rules()->Check(0, graph.links);
+  if (!wrong.empty()) return std::string(wrong);
   ExpectOk(restorer.UseGraph(std::make_unique<const LazyRows>(
       graph.hosts.size(), restorer.width() * sizeof(uint32_t), 4096,
       [target = restorer.target(), links = graph.links, rules = restorer.link_rules(),
