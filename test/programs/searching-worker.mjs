@@ -10,11 +10,11 @@ async function writeTo(path) {
   const db = await Database.open(path)
   const points = await db.createCollection('points', { dimension: 1 })
   for (let round = 0; ; round++) {
-    const id = acknowledged[0] + 1
-    await points.upsert([{ id, vector: [id] }])
-    acknowledged[0] = id
+    const ids = Array.from({ length: 8 }, (_, i) => acknowledged[0] + 1 + i)
+    await Promise.all(ids.map(id => points.upsert([{ id, vector: [id] }])))
+    acknowledged[0] += ids.length
     if (round === 0) parentPort.postMessage('working')
-    void points.search([id], { k: 3 })
+    void points.search([round], { k: 3 })
     if (round % 10 === 9) await db.checkpoint()
   }
 }

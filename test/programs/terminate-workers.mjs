@@ -60,7 +60,7 @@ async function lane(number) {
     if (writes && !loads && acknowledged[0] === 0) {
       await Promise.race([once(worker, 'message'), failed])
     }
-    const delay = loads ? random() * 60 : 60 + random() * 120
+    const delay = loads ? random() * 60 : 60 + random() * (writes ? 300 : 120)
     await Promise.race([sleep(delay), failed])
     await Promise.race([worker.terminate(), failed])
   }
