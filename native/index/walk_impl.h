@@ -362,10 +362,11 @@ void RunInterleaved(WalkSource& source, const Visible& visible, Scratch* const* 
     return false;
   };
 
-  // A walk is done: the lane gets another one, or the others go on without it.
+  // A walk is done: the lane gets another one, or the others go on without it. How many go on.
   const auto go_on = [&](size_t i) {
-    if (refill(i)) return;
-    if (--active != 0) counting_of(i).Enter(SearchPhase::kGraph);
+    if (refill(i)) return active;
+    if (active > 1) counting_of(i).Enter(SearchPhase::kGraph);
+    return active - 1;
   };
 
   for (size_t i = 0; i < kLanes; ++i) active += refill(i) ? 1 : 0;
@@ -376,7 +377,7 @@ void RunInterleaved(WalkSource& source, const Visible& visible, Scratch* const* 
       if (!lanes[turn]->HasNext()) {
         lanes[turn]->Finish();
         source.Done(turn, StopReason::kExhausted);
-        go_on(turn);
+        active = go_on(turn);
       }
     }
     const size_t ahead = (turn + kLanes / 2) % kLanes;
@@ -388,7 +389,7 @@ void RunInterleaved(WalkSource& source, const Visible& visible, Scratch* const* 
       } else {
         lanes[ahead]->Finish();
         source.Done(ahead, reason);
-        go_on(ahead);
+        active = go_on(ahead);
       }
     }
   }
