@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { Index } from '../lib/vitrine.ts'
+import { rounds } from './child-process.ts'
 import { readSample, recallByDistance, sampleDimension } from './sample.ts'
 
 // Recall floors on the real sample, after every kind of operation. Recall is by distance: what is
@@ -70,7 +71,7 @@ describe.each(['l2', 'cosine', 'ip'] as const)('%s', metric => {
   })
 
   test('finds the neighbours after ten times its size has come and gone', async () => {
-    const live = 1000
+    const live = rounds(1000, 500)
     const index = new Index({ dimension, metric, threads: 2, seed: 7 })
     try {
       await index.add(numbers(0, live), rows(0, live))
