@@ -5,13 +5,6 @@ import { root } from './layers.ts'
 /** Bytes of freed memory that AddressSanitizer holds back, which a limit on growth must allow for. */
 export const quarantineBytes = process.env.VITRINE_SANITIZER === 'address' ? 40 * 2 ** 20 : 0
 
-/**
- * How much there is of a loop of which every round is like the others: a sample, unless all are asked for
- * (VITRINE_EVERY_ROUND=1).
- */
-export const rounds = (every: number, sample: number): number =>
-  process.env.VITRINE_EVERY_ROUND === '1' ? every : sample
-
 /** How a program of test/programs ended. */
 export interface Ending {
   readonly code: number | null

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { Index } from '../lib/vitrine.ts'
-import { rounds } from './child-process.ts'
+import { rounds } from './rounds.ts'
 import { readSample, recallByDistance, sampleDimension } from './sample.ts'
 
 // Recall floors on the real sample, after every kind of operation. Recall is by distance: what is

@@ -1,6 +1,7 @@
 import { Worker } from 'node:worker_threads'
 import { describe, expect, it } from 'vitest'
-import { quarantineBytes, rounds, runProgram, twoAtATime } from './child-process.ts'
+import { quarantineBytes, runProgram, twoAtATime } from './child-process.ts'
+import { rounds } from './rounds.ts'
 
 describe('a worker', () => {
   it('uses indexes of its own', async () => {
