@@ -89,7 +89,7 @@ export interface LoadOptions {
 export interface SearchOptions<I extends IdType = 'u32'> {
   /** Hits wanted, 1 … 10,000. */
   readonly k: number
-  /** Beam width of the walk, 1 … 16,384, default `max(k, 64)`; below `k` it counts as `k`. Wider finds more and takes longer. */
+  /** Beam width of the walk, 1 … 16,384, default `max(k, 64)`; below `k` it counts as `k`, on codes below `k + 2` as that. Wider finds more and takes longer. */
   readonly ef?: number
   /**
    * Instead of `ef`: the share of the true `k` nearest to be found, on average over many searches, between 0 and 1, say 0.95. The beam

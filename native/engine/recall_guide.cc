@@ -78,7 +78,7 @@ StopReason RecallGuide::CalibrateNow(const SearchControl& control) {
   }
   CalibrationRun run(table_);
   while (run.Step()) {
-    const StopReason stopped = control.Check(0);
+    const StopReason stopped = control.Check();
     if (stopped != StopReason::kExhausted) return stopped;
   }
   Finish(run);

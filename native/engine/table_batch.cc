@@ -183,7 +183,7 @@ Status Table::SearchBatchWith(VectorView queries, size_t count, const SearchPara
         const size_t n = std::min(kBatchBlock, count - first);
         Status status;
         // Searches of small tables end before they look at the flag.
-        const StopReason stopped = parameters.control.Check(0);
+        const StopReason stopped = parameters.control.Check();
         if (stopped != StopReason::kExhausted) {
           status = StopStatus(stopped);
         } else if (walk) {

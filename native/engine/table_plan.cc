@@ -9,8 +9,9 @@ namespace vitrine {
 namespace {
 
 constexpr size_t kDefaultEf = 64;
-// Places that a pool of codes has beyond `k` at least.
-constexpr size_t kMinSpare = 4;
+// Places that a pool of codes has beyond `k` at least: of itself, and where `ef` was asked for.
+constexpr size_t kSpare = 4;
+constexpr size_t kLeastSpare = 2;
 
 // Rows whose scan costs about as much as a filtered walk: a fixed part, and what memory delivers
 // while the walk waits for scattered rows. Measured: about 1,300 rows at 784 dimensions, 3,700 at
@@ -36,12 +37,14 @@ constexpr float kPassShare = 0.35f;
 
 }  // namespace
 
-// Estimates swap places near the last of `k` hits: a pool of codes holds some more.
+// Estimates swap places near the last of `k` hits: a pool of codes holds some more, of which
+// reranking looks at two in any case.
 size_t Table::EfOf(const SearchParameters& parameters, bool on_codes) {
+  const size_t k = parameters.k;
   // A beam that was measured has what it needs.
-  const bool spare = on_codes && parameters.recall == 0;
-  const size_t least = parameters.k + (spare ? std::max<size_t>(kMinSpare, parameters.k / 4) : 0);
-  return std::max(least, parameters.ef == 0 ? kDefaultEf : parameters.ef);
+  if (parameters.recall != 0) return std::max(k, parameters.ef == 0 ? kDefaultEf : parameters.ef);
+  if (parameters.ef == 0) return std::max(kDefaultEf, k + (on_codes ? std::max(kSpare, k / 4) : 0));
+  return std::max(k + (on_codes ? kLeastSpare : 0), parameters.ef);
 }
 
 // The share of allowed rows among the nodes nearest to the query and their neighbours. Leaves the

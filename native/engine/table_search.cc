@@ -142,7 +142,7 @@ Result<size_t> Table::SearchScan(const VectorScorer& scorer, const SearchParamet
     if (allowed != nullptr) Prefetch(rows[count]);
     if (++count < 64) return true;
     flush();
-    if (scanned % kScanStep == 0) stopped = parameters.control.Check(0);
+    if (scanned % kScanStep == 0) stopped = parameters.control.Check();
     return stopped == StopReason::kExhausted;
   });
   if (stopped == StopReason::kExhausted) flush();

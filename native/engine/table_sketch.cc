@@ -185,7 +185,7 @@ Result<size_t> Table::SearchSketches(const QueryScorers& scorers, const void* qu
         sketches.Estimate(scratch.sketch_query, slots, count, estimates);
         for (size_t i = 0; i < count; ++i) least.Offer(estimates[i], slots[i]);
         seen += count;
-        if (++blocks % kBlocksBetween == 0) stopped = parameters.control.Check(0);
+        if (++blocks % kBlocksBetween == 0) stopped = parameters.control.Check();
         return stopped == StopReason::kExhausted;
       });
       counting.AddSketchEvaluations(seen);

@@ -9,6 +9,7 @@
 #include <limits>
 #include <utility>
 
+#include "kernels/cpu_features.h"
 #include "kernels/kernels.h"
 
 namespace vitrine {
@@ -375,6 +376,13 @@ CodeScorer CodeStore::ScorerFor(const CodeQuery& prepared, Status* failure) cons
 }
 
 void CodeScorer::Fetch(Slot slot) const { (void)lazy_->Ensure(slot, *failure_); }
+
+size_t CodeStore::LinesAhead() const {
+  // Codes that caches hold come as fast without.
+  constexpr size_t kCached = size_t{16} << 20;
+  static const bool many = ManyPrefetchesAtOnce();
+  return many && rows_.reserved_bytes() > kCached ? rows_.row_bytes() / kCacheLineBytes : 1;
+}
 
 double CodeStore::SquaredLength(Slot slot) const {
   switch (metric_) {

@@ -184,6 +184,9 @@ class CodeStore {
   // |x - c|^2 |q - c|^2 - <x - c, q - c>^2.
   double DoubtOf(const Match& match, double squared_length) const;
 
+  // Lines of a row that memory is asked for at once.
+  size_t LinesAhead() const;
+
   double SquaredLength(Slot slot) const;
   bool HasFactorsInRows() const { return rows_.row_bytes() > code_bytes_; }
   VITRINE_ALWAYS_INLINE CodeFactors& FactorsOf(Slot slot) const {
@@ -225,6 +228,10 @@ class CodeScorer {
     if (!store_->HasFactorsInRows()) Prefetch(&store_->factors_[slot]);
     return store_->Row(slot);
   }
+  // Asks memory for the lines of a row behind its first, where that is worth it.
+  VITRINE_ALWAYS_INLINE void PrefetchRest(RowRef row) const {
+    for (size_t i = 1; i < lines_; ++i) Prefetch(row + i * kCacheLineBytes);
+  }
   // Estimates for `count` rows.
   //   refs, slots   [count]; refs[i] == Ref(slots[i]). refs needs 3 writable places more
   //   distances     [count rounded up to 4], written
@@ -248,7 +255,7 @@ class CodeScorer {
  private:
   friend class CodeStore;
   CodeScorer(const CodeStore* store, const CodeQuery* query, const LazyRows* lazy, Status* failure)
-      : store_(store), query_(query), lazy_(lazy), failure_(failure) {}
+      : store_(store), query_(query), lazy_(lazy), failure_(failure), lines_(store->LinesAhead()) {}
 
   void Fetch(Slot slot) const;
   // Whether some row cannot be read: then none is, for it may be that one.
@@ -258,6 +265,7 @@ class CodeScorer {
   const CodeQuery* query_;
   const LazyRows* lazy_;  // null when everything was here as the search began
   Status* failure_;
+  size_t lines_;  // that a walk asks for before it comes to a row
 };
 
 }  // namespace vitrine

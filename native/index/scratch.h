@@ -38,7 +38,7 @@ struct CandidatePool {
 // the version of the table from which on nothing may be reclaimed.
 class Scratch {
  public:
-  // Rows collected in one step: the links of a node (up to 256), or 96 under a filter.
+  // Rows collected in one step: the links of some nodes (up to 256 each), or 96 under a filter.
   static constexpr size_t kStep = 256 + 64;
   // Transit entries that a pool may hold beside its `ef`; what lies behind is forgotten.
   static constexpr size_t kMaxTransit = 2048;

@@ -131,6 +131,8 @@ class VectorScorer {
       return store_->Row(slot);
     return store_->VerifiedRow(slot, failure_);
   }
+  // Nothing more than the first line of a row is asked for at once: there are too many.
+  void PrefetchRest(RowRef /*row*/) const {}
   // Distances to `count` rows.
   //   refs, slots   [count]; refs[i] == Ref(slots[i]). refs needs 3 writable places more
   //   distances     [count rounded up to 4], written

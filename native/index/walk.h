@@ -20,20 +20,22 @@ namespace vitrine {
 // Why a search stopped.
 enum class StopReason : uint8_t { kExhausted, kCancelled, kTimeout, kTooLong };
 
-// What may stop a search from outside; looked at once per hop.
+// What may stop a search from outside; looked at once per step.
 struct SearchControl {
   const std::atomic<bool>* cancelled = nullptr;  // relaxed: the flag carries no data
   bool has_deadline = false;
   std::chrono::steady_clock::time_point deadline = {};
   uint64_t most_hops = UINT64_MAX;  // kTooLong from then on
 
-  StopReason Check(uint64_t hop) const {
+  //   hops   nodes whose links were read
+  //   steps  calls so far: the clock is not looked at in each
+  StopReason Check(uint64_t hops = 0, uint64_t steps = 0) const {
     if (cancelled != nullptr && cancelled->load(std::memory_order_relaxed)) {
       return StopReason::kCancelled;
     }
-    if (hop >= most_hops) return StopReason::kTooLong;
-    // The clock costs as much as a few distances: every 16th hop is near enough.
-    if (has_deadline && hop % 16 == 0 && std::chrono::steady_clock::now() >= deadline) {
+    if (hops >= most_hops) return StopReason::kTooLong;
+    // The clock costs as much as a few distances: every 16th step is near enough.
+    if (has_deadline && steps % 16 == 0 && std::chrono::steady_clock::now() >= deadline) {
       return StopReason::kTimeout;
     }
     return StopReason::kExhausted;

@@ -4,6 +4,7 @@
 
 #include <immintrin.h>
 
+#include <algorithm>
 #include <bit>
 #include <limits>
 #include <new>
@@ -26,6 +27,7 @@ struct Avx2Isa {
   static size_t Collect(Slot node, const Links& links, Scratch& scratch) {
     const uint32_t* row = links.Row(node);
     const __m256i limit = _mm256_set1_epi32(static_cast<int>(scratch.slot_limit));
+    Slot* const out = scratch.step_slots + scratch.step_count;
     size_t count = 0;
     for (size_t i = 0; i < links.width(); i += 8) {
 #if VITRINE_TSAN
@@ -57,7 +59,7 @@ struct Avx2Isa {
         // The row may have been rewritten since it was loaded as a vector.
         if (slot >= scratch.slot_limit) continue;
 #endif
-        if (scratch.Visit(slot)) scratch.step_slots[count++] = slot;
+        if (scratch.Visit(slot)) out[count++] = slot;
       }
     }
     return count;

@@ -4,6 +4,7 @@
 
 #include <immintrin.h>
 
+#include <algorithm>
 #include <bit>
 #include <limits>
 #include <new>
@@ -27,7 +28,7 @@ struct Avx512Isa {
     const uint32_t* row = links.Row(node);
     const __m512i limit = _mm512_set1_epi32(static_cast<int>(scratch.slot_limit));
     const __m512i one = _mm512_set1_epi32(1);
-    Slot* const out = scratch.step_slots;
+    Slot* const out = scratch.step_slots + scratch.step_count;
     size_t found = 0;
     for (size_t i = 0; i < links.width(); i += 16) {
 #if VITRINE_TSAN

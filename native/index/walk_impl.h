@@ -20,7 +20,8 @@ class Walker {
         scorer_(scorer),
         visible_(visible),
         admit_(admit),
-        counting_(counting) {}
+        counting_(counting),
+        most_picks_(std::min(kMostPicks, Scratch::kStep / request.links->width())) {}
 
   // Scores the seeds and keeps the best of them.
   void Start() {
@@ -39,21 +40,29 @@ class Walker {
   }
 
   // Whether there is a node left whose links could improve the pool.
-  bool HasNext() const { return current_ != kNoSlot; }
+  bool HasNext() const { return picked_count_ != 0; }
 
-  // Reads the links of the picked node: puts the rows that have not been met into the step and
+  // Reads the links of the picked nodes: puts the rows that have not been met into the step and
   // asks memory for them.
   void Collect() {
-    ++hops_;
-    const Links& links = *request_.links;
+    ++steps_;
     scratch_.step_count = 0;
-    // Without its links a node leads nowhere, and the search fails in the end.
-    if (!links.IsHere(current_) && !links.Fetch(current_, scratch_.failure)) return;
+    const Links& links = *request_.links;
+    for (size_t i = 0; i < picked_count_; ++i) {
+      const Slot node = picked_[i];
+      ++hops_;
+      // Without its links a node leads nowhere, and the search fails in the end.
+      if (!links.IsHere(node) && !links.Fetch(node, scratch_.failure)) continue;
+      if constexpr (Admit::kAll) {
+        scratch_.step_count += Isa::Collect(node, links, scratch_);
+      } else {
+        CollectAdmitted(node, links);
+      }
+    }
     if constexpr (Admit::kAll) {
-      scratch_.step_count = Isa::Collect(current_, links, scratch_);
-      for (size_t i = 0; i < scratch_.step_count; ++i) PrefetchRow(i);
-    } else {
-      CollectAdmitted(links);
+      const size_t count = scratch_.step_count;
+      for (size_t i = 0; i < count; ++i) PrefetchRow(i);
+      for (size_t i = 0; i < count; ++i) scorer_.PrefetchRest(StepRef(i));
     }
   }
 
@@ -64,7 +73,7 @@ class Walker {
     PickNext();
   }
 
-  StopReason Check() const { return request_.control.Check(hops_); }
+  StopReason Check() const { return request_.control.Check(hops_, steps_); }
 
   // The walk has ended, for whatever reason: what it did is counted.
   void Finish() const { counting_.AddWalk(tally_, hops_, Scorer::kCompared); }
@@ -85,6 +94,10 @@ class Walker {
     const auto row = scorer_.Ref(scratch_.step_slots[i]);
     scratch_.StepRefs(row)[i] = row;
     Prefetch(row);
+  }
+
+  typename Scorer::RowRef StepRef(size_t i) const {
+    return scratch_.StepRefs(typename Scorer::RowRef{})[i];
   }
 
   void PrefetchLinks(Slot slot) const {
@@ -168,33 +181,38 @@ class Walker {
     deferred_count_ = 0;
   }
 
+  // Picks the nearest node whose links have not been read. Where the nearest ones have been, the
+  // walk has arrived, and those behind will nearly all have their turn: several at a time then, so
+  // that memory fetches for one while another is looked at. On the way there, all but the nearest
+  // would be work for nothing (measured: docs/decisions/0001-search-loop.md).
   void PickNext() {
     CandidatePool& pool = scratch_.pool;
+    picked_count_ = 0;
     next_ = Isa::NextUnexpanded(pool, next_);
     if (next_ >= pool.size && deferred_count_ > 0) {
       ResumeSeeds();
       next_ = Isa::NextUnexpanded(pool, next_);
     }
-    if (next_ >= pool.size) {
-      current_ = kNoSlot;
-      return;
+    const size_t most = Admit::kAll ? std::min(1 + next_ / 2, most_picks_) : 1;
+    for (size_t at = next_; at < pool.size && picked_count_ < most;
+         at = Isa::NextUnexpanded(pool, at + 1)) {
+      picked_[picked_count_++] = pool.slot(at);
+      pool.tagged[at] |= CandidatePool::kExpanded;
+      PrefetchLinks(pool.slot(at));
     }
-    current_ = pool.slot(next_);
-    pool.tagged[next_] |= CandidatePool::kExpanded;
-    PrefetchLinks(current_);
   }
 
   // Two-hop expansion (ACORN; measured rules in docs/decisions/0001-search-loop.md): only admitted
   // nodes are scored; the links of an excluded neighbour are followed in its stead, unless most of
   // the row is admitted anyway.
-  void CollectAdmitted(const Links& links) {
+  void CollectAdmitted(Slot node, const Links& links) {
     const FilterWalk& filter = *request_.filter;
     Slot excluded[256];
     size_t excluded_count = 0;
     size_t seen = 0;
     size_t admitted = 0;
     for (size_t i = 0; i < links.width(); ++i) {
-      const uint32_t word = links.Load(current_, i);
+      const uint32_t word = links.Load(node, i);
       if (word == kNoSlot || (!filter.use_fill_edges && !Links::IsLink(word))) continue;
       const Slot slot = Links::Target(word);
       if (slot >= scratch_.slot_limit) continue;
@@ -236,6 +254,7 @@ class Walker {
     Slot slot;
   };
   static constexpr size_t kMaxDeferred = EntryTable::kRoom;
+  static constexpr size_t kMostPicks = 8;
 
   const WalkRequest& request_;
   Scratch& scratch_;
@@ -244,9 +263,12 @@ class Walker {
   const Admit& admit_;
   const Counting counting_;
   [[no_unique_address]] typename Counting::Walk tally_;
-  size_t next_ = 0;         // no unexpanded entry stands before it
-  Slot current_ = kNoSlot;  // the node whose links are read next
-  uint64_t hops_ = 0;
+  size_t next_ = 0;  // no unexpanded entry stands before it
+  const size_t most_picks_;
+  size_t picked_count_ = 0;  // nodes whose links are read next
+  Slot picked_[kMostPicks];
+  uint64_t hops_ = 0;   // nodes whose links were read
+  uint64_t steps_ = 0;  // that they were read in
   size_t deferred_count_ = 0;
   Seed deferred_[kMaxDeferred];  // ascending by distance
 };

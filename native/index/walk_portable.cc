@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <bit>
 #include <limits>
 #include <new>
@@ -14,11 +15,12 @@ namespace {
 // Plain C++: the reference for the vector forms, and what processors without one run.
 struct PortableIsa {
   static size_t Collect(Slot node, const Links& links, Scratch& scratch) {
+    Slot* const out = scratch.step_slots + scratch.step_count;
     size_t count = 0;
     for (size_t i = 0; i < links.width(); ++i) {
       const uint32_t word = links.Load(node, i);
       // Fill edges and kNoSlot have their upper bit set, so they are no slots below the limit.
-      if (word < scratch.slot_limit && scratch.Visit(word)) scratch.step_slots[count++] = word;
+      if (word < scratch.slot_limit && scratch.Visit(word)) out[count++] = word;
     }
     return count;
   }

@@ -61,6 +61,19 @@ uint64_t EnabledState() {
 #endif
 }
 
+// As the manuals of both makers compute it: 0x19 is Zen 3 and Zen 4, 0x1a Zen 5.
+uint32_t Family() {
+  const uint32_t signature = Cpuid(1).eax;
+  const uint32_t base = signature >> 8 & 0xf;
+  return base == 0xf ? base + (signature >> 20 & 0xff) : base;
+}
+
+bool IsAmd() {
+  const CpuidRegisters vendor = Cpuid(0);
+  // "AuthenticAMD", four letters a register.
+  return vendor.ebx == 0x68747541 && vendor.edx == 0x69746e65 && vendor.ecx == 0x444d4163;
+}
+
 constexpr uint32_t Bit(int n) { return uint32_t{1} << n; }
 constexpr bool HasAll(uint64_t value, uint64_t bits) { return (value & bits) == bits; }
 
@@ -103,12 +116,18 @@ bool Avx512VpopcntdqSupported() noexcept {
   return supported;
 }
 
+bool ManyPrefetchesAtOnce() noexcept {
+  static const bool many = IsAmd() && Family() >= 0x1a;
+  return many;
+}
+
 #else
 
 bool Avx2Supported() noexcept { return false; }
 bool Avx512Supported() noexcept { return false; }
 bool Avx512VnniSupported() noexcept { return false; }
 bool Avx512VpopcntdqSupported() noexcept { return false; }
+bool ManyPrefetchesAtOnce() noexcept { return false; }
 
 #endif  // VITRINE_X86_64
 

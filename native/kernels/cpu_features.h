@@ -13,6 +13,9 @@ bool Avx512Supported() noexcept;
 bool Avx512VnniSupported() noexcept;
 // That and counts of bits, which came later.
 bool Avx512VpopcntdqSupported() noexcept;
+// Whether a core takes dozens of prefetches at once without waiting for the first: AMD's from
+// Zen 5 on, as far as was measured. Zen 4 waits.
+bool ManyPrefetchesAtOnce() noexcept;
 // Dot products of bytes in NEON. False on other architectures than 64-bit ARM.
 bool NeonDotprodSupported() noexcept;
 
