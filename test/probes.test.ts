@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 
@@ -6,7 +7,10 @@ import { describe, expect, it } from 'vitest'
 // names a place in its code.
 
 const root = dirname(import.meta.dirname)
-const folder = process.env.VITRINE_PREBUILD ?? root
+/** The addon that the other tests load, be it built here or prebuilt. */
+const { resolve } = createRequire(import.meta.url)('node-gyp-build') as {
+  resolve: (folder: string) => string
+}
 const supported = process.platform === 'linux' && ['x64', 'arm64'].includes(process.arch)
 
 interface Section {
@@ -65,7 +69,7 @@ function probesOf(elf: Buffer, notes: Section) {
 }
 
 describe.skipIf(!supported)('static probes', () => {
-  const elf = supported ? readFileSync(join(folder, 'build/Release/vitrine.node')) : Buffer.alloc(0)
+  const elf = supported ? readFileSync(resolve(root)) : Buffer.alloc(0)
   const sections = supported ? sectionsOf(elf) : []
   const section = (name: string) => sections.find(candidate => candidate.name === name)
 
