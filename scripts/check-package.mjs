@@ -39,6 +39,11 @@ for (const path of binaries.filter(each => each.includes('.glibc.'))) {
     complaints.push(`${path} needs ${line}`)
   }
 }
+// A workflow that a tag started is about to publish what the tag says.
+const { GITHUB_REF_TYPE: refType, GITHUB_REF_NAME: tag } = process.env
+if (refType === 'tag' && tag !== `v${packed.version}`) {
+  complaints.push(`the tag is ${tag}, the version ${packed.version}`)
+}
 for (const script of ['preinstall', 'install', 'postinstall']) {
   if (script in manifest.scripts) complaints.push(`there is a script ${script}`)
 }
