@@ -7,6 +7,7 @@ import { describe, expect, it } from 'vitest'
 import { Collection, Database, type Hit, type NoFields } from '../lib/vitrine.ts'
 import { databaseFolders } from './databases.ts'
 import { root } from './layers.ts'
+import { scaled } from './rounds.ts'
 
 const { folder, openDatabase } = databaseFolders('database')
 
@@ -372,7 +373,7 @@ describe('a database', () => {
 
 describe('a process that is killed', () => {
   it('loses nothing that was acknowledged', async () => {
-    const rounds = Number(process.env.VITRINE_KILL_ROUNDS ?? 6)
+    const rounds = Number(process.env.VITRINE_KILL_ROUNDS ?? scaled(6, 3))
     const state = new Map<number, number>()
     const program = join(root, 'test', 'programs', 'write-until-killed.mjs')
     let written = 0

@@ -2,11 +2,12 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import { Index } from '../lib/vitrine.ts'
 import { quarantineBytes } from './child-process.ts'
+import { scaled } from './rounds.ts'
 import { randomVectors, rowOf } from './vectors.ts'
 
 const dimension = 16
-/** More than a dozen of the chunks in which writes become visible. */
-const count = 8000
+/** More than a dozen of the chunks in which writes become visible; half of that with a sanitizer. */
+const count = scaled(8000, 4000)
 const many = randomVectors(count, dimension, 1)
 const newIndex = () => new Index({ dimension, efConstruction: 60 })
 
@@ -235,6 +236,7 @@ describe('a signal', () => {
     const remember = (reason: unknown) => unhandled.push(reason)
     process.on('unhandledRejection', remember)
     const outcomes = { aborted: 0, done: 0 }
+    const most = scaled(4000, 1000)
     const round = async (calls: number) => {
       const query = rowOf(many, dimension, 0)
       const pending = Array.from({ length: calls }, (_, i) => {
@@ -262,15 +264,15 @@ describe('a signal', () => {
     }
     try {
       // Until the young generation has the size that it keeps.
-      for (let i = 0; i < 4; i++) await round(4000)
+      for (let i = 0; i < 4; i++) await round(most)
       const before = process.memoryUsage.rss()
-      for (let i = 0; i < 8; i++) await round(2000)
+      for (let i = 0; i < 8; i++) await round(most / 2)
       expect(process.memoryUsage.rss() - before).toBeLessThan(60 * 2 ** 20 + quarantineBytes)
       await sleep(20)
       expect(unhandled).toEqual([])
-      expect(outcomes.aborted + outcomes.done).toBe(32_000)
+      expect(outcomes.aborted + outcomes.done).toBe(8 * most)
       // Every call that was aborted while it was pending, at the least.
-      expect(outcomes.aborted).toBeGreaterThanOrEqual(16_000)
+      expect(outcomes.aborted).toBeGreaterThanOrEqual(4 * most)
     } finally {
       process.off('unhandledRejection', remember)
       await index.close()

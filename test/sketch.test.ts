@@ -1,5 +1,6 @@
 import { beforeAll, describe, expect, it } from 'vitest'
 import { type IdSet, Index, type Metric, type Quantization } from '../lib/vitrine.ts'
+import { scaled } from './rounds.ts'
 import { readSample, sampleDimension } from './sample.ts'
 
 // Filters that allow nothing near the query, on the real sample.
@@ -57,7 +58,7 @@ describe.each<[Metric, Quantization]>([
       expect(perRow).toBeGreaterThan(dimension / 8)
       expect(perRow).toBeLessThan(dimension / 8 + 48)
 
-      for (let i = 0; i < 20; i++) {
+      for (let i = 0; i < scaled(20, 5); i++) {
         const order = await byDistance(index, i)
         await expectRecall(index, i, index.idSet(order.slice(size / 10)), 10)
         await expectRecall(index, i, index.idSet(order.slice(size / 2)), 100)

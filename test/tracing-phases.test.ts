@@ -14,6 +14,7 @@ import { enableTracing } from '../lib/tracing/tracing.ts'
 import { Index } from '../lib/vitrine.ts'
 import { databaseFolders } from './databases.ts'
 import { root } from './layers.ts'
+import { scaled } from './rounds.ts'
 import { randomVectors } from './vectors.ts'
 
 const exporter = new InMemorySpanExporter()
@@ -311,7 +312,7 @@ describe('a call that runs out of time', () => {
   it('has the phases that it came to, and a search tells what it had done', async () => {
     const index = new Index({ ...config, name: 'things' })
     undo.push(() => index.close())
-    await index.add(null, randomVectors(20_000, wide, 1))
+    await index.add(null, randomVectors(scaled(20_000, 8_000), wide, 1))
     const vector = randomVectors(1, wide, 2)
     trace()
     const scanned = ['vitrine.prepare', 'vitrine.plan', 'vitrine.scan']
@@ -349,7 +350,7 @@ describe('a call that runs out of time', () => {
     trace()
     const db = await openDatabase(folder())
     const points = await db.createCollection('points', config)
-    const ids = Array.from({ length: 16_000 }, (_, id) => id)
+    const ids = Array.from({ length: scaled(16_000, 8_000) }, (_, id) => id)
     await points.upsert({ ids, vectors: randomVectors(ids.length, wide, 3) })
     const vector = randomVectors(1, wide, 2)
     const { error, children } = await late(

@@ -1,7 +1,7 @@
 import { Worker } from 'node:worker_threads'
 import { describe, expect, it } from 'vitest'
 import { quarantineBytes, runProgram, twoAtATime } from './child-process.ts'
-import { rounds } from './rounds.ts'
+import { rounds, scaled } from './rounds.ts'
 
 describe('a worker', () => {
   it('uses indexes of its own', async () => {
@@ -27,7 +27,7 @@ describe('a worker', () => {
 
   it('may be terminated at any time, loading or working', async () => {
     // In two processes; `npm run test:slow` has 1,000.
-    const workers = Number(process.env.VITRINE_TERMINATED_WORKERS ?? rounds(200, 80))
+    const workers = Number(process.env.VITRINE_TERMINATED_WORKERS ?? rounds(200, scaled(80, 40)))
     const runs = [
       [`${workers / 2}`, '1', 'main'],
       [`${workers / 2}`, '2'],

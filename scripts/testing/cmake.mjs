@@ -5,12 +5,16 @@ import { jobs, root, run, which } from './run.mjs'
 /** What building and running native tests needs. */
 export const cmakePackages = ['cmake', 'ninja-build', 'libgtest-dev']
 
-/** The areas of test/native (cmake/native-tests.cmake) but one, as VITRINE_TEST_AREAS takes them. */
-export function areasBut(left) {
-  const tests = readdirSync(join(root, 'test', 'native')).filter(name => name.endsWith('_test.cc'))
-  const areas = new Set(tests.map(name => name.split('_')[0]))
-  areas.delete(left)
-  return [...areas].join(';')
+/**
+ * The files of native tests that need not be compiled, as VITRINE_TESTS_LEFT takes them.
+ * @param {(name: string, text: string) => boolean} isLeft - `name` is without `_test.cc`.
+ */
+export function testFiles(isLeft) {
+  const folder = join(root, 'test', 'native')
+  const files = readdirSync(folder).filter(file => file.endsWith('_test.cc'))
+  const names = files.map(file => file.slice(0, -'_test.cc'.length))
+  const textOf = name => readFileSync(join(folder, `${name}_test.cc`), 'utf8')
+  return names.filter(name => isLeft(name, textOf(name))).join(';')
 }
 
 /**

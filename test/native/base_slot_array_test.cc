@@ -52,7 +52,7 @@ TEST(SlotRows, GrowWithoutMovingAndApart) {
   for (const size_t row_bytes : {1, 4, 8, 60, 128, 3136, 70'000, 262'144}) {
     SlotRows rows(row_bytes);
     EXPECT_EQ(rows.capacity(), 0u);
-    const size_t most = std::min<size_t>(40'000, (size_t{16} << 20) / row_bytes);
+    const size_t most = std::min<size_t>(40'000, (Scaled(16, 4) << 20) / row_bytes);
     std::vector<std::byte*> addresses;
     for (size_t count = 1; count <= most; count = count * 3 / 2 + 1) {
       ASSERT_TRUE(rows.Grow(count));

@@ -218,7 +218,7 @@ TEST_P(TableImages, StayAsTheyWereWhileWritesGoOn) {
     vectors.emplace_back(*image_->Vector(i), *image_->Vector(i) + kDimension * sizeof(float));
   }
   ASSERT_EQ(image_->size(), 650u);
-  for (uint64_t round = 0; round < 5; ++round) {
+  for (uint64_t round = 0; round < Scaled(5, 2); ++round) {
     ExpectOk(table_->Upsert(IdsFrom(0, 900), MixedVectors(900, 50 + round)));
     ExpectOk(table_->Sweep());
   }

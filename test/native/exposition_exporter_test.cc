@@ -9,6 +9,7 @@
 
 #include "exposition/exporter.h"
 #include "exposition/label_rules.h"
+#include "random_data.h"
 #include "stats/statistics.h"
 
 namespace vitrine::exposition_exporter_test {
@@ -222,7 +223,7 @@ TEST(UserMetrics, AreRefusedOrExportedWhateverTheirBytesAre) {
     EXPECT_FALSE(exporter.Export(ExportFormat::kText, {.user = other}).ok()) << values;
   }
   std::mt19937_64 random(23);
-  for (int i = 0; i < 2000; ++i) {
+  for (size_t i = 0; i < Scaled(2000, 200); ++i) {
     UserMetrics damaged = whole;
     for (uint64_t changes = 1 + random() % 3; changes > 0; --changes) {
       damaged.layout[random() % damaged.layout.size()] = static_cast<char>(random());

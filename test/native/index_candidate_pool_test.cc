@@ -56,7 +56,7 @@ TEST(CandidatePool, TakesAnEntryAtEveryPlaceOfEverySize) {
   const Line line(places);
   Scratch scratch;
   std::vector<Slot> order;
-  for (Slot size = 1; size <= 300; size += size < Scaled(50, 18) ? 1 : 25) {
+  for (Slot size = 1; size <= 300; size += size < Scaled(50, 18) ? 1 : Scaled(25, 70)) {
     for (Slot place = 0; place < size; ++place) {
       // All but one in order, and the one last.
       order.clear();

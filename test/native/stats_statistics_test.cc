@@ -62,9 +62,7 @@ void ExpectNotLess(const StatsSnapshot& later, const StatsSnapshot& earlier) {
 }
 
 TEST(Statistics, AreExactWhileThreadsCountAndEndAndOthersRead) {
-  // All of them with ThreadSanitizer too: seconds.
-  constexpr bool kIsSlow = VITRINE_ASAN != 0 || VITRINE_EMULATED != 0;
-  constexpr size_t kEach = kIsSlow ? 50'000 : 1'000'000;
+  constexpr size_t kEach = Scaled(1'000'000, VITRINE_TSAN != 0 ? 400'000 : 50'000);
   constexpr size_t kLives = 4;  // threads that do the work of one, each after the other
   const std::shared_ptr<Statistics> statistics = Statistics::Create();
   StatsSnapshot baseline = statistics->Snapshot();

@@ -56,7 +56,7 @@ TEST_P(EveryBit, IsFoundWhenItIsFlipped) {
   ExpectOk(StatusOnDemand(bytes));
   const size_t from = bytes.size() * static_cast<size_t>(GetParam()) / 8;
   const size_t to = bytes.size() * static_cast<size_t>(GetParam() + 1) / 8;
-  const size_t step = Rounds(1, 3);  // from a bit to the next
+  const size_t step = Scaled(Rounds(1, 3), 29);  // from a bit to the next
   for (size_t byte = from; byte < to; ++byte) {
     for (size_t bit = byte % step; bit < 8; bit += step) {
       bytes[byte] ^= static_cast<std::byte>(1 << bit);
@@ -75,9 +75,9 @@ INSTANTIATE_TEST_SUITE_P(Eighth, EveryBit, testing::Range(0, 8));
 
 class RandomDamage : public testing::TestWithParam<uint32_t> {};
 
-// Ten thousand files with a few changes each, half of them with checksums made right.
+// Ten thousand files in all with a few changes each, half of them with checksums made right.
 TEST_P(RandomDamage, IsFoundOrHarmless) {
-  constexpr int kFiles = 2500;
+  constexpr int kFiles = Scaled(2500, 500);
   std::mt19937 random(GetParam());
   const Bytes whole = SavedBytes(*MakeSmallTable(static_cast<Metric>(GetParam() % 3)));
   const auto below = [&](size_t bound) { return static_cast<size_t>(random() % bound); };

@@ -69,7 +69,7 @@ TEST(MappedTable, GivesNothingWrongWhateverBitIsFlippedBeforeItIsOpened) {
     Bytes& bytes = file.files.Edit(kPath);
     size_t refused = 0;
     // Each page several times, vectors among them.
-    for (size_t byte = 0; byte < bytes.size(); byte += 1 + random() % Scaled(1'500, 6'000)) {
+    for (size_t byte = 0; byte < bytes.size(); byte += 1 + random() % Scaled(1'500, 20'000)) {
       bytes[byte] ^= static_cast<std::byte>(1 << random() % 8);
       const auto table = LoadMapped(file.files);
       file.ExpectNothingWrong(table, byte);
