@@ -14,7 +14,7 @@
 
 namespace vitrine {
 namespace {
-constexpr size_t kHugePageThreshold = size_t{4} << 20;
+constexpr size_t kHugePageThreshold = size_t{2} << 20;
 constexpr size_t kHugePage = size_t{2} << 20;
 constexpr size_t kPage = 4096;
 constexpr std::align_val_t kCacheLine{64};

@@ -8,7 +8,7 @@ namespace vitrine {
 // A block of zeroed memory that starts at a cache line. From kOwnPages on it is taken straight from
 // the operating system: pages become resident when they are first written to, and go back to it at
 // once. Smaller blocks come from the heap, so that a table of a few points, which has some twenty
-// of them, does not cost as many system calls. Blocks of 4 MiB and more begin where a huge page may
+// of them, does not cost as many system calls. Blocks of 2 MiB and more begin where a huge page may
 // and ask for such, which saves TLB misses on random rows (5 to 8 % of a search over 500,000
 // vectors) and page faults, two thirds of them when 30,000 vectors are loaded.
 class PageBlock {
