@@ -50,6 +50,7 @@ Status LogReader::FindSegments() {
       break;
     }
     const std::string path = PathOf(number);
+    if (headers_.empty() && IsPrepared(path, number)) continue;
     // Whatever has a successor in use was on the device before that was begun.
     const auto file =
         headers_.empty() ? OpenLast(path) : files_.OpenForReading(path, FileSystem::Cache::kUse);
@@ -94,12 +95,30 @@ Result<std::unique_ptr<File>> LogReader::OpenLast(const std::string& path) {
   return files_.OpenForReading(path, FileSystem::Cache::kDrop);
 }
 
+// Memory has what was written since the system started, and what the device holds otherwise: a
+// write that is not on the device, as after a failed flush, would show here as more than zeros.
+bool LogReader::IsPrepared(const std::string& path, uint64_t number) {
+  const auto file = files_.OpenForReading(path, FileSystem::Cache::kUse);
+  if (!file.ok()) return false;
+  const Result<uint64_t> size = (*file)->Size();
+  if (!size.ok() || *size < SegmentHeader::kSmallestSegment || *size % kPageBytes != 0) {
+    return false;
+  }
+  std::vector<std::byte> page(kPageBytes);
+  if (!(*file)->ReadAt(0, page).ok() || !AreZero(page)) return false;
+  const Result<bool> unused = IsUnused(**file, number, *size, page);
+  return unused.ok() && *unused;
+}
+
 // Nothing follows a header that never got to the device whole: frames are written only after it was
 // flushed.
 Result<bool> LogReader::IsUnused(const File& file, uint64_t number, uint64_t bytes,
                                  std::span<const std::byte> page) {
+  // Less than memory that the system gives out page by page, and stays in a core's own cache.
+  constexpr size_t kPiece = size_t{32} << 10;
+  static_assert(kPiece < PageBlock::kOwnPages);
   const PageBlock rest =
-      PageBlock::Allocate(static_cast<size_t>(std::min<uint64_t>(bytes, 1 << 20)));
+      PageBlock::Allocate(static_cast<size_t>(std::min<uint64_t>(bytes, kPiece)));
   if (rest.data() == nullptr)
     return Status(ErrorCode::kOutOfMemory, "memory ran out while the log was read");
   for (uint64_t at = kPageBytes; at < bytes;) {

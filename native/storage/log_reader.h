@@ -79,6 +79,9 @@ class LogReader {
   Status FindSegments();
   // Opens a segment behind which no other is in use.
   Result<std::unique_ptr<File>> OpenLast(const std::string& path);
+  // Whether memory shows nothing but zeros in a segment behind which no other is in use: then it
+  // is only prepared, and noted. What cannot be read here is looked at again.
+  bool IsPrepared(const std::string& path, uint64_t number);
   // Whether the file behind all segments in use was never used.
   Result<bool> IsUnused(const File& file, uint64_t number, uint64_t bytes,
                         std::span<const std::byte> page);

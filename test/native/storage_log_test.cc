@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -274,6 +275,34 @@ TEST_F(LogTest, PreparesAheadAndUsesIt) {
   EXPECT_EQ((*again)->counts().prepared_segments, 0u);
   EXPECT_EQ((*again)->counts().begun_segments, 1u);  // attests what no seal did
   EXPECT_EQ(Append(**again, 2), 2u);
+}
+
+TEST_F(LogTest, AsksTheDeviceForAPreparedSegmentOnlyOnceItIsUsed) {
+  auto log = Open();
+  Append(*log, 1);
+  ASSERT_TRUE(log->PrepareNext().ok());
+  const auto flushes_of = [&](uint64_t number) {
+    const size_t before = files.trace().size();
+    EXPECT_TRUE(RecoverLog(files).ok());
+    const auto calls = files.trace();
+    return std::count_if(calls.begin() + static_cast<std::ptrdiff_t>(before), calls.end(),
+                         [&](const FaultFiles::Call& call) {
+                           return call.operation == FaultFiles::Operation::kSyncData &&
+                                  call.path == PathOf(number);
+                         });
+  };
+  EXPECT_EQ(flushes_of(1), 1);
+  EXPECT_EQ(flushes_of(2), 0);
+  // One byte that is not zero, wherever it is, and the segment was written to: its header is lost.
+  const auto zeros = files.Get(PathOf(2));
+  for (const size_t at : {size_t{kPageBytes}, size_t{2 * kPageBytes + 1}, zeros.size() - 1}) {
+    auto bytes = zeros;
+    bytes[at] = std::byte{1};
+    files.Put(PathOf(2), bytes);
+    EXPECT_FALSE(RecoverLog(files).ok()) << at;
+  }
+  files.Put(PathOf(2), zeros);
+  EXPECT_EQ(RecoverLog(files)->end.prepared.number, 2u);
 }
 
 TEST_F(LogTest, SkipsWhatACheckpointCovers) {
