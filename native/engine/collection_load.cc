@@ -39,14 +39,15 @@ Result<std::span<const std::byte>> ReadPartConfig(const ContainerReader& reader,
 
 // All words of a section, whatever its elements are made of.
 Result<std::vector<uint32_t>> ReadWords(const ContainerReader& reader, const SectionEntry& section,
-                                        const CollectionSource& source) {
+                                        const CollectionSource& source, SectionBuffers& buffers) {
   const size_t width = section.element_bytes / sizeof(uint32_t);
   std::vector<uint32_t> words(static_cast<size_t>(section.count) * width);
   const auto put = [&](const SectionElements& elements) {
     CopyWords(elements.bytes, words.data() + elements.first * width);
     return Status();
   };
-  VITRINE_RETURN_IF_ERROR(ForEachElements(reader, section, source.pool, source.threads, put));
+  VITRINE_RETURN_IF_ERROR(
+      ForEachElements(reader, section, source.pool, source.threads, buffers, put));
   return words;
 }
 
@@ -85,7 +86,7 @@ class CollectionLoader {
   Status BeginGraph(const ContainerReader& graph, TableImage::Entries entries);
   Status ReadLinks(const ContainerReader& graph);
   std::unique_ptr<const LazyRows> LeaveLinks(const SectionEntry& section) const;
-  Status CheckOutsiders(const ContainerReader& graph) const;
+  Status CheckOutsiders(const ContainerReader& graph);
   Status ReadCalibrationOf(const ContainerReader& graph);
   Status ReadCentre(const ContainerReader& graph, uint32_t kind);
   Status ReadCodes(const ContainerReader& graph);
@@ -97,6 +98,7 @@ class CollectionLoader {
   const CollectionSource& source_;
   const std::shared_ptr<Files> files_;
   const ContainerReader& reader_;
+  SectionBuffers buffers_;
   std::shared_ptr<Collection> collection_;
   std::optional<TableRestorer> table_;
   std::optional<StoredCalibration> calibration_;
@@ -144,7 +146,6 @@ Status CollectionLoader::AddRecord(EntryId entry, std::span<const std::byte> byt
   std::memcpy(record, bytes.data(), bytes.size());
   collection_->entries_[entry].store(record, std::memory_order_relaxed);
   collection_->present_.Set(entry);
-  collection_->columns_.Add(entry, entry, PointRecord(record).payload());
   return {};
 }
 
@@ -158,6 +159,8 @@ Status CollectionLoader::ReadRecords() {
     return {ErrorCode::kOutOfMemory, "no memory for the points of the checkpoint"};
   }
   collection_->keys_.Reserve(static_cast<size_t>(count_));
+  collection_->columns_.Reserve(static_cast<size_t>(count_));
+  collection_->records_.Reserve(static_cast<size_t>((*records)->count));
   collection_->present_.Grow(static_cast<size_t>(count_));
   std::vector<std::byte> end_buffer;
   std::vector<std::byte> record_buffer;
@@ -191,7 +194,11 @@ Status CollectionLoader::ReadRecords() {
             bytes->subspan(static_cast<size_t>(at - begin), static_cast<size_t>(end_of(i) - at))));
         at = end_of(i);
       }
-      if (!collection_->keys_.PutNew(added, static_cast<size_t>(first + past - added))) {
+      const auto more = static_cast<size_t>(first + past - added);
+      collection_->columns_.AddMany(added, more, [&](EntryId entry) {
+        return PointRecord(collection_->entries_[entry].load(std::memory_order_relaxed)).payload();
+      });
+      if (!collection_->keys_.PutNew(added, more)) {
         return CorruptSection(reader_, SectionType::kRecords, "a point is there twice");
       }
       begin = end;
@@ -211,7 +218,7 @@ Status CollectionLoader::ReadVectors(const SectionEntry& section) {
       table_->NoteVector(point, vector);
     });
   };
-  return ForEachElements(reader_, section, source_.pool, source_.threads, look, [&] {
+  return ForEachElements(reader_, section, source_.pool, source_.threads, buffers_, look, [&] {
     table_->AddPoints();
     return ReadRecords();
   });
@@ -273,9 +280,9 @@ Status CollectionLoader::BeginGraph(const ContainerReader& graph, TableImage::En
   if (!hosts.ok()) return hosts.status();
   const auto starts = RequireSection(graph, SectionType::kEntries, sizeof(uint32_t), kAnyCount);
   if (!starts.ok()) return starts.status();
-  Result<std::vector<uint32_t>> host_words = ReadWords(graph, **hosts, source_);
+  Result<std::vector<uint32_t>> host_words = ReadWords(graph, **hosts, source_, buffers_);
   if (!host_words.ok()) return host_words.status();
-  Result<std::vector<uint32_t>> entry_words = ReadWords(graph, **starts, source_);
+  Result<std::vector<uint32_t>> entry_words = ReadWords(graph, **starts, source_, buffers_);
   if (!entry_words.ok()) return entry_words.status();
   entries.points = std::move(*entry_words);
   Status status = table_->BeginGraph({.hosts = std::move(*host_words),
@@ -293,11 +300,12 @@ Status CollectionLoader::ReadLinks(const ContainerReader& graph) {
   const auto section = RequireSection(graph, SectionType::kLinks,
                                       uint64_t{table_->width()} * sizeof(uint32_t), count_);
   if (!section.ok()) return section.status();
-  return ForEachElements(
-      graph, **section, source_.pool, source_.threads, [&](const SectionElements& elements) {
-        return ForEachLinks(graph, *table_->link_rules(), table_->width(), elements,
-                            [](uint32_t, std::span<const uint32_t>) {});
-      });
+  return ForEachElements(graph, **section, source_.pool, source_.threads, buffers_,
+                         [&](const SectionElements& elements) {
+                           return ForEachLinks(graph, *table_->link_rules(), table_->width(),
+                                               elements,
+                                               [](uint32_t, std::span<const uint32_t>) {});
+                         });
 }
 
 std::unique_ptr<const LazyRows> CollectionLoader::LeaveLinks(const SectionEntry& section) const {
@@ -313,11 +321,11 @@ std::unique_ptr<const LazyRows> CollectionLoader::LeaveLinks(const SectionEntry&
 }
 
 // REQUIRES: the graph has begun
-Status CollectionLoader::CheckOutsiders(const ContainerReader& graph) const {
+Status CollectionLoader::CheckOutsiders(const ContainerReader& graph) {
   if (graph.Find(SectionType::kOutsiders) == nullptr) return {};
   const auto section = RequireSection(graph, SectionType::kOutsiders, sizeof(uint32_t), kAnyCount);
   if (!section.ok()) return section.status();
-  const auto words = ReadWords(graph, **section, source_);
+  const auto words = ReadWords(graph, **section, source_, buffers_);
   if (!words.ok()) return words.status();
   if (*words == table_->Outsiders()) return {};
   return CorruptSection(graph, SectionType::kOutsiders, "the points outside the graph are others");
@@ -361,7 +369,7 @@ Status CollectionLoader::ReadCentre(const ContainerReader& graph, uint32_t kind)
   const auto section =
       RequireSection(graph, SectionType::kCodeCentre, sizeof(float), source_.config.dimension);
   if (!section.ok()) return section.status();
-  const auto words = ReadWords(graph, **section, source_);
+  const auto words = ReadWords(graph, **section, source_, buffers_);
   if (!words.ok()) return words.status();
   std::vector<float> centre(words->size());
   std::transform(words->begin(), words->end(), centre.begin(),
@@ -384,7 +392,7 @@ Status CollectionLoader::ReadCodes(const ContainerReader& graph) {
   if (!codes.ok()) return codes.status();
   const auto sides = RequireSection(graph, SectionType::kCodeFactors, store->side_bytes(), count_);
   if (!sides.ok()) return sides.status();
-  VITRINE_RETURN_IF_ERROR(ForEachElements(graph, **codes, source_.pool, source_.threads,
+  VITRINE_RETURN_IF_ERROR(ForEachElements(graph, **codes, source_.pool, source_.threads, buffers_,
                                           [](const SectionElements&) { return Status(); }));
   const auto restore = [&](const SectionElements& elements) {
     for (uint64_t i = 0; i < elements.count; ++i) {
@@ -395,7 +403,8 @@ Status CollectionLoader::ReadCodes(const ContainerReader& graph) {
     }
     return Status();
   };
-  VITRINE_RETURN_IF_ERROR(ForEachElements(graph, **sides, source_.pool, source_.threads, restore));
+  VITRINE_RETURN_IF_ERROR(
+      ForEachElements(graph, **sides, source_.pool, source_.threads, buffers_, restore));
   table_->UseCodes(Leave(&Files::graph, **codes, kLazyBytes,
                          [store](const ContainerReader&, const SectionElements& elements) {
                            for (uint64_t i = 0; i < elements.count; ++i) {

@@ -1,7 +1,6 @@
 #include "engine/field_columns.h"
 
 #include <algorithm>
-#include <mutex>
 
 namespace vitrine {
 
@@ -66,8 +65,17 @@ const FieldColumn& FieldColumns::ColumnOf(const std::string& name) const {
   return *columns_[static_cast<size_t>(FindField(fields_, name) - fields_.data())];
 }
 
+void FieldColumns::Reserve(size_t entries) {
+  const std::unique_lock lock(mutex_);
+  slots_.reserve(entries);
+}
+
 void FieldColumns::Add(EntryId entry, Slot slot, const PointRecord::Payload& payload) {
   const std::unique_lock lock(mutex_);
+  AddLocked(entry, slot, payload);
+}
+
+void FieldColumns::AddLocked(EntryId entry, Slot slot, const PointRecord::Payload& payload) {
   if (slots_.size() <= entry) {
     if (slots_.capacity() <= entry) slots_.reserve(std::max<size_t>(entry + 1, slots_.size() * 2));
     slots_.resize(entry + size_t{1});

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <shared_mutex>
 #include <utility>
 #include <variant>
@@ -80,6 +81,19 @@ class FieldColumns {
   // must then be removed.
   //   slot  the row of the table in which it is
   void Add(EntryId entry, Slot slot, const PointRecord::Payload& payload);
+  // Makes room for what AddMany keeps of `entries` of them, fields aside. May throw std::bad_alloc.
+  void Reserve(size_t entries);
+  // Adds entries [first, first + count), each in the row of its number, holding readers off once.
+  // May throw std::bad_alloc: then some of them are there.
+  //   payload_of  (entry) -> Payload
+  template <typename PayloadOf>
+  void AddMany(EntryId first, size_t count, PayloadOf payload_of) {
+    const std::unique_lock lock(mutex_);
+    for (size_t i = 0; i < count; ++i) {
+      const auto entry = static_cast<EntryId>(first + i);
+      AddLocked(entry, entry, payload_of(entry));
+    }
+  }
   // Puts an entry that is there into another row. REQUIRES: nobody evaluates yet
   void MoveTo(EntryId entry, Slot slot);
   // Does not fail. Nothing happens when it is not there.
@@ -116,6 +130,8 @@ class FieldColumns {
   class Adder;
   class Remover;
 
+  // mutex_ is held
+  void AddLocked(EntryId entry, Slot slot, const PointRecord::Payload& payload);
   const FieldColumn& ColumnOf(const std::string& name) const;
   FieldColumn& ColumnOf(const Field& field);
   // mutex_ is held by the callers of these.

@@ -74,9 +74,11 @@ bool KeyMap::PutNew(EntryId first, size_t count) {
 }
 
 bool KeyMap::PutNewFrom(size_t at, EntryId entry) {
-  const PointKey key = keys_.KeyOf(entry);
-  for (; words_[at] != kNoEntry; at = (at + 1) & (words_.size() - 1)) {
-    if (keys_.KeyOf(words_[at]) == key) return false;
+  if (words_[at] != kNoEntry) {
+    const PointKey key = keys_.KeyOf(entry);
+    for (; words_[at] != kNoEntry; at = (at + 1) & (words_.size() - 1)) {
+      if (keys_.KeyOf(words_[at]) == key) return false;
+    }
   }
   words_[at] = entry;
   ++size_;

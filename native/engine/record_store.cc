@@ -21,6 +21,19 @@ size_t RecordStore::BytesOf(size_t size_class) {
   return (size_t{1} << power) + ((size_class - 7) % 4 + 1) * (size_t{1} << (power - 2));
 }
 
+// REQUIRES: called once, before any other
+void RecordStore::Reserve(size_t bytes) {
+  // Whole huge pages: the rest of the last one is for records to come.
+  constexpr size_t kHugePage = size_t{2} << 20;
+  if (bytes > kHugePage) bytes = (bytes + kHugePage - 1) / kHugePage * kHugePage;
+  PageBlock block = PageBlock::Allocate(bytes);
+  if (block.data() == nullptr) return;
+  reserved_ = std::move(block);
+  next_ = reserved_.data();
+  left_ = reserved_.bytes();
+  memory_bytes_ += left_;
+}
+
 std::byte* RecordStore::Allocate(size_t bytes) {
   if (bytes > kLargest) {
     auto block = std::make_unique_for_overwrite<std::byte[]>(bytes);

@@ -6,6 +6,8 @@
 #include <memory>
 #include <vector>
 
+#include "base/pages.h"
+
 namespace vitrine {
 
 // Memory for many small records: blocks of a few sizes, cut from large chunks and used again. A
@@ -19,6 +21,10 @@ class RecordStore {
   RecordStore(const RecordStore&) = delete;
   RecordStore& operator=(const RecordStore&) = delete;
 
+  // Has the next blocks cut from one chunk of `bytes`, or somewhat more: for who knows what will
+  // come. From some size on the system gives it out in huge pages, where it gives out one chunk
+  // after the other page by page. Nothing happens where memory is refused.
+  void Reserve(size_t bytes);
   // A block of `bytes`, aligned to 8. May throw std::bad_alloc, and then nothing changed.
   std::byte* Allocate(size_t bytes);
   // Takes back what Allocate gave for `bytes`. Does not fail.
@@ -38,7 +44,8 @@ class RecordStore {
   // The blocks of a class that are free: each begins with a pointer to the next.
   std::array<std::byte*, kClasses> free_{};
   std::vector<std::unique_ptr<std::byte[]>> chunks_;
-  std::byte* next_ = nullptr;  // in the newest chunk
+  PageBlock reserved_;
+  std::byte* next_ = nullptr;  // in the newest chunk, or in reserved_
   size_t left_ = 0;
   std::map<std::byte*, std::unique_ptr<std::byte[]>> large_;
   size_t memory_bytes_ = 0;

@@ -21,19 +21,24 @@ struct SectionElements {
 };
 
 // What one read brings in, about: it stays in a core's own cache while it is checked and copied.
-inline constexpr size_t kSectionReadBytes = size_t{256} << 10;
+inline constexpr size_t kSectionReadBytes = size_t{192} << 10;
+
+// What sections are read into, a thread its own: memory that the system gives out cleared, page by
+// page, and that is worth using again for the next section.
+using SectionBuffers = std::vector<std::vector<std::byte>>;
 
 // Calls visit(elements) -> Status with all elements of a section, on up to `parallelism` threads
 // and in any order; with parallelism 1 in theirs. Each call has all elements of some words of a
 // bitmap, so that threads rarely meet.
-//   beside  () -> Status, is called once meanwhile
+//   buffers  grow to `parallelism` and to what is read
+//   beside   () -> Status, is called once meanwhile
 template <typename Visitor, typename Beside>
 Status ForEachElements(const ContainerReader& reader, const SectionEntry& section, ThreadPool* pool,
-                       size_t parallelism, Visitor visit, Beside beside) {
+                       size_t parallelism, SectionBuffers& buffers, Visitor visit, Beside beside) {
   const uint64_t step =
       RoundUp(std::max<uint64_t>(kSectionReadBytes / section.element_bytes, 1), 64);
   const size_t steps = static_cast<size_t>((section.count + step - 1) / step);
-  std::vector<std::vector<std::byte>> buffers(parallelism);
+  if (buffers.size() < parallelism) buffers.resize(parallelism);
   FirstFailure failure;
   ParallelFor(pool, parallelism, steps + 1, [&](size_t worker, size_t i) {
     if (failure.failed()) return;
@@ -48,8 +53,9 @@ Status ForEachElements(const ContainerReader& reader, const SectionEntry& sectio
 
 template <typename Visitor>
 Status ForEachElements(const ContainerReader& reader, const SectionEntry& section, ThreadPool* pool,
-                       size_t parallelism, Visitor visit) {
-  return ForEachElements(reader, section, pool, parallelism, visit, [] { return Status(); });
+                       size_t parallelism, SectionBuffers& buffers, Visitor visit) {
+  return ForEachElements(reader, section, pool, parallelism, buffers, visit,
+                         [] { return Status(); });
 }
 
 }  // namespace vitrine

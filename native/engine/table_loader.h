@@ -91,7 +91,8 @@ class TableLoader : public std::enable_shared_from_this<TableLoader> {
   // The same on several threads, in any order.
   template <typename Visitor>
   Status ForEachParallel(const SectionEntry& section, Visitor visit) const {
-    return ForEachElements(reader_, section, pool_, table_->Parallelism(), visit);
+    SectionBuffers buffers;
+    return ForEachElements(reader_, section, pool_, table_->Parallelism(), buffers, visit);
   }
 
   Status AddPoint(PointId id, PointRef ref, const SectionEntry& section, uint64_t element);
