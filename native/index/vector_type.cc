@@ -4,8 +4,55 @@
 #include <bit>
 #include <cstring>
 
+#include "kernels/cpu_features.h"
+#include "kernels/intrinsics.h"
+#include "kernels/isa.h"
+
+#if defined(VITRINE_X86_64)
+VITRINE_TARGET_BEGIN_AVX2
 namespace vitrine {
 namespace {
+
+// How many of the first components are known to be finite: all up to a multiple of 16, or none.
+// Every vector of a file is looked at when it is opened: this is twice as fast as what a compiler
+// makes for the oldest processors.
+//   vector  f32, any alignment
+size_t FiniteInAvx2(const void* vector, size_t dimension) {
+  const auto* const at = static_cast<const float*>(vector);
+  const __m256i infinity_u32x8 = _mm256_set1_epi32(0x7f800000);
+  const __m256i least_u32x8 = _mm256_set1_epi32(0x00800000);
+  __m256i carries0_u32x8 = _mm256_setzero_si256();
+  __m256i carries1_u32x8 = _mm256_setzero_si256();
+  size_t i = 0;
+  for (; i + 16 <= dimension; i += 16) {
+    const __m256i first_u32x8 =
+        _mm256_and_si256(_mm256_castps_si256(_mm256_loadu_ps(at + i)), infinity_u32x8);
+    const __m256i second_u32x8 =
+        _mm256_and_si256(_mm256_castps_si256(_mm256_loadu_ps(at + i + 8)), infinity_u32x8);
+    carries0_u32x8 = _mm256_or_si256(carries0_u32x8, _mm256_add_epi32(first_u32x8, least_u32x8));
+    carries1_u32x8 = _mm256_or_si256(carries1_u32x8, _mm256_add_epi32(second_u32x8, least_u32x8));
+  }
+  const __m256i carries_u32x8 = _mm256_or_si256(carries0_u32x8, carries1_u32x8);
+  return _mm256_movemask_ps(_mm256_castsi256_ps(carries_u32x8)) == 0 ? i : 0;
+}
+
+}  // namespace
+}  // namespace vitrine
+VITRINE_TARGET_END
+#endif
+
+namespace vitrine {
+namespace {
+
+size_t FiniteAtFirst(const void* vector, size_t dimension) {
+#if defined(VITRINE_X86_64)
+  static const bool has_avx2 = Avx2Supported();
+  if (has_avx2) return FiniteInAvx2(vector, dimension);
+#endif
+  (void)vector;
+  (void)dimension;
+  return 0;
+}
 
 template <typename T>
 T LoadAt(const void* from, size_t i) {
@@ -55,9 +102,12 @@ float FromHalf(uint32_t half) {
 size_t FindNonFinite(VectorType type, const void* vector, size_t dimension) {
   if (ElementBytes(type) == 1) return dimension;
   const uint32_t infinity = InfinityOf(type);
-  const bool finite = type == VectorType::kF32
-                          ? AllFinite<uint32_t>(vector, dimension, infinity)
-                          : AllFinite<uint16_t>(vector, dimension, static_cast<uint16_t>(infinity));
+  const size_t known = type == VectorType::kF32 ? FiniteAtFirst(vector, dimension) : 0;
+  const bool finite =
+      type == VectorType::kF32
+          ? AllFinite<uint32_t>(static_cast<const std::byte*>(vector) + known * sizeof(float),
+                                dimension - known, infinity)
+          : AllFinite<uint16_t>(vector, dimension, static_cast<uint16_t>(infinity));
   if (finite) return dimension;
   size_t i = 0;
   while (MagnitudeAt(type, vector, i) < infinity) ++i;
