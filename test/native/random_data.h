@@ -49,12 +49,6 @@ inline size_t Rounds(size_t every, size_t sample) {
   return IsAsked("VITRINE_EVERY_ROUND") ? Scaled(every, sample) : sample;
 }
 
-// The same of a loop that takes so long that only `npm run test:slow` (VITRINE_SLOW_ROUNDS=1) does
-// all of it.
-inline size_t SlowRounds(size_t slow, size_t every, size_t sample) {
-  return IsAsked("VITRINE_SLOW_ROUNDS") ? slow : Rounds(every, sample);
-}
-
 // The seed of a random test, which every failure names: VITRINE_TEST_SEED, or one that is always
 // the same.
 inline uint64_t TestSeed() {

@@ -222,7 +222,7 @@ TEST(LogProcess, AKilledProcessLosesNothingItAcknowledged) {
   size_t acknowledged = 0;
   std::string folder;
   uint64_t index = 0;  // of the last record that is known to be there
-  const size_t kills = SlowRounds(1'000, 120, 15);
+  const size_t kills = Rounds(1'000, 15);
   for (uint64_t round = 0; round < kills; ++round) {
     if (round % 20 == 0) {
       if (!folder.empty()) std::filesystem::remove_all(folder);

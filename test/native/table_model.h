@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cstddef>
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <set>
@@ -64,6 +66,7 @@ class TableModel {
   const std::map<PointId, std::vector<float>>& points() const { return points_; }
   std::vector<PointId> Ids() const {
     std::vector<PointId> ids;
+    ids.reserve(points_.size());
     for (const auto& [id, vector] : points_) ids.push_back(id);
     return ids;
   }
@@ -72,14 +75,20 @@ class TableModel {
     row_.Put(0, vector);
     return row_.ScorerFor(query).ScoreOne(0);
   }
-  // All points that `allowed` names (null: all), nearest first, ties by id.
-  std::vector<Hit> Search(const float* query, const std::set<PointId>* allowed = nullptr) {
+  // All points that `allowed` names (null: all), nearest first, ties by id; with `k` these first,
+  // and the others in any order.
+  std::vector<Hit> Search(const float* query, const std::set<PointId>* allowed = nullptr,
+                          size_t k = SIZE_MAX) {
     std::vector<Hit> hits;
+    hits.reserve(points_.size());
+    const auto scorer = row_.ScorerFor(query);
     for (const auto& [id, vector] : points_) {
       if (allowed != nullptr && !allowed->contains(id)) continue;
-      hits.push_back({Distance(query, vector.data()), id});
+      row_.Put(0, vector.data());
+      hits.push_back({scorer.ScoreOne(0), id});
     }
-    std::sort(hits.begin(), hits.end());
+    const auto sorted = static_cast<std::ptrdiff_t>(std::min(k, hits.size()));
+    std::partial_sort(hits.begin(), hits.begin() + sorted, hits.end());
     return hits;
   }
 
