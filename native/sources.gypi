@@ -66,6 +66,7 @@
       "native/engine/table_recall.cc",
       "native/engine/table_reclaim.cc",
       "native/engine/table_relink.cc",
+      "native/engine/table_remap.cc",
       "native/engine/table_settle.cc",
       "native/engine/table_restorer.cc",
       "native/engine/table_save.cc",

@@ -20,7 +20,7 @@ constexpr size_t kPage = 4096;
 constexpr std::align_val_t kCacheLine{64};
 }  // namespace
 
-PageBlock PageBlock::Allocate(size_t bytes) {
+PageBlock PageBlock::Allocate(size_t bytes, [[maybe_unused]] Pages pages) {
   PageBlock block;
   if (bytes == 0 || bytes > (size_t{1} << 47)) return block;
   if (bytes < kOwnPages) {
@@ -41,7 +41,7 @@ PageBlock PageBlock::Allocate(size_t bytes) {
 #endif
 #ifdef MADV_HUGEPAGE
   // A block that begins where a huge page may has ordinary ones at its end at most.
-  const bool is_huge = bytes >= kHugePageThreshold;
+  const bool is_huge = pages == Pages::kHuge && bytes >= kHugePageThreshold;
   const size_t spare = is_huge ? kHugePage : 0;
 #else
   constexpr size_t spare = 0;
@@ -60,11 +60,32 @@ PageBlock PageBlock::Allocate(size_t bytes) {
     data = begin + before;
     (void)madvise(data, bytes, MADV_HUGEPAGE);
   }
+  if (pages == Pages::kSmall) (void)madvise(data, bytes, MADV_NOHUGEPAGE);
 #endif
 #endif
   block.data_ = static_cast<std::byte*>(data);
   block.bytes_ = bytes;
   return block;
+}
+
+void DiscardPages(std::byte* begin, size_t bytes) {
+#ifdef _WIN32
+  const size_t page = kPage;
+#else
+  static const auto page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+#endif
+  const size_t before = (0 - reinterpret_cast<uintptr_t>(begin)) % page;  // NOLINT
+  if (bytes < before + page) return;
+  std::byte* const first = begin + before;
+  const size_t whole = (bytes - before) / page * page;
+  // Best effort: pages that stay are no more than memory.
+#ifdef _WIN32
+  (void)DiscardVirtualMemory(first, whole);
+#elif defined(__linux__)
+  (void)madvise(first, whole, MADV_DONTNEED);
+#else
+  (void)madvise(first, whole, MADV_FREE);
+#endif
 }
 
 PageBlock::~PageBlock() {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <utility>
 
 namespace vitrine {
@@ -14,10 +15,13 @@ namespace vitrine {
 class PageBlock {
  public:
   static constexpr size_t kOwnPages = size_t{64} << 10;
+  // Small ones are for blocks that are used here and there: a huge page would become resident for
+  // the sake of one row.
+  enum class Pages : uint8_t { kHuge, kSmall };
 
   PageBlock() = default;
   // An empty block (`data() == nullptr`) when memory is refused.
-  static PageBlock Allocate(size_t bytes);
+  static PageBlock Allocate(size_t bytes, Pages pages = Pages::kHuge);
   PageBlock(PageBlock&& other) noexcept
       : data_(std::exchange(other.data_, nullptr)), bytes_(std::exchange(other.bytes_, 0)) {}
   PageBlock& operator=(PageBlock&& other) noexcept {
@@ -30,10 +34,17 @@ class PageBlock {
   std::byte* data() const { return data_; }
   // As many as were asked for, from kOwnPages on in whole pages of 4 KiB.
   size_t bytes() const { return bytes_; }
+  // Whether it was taken straight from the operating system.
+  bool has_own_pages() const { return bytes_ >= kOwnPages; }
 
  private:
   std::byte* data_ = nullptr;
   size_t bytes_ = 0;
 };
+
+// Gives those pages back to the operating system that lie in [begin, begin + bytes) as a whole.
+// They can be used again; what they hold until they are written to is not known. REQUIRES: all of
+// it is in a block that has pages of its own
+void DiscardPages(std::byte* begin, size_t bytes);
 
 }  // namespace vitrine

@@ -1,5 +1,7 @@
 #include "base/slot_array.h"
 
+#include <algorithm>
+
 namespace vitrine {
 
 SlotRows::~SlotRows() = default;
@@ -20,7 +22,7 @@ bool SlotRows::Grow(size_t count) {
   const size_t first = before == 0 ? 0 : ChunkOf(static_cast<Slot>(before));
   const size_t last = ChunkOf(static_cast<Slot>(count - 1));
   const size_t capacity = FirstOf(last) + CountOf(last);
-  PageBlock block = PageBlock::Allocate((capacity - before) * row_bytes_);
+  PageBlock block = PageBlock::Allocate((capacity - before) * row_bytes_, pages_);
   if (block.data() == nullptr) return false;
   for (size_t chunk = first; chunk <= last; ++chunk) {
     base_[chunk].store(reinterpret_cast<uintptr_t>(block.data()) - before * row_bytes_,
@@ -29,6 +31,23 @@ bool SlotRows::Grow(size_t count) {
   blocks_[first] = std::move(block);
   capacity_.store(capacity, std::memory_order_release);
   return true;
+}
+
+// Of the block that the chunk lies in.
+bool SlotRows::HasOwnPages(size_t chunk) const {
+  while (blocks_[chunk].data() == nullptr) --chunk;
+  return blocks_[chunk].has_own_pages();
+}
+
+void SlotRows::Discard(Slot first, size_t count) {
+  const size_t end = first + count;
+  for (size_t row = first; row < end;) {
+    const auto slot = static_cast<Slot>(row);
+    const size_t chunk = ChunkOf(slot);
+    const size_t past = std::min(end, FirstOf(chunk) + CountOf(chunk));
+    if (HasOwnPages(chunk)) DiscardPages(Row(slot), (past - row) * row_bytes_);
+    row = past;
+  }
 }
 
 }  // namespace vitrine

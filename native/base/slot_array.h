@@ -26,7 +26,8 @@ namespace vitrine {
 class SlotRows {
  public:
   // Rows of `row_bytes` bytes. The first chunk takes about 8 KiB.
-  explicit SlotRows(size_t row_bytes) : row_bytes_(row_bytes) {
+  explicit SlotRows(size_t row_bytes, PageBlock::Pages pages = PageBlock::Pages::kHuge)
+      : row_bytes_(row_bytes), pages_(pages) {
     while (shift_ < 12 && (row_bytes_ << shift_) < (size_t{8} << 10)) ++shift_;
   }
   SlotRows(const SlotRows&) = delete;
@@ -40,6 +41,9 @@ class SlotRows {
   // only read.
   // REQUIRES: there are none yet, and Grow is not called for more
   void Borrow(const std::byte* rows, size_t row_bytes, size_t count);
+  // Gives back what memory it can of rows [first, first + count). Each may be used again once it
+  // has been written to. REQUIRES: Grow made room for them, and nobody reads them
+  void Discard(Slot first, size_t count);
 
   VITRINE_ALWAYS_INLINE std::byte* Row(Slot slot) const {
     // base_[c] is the address that row 0 would have if chunk c reached down to it: unsigned
@@ -64,7 +68,10 @@ class SlotRows {
     return size_t{1} << (shift_ + (chunk == 0 ? 0 : chunk - 1));
   }
 
+  bool HasOwnPages(size_t chunk) const;
+
   size_t row_bytes_;
+  const PageBlock::Pages pages_;
   unsigned shift_ = 4;
   std::atomic<size_t> capacity_{0};
   // Relaxed loads and stores: ordering comes with the slot number (see above).

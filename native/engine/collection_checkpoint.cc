@@ -22,7 +22,7 @@ Status AppendPadded(ContainerWriter& writer, std::vector<std::byte> config) {
 }
 
 Status WritePoints(ContainerWriter& writer, const Collection& collection,
-                   const Collection::Image& image) {
+                   Collection::Image& image) {
   std::vector<std::byte> config = EncodeCollectionConfig(WithoutFields(collection.config()));
   ByteWriter counts(config);
   counts.Put(uint64_t{image.size()});
@@ -49,8 +49,9 @@ Status WritePoints(ContainerWriter& writer, const Collection& collection,
   const size_t vector_bytes = collection.table().vector_bytes();
   const std::vector<std::byte> padding(row_bytes - vector_bytes);
   writer.BeginSection(SectionType::kVectors, static_cast<uint32_t>(row_bytes));
+  size_t block = TableImage::kNoBlock;
   for (size_t i = 0; i < image.size(); ++i) {
-    const Result<const std::byte*> vector = image.Vector(i);
+    const Result<const std::byte*> vector = image.table().VerifiedVector(i, block);
     if (!vector.ok()) return vector.status();
     VITRINE_RETURN_IF_ERROR(writer.Append(std::span(*vector, vector_bytes)));
     VITRINE_RETURN_IF_ERROR(writer.Append(padding));

@@ -47,7 +47,7 @@ std::vector<std::byte> EncodeCollectionConfig(const CollectionConfig& config) {
   out.Put(static_cast<uint32_t>(config.m));
   out.Put(static_cast<uint32_t>(config.ef_construction));
   out.Put(static_cast<uint32_t>(config.fields.size()));
-  out.Put(uint32_t{0});
+  out.Put(static_cast<uint32_t>(config.vectors));
   for (const Field& field : config.fields) PutField(out, field);
   return bytes;
 }
@@ -63,7 +63,7 @@ Result<CollectionConfig> DecodeCollectionConfig(std::span<const std::byte> bytes
   config.m = in.Get<uint32_t>();
   config.ef_construction = in.Get<uint32_t>();
   const uint32_t fields = in.Get<uint32_t>();
-  const uint32_t reserved = in.Get<uint32_t>();
+  const uint32_t vectors = in.Get<uint32_t>();
   bool knows_types = true;
   for (uint32_t i = 0; i < fields && !in.failed(); ++i) {
     const std::optional<Field> field = GetField(in, knows_types);
@@ -73,13 +73,15 @@ Result<CollectionConfig> DecodeCollectionConfig(std::span<const std::byte> bytes
     return Status(ErrorCode::kCorrupt, where + ": the configuration has the wrong length");
   }
   if (metric >= std::size(kMetricNames) || scalar_type >= std::size(kVectorTypeNames) ||
-      quantization >= std::size(kQuantizationNames) || reserved != 0 || !knows_types) {
+      quantization >= std::size(kQuantizationNames) || vectors >= std::size(kVectorPlaceNames) ||
+      !knows_types) {
     return Status(ErrorCode::kFormat,
                   where + ": the configuration asks for what this version does not know");
   }
   config.metric = static_cast<Metric>(metric);
   config.type = static_cast<VectorType>(scalar_type);
   config.quantization = static_cast<Quantization>(quantization);
+  config.vectors = static_cast<VectorPlace>(vectors);
   if (!MetricFits(config.type, config.metric) || !DimensionFits(config.type, config.dimension) ||
       !QuantizationFits(config.type, config.quantization) || config.dimension < 1 ||
       config.dimension > kMaxDimension || config.m < 2 || config.m > 128 ||

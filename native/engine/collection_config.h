@@ -20,6 +20,8 @@ struct CollectionConfig {
   size_t m = 16;
   size_t ef_construction = 200;
   Quantization quantization = Quantization::kAuto;
+  // Where the vectors of the newest checkpoint are; those that were written since are in memory.
+  VectorPlace vectors = VectorPlace::kMemory;
   Fields fields;
 
   friend bool operator==(const CollectionConfig&, const CollectionConfig&) = default;
@@ -31,6 +33,7 @@ struct CollectionConfig {
             .id_type = IdType::kU32,
             .graph = {.m = m, .ef_construction = ef_construction},
             .quantization = quantization,
+            .vectors = vectors,
             .threads = threads};
   }
 };
@@ -50,6 +53,7 @@ struct LeftOpen {
   bool m = false;
   bool ef_construction = false;
   bool quantization = false;
+  bool vectors = false;
 };
 
 // A change of what collections there are: the payload of a configuration record of the log.

@@ -14,6 +14,7 @@
 #include "engine/collection_checkpoint.h"
 #include "engine/collection_file.h"
 #include "engine/collection_sections.h"
+#include "engine/mapped_vectors.h"
 #include "engine/recall_file.h"
 #include "engine/section_elements.h"
 #include "engine/table_restorer.h"
@@ -51,6 +52,16 @@ Result<std::vector<uint32_t>> ReadWords(const ContainerReader& reader, const Sec
   return words;
 }
 
+// Vectors in their file, all of which have been looked at: a device that has given them, or taken
+// them and given them back, is not asked once more.
+Result<std::unique_ptr<MappedRows>> MapPoints(std::shared_ptr<const ContainerReader> reader,
+                                              const SectionEntry& section,
+                                              const CollectionConfig& config) {
+  return MapVectors(std::move(reader), section,
+                    {config.type, VectorBytes(config.type, config.dimension)}, nullptr,
+                    MappedRows::Known::kVerified);
+}
+
 }  // namespace
 
 class CollectionLoader {
@@ -81,7 +92,7 @@ class CollectionLoader {
   Status ReadRecords();
   Status AddRecord(EntryId entry, std::span<const std::byte> bytes);
   Status ReadVectors(const SectionEntry& section);
-  void LeaveVectors(const SectionEntry& section);
+  Status LeaveVectors(const SectionEntry& section);
   Result<GraphConfig> ReadGraphConfig(const ContainerReader& graph, const Digest128& primary) const;
   Status BeginGraph(const ContainerReader& graph, TableImage::Entries entries);
   Status ReadLinks(const ContainerReader& graph);
@@ -224,8 +235,13 @@ Status CollectionLoader::ReadVectors(const SectionEntry& section) {
   });
 }
 
-void CollectionLoader::LeaveVectors(const SectionEntry& section) {
-  if (count_ == 0) return;
+Status CollectionLoader::LeaveVectors(const SectionEntry& section) {
+  if (count_ == 0) return {};
+  if (source_.config.vectors == VectorPlace::kMapped) {
+    auto mapped = MapPoints(files_->primary, section, source_.config);
+    if (mapped.ok()) table_->MapVectors(std::move(*mapped));
+    return mapped.ok() ? Status() : mapped.status();
+  }
   // Fields do not matter, and would be copied.
   const auto put = [target = table_->target(), config = WithoutFields(source_.config)](
                        const ContainerReader& reader, const SectionElements& rows) {
@@ -234,6 +250,7 @@ void CollectionLoader::LeaveVectors(const SectionEntry& section) {
     });
   };
   table_->UseVectors(Leave(&Files::primary, section, kLazyVectorBytes, put));
+  return {};
 }
 
 Status CollectionLoader::ReadPoints() {
@@ -249,8 +266,7 @@ Status CollectionLoader::ReadPoints() {
   if (!table.ok()) return table.status();
   table_.emplace(std::move(*table));
   VITRINE_RETURN_IF_ERROR(ReadVectors(**vectors));
-  LeaveVectors(**vectors);
-  return {};
+  return LeaveVectors(**vectors);
 }
 
 Result<CollectionLoader::GraphConfig> CollectionLoader::ReadGraphConfig(
@@ -461,6 +477,25 @@ Result<LoadedCollection> ReadCollection(const CheckpointPlace& place, const Mani
   if (!collection.ok()) return collection.status();
   loaded.collection = std::move(*collection);
   return loaded;
+}
+
+Result<std::unique_ptr<const FileRows>> MapCollection(const CheckpointPlace& place,
+                                                      const Manifest::Part& part,
+                                                      const Collection& collection,
+                                                      Collection::Image& image) {
+  auto primary = OpenCheckpointFile(place, {.epoch = part.epoch,
+                                            .collection = part.collection,
+                                            .bytes = part.primary_bytes,
+                                            .root = part.primary_root});
+  if (!primary.ok()) return primary.status();
+  const CollectionConfig config = collection.config();
+  const auto section = RequireSection(**primary, SectionType::kVectors, VectorElementBytes(config),
+                                      uint64_t{image.size()});
+  if (!section.ok()) return section.status();
+  // The section is a part of the reader.
+  auto mapped = MapPoints(std::move(*primary), **section, config);
+  if (!mapped.ok()) return mapped.status();
+  return image.table().RowsIn(std::move(*mapped));
 }
 
 }  // namespace vitrine

@@ -299,8 +299,22 @@ bool Database::SettleSome() {
   return more;
 }
 
+// Memory of vectors that are in files: whether there is more to give back soon, or some that a
+// reader still has in hand.
+TableRemap::Outcome Database::GiveBackSome() {
+  auto all = TableRemap::Outcome::kDone;
+  for (const auto& collection : Collections()) {
+    Table& table = collection->table();
+    const size_t rows = kSettleBytes / table.vector_bytes() + 1;
+    all = std::max(all, TableRemap(table).GiveBackSome(rows));
+  }
+  return all;
+}
+
 bool Database::MaintainData() {
   bool more = SettleSome();
+  const TableRemap::Outcome giving_back = GiveBackSome();
+  more = more || giving_back == TableRemap::Outcome::kMore;
   for (const auto& collection : Collections()) {
     if (collection->linked()) continue;
     const CpuStretch cpu(statistics_, CpuPool::kBackground);
@@ -323,7 +337,7 @@ bool Database::MaintainData() {
           logged_bytes_.load(std::memory_order_relaxed) + options_.checkpoint_bytes / 4;
     }
   }
-  return more;
+  return more || giving_back == TableRemap::Outcome::kWaits;
 }
 
 void Database::Start(Keeper& keeper, bool (Database::*maintain)()) {

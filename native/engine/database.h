@@ -285,6 +285,8 @@ class Database {
   Status ReviveLog();
   bool CheckpointIsDue() const;
   bool SettleSome();
+  TableRemap::Outcome GiveBackSome();
+  void RemapVectors(Capture& capture);
   void CountBytes();
   std::set<std::string> NamesThatCount() const;
   static std::vector<CheckpointFile> FilesOf(const Manifest::Part& part);

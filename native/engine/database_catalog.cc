@@ -13,6 +13,7 @@ bool IsWhatIsAskedFor(const CollectionConfig& config, const ConfigurationChange&
   if (change.left_open.m) asked.m = config.m;
   if (change.left_open.ef_construction) asked.ef_construction = config.ef_construction;
   if (change.left_open.quantization) asked.quantization = config.quantization;
+  if (change.left_open.vectors) asked.vectors = config.vectors;
   return asked == config;
 }
 

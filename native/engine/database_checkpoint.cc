@@ -166,10 +166,23 @@ Result<Manifest> Database::WriteParts(const CheckpointPlace& place, uint64_t epo
     Result<Manifest::Part> part = WriteCollection(place, epoch, *item.collection, *item.image);
     if (!part.ok()) return part.status();
     parts.push_back(*part);
-    // What writers took away meanwhile can be used again.
-    item.image.reset();
+    // What writers took away meanwhile can be used again, unless rows go over to the file.
+    if (item.collection->config().vectors != VectorPlace::kMapped) item.image.reset();
   }
   return manifest;
+}
+
+// From here on the vectors of collections that leave them in files are read from the newest.
+void Database::RemapVectors(Capture& capture) {
+  for (Capture::Item& item : capture.items) {
+    if (item.image == nullptr || item.image->size() == 0) continue;
+    const Manifest::Part& part = *manifest_.newest.Find(item.collection->id());
+    auto rows = MapCollection(Place(), part, *item.collection, *item.image);
+    // What cannot be mapped now stays where it is until the next checkpoint.
+    if (rows.ok()) TableRemap(item.collection->table()).UseFile(std::move(*rows));
+    item.image.reset();
+    WakeBackground();
+  }
 }
 
 Status Database::WriteGeneration() {
@@ -219,6 +232,7 @@ Status Database::WriteGeneration() {
   logged_bytes_.fetch_sub(logged_before, std::memory_order_relaxed);
   next_attempt_bytes_ = 0;
   CountBytes();
+  RemapVectors(capture);
   return {};
 }
 

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <optional>
 #include <set>
 #include <utility>
 
@@ -33,6 +34,7 @@ struct Database::ScrubTarget {
   std::string name;  // of the file; empty for the log
   // Reads it all.
   std::function<Status(FileSystem&)> check;
+  std::optional<uint32_t> collection = {};  // whose points are in it
 };
 
 std::vector<Database::ScrubTarget> Database::ScrubTargets() const {
@@ -56,6 +58,7 @@ std::vector<Database::ScrubTarget> Database::ScrubTargets() const {
                            const auto reader = OpenCheckpointFile(where, file);
                            return reader.ok() ? (*reader)->VerifyAll() : reader.status();
                          }});
+      if (file.file == PartFile::kPrimary) targets.back().collection = file.collection;
     }
   }
   const uint64_t covered = generations.back()->covered_lsn;
@@ -93,6 +96,11 @@ Status Database::ConfirmDamage(const ScrubTarget& target, std::vector<Damage>& d
                                       : target.check(files);
   if (status.ok()) return {};
   if (!IsDamage(status)) return status;
+  // Some of what memory has of the collection may be this file.
+  if (target.collection) {
+    const auto collection = FindCollection(*target.collection);
+    if (collection.ok()) TableRemap((*collection)->table()).Distrust();
+  }
   const std::string path = options_.folder + (target.name.empty() ? "" : "/" + target.name);
   damages.push_back({path, status.message()});
   {

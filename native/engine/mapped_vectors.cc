@@ -43,22 +43,22 @@ struct MappedSection {
 
 Result<std::unique_ptr<MappedRows>> MapVectors(std::shared_ptr<const ContainerReader> reader,
                                                const SectionEntry& section,
-                                               const IndexConfig& config,
-                                               std::unique_ptr<const LazyRows> factors) {
+                                               const VectorSection& rows,
+                                               std::unique_ptr<const LazyRows> factors,
+                                               MappedRows::Known known) {
   Result<std::unique_ptr<FileMapping>> mapping = reader->Map(section);
   if (!mapping.ok()) return mapping.status();
   const MappedRows::Layout layout{
       .data = (*mapping)->data() + section.offset,
-      .count = static_cast<size_t>(config.rows),
-      .row_bytes = config.vector_bytes(),
-      .used_bytes = config.used_vector_bytes(),
+      .count = static_cast<size_t>(section.count),
+      .row_bytes = section.element_bytes,
+      .used_bytes = rows.used_bytes,
       .block_bytes = kBlockBytes,
   };
-  const auto mapped = std::make_shared<const MappedSection>(
-      MappedSection{std::move(reader), std::move(*mapping), section,
-                    static_cast<VectorType>(config.scalar_type), std::move(factors)});
-  return std::make_unique<MappedRows>(layout,
-                                      [mapped](size_t block) { return mapped->Verify(block); });
+  const auto mapped = std::make_shared<const MappedSection>(MappedSection{
+      std::move(reader), std::move(*mapping), section, rows.type, std::move(factors)});
+  return std::make_unique<MappedRows>(
+      layout, [mapped](size_t block) { return mapped->Verify(block); }, known);
 }
 
 }  // namespace vitrine

@@ -60,7 +60,7 @@ Table::Table(const TableOptions& options, const KernelTable& kernels, ThreadPool
       pool_(pool),
       walks_(WalksFor(kernels.set)),
       kernels_(kernels),
-      vectors_(options.dimension, options.metric, kernels, options.type),
+      vectors_(options.dimension, options.metric, kernels, options.type, options.vectors),
       graph_(vectors_, options.graph),
       owner_ids_(options.id_type == IdType::kU64 ? sizeof(uint64_t) : sizeof(uint32_t)),
       ids_(*this),

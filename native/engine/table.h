@@ -26,6 +26,7 @@
 #include "engine/search_plan.h"
 #include "engine/shared_rows.h"
 #include "engine/table_options.h"
+#include "engine/table_remap.h"
 #include "engine/table_usage.h"
 #include "index/code_store.h"
 #include "index/graph.h"
@@ -203,6 +204,7 @@ class Table final : private IdMap::OwnerIds {
  private:
   friend class TableWriter;  // engine/table_file.h: saving
   friend class TableLoader;  // and loading
+  friend class TableRemap;
   friend class TableTransaction;
   friend class TableImage;
   friend class TableRestorer;
@@ -480,6 +482,7 @@ class Table final : private IdMap::OwnerIds {
   size_t settle_rows_ = 0;                     // unless settled_: those that are brought
   size_t settle_next_ = 0;                     // the next of them, counted twice: see BringSome
   std::function<void()> forget_source_;        // when they are all here
+  RemapState remap_;                           // of a table whose vectors are mapped
   bool codes_decided_ = false;                 // whether there will be codes, and which
   size_t relink_next_ = 0;                     // the row whose turn it is, see RelinkOldest
   size_t relink_due_ = 0;                      // new rows that have not been made up for

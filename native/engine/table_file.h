@@ -9,6 +9,7 @@
 #include "base/status.h"
 #include "base/thread_pool.h"
 #include "engine/table.h"
+#include "index/vector_place.h"
 #include "storage/file_system.h"
 
 namespace vitrine {
@@ -24,13 +25,9 @@ struct SaveOptions {
   FileSystem* files = nullptr;
 };
 
-// Where the vectors of a table are that was loaded.
-//   kMemory  they are read
-//   kMapped  they stay in the file, of which a block is read and checked when it is first needed;
-//            the rest of the table is read on demand too, and it is for reading only
-enum class VectorPlace : uint8_t { kMemory, kMapped };
-
 struct LoadOptions {
+  // Of those that stay in the file a block is read and checked when it is first needed; the rest of
+  // the table is read on demand too, and it is for reading only.
   VectorPlace vectors = VectorPlace::kMemory;
   // Threads of the pool that take part in loading, and in later writes and batches.
   size_t threads = 1;

@@ -1,6 +1,7 @@
 #include "engine/table_image.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "index/links.h"
 
@@ -84,6 +85,13 @@ std::vector<uint32_t> TableImage::Outsiders() const {
     if (HostOf(i) == i && !nodes_->Has(RowOf(i))) outsiders.push_back(static_cast<uint32_t>(i));
   }
   return outsiders;
+}
+
+std::unique_ptr<const FileRows> TableImage::RowsIn(std::unique_ptr<const MappedRows> file) const {
+  auto rows = std::make_unique<FileRows>(std::move(file), table_.SlotLimit());
+  // Of points that share a row any will do: their vectors are equal.
+  for (size_t i = 0; i < points_.size(); ++i) rows->SetPlace(RowOf(i), static_cast<Slot>(i));
+  return rows;
 }
 
 TableImage::Entries TableImage::CopyEntries() const {

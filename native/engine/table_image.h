@@ -30,6 +30,17 @@ class TableImage {
     VITRINE_RETURN_IF_ERROR(table_.vectors_.Verify(RowOf(point)));
     return table_.vectors_.Row(RowOf(point));
   }
+  // The same for who copies points in order to keep them: a row that is in a file is verified as if
+  // nobody had before, so that damage is never written anew with a checksum that holds.
+  //   block  kNoBlock at first
+  Result<const std::byte*> VerifiedVector(size_t point, size_t& block) const {
+    VITRINE_RETURN_IF_ERROR(table_.vectors_.VerifyAgain(RowOf(point), block));
+    return Vector(point);
+  }
+  static constexpr size_t kNoBlock = MappedRows::kNoBlock;
+  // Where the rows of all points are in a file that has their vectors in order. May throw
+  // std::bad_alloc.
+  std::unique_ptr<const FileRows> RowsIn(std::unique_ptr<const MappedRows> file) const;
 
   // The graph, in numbers of points instead of rows.
   struct Entries {

@@ -37,7 +37,10 @@ Status TableLoader::ReadVectors() {
 
 Status TableLoader::MapVectors() {
   Result<std::unique_ptr<MappedRows>> rows =
-      vitrine::MapVectors(shared_reader_, Section(SectionType::kVectors), config_, LeaveFactors());
+      vitrine::MapVectors(shared_reader_, Section(SectionType::kVectors),
+                          {static_cast<VectorType>(config_.scalar_type),
+                           static_cast<size_t>(config_.used_vector_bytes())},
+                          LeaveFactors(), MappedRows::Known::kNothing);
   if (!rows.ok()) return rows.status();
   table_->vectors_.UseMapped(std::move(*rows));
   return {};

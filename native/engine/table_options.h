@@ -9,6 +9,7 @@
 #include "engine/quantization.h"
 #include "index/graph.h"
 #include "index/metric.h"
+#include "index/vector_place.h"
 #include "index/vector_type.h"
 #include "index/walk.h"
 
@@ -28,6 +29,8 @@ struct TableOptions {
   IdType id_type = IdType::kU32;
   GraphOptions graph;
   Quantization quantization = Quantization::kNone;
+  // kMapped: rows may lie in a file (engine/table_remap.h), and those that are written lie in memory.
+  VectorPlace vectors = VectorPlace::kMemory;
   size_t threads = 1;   // of the pool, for one write or batch
   size_t capacity = 0;  // points to make room for at once
 };

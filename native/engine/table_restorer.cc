@@ -53,6 +53,12 @@ void TableRestorer::UseVectors(std::unique_ptr<const LazyRows> rows) {
   is_lazy_ = true;
 }
 
+void TableRestorer::MapVectors(std::unique_ptr<const MappedRows> file) {
+  auto rows = std::make_unique<FileRows>(std::move(file), count_);
+  for (uint32_t i = 0; i < count_; ++i) rows->SetPlace(i, i);
+  (void)table_->vectors_.UseFile(std::move(rows));
+}
+
 void TableRestorer::Target::RestoreVector(uint32_t point, const void* vector) const {
   table_->vectors_.RestoreRow(point, vector);
 }

@@ -38,6 +38,10 @@ class TableRestorer {
   // Vectors that come later: `rows` has each put by RestoreVector. REQUIRES: NoteVector saw them
   void UseVectors(std::unique_ptr<const LazyRows> rows);
 
+  // Vectors that stay in a file, in the order of points. May throw std::bad_alloc.
+  // REQUIRES: options.vectors is kMapped; NoteVector saw them
+  void MapVectors(std::unique_ptr<const MappedRows> file);
+
   // What is known of a graph besides its links.
   struct GraphData {
     std::vector<uint32_t> hosts;  // [count]

@@ -29,8 +29,11 @@ class MappedRows {
   // once, for one block too. Keeps alive what the rows lie in.
   using VerifyBlock = std::function<Status(size_t block)>;
 
+  // What is known of the blocks at first.
+  enum class Known : uint8_t { kNothing, kVerified };
+
   // May throw std::bad_alloc.
-  MappedRows(const Layout& layout, VerifyBlock verify);
+  MappedRows(const Layout& layout, VerifyBlock verify, Known known = Known::kNothing);
   MappedRows(const MappedRows&) = delete;
   MappedRows& operator=(const MappedRows&) = delete;
 
@@ -50,7 +53,15 @@ class MappedRows {
   // Verifies what has not been verified of row `slot`. What fails is tried again the next time.
   Status Verify(Slot slot) const;
   Status VerifyAll() const;
+  // Forgets that blocks were verified: each is once more before it is used.
+  void Distrust() const;
+  // Verifies the blocks of row `slot` whether they were before or not, but for `block`, which
+  // becomes the last of them: for who copies rows in order, and must not copy what has changed
+  // since.
+  Status VerifyAgain(Slot slot, size_t& block) const;
+  static constexpr size_t kNoBlock = SIZE_MAX;
 
+  const std::byte* Row(Slot slot) const { return layout_.data + slot * layout_.row_bytes; }
   // A row that can be read, in place of one that cannot.
   const std::byte* zeros() const { return zeros_.data(); }
 

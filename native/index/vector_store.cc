@@ -17,19 +17,30 @@ size_t RowBytes(size_t packed) {
   return aligned - packed <= packed / 32 ? aligned : packed;
 }
 
+// Groups of rows are about as long as a page.
+constexpr size_t kGroupBytes = 4096;
+
+PageBlock::Pages PagesFor(VectorPlace place) {
+  return place == VectorPlace::kMapped ? PageBlock::Pages::kSmall : PageBlock::Pages::kHuge;
+}
+
 }  // namespace
 
 VectorStore::VectorStore(size_t dimension, Metric metric, const KernelTable& kernels,
-                         VectorType type)
+                         VectorType type, VectorPlace place)
     : dimension_(dimension),
       metric_(metric),
       type_(type),
+      place_(place),
       kernels_(kernels),
       scoring_(ScoringOf(type, metric, dimension, kernels)),
-      rows_(RowBytes(VectorBytes(type, dimension))) {}
+      rows_(RowBytes(VectorBytes(type, dimension)), PagesFor(place)) {
+  while ((row_bytes() << group_shift_) < kGroupBytes) ++group_shift_;
+}
 
 bool VectorStore::Grow(size_t count) {
-  return rows_.Grow(count) && (!has_factors() || factors_.Grow(count));
+  return rows_.Grow(count) && (!has_factors() || factors_.Grow(count)) &&
+         (!keeps_in_file() || groups_in_memory_.Grow((count >> group_shift_) + 1));
 }
 
 void VectorStore::UseMapped(std::unique_ptr<const MappedRows> rows) {
@@ -46,31 +57,102 @@ void VectorStore::NoteFactor(Slot slot, const void* vector) {
   if (has_factors()) factors_[slot] = FactorOf(static_cast<const std::byte*>(vector));
 }
 
+std::unique_ptr<const FileRows> VectorStore::UseFile(std::unique_ptr<const FileRows> rows) {
+  assert(keeps_in_file());
+  std::swap(rows, used_file_);
+  file_bytes_.store(used_file_->memory_bytes(), std::memory_order_relaxed);
+  // Release; partner: the acquire in file().
+  file_.store(used_file_.get(), std::memory_order_release);
+  // Release: who sees that all is to be trusted sees the file of which that is true.
+  is_distrusted_.store(false, std::memory_order_release);
+  return rows;
+}
+
+void VectorStore::NoteInMemory(Slot slot) {
+  if (groups_in_memory_.Set(slot >> group_shift_)) {
+    group_count_.fetch_add(1, std::memory_order_relaxed);
+  }
+}
+
+// Whether nobody needs what is in memory of each row of a group.
+bool VectorStore::CanBeGivenBack(const FileRows& file, size_t group, const SlotBitmap& used) const {
+  for (size_t i = 0; i < size_t{1} << group_shift_; ++i) {
+    const auto slot = static_cast<Slot>((group << group_shift_) + i);
+    if (used.Test(slot) && file.PlaceOf(slot) == kNoSlot) return false;
+  }
+  return true;
+}
+
+void VectorStore::GiveBack(Slot first, size_t count, const SlotBitmap& used) {
+  const FileRows* const file = this->file();
+  if (file == nullptr) return;
+  const size_t end = (first + count) >> group_shift_;
+  for (size_t group = first >> group_shift_; group < end;) {
+    size_t past = group;
+    size_t given = 0;
+    for (; past < end && CanBeGivenBack(*file, past, used); ++past) {
+      given += groups_in_memory_.Clear(static_cast<Slot>(past)) ? 1 : 0;
+    }
+    if (given > 0) {
+      rows_.Discard(static_cast<Slot>(group << group_shift_), (past - group) << group_shift_);
+      group_count_.fetch_sub(given, std::memory_order_relaxed);
+    }
+    group = past + 1;
+  }
+}
+
+void VectorStore::Distrust() const {
+  const FileRows* const file = this->file();
+  if (file == nullptr) return;
+  file->mapped().Distrust();
+  is_distrusted_.store(true, std::memory_order_release);
+}
+
+Status VectorStore::VerifyAgain(Slot slot, size_t& block) const {
+  const FileRows* const file = this->file();
+  const Slot place = file == nullptr ? kNoSlot : file->PlaceOf(slot);
+  return place == kNoSlot ? Status() : file->mapped().VerifyAgain(place, block);
+}
+
 Status VectorStore::VerifySlowly(Slot slot) const {
   if (lazy_ != nullptr && !lazy_->IsHere(slot)) VITRINE_RETURN_IF_ERROR(lazy_->Fetch(slot));
+  if (const FileRows* const file = this->file()) {
+    const Slot place = file->PlaceOf(slot);
+    return place == kNoSlot ? Status() : file->mapped().Verify(place);
+  }
   return mapped_ == nullptr ? Status() : mapped_->Verify(slot);
 }
 
 Status VectorStore::VerifyAll() const {
   if (lazy_ != nullptr) VITRINE_RETURN_IF_ERROR(lazy_->FetchAll());
+  if (keeps_in_file()) return is_distrusted() ? file()->mapped().VerifyAll() : Status();
   return mapped_ == nullptr ? Status() : mapped_->VerifyAll();
 }
 
 const std::byte* VectorStore::VerifiedRow(Slot slot, Status* failure) const {
   Status status = VerifySlowly(slot);
-  if (status.ok()) return rows_.Row(slot);
+  if (status.ok()) return Row(slot);
   assert(failure != nullptr);
   *failure = std::move(status);
+  if (const FileRows* const file = this->file()) return file->mapped().zeros();
   return mapped_ == nullptr ? rows_.Row(slot) : mapped_->zeros();
 }
 
 size_t VectorStore::memory_bytes(size_t slots) const {
   const size_t beside = has_factors() ? slots * sizeof(float) : 0;
-  return beside + (mapped_ == nullptr ? slots * row_bytes() : mapped_->memory_bytes());
+  if (mapped_ != nullptr) return beside + mapped_->memory_bytes();
+  if (!keeps_in_file()) return beside + slots * row_bytes();
+  const size_t groups = group_count_.load(std::memory_order_relaxed);
+  return beside + groups * (row_bytes() << group_shift_) +
+         file_bytes_.load(std::memory_order_relaxed);
 }
 
 void VectorStore::Put(Slot slot, const void* vector) {
   std::memcpy(rows_.Row(slot), vector, vector_bytes());
+  if (keeps_in_file()) {
+    NoteInMemory(slot);
+    if (used_file_ != nullptr) used_file_->Leave(slot);
+  }
   if (has_factors()) factors_[slot] = FactorOf(rows_.Row(slot));
 }
 

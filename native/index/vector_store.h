@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -10,9 +11,11 @@
 #include "base/slot_array.h"
 #include "base/status.h"
 #include "base/thread_pool.h"
+#include "index/file_rows.h"
 #include "index/lazy_rows.h"
 #include "index/mapped_rows.h"
 #include "index/metric.h"
+#include "index/vector_place.h"
 #include "index/vector_scoring.h"
 #include "index/vector_type.h"
 #include "kernels/kernels.h"
@@ -25,16 +28,35 @@ class VectorScorer;
 // The vectors of a table, one row a slot, exactly as they were given, in memory, on their way there
 // from a file, or in a file that is mapped, and what their metric needs beside them: under cosine
 // the inverse norm, under inner product the norm, under jaccard how many bits are set.
+//
+// A store of VectorPlace::kMapped has some rows in a file and others in memory: a row goes to
+// memory when it is written, and may lie in a file later. Its memory is given back then.
 class VectorStore {
  public:
   // REQUIRES: 1 <= dimension <= 65,536; DimensionFits and MetricFits; kernels outlives the store
   VectorStore(size_t dimension, Metric metric, const KernelTable& kernels,
-              VectorType type = VectorType::kF32);
+              VectorType type = VectorType::kF32, VectorPlace place = VectorPlace::kMemory);
 
   [[nodiscard]] bool Grow(size_t count);
   // Rows that stay in a file. Vectors are not put then; what their metric needs is restored.
   // REQUIRES: there are no rows yet, and there will be no others
   void UseMapped(std::unique_ptr<const MappedRows> rows);
+  // From now on the rows that `rows` has are read there.
+  //   returns  what was used before. Who began to read earlier may have it in hand, and the memory
+  //            of rows as well: GiveBack comes once they are done
+  // REQUIRES: it is a store of kMapped; each of these rows is in the file what it is here
+  std::unique_ptr<const FileRows> UseFile(std::unique_ptr<const FileRows> rows);
+  // Gives back what memory it can of rows [first, first + count) that are in the file, or of which
+  // `used` says that they are nobody's.
+  // REQUIRES: Grow and `used` have room for them; nobody reads them but where they are now
+  void GiveBack(Slot first, size_t count, const SlotBitmap& used);
+  // Lets every block of the file be verified once more, before it is used again.
+  // REQUIRES: UseFile does not run
+  void Distrust() const;
+  // Whether a row that is in the file may have to be verified, until the next file.
+  bool is_distrusted() const { return is_distrusted_.load(std::memory_order_acquire); }
+  // Verifies a row that is in a file, whether it was before or not, as MappedRows::VerifyAgain.
+  Status VerifyAgain(Slot slot, size_t& block) const;
   // Rows that `rows` brings, by RestoreRow, when they are first used; others may follow them.
   // REQUIRES: Grow made room for them, and NoteFactor saw each
   void UseLazily(std::unique_ptr<const LazyRows> rows) { lazy_ = std::move(rows); }
@@ -55,7 +77,11 @@ class VectorStore {
   void Put(Slot slot, const void* vector);
 
   // REQUIRES: the row has been verified, if rows are mapped or brought on demand
-  const std::byte* Row(Slot slot) const { return rows_.Row(slot); }
+  const std::byte* Row(Slot slot) const {
+    if (keeps_in_file()) [[unlikely]]
+      return FileRow(slot);
+    return rows_.Row(slot);
+  }
   // Has a mapped row verified, or a row brought: kCorrupt or kIo. Nothing else fails.
   Status Verify(Slot slot) const { return IsVerified(slot) ? Status() : VerifySlowly(slot); }
   Status VerifyAll() const;
@@ -79,7 +105,7 @@ class VectorStore {
 
   size_t dimension() const { return dimension_; }
   VectorType type() const { return type_; }
-  bool is_mapped() const { return mapped_ != nullptr; }
+  bool is_mapped() const { return mapped_ != nullptr || keeps_in_file(); }
   // Of a vector; rows may be longer.
   size_t vector_bytes() const { return VectorBytes(type_, dimension_); }
   size_t row_bytes() const { return rows_.row_bytes(); }
@@ -88,20 +114,38 @@ class VectorStore {
   // Bytes of memory that `slots` rows take: mapped ones are the file's.
   size_t memory_bytes(size_t slots) const;
   // Of the blocks that rows lie in; none where they are mapped.
-  size_t reserved_bytes() const { return mapped_ == nullptr ? rows_.reserved_bytes() : 0; }
+  size_t reserved_bytes() const { return is_mapped() ? 0 : rows_.reserved_bytes(); }
   Metric metric() const { return metric_; }
   const KernelTable& kernels() const { return kernels_; }
 
  private:
   friend class VectorScorer;
 
+  bool keeps_in_file() const { return place_ == VectorPlace::kMapped; }
+  // Acquire; partner: the release in UseFile.
+  const FileRows* file() const { return file_.load(std::memory_order_acquire); }
+  // REQUIRES: keeps_in_file()
+  const std::byte* FileRow(Slot slot) const {
+    const FileRows* const file = this->file();
+    const Slot place = file == nullptr ? kNoSlot : file->PlaceOf(slot);
+    return place == kNoSlot ? rows_.Row(slot) : file->mapped().Row(place);
+  }
+  bool FileRowIsVerified(Slot slot) const {
+    const FileRows* const file = this->file();
+    const Slot place = file == nullptr ? kNoSlot : file->PlaceOf(slot);
+    return place == kNoSlot || file->mapped().IsVerified(place);
+  }
   bool IsVerified(Slot slot) const {
     return (mapped_ == nullptr || mapped_->IsVerified(slot)) &&
-           (lazy_ == nullptr || lazy_->IsHere(slot));
+           (lazy_ == nullptr || lazy_->IsHere(slot)) &&
+           (!is_distrusted() || FileRowIsVerified(slot));
   }
-  // Whether some row may have to be verified.
-  bool IsOnDemand() const { return mapped_ != nullptr || (lazy_ != nullptr && !lazy_->AllHere()); }
+  // Whether some row may have to be verified, or looked for in a file.
+  bool IsOnDemand() const { return is_mapped() || (lazy_ != nullptr && !lazy_->AllHere()); }
   Status VerifySlowly(Slot slot) const;
+  // Rows are in memory by groups of about a page.
+  void NoteInMemory(Slot slot);
+  bool CanBeGivenBack(const FileRows& file, size_t group, const SlotBitmap& used) const;
   // The row once it has been verified; when it cannot be, another that nobody may look at, and why.
   const std::byte* VerifiedRow(Slot slot, Status* failure) const;
   bool has_zeros() const { return metric_ == Metric::kCosine || metric_ == Metric::kJaccard; }
@@ -111,12 +155,23 @@ class VectorStore {
   const size_t dimension_;
   const Metric metric_;
   const VectorType type_;
+  const VectorPlace place_;
   const KernelTable& kernels_;
   const VectorScoring scoring_;
   SlotRows rows_;
   std::unique_ptr<const MappedRows> mapped_;  // null: rows are in memory
   std::unique_ptr<const LazyRows> lazy_;      // null: they are there from the start
   SlotArray<float> factors_;                  // inner product needs them for choosing links only
+  // Of a store of kMapped: what points to used_file_, and which groups of rows take memory.
+  std::atomic<const FileRows*> file_{nullptr};
+  std::unique_ptr<const FileRows> used_file_;
+  unsigned group_shift_ = 0;
+  SlotBitmap groups_in_memory_;
+  // Relaxed, as numbers of their own: how many those are, and what goes with the file.
+  std::atomic<size_t> group_count_{0};
+  std::atomic<size_t> file_bytes_{0};
+  // Release in Distrust, after the blocks; acquire by who asks.
+  mutable std::atomic<bool> is_distrusted_{false};
 };
 
 // Distances from one query to rows of a store: the scorer of the search loop for whole vectors.
@@ -127,9 +182,9 @@ class VectorScorer {
   static constexpr ComparedWith kCompared = ComparedWith::kVectors;
 
   VITRINE_ALWAYS_INLINE RowRef Ref(Slot slot) const {
-    if (!is_on_demand_ || store_->IsVerified(slot)) [[likely]]
-      return store_->Row(slot);
-    return store_->VerifiedRow(slot, failure_);
+    if (!is_on_demand_) [[likely]]
+      return store_->rows_.Row(slot);
+    return store_->IsVerified(slot) ? store_->Row(slot) : store_->VerifiedRow(slot, failure_);
   }
   // Nothing more than the first line of a row is asked for at once: there are too many.
   void PrefetchRest(RowRef /*row*/) const {}

@@ -23,9 +23,17 @@ float FirstComponent(const std::byte* vector) {
   return component;
 }
 
+class DatabaseThreads : public testing::TestWithParam<VectorPlace> {};
+
+INSTANTIATE_TEST_SUITE_P(Places, DatabaseThreads,
+                         testing::Values(VectorPlace::kMemory, VectorPlace::kMapped),
+                         [](const auto& info) {
+                           return std::string(kVectorPlaceNames[static_cast<size_t>(info.param)]);
+                         });
+
 // Searches, reads, writes, checkpoints and a database's own thread, all at a time. Every point's
 // vector says what its payload is.
-TEST(DatabaseThreads, AgreeOnWhatThereIs) {
+TEST_P(DatabaseThreads, AgreeOnWhatThereIs) {
   FaultFiles files(TestSeed());
   DatabaseOptions options = SmallDatabase(files);
   options.background = true;
@@ -34,8 +42,8 @@ TEST(DatabaseThreads, AgreeOnWhatThereIs) {
   const auto opened = Database::Open(options);
   ASSERT_TRUE(opened.ok());
   Database& database = **opened;
-  const auto created =
-      database.CreateCollection("c", {.dimension = 3, .m = 4, .ef_construction = 20});
+  const auto created = database.CreateCollection(
+      "c", {.dimension = 3, .m = 4, .ef_construction = 20, .vectors = GetParam()});
   ASSERT_TRUE(created.ok());
   const std::shared_ptr<Collection> collection = *created;
   std::atomic<bool> stop{false};

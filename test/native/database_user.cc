@@ -115,9 +115,10 @@ DatabaseModel ContentsOf(const Database& database) {
     const std::vector<std::byte> query =
         Encoded(collection->type(), std::vector<float>(part.config.dimension, 1.25f));
     for (const bool exact : {true, false}) {
-      const auto hits = collection->Search({.vector = query.data(),
-                                            .parameters = {.k = 1000, .ef = 2000, .exact = exact},
-                                            .select = {.payload = true, .vector = true}});
+      const auto hits =
+          collection->Search({.vector = query.data(),
+                              .parameters = {.k = image.size() + 1, .ef = 2000, .exact = exact},
+                              .select = {.payload = true, .vector = true}});
       EXPECT_TRUE(hits.ok());
       if (!hits.ok()) continue;
       EXPECT_EQ(hits->size(), image.size());
@@ -277,11 +278,13 @@ void DatabaseUser::ChangeSome(Database& database) {
   if (found == after.collections.end()) {
     // One is of f32, the other of whatever type comes next.
     const auto other = static_cast<VectorType>(1 + acknowledged_ % 4);
-    const CollectionConfig config{.dimension = kDimension,
-                                  .type = name == "b" ? other : VectorType::kF32,
-                                  .metric = name == "b" ? Metric::kCosine : Metric::kL2,
-                                  .m = 4,
-                                  .ef_construction = 20};
+    const CollectionConfig config{
+        .dimension = kDimension,
+        .type = name == "b" ? other : VectorType::kF32,
+        .metric = name == "b" ? Metric::kCosine : Metric::kL2,
+        .m = 4,
+        .ef_construction = 20,
+        .vectors = acknowledged_ % 2 == 0 ? VectorPlace::kMapped : VectorPlace::kMemory};
     after.collections[name].config = config;
     const auto created = database.CreateCollection(name, config);
     return JudgeStatus(created.ok() ? Status() : created.status(), std::move(after));
