@@ -291,6 +291,7 @@ export interface NativeBinding {
     fields: readonly string[],
     quantization: string | undefined,
     type: string,
+    vectors: string | undefined,
     token: CancelToken | undefined,
   ): Promise<CollectionHandle>
   openCollection(database: DatabaseHandle, name: string): CollectionHandle
@@ -372,6 +373,7 @@ export interface NativeBinding {
     metric: string
     quantization: string
     type: string
+    vectors: string
     dimension: number
     m: number
     efConstruction: number

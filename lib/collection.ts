@@ -150,9 +150,12 @@ export class Collection<
 
   /** What it is made of, and how many points it has. @throws {VitrineError} `ERR_CLOSED`. */
   info(): CollectionInfo {
-    const { metric, quantization, type, ...state } = native.collectionState(this.#collection)
+    const { metric, quantization, type, vectors, ...state } = native.collectionState(
+      this.#collection,
+    )
     return {
       ...state,
+      vectors: vectors as CollectionInfo['vectors'],
       metric: metric as Metric,
       type: type as VectorType,
       quantization: quantization as Quantization,

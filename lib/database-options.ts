@@ -51,6 +51,13 @@ export interface CollectionConfig<F extends Fields = Fields, T extends VectorTyp
   /** 1 … 16,384, default 200. */
   readonly efConstruction?: number
   /**
+   * Where the vectors are kept. `'memory'` (default). `'mmap'`: those of the newest checkpoint stay in its file, which is mapped: the
+   * system keeps in memory what is used of them, and takes it back. What is written since is in memory until the next checkpoint.
+   * Checkpoints copy all of the file, and a file that is damaged or cut short while it is open may give wrong answers or end the process.
+   * Of a database in memory they are in memory.
+   */
+  readonly vectors?: 'memory' | 'mmap'
+  /**
    * The properties of payloads that can be filtered by, at most 64, each with the type that its value has unless it is
    * `null` or missing: `{ lang: 'keyword', tags: 'keyword[]', year: 'integer' }`.
    */
@@ -191,6 +198,7 @@ export const collectionConfig = new OptionParser<
     quantization: oneOf('none', 'sq8', 'rq4', 'auto'),
     m: integer(2, 128),
     efConstruction: integer(1, 16_384),
+    vectors: oneOf('memory', 'mmap'),
     fields: toFields,
   },
   ['dimension'],

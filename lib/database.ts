@@ -114,8 +114,8 @@ export class Database extends Measured {
   }
 
   /**
-   * A collection of that name and configuration, new or not. Of one that is there any `quantization`, `m` and `efConstruction` will
-   * do when they are left out.
+   * A collection of that name and configuration, new or not. Of one that is there any `quantization`, `m`, `efConstruction` and
+   * `vectors` will do when they are left out.
    * @param name - 1 … 128 of A-Z, a-z, 0-9, _ and -, beginning with a letter or digit.
    * @throws {VitrineError} `ERR_EXISTS` when it is there with another configuration; `ERR_OPTION`.
    */
@@ -129,7 +129,15 @@ export class Database extends Measured {
     options?: CallOptions,
   ): Promise<Collection<F, P, T>> {
     const parsed = collectionConfig.parse(config)
-    const { dimension, type = 'f32', m, efConstruction, quantization, fields = {} } = parsed
+    const {
+      dimension,
+      type = 'f32',
+      m,
+      efConstruction,
+      quantization,
+      vectors,
+      fields = {},
+    } = parsed
     const { metric = type === 'bits' ? 'hamming' : 'l2' } = parsed
     const collection = await call(options, token =>
       native.createCollection(
@@ -142,6 +150,7 @@ export class Database extends Measured {
         Object.entries(fields).flat(),
         quantization,
         type,
+        vectors,
         token,
       ),
     )

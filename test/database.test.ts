@@ -273,6 +273,7 @@ describe('a database', () => {
         quantization: 'auto',
         m: 8,
         efConstruction: 200,
+        vectors: 'memory',
         fields: {},
         size: 0,
       },

@@ -333,6 +333,7 @@ describe('a hostile value in one argument of the addon itself', () => {
       fields,
       'none',
       'f32',
+      'mmap',
       undefined,
     )
     scan = await native.openScan(collection, where, undefined)
@@ -394,7 +395,19 @@ describe('a hostile value in one argument of the addon itself', () => {
     databaseUsage: () => [database],
     listCollections: () => [database],
     listAliases: () => [database],
-    createCollection: () => [database, 'c', dimension, 'l2', 4, 8, fields, 'none', 'f32', token()],
+    createCollection: () => [
+      database,
+      'c',
+      dimension,
+      'l2',
+      4,
+      8,
+      fields,
+      'none',
+      'f32',
+      'mmap',
+      token(),
+    ],
     openCollection: () => [database, 'c'],
     dropCollection: () => [database, 'none', token()],
     addField: () => [collection, 'added', 'date', token()],

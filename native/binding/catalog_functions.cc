@@ -122,7 +122,8 @@ Result<napi_value> StartCreation(Call& call, const std::shared_ptr<DatabaseHandl
   VITRINE_RETURN_IF_ERROR(ReadFields(call.env, call[6], config.fields));
   const LeftOpen left_open{.m = IsUndefined(call.env, call[4]),
                            .ef_construction = IsUndefined(call.env, call[5]),
-                           .quantization = IsUndefined(call.env, call[7])};
+                           .quantization = IsUndefined(call.env, call[7]),
+                           .vectors = IsUndefined(call.env, call[9])};
   if (!left_open.quantization) {
     const Result<size_t> quantization =
         ReadWord(call.env, call[7], "quantization", kQuantizationNames);
@@ -132,8 +133,13 @@ Result<napi_value> StartCreation(Call& call, const std::shared_ptr<DatabaseHandl
   const Result<VectorType> type = ReadVectorType(call.env, call[8]);
   if (!type.ok()) return type.status();
   config.type = *type;
+  if (!left_open.vectors) {
+    const Result<size_t> vectors = ReadWord(call.env, call[9], "vectors", kVectorPlaceNames);
+    if (!vectors.ok()) return vectors.status();
+    config.vectors = static_cast<VectorPlace>(*vectors);
+  }
   StartOptions options;
-  VITRINE_RETURN_IF_ERROR(ReadToken(call, 9, options));
+  VITRINE_RETURN_IF_ERROR(ReadToken(call, 10, options));
   return StartChange(
       call, owner, Database::CreateChange(*name, config, left_open),
       [owner, name = *name](napi_env env, const WriteResult&) {
@@ -146,8 +152,8 @@ Result<napi_value> StartCreation(Call& call, const std::shared_ptr<DatabaseHandl
 
 // createCollection(database: DatabaseHandle, name: string, dimension: number, metric: string,
 //   m: number | undefined, efConstruction: number | undefined, fields: readonly string[],
-//   quantization: string | undefined, type: string, token: CancelToken | undefined):
-//   Promise<CollectionHandle>
+//   quantization: string | undefined, type: string, vectors: string | undefined,
+//   token: CancelToken | undefined): Promise<CollectionHandle>
 //
 // `fields` are names, each followed by its type.
 Result<napi_value> CreateCollection(Call& call) {

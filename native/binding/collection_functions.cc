@@ -100,8 +100,8 @@ Status ReadWhere(Call& call, size_t argument, const Collection& collection,
 }
 
 // collectionState(collection: CollectionHandle): { name: string, metric: string,
-//   quantization: string, type: string, dimension: number, m: number, efConstruction: number,
-//   size: number,
+//   quantization: string, type: string, vectors: string, dimension: number, m: number,
+//   efConstruction: number, size: number,
 //   fields: Record<string, FieldType> }
 Result<napi_value> CollectionState(Call& call) {
   const auto handle = ReadOpenCollection(call, 0);
@@ -125,6 +125,10 @@ Result<napi_value> CollectionState(Call& call) {
   const Result<napi_value> type = MakeString(call.env, NameOf(config.type));
   if (!type.ok()) return type.status();
   VITRINE_RETURN_IF_JS_ERROR(napi_set_named_property(call.env, state, "type", *type));
+  const Result<napi_value> vectors =
+      MakeString(call.env, kVectorPlaceNames[static_cast<size_t>(config.vectors)]);
+  if (!vectors.ok()) return vectors.status();
+  VITRINE_RETURN_IF_JS_ERROR(napi_set_named_property(call.env, state, "vectors", *vectors));
   VITRINE_RETURN_IF_ERROR(
       SetNumbers(call.env, state,
                  {{"dimension", static_cast<double>(config.dimension)},
