@@ -129,6 +129,10 @@ Status VectorStore::VerifyAll() const {
   return mapped_ == nullptr ? Status() : mapped_->VerifyAll();
 }
 
+const std::byte* VectorStore::RowOnDemand(Slot slot, Status* failure) const {
+  return IsVerified(slot) ? Row(slot) : VerifiedRow(slot, failure);
+}
+
 const std::byte* VectorStore::VerifiedRow(Slot slot, Status* failure) const {
   Status status = VerifySlowly(slot);
   if (status.ok()) return Row(slot);

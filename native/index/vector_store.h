@@ -146,6 +146,9 @@ class VectorStore {
   // Rows are in memory by groups of about a page.
   void NoteInMemory(Slot slot);
   bool CanBeGivenBack(const FileRows& file, size_t group, const SlotBitmap& used) const;
+  // VerifiedRow of a row that may have been verified. Not in line: walks over rows in memory are
+  // compiled with the call.
+  const std::byte* RowOnDemand(Slot slot, Status* failure) const;
   // The row once it has been verified; when it cannot be, another that nobody may look at, and why.
   const std::byte* VerifiedRow(Slot slot, Status* failure) const;
   bool has_zeros() const { return metric_ == Metric::kCosine || metric_ == Metric::kJaccard; }
@@ -184,7 +187,7 @@ class VectorScorer {
   VITRINE_ALWAYS_INLINE RowRef Ref(Slot slot) const {
     if (!is_on_demand_) [[likely]]
       return store_->rows_.Row(slot);
-    return store_->IsVerified(slot) ? store_->Row(slot) : store_->VerifiedRow(slot, failure_);
+    return store_->RowOnDemand(slot, failure_);
   }
   // Nothing more than the first line of a row is asked for at once: there are too many.
   void PrefetchRest(RowRef /*row*/) const {}
