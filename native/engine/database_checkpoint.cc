@@ -179,7 +179,7 @@ void Database::RemapVectors(Capture& capture) {
     const Manifest::Part& part = *manifest_.newest.Find(item.collection->id());
     auto rows = MapCollection(Place(), part, *item.collection, *item.image);
     // What cannot be mapped now stays where it is until the next checkpoint.
-    if (rows.ok()) TableRemap(item.collection->table()).UseFile(std::move(*rows));
+    if (rows.ok()) (void)TableRemap(item.collection->table()).UseFile(std::move(*rows));
     item.image.reset();
     WakeBackground();
   }

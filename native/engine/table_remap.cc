@@ -7,9 +7,10 @@
 
 namespace vitrine {
 
-void TableRemap::UseFile(std::unique_ptr<const FileRows> rows) {
+Status TableRemap::UseFile(std::unique_ptr<const FileRows> rows) {
   RemapState& state = table_.remap_;
   const std::lock_guard write(table_.write_mutex_);
+  VITRINE_RETURN_IF_ERROR(table_.vectors_.KeepRowsNotIn(*rows, table_.occupied_));
   state.left_files.reserve(state.left_files.size() + 1);
   if (auto left = table_.vectors_.UseFile(std::move(rows))) {
     state.left_files.push_back(std::move(left));
@@ -19,6 +20,7 @@ void TableRemap::UseFile(std::unique_ptr<const FileRows> rows) {
   table_.readers_.Publish(state.version);
   state.next_row = 0;
   state.pending.store(true, std::memory_order_relaxed);
+  return {};
 }
 
 TableRemap::Outcome TableRemap::GiveBackSome(size_t most) {

@@ -6,6 +6,7 @@
 #include <memory>
 #include <vector>
 
+#include "base/status.h"
 #include "index/file_rows.h"
 
 namespace vitrine {
@@ -29,10 +30,11 @@ class TableRemap {
   // `table` outlives the object.
   explicit TableRemap(Table& table) : table_(table) {}
 
-  // From now on the rows that `rows` has are read there. May throw std::bad_alloc.
+  // From now on the rows that `rows` has are read there. Nothing changes when a row is damaged that
+  // only the file before has: kCorrupt. May throw std::bad_alloc.
   // REQUIRES: each of these rows is in the file what it is here, and is not written before the call
   // ends: an image that shows it lives
-  void UseFile(std::unique_ptr<const FileRows> rows);
+  Status UseFile(std::unique_ptr<const FileRows> rows);
   // Gives back what memory it can of some `most` rows, unless a reader is left that may have it in
   // hand.
   enum class Outcome : uint8_t { kDone, kWaits, kMore };

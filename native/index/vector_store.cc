@@ -57,6 +57,23 @@ void VectorStore::NoteFactor(Slot slot, const void* vector) {
   if (has_factors()) factors_[slot] = FactorOf(static_cast<const std::byte*>(vector));
 }
 
+Status VectorStore::KeepRowsNotIn(const FileRows& next, const SlotBitmap& used) {
+  if (used_file_ == nullptr) return {};
+  const size_t slots = std::min(rows_.capacity(), used.capacity());
+  for (size_t i = 0; i < slots; ++i) {
+    const auto slot = static_cast<Slot>(i);
+    const Slot place = used_file_->PlaceOf(slot);
+    if (place == kNoSlot || next.PlaceOf(slot) != kNoSlot || !used.Test(slot)) continue;
+    VITRINE_RETURN_IF_ERROR(used_file_->mapped().Verify(place));
+    NoteInMemory(slot);
+    // Where the memory was not given back yet, a reader may still have it in hand: it is the same.
+    const std::byte* const row = used_file_->mapped().Row(place);
+    if (std::memcmp(rows_.Row(slot), row, vector_bytes()) == 0) continue;
+    std::memcpy(rows_.Row(slot), row, vector_bytes());
+  }
+  return {};
+}
+
 std::unique_ptr<const FileRows> VectorStore::UseFile(std::unique_ptr<const FileRows> rows) {
   assert(keeps_in_file());
   std::swap(rows, used_file_);

@@ -41,10 +41,17 @@ class VectorStore {
   // Rows that stay in a file. Vectors are not put then; what their metric needs is restored.
   // REQUIRES: there are no rows yet, and there will be no others
   void UseMapped(std::unique_ptr<const MappedRows> rows);
+  // Brings rows to memory that the file has and `next` will not: of points that were taken away
+  // since, whose rows older readers look for, and walks pass through.
+  //   used     which rows are somebody's
+  //   returns  kCorrupt when one of them is damaged: then `next` cannot be used
+  // REQUIRES: nothing is put meanwhile
+  Status KeepRowsNotIn(const FileRows& next, const SlotBitmap& used);
   // From now on the rows that `rows` has are read there.
   //   returns  what was used before. Who began to read earlier may have it in hand, and the memory
   //            of rows as well: GiveBack comes once they are done
-  // REQUIRES: it is a store of kMapped; each of these rows is in the file what it is here
+  // REQUIRES: it is a store of kMapped; each of these rows is in the file what it is here, and what
+  // is not was kept
   std::unique_ptr<const FileRows> UseFile(std::unique_ptr<const FileRows> rows);
   // Gives back what memory it can of rows [first, first + count) that are in the file, or of which
   // `used` says that they are nobody's.

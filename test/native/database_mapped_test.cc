@@ -312,6 +312,29 @@ TEST_P(MappedCollection, VerifiesWhatIsNotTrusted) {
   ExpectTwins();
 }
 
+// The newest file does not have them, and nobody else either.
+TEST_P(MappedCollection, KeepsWhatWasTakenAwayForOlderReaders) {
+  ASSERT_TRUE(Put(0, 1000, 0).ok());
+  Checkpoint();
+  auto image = std::make_unique<Collection::Image>(*Find("mapped"));
+  ASSERT_EQ(image->size(), 1000u);
+  const auto vectors_now = [&] {
+    std::vector<std::byte> bytes;
+    for (size_t i = 0; i < image->size(); ++i) {
+      const std::byte* const row = *image->Vector(i);
+      bytes.insert(bytes.end(), row, row + kVectorBytes);
+    }
+    return bytes;
+  };
+  const std::vector<std::byte> vectors = vectors_now();
+  ASSERT_TRUE(Delete(100, 300).ok());
+  ASSERT_TRUE(database_->Checkpoint().ok());
+  EXPECT_TRUE(vectors_now() == vectors);
+  image.reset();
+  MaintainAll();
+  ExpectTwins();
+}
+
 // Damage of the generation before is healed from the newest, as ever.
 TEST_P(MappedCollection, HealsTheGenerationBefore) {
   ASSERT_TRUE(Put(0, 1000, 0).ok());
