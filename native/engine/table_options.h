@@ -29,7 +29,8 @@ struct TableOptions {
   IdType id_type = IdType::kU32;
   GraphOptions graph;
   Quantization quantization = Quantization::kNone;
-  // kMapped: rows may lie in a file (engine/table_remap.h), and those that are written lie in memory.
+  // kMapped: rows may lie in a file (engine/table_remap.h), and those that are written lie in
+  // memory.
   VectorPlace vectors = VectorPlace::kMemory;
   size_t threads = 1;   // of the pool, for one write or batch
   size_t capacity = 0;  // points to make room for at once
