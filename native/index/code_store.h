@@ -228,10 +228,8 @@ class CodeScorer {
     if (!store_->HasFactorsInRows()) Prefetch(&store_->factors_[slot]);
     return store_->Row(slot);
   }
-  // Asks memory for the lines of a row behind its first, where that is worth it.
-  VITRINE_ALWAYS_INLINE void PrefetchRest(RowRef row) const {
-    for (size_t i = 1; i < lines_; ++i) Prefetch(row + i * kCacheLineBytes);
-  }
+  // Lines of a row that a walk asks memory for before it comes to the row.
+  size_t lines() const { return lines_; }
   // Estimates for `count` rows.
   //   refs, slots   [count]; refs[i] == Ref(slots[i]). refs needs 3 writable places more
   //   distances     [count rounded up to 4], written
@@ -265,7 +263,7 @@ class CodeScorer {
   const CodeQuery* query_;
   const LazyRows* lazy_;  // null when everything was here as the search began
   Status* failure_;
-  size_t lines_;  // that a walk asks for before it comes to a row
+  size_t lines_;
 };
 
 }  // namespace vitrine

@@ -196,8 +196,8 @@ class VectorScorer {
       return store_->rows_.Row(slot);
     return store_->RowOnDemand(slot, failure_);
   }
-  // Nothing more than the first line of a row is asked for at once: there are too many.
-  void PrefetchRest(RowRef /*row*/) const {}
+  // Lines of a row that are asked for before the row's turn: there are too many for more.
+  static constexpr size_t lines() { return 1; }
   // Distances to `count` rows.
   //   refs, slots   [count]; refs[i] == Ref(slots[i]). refs needs 3 writable places more
   //   distances     [count rounded up to 4], written
