@@ -7,7 +7,7 @@
 // fetches them. node-gyp is the project's own, or the one inside npm.
 
 import { spawnSync } from 'node:child_process'
-import { existsSync, realpathSync } from 'node:fs'
+import { existsSync, readFileSync, realpathSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { availableParallelism } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
@@ -15,6 +15,18 @@ import process from 'node:process'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
+
+/**
+ * Writes the binding.gyp that node-gyp wants in the folder of a package; all that it says is in
+ * native/binding.gypi. It is neither committed nor packed: where npm sees one in a package that came
+ * from a registry, it has a compiler build it at every install, whatever package.json says of it.
+ */
+export function writeBindingGyp(folder) {
+  const path = join(folder, 'binding.gyp')
+  const text = '{ "includes": ["native/binding.gypi"] }\n'
+  // Make compiles anew what is younger than its objects.
+  if (!existsSync(path) || readFileSync(path, 'utf8') !== text) writeFileSync(path, text)
+}
 
 /** The folder that holds `include/node` for the running Node, or undefined where there is none. */
 export function nodeHeadersRoot() {
@@ -68,6 +80,7 @@ function main(args) {
     console.error('node-gyp was not found. Install it with: npm install --no-save node-gyp')
     return 1
   }
+  writeBindingGyp(root)
   const headers = nodeHeadersRoot()
   const gypArgs = [
     'configure',

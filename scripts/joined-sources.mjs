@@ -5,7 +5,7 @@
 //
 // Writes <folder>/<layer>_<n>.cc (default: build/joined), each of which includes sources of one
 // folder of native/, and prints what is to be compiled instead of the list: those files, and the
-// sources that stay alone. binding.gyp and CMakeLists.txt call it, so that both join alike. A file
+// sources that stay alone. native/binding.gypi and CMakeLists.txt call it, so that both join alike. A file
 // that would not change is not written, so that nothing is compiled anew.
 
 import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'

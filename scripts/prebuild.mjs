@@ -14,7 +14,7 @@ import { delimiter, dirname, join } from 'node:path'
 import process from 'node:process'
 import { fileURLToPath } from 'node:url'
 import { missingOnSupportedSystems } from './binary-floor.mjs'
-import { compilerEnvironment, nodeHeadersRoot } from './build-native.mjs'
+import { compilerEnvironment, nodeHeadersRoot, writeBindingGyp } from './build-native.mjs'
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const cross = { arm64: 'aarch64-linux-gnu-' }
@@ -37,6 +37,8 @@ function prebuild(arch) {
     console.error(`a binary for ${arch} cannot be made on ${process.platform}-${process.arch}`)
     return false
   }
+  const folder = own ? root : crossFolder(arch)
+  writeBindingGyp(folder)
   const headers = nodeHeadersRoot()
   const strip = own ? [] : ['--strip-bin', `${cross[arch]}strip`]
   const args = ['--napi', '--strip', ...strip, '--tag-libc', '--arch', arch, '--out', root]
@@ -44,7 +46,7 @@ function prebuild(arch) {
     process.execPath,
     [createRequire(import.meta.url).resolve('prebuildify/bin.js'), ...args],
     {
-      cwd: own ? root : crossFolder(arch),
+      cwd: folder,
       stdio: 'inherit',
       env: {
         ...compilerEnvironment({ ...process.env, ...(own ? {} : crossTools(cross[arch])) }),
@@ -71,7 +73,7 @@ function crossFolder(arch) {
   const folder = join(root, `build-${arch}`)
   rmSync(folder, { recursive: true, force: true })
   mkdirSync(join(folder, 'scripts'), { recursive: true })
-  for (const name of ['native', 'binding.gyp', 'package.json']) {
+  for (const name of ['native', 'package.json']) {
     symlinkSync(join(root, name), join(folder, name))
   }
   // A copy: it writes into the folder that it finds itself in.

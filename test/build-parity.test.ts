@@ -12,7 +12,7 @@ import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { dirname, join, relative, resolve } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { nodeHeadersRoot } from '../scripts/build-native.mjs'
+import { nodeHeadersRoot, writeBindingGyp } from '../scripts/build-native.mjs'
 
 // Both builds are asked for the commands that they would run: node-gyp through a dry run of its
 // makefile, CMake through compile_commands.json. A unit that scripts/joined-sources.mjs made counts as
@@ -34,10 +34,11 @@ let node: Compilation
 beforeAll(() => {
   const project = join(scratch, 'project')
   mkdirSync(project)
-  for (const file of ['binding.gyp', 'package.json', 'scripts/joined-sources.mjs']) {
+  for (const file of ['package.json', 'scripts/joined-sources.mjs']) {
     cpSync(join(root, file), join(project, file))
   }
   symlinkSync(join(root, 'native'), join(project, 'native'))
+  writeBindingGyp(project)
   gyp = gypBuild(project)
 
   const bare = join(scratch, 'bare')

@@ -56,7 +56,7 @@ describe('seeded defects', () => {
       .filter(({ path }) => path.endsWith('.cc'))
       .flatMap(({ text }) => text.match(/SeededDefect\(/g) ?? [])
     expect(uses.length).toBeGreaterThanOrEqual(defects.length)
-    for (const file of ['binding.gyp', 'native/sources.gypi']) {
+    for (const file of ['native/binding.gypi', 'native/sources.gypi']) {
       expect(readFileSync(join(root, file), 'utf8')).not.toContain('SEEDED_DEFECTS')
     }
     const cmake = readFileSync(join(root, 'CMakeLists.txt'), 'utf8')

@@ -1,4 +1,6 @@
-import { execFileSync, spawnSync } from 'node:child_process'
+import { execFile, execFileSync, spawnSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { once } from 'node:events'
 import {
   cpSync,
   existsSync,
@@ -12,8 +14,11 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
+import { promisify } from 'node:util'
 import { publint } from 'publint'
 import { formatMessage } from 'publint/utils'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -30,6 +35,7 @@ const consumer = join(scratch, 'consumer')
 const installed = join(consumer, 'node_modules', 'vitrine')
 const prebuildFolder = `prebuilds/${process.platform}-${process.arch}`
 let tarball: string
+let loader: string
 let packed: string[]
 let packedBytes: number
 
@@ -38,7 +44,7 @@ beforeAll(() => {
   // Some of it is not meant to be packed.
   const documents = ['README.md', 'CHANGELOG.md', 'LICENSE', 'tsconfig.json']
   const folders = ['dist', 'lib', 'native', 'scripts', 'test']
-  for (const name of ['package.json', 'binding.gyp', ...documents, ...folders]) {
+  for (const name of ['package.json', ...documents, ...folders]) {
     if (!existsSync(join(root, name))) continue
     const filter = (path: string) => !path.endsWith('node_modules')
     const options = { recursive: true, preserveTimestamps: true, filter }
@@ -60,7 +66,7 @@ beforeAll(() => {
 
   mkdirSync(consumer)
   writeFileSync(join(consumer, 'package.json'), '{ "name": "consumer", "private": true }')
-  const loader = pack(join(root, 'node_modules', 'node-gyp-build')).name
+  loader = pack(join(root, 'node_modules', 'node-gyp-build')).name
   run(
     'npm',
     ['install', '--ignore-scripts', '--offline', '--no-audit', '--no-fund', tarball, loader],
@@ -81,7 +87,7 @@ describe('the package', () => {
       'CHANGELOG.md',
       'LICENSE',
       'README.md',
-      'binding.gyp',
+      'native/binding.gypi',
       'native/sources.gypi',
       'package.json',
       'scripts/build-native.mjs',
@@ -235,6 +241,55 @@ describe('installed without a compiler, scripts or network', () => {
       renameSync(aside, join(installed, 'prebuilds'))
     }
   })
+})
+
+describe('installed from a registry', () => {
+  it('runs no script and starts no compiler', async () => {
+    // What a registry answers npm says nothing of gypfile: https://github.com/npm/registry/blob/main/docs/responses/package-metadata.md
+    const packages = new Map([
+      ['vitrine', { folder: stage, tarball }],
+      ['node-gyp-build', { folder: join(root, 'node_modules', 'node-gyp-build'), tarball: loader }],
+    ])
+    const server = createServer((request, response) => {
+      const [, name = '', file] = (request.url ?? '').split('/')
+      const found = packages.get(name)
+      if (found === undefined) {
+        response.writeHead(404).end()
+        return
+      }
+      const bytes = readFileSync(found.tarball)
+      if (file !== undefined) {
+        response.end(bytes)
+        return
+      }
+      const { version, dependencies } = JSON.parse(
+        readFileSync(join(found.folder, 'package.json'), 'utf8'),
+      )
+      const integrity = `sha512-${createHash('sha512').update(bytes).digest('base64')}`
+      const dist = { tarball: `http://${request.headers.host}/${name}/package.tgz`, integrity }
+      const versions = { [version]: { name, version, dependencies, dist } }
+      response.setHeader('content-type', 'application/vnd.npm.install-v1+json')
+      response.end(JSON.stringify({ name, 'dist-tags': { latest: version }, versions }))
+    })
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const folder = join(scratch, 'from-registry')
+    mkdirSync(folder)
+    writeFileSync(join(folder, 'package.json'), '{ "name": "consumer", "private": true }')
+    try {
+      const { port } = server.address() as AddressInfo
+      const options = ['--foreground-scripts', '--no-audit', '--no-fund', '--loglevel=warn']
+      const { stdout, stderr } = await promisify(execFile)(
+        'npm',
+        ['install', `--registry=http://127.0.0.1:${port}`, ...options, 'vitrine'],
+        { cwd: folder, env: bareEnvironment() },
+      )
+      expect(stdout + stderr).not.toMatch(/gyp|script|warn/)
+      expect(readdirSync(join(folder, 'node_modules', 'vitrine'))).not.toContain('build')
+    } finally {
+      server.close()
+    }
+  }, 60_000)
 })
 
 function pack(folder: string): { name: string; files: string[]; size: number } {
