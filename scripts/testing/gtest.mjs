@@ -34,8 +34,8 @@ export const allBut = names => `-${names.map(name => `*${name}*`).join(':')}`
  * @param {string} folder - As built before.
  * @param {{ filter?: string, programs?: string[], env?: Record<string, string>, wrapper?: string[] }} [options] -
  *   `filter` is googletest's; `programs` are all unless given; `wrapper` is a command line that starts a program.
- * @returns {Promise<{ passed: number, failed: number, skipped: number }>} Counts of tests. A
- *   process that ends without a result, or takes 15 minutes, counts one failure.
+ * @returns {Promise<{ passed: number, failed: number, skipped: number, failures: string[] }>} Counts
+ *   of tests, and what failed. A process that ends without a result, or takes 15 minutes, counts one failure.
  */
 export async function gtest(folder, { filter = '*', programs, env = {}, wrapper = [] } = {}) {
   const results = join(root, folder, 'results')
@@ -45,7 +45,7 @@ export async function gtest(folder, { filter = '*', programs, env = {}, wrapper 
   const queue = (programs ?? all).flatMap(program =>
     Array.from({ length: shards }, (_, shard) => ({ program, shard })),
   )
-  const total = { passed: 0, failed: 0, skipped: 0 }
+  const total = { passed: 0, failed: 0, skipped: 0, failures: [] }
   const work = async () => {
     for (let part = queue.shift(); part; part = queue.shift()) {
       const output = join(results, `${part.program}-${part.shard}.json`)
@@ -61,8 +61,12 @@ export async function gtest(folder, { filter = '*', programs, env = {}, wrapper 
         },
       )
       const counts = countTests(output)
-      if (!ok && counts.failed === 0) counts.failed = 1
-      for (const key of Object.keys(total)) total[key] += counts[key]
+      if (!ok && counts.failed === 0) {
+        counts.failed = 1
+        counts.failures.push(`${program}, part ${shard} of ${shards}: ended without a result`)
+      }
+      for (const key of ['passed', 'failed', 'skipped']) total[key] += counts[key]
+      total.failures.push(...counts.failures)
     }
   }
   await Promise.all(Array.from({ length: jobs }, work))
@@ -77,15 +81,18 @@ function testsOf(file) {
 }
 
 function countTests(file) {
-  const counts = { passed: 0, failed: 0, skipped: 0 }
+  const counts = { passed: 0, failed: 0, skipped: 0, failures: [] }
   try {
-    for (const { status, result, failures } of testsOf(file)) {
-      if (failures !== undefined) counts.failed += 1
-      else if (status === 'NOTRUN' || result === 'SKIPPED') counts.skipped += 1
+    for (const { classname, name, status, result, failures } of testsOf(file)) {
+      if (failures !== undefined) {
+        counts.failed += 1
+        counts.failures.push(`${classname}.${name}\n${failures[0].failure}`)
+      } else if (status === 'NOTRUN' || result === 'SKIPPED') counts.skipped += 1
       else counts.passed += 1
     }
-  } catch {
+  } catch (error) {
     counts.failed += 1
+    counts.failures.push(String(error))
   }
   return counts
 }

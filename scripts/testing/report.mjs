@@ -1,5 +1,8 @@
 import { performance } from 'node:perf_hooks'
 
+// What one failure may say in the closing list: enough to see what was wrong.
+const mostCharacters = 1500
+
 /** What ran, what it found and how long it took: the closing table of `npm test`. */
 export class Report {
   #skipFails
@@ -20,14 +23,14 @@ export class Report {
       await run()
     } catch (error) {
       console.error(error)
-      this.#add('lane', { failed: 1 }, 0)
+      this.#add('lane', { failed: 1, failures: [String(error)] }, 0)
     }
     this.#lanes.push({ name, seconds: (performance.now() - start) / 1000 })
   }
 
   /**
-   * Runs one step and counts what it returns: a boolean is one check, otherwise numbers of tests.
-   * Steps may run side by side.
+   * Runs one step and counts what it returns: a boolean is one check, otherwise numbers of tests,
+   * with `failures` that name what failed and say why. Steps may run side by side.
    * @returns {Promise<boolean>} Whether nothing failed.
    */
   async step(name, run) {
@@ -42,7 +45,7 @@ export class Report {
   /** Notes a step that could not run, and how to make it run. */
   skip(name, remedy) {
     console.log(`\n── ${this.#lane}: ${name}: SKIPPED. ${remedy}`)
-    this.#add(name, this.#skipFails ? { failed: 1 } : { skipped: 1 }, 0)
+    this.#add(name, this.#skipFails ? { failed: 1, failures: [remedy] } : { skipped: 1 }, 0)
   }
 
   /** Prints the table and the closing line. @returns {number} The exit code. */
@@ -61,12 +64,24 @@ export class Report {
       console.log(`lane ${name}: ${seconds.toFixed(0)} s`)
     }
     if (total.passed + total.failed === 0) total.failed = 1
+    this.#printFailures()
     const skipped = total.skipped ? `, ${total.skipped} skipped` : ''
     console.log(`\n${total.passed} passed, ${total.failed} failed${skipped}`)
     return total.failed === 0 ? 0 : 1
   }
 
-  #add(name, { passed = 0, failed = 0, skipped = 0 }, seconds) {
-    this.#rows.push({ lane: this.#lane, name, passed, failed, skipped, seconds })
+  // Once more at the end, where whoever has nothing but the last lines of a log finds them.
+  #printFailures() {
+    for (const row of this.#rows.filter(({ failed }) => failed > 0)) {
+      const failures = row.failures.length > 0 ? row.failures : ['see above']
+      for (const failure of failures) {
+        const lines = failure.trim().slice(0, mostCharacters).split('\n')
+        console.log(`\nFAILED ${row.lane}: ${row.name}: ${lines.join('\nFAILED   ')}`)
+      }
+    }
+  }
+
+  #add(name, { passed = 0, failed = 0, skipped = 0, failures = [] }, seconds) {
+    this.#rows.push({ lane: this.#lane, name, passed, failed, skipped, failures, seconds })
   }
 }

@@ -8,8 +8,8 @@ import { root, run } from './run.mjs'
  * Runs projects of vitest.config.ts.
  * @param {string[]} projects - Names of projects.
  * @param {{ env?: Record<string, string> }} [options] - `env` is added to the environment.
- * @returns {Promise<{ passed: number, failed: number, skipped: number }>} Counts of tests; a run
- *   that fails without a failed test, or without a result, counts one failure.
+ * @returns {Promise<{ passed: number, failed: number, skipped: number, failures: string[] }>} Counts
+ *   of tests, and what failed; a run that fails without a failed test, or without a result, counts one failure.
  */
 export async function vitest(projects, { env } = {}) {
   const folder = mkdtempSync(join(tmpdir(), 'vitrine-vitest-'))
@@ -42,8 +42,18 @@ function countTests(file) {
       passed: results.numPassedTests,
       failed: results.numFailedTests,
       skipped: results.numPendingTests + results.numTodoTests,
+      failures: results.testResults.flatMap(failuresOf),
     }
-  } catch {
-    return { passed: 0, failed: 1, skipped: 0 }
+  } catch (error) {
+    return { passed: 0, failed: 1, skipped: 0, failures: [String(error)] }
   }
+}
+
+function failuresOf({ name, status, message, assertionResults }) {
+  const failures = assertionResults
+    .filter(test => test.status === 'failed')
+    .map(test => `${test.fullName}\n${test.failureMessages[0] ?? ''}`)
+  // A file that could not be loaded has no tests.
+  if (status === 'failed' && failures.length === 0) failures.push(`${name}\n${message}`)
+  return failures
 }
