@@ -20,6 +20,8 @@ const left = [
   ...['GiveTheDistancesOfBytes', 'CompareOtherQueriesWithTheVectors', 'FollowWhatIsWritten'],
   ...['EndWithAVectorThatIsNone', 'ComeBackFromAFile', 'AreNotMadeOfOtherVectors'],
   'TableBytesOfHalves',
+  // The same threads as with another metric.
+  ...['MappedCollection.*/cosine', 'UnsettledDatabase.*/cosine', 'TableBytes.*/cosine'],
 ]
 
 /** Lane `tsan`: native tests with ThreadSanitizer. */
