@@ -37,10 +37,9 @@ class QueryScorers {
   // Bytes give the same distances from a quarter of the memory, to a query that has no others.
   static VectorScorer Exact(const VectorForms& forms, const void* query, Scratch& scratch) {
     if (forms.bytes != nullptr) {
-      const size_t dimension = forms.given.dimension();
-      scratch.byte_query.resize(dimension);
-      if (ToBytes(forms.given.AsFloats(query, scratch.float_query), dimension,
-                  scratch.byte_query.data())) {
+      scratch.byte_query.resize(forms.given.dimension());
+      if (forms.given.ToBytes(forms.given.AsFloats(query, scratch.float_query),
+                              scratch.byte_query.data())) {
         return forms.bytes->ScorerFor(scratch.byte_query.data(), &scratch.failure);
       }
     }

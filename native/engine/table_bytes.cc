@@ -54,7 +54,7 @@ bool Table::CopySomeBytes(size_t most, size_t threads) {
     const size_t word = copied_words_ + i;
     ForEachRow(word, word + 1, [&](Slot slot) {
       const float* const floats = vectors_.AsFloats(vectors_.Row(slot), work.floats);
-      if (ToBytes(floats, dimension(), work.bytes.data())) {
+      if (vectors_.ToBytes(floats, work.bytes.data())) {
         copied_bytes_->Put(slot, work.bytes.data());
       } else {
         whole.store(false, std::memory_order_relaxed);
@@ -77,7 +77,7 @@ bool Table::CopySomeBytes(size_t most, size_t threads) {
 // The bytes of a row that nobody has been shown; where it has none, no row is compared as bytes by
 // who sees this one.
 void Table::PutBytes(Slot slot, const float* vector) {
-  if (ToBytes(vector, dimension(), byte_input_.data())) {
+  if (vectors_.ToBytes(vector, byte_input_.data())) {
     byte_store_->Put(slot, byte_input_.data());
     return;
   }

@@ -25,8 +25,7 @@ void CodeRotation::Apply(float* v) const {
   for (size_t transform = 0; transform < kTransforms; ++transform) {
     const float* const signs = signs_.data() + transform * transformed_;
     float* const part = transform % 2 == 0 ? v : v + (padded_ - transformed_);
-    for (size_t i = 0; i < transformed_; ++i) part[i] *= signs[i];
-    kernels_.hadamard(part, transformed_);
+    kernels_.hadamard(part, signs, transformed_);
   }
 }
 

@@ -40,19 +40,6 @@ double Dot(const float* a, const float* b, size_t count) {
   return sum;
 }
 
-// The largest |v[i]|. Floats that are not negative are ordered like their bits.
-//   count  a multiple of kLanes
-float LargestMagnitude(const float* v, size_t count) {
-  int32_t largest[kLanes] = {};
-  for (size_t i = 0; i < count; i += kLanes) {
-    for (size_t lane = 0; lane < kLanes; ++lane) {
-      const int32_t bits = std::bit_cast<int32_t>(v[i + lane]) & 0x7fffffff;
-      largest[lane] = bits > largest[lane] ? bits : largest[lane];
-    }
-  }
-  return std::bit_cast<float>(*std::max_element(largest, largest + kLanes));
-}
-
 float ToFloat(double value) {
   return static_cast<float>(std::clamp(value, double{-FLT_MAX}, double{FLT_MAX}));
 }
@@ -150,18 +137,15 @@ CodeStore::Centred CodeStore::Centre(const float* vector, float share,
                                      std::vector<float>& work) const {
   work.resize(rotation_.padded());
   Centred centred{};
+  double scale = 1;
   if (metric_ == Metric::kCosine) {
-    const double squared = SquaredNorm(vector, dimension_);
+    const double squared = kernels_.squared_norm(vector, dimension_);
     centred.is_zero = squared == 0;
-    const double scale = centred.is_zero ? 0 : 1 / std::sqrt(squared);
-    for (size_t i = 0; i < dimension_; ++i) {
-      work[i] = static_cast<float>(vector[i] * scale) - centre_[i];
-    }
-  } else {
-    for (size_t i = 0; i < dimension_; ++i) work[i] = vector[i] - share * centre_[i];
+    scale = centred.is_zero ? 0 : 1 / std::sqrt(squared);
   }
+  centred.squared_length =
+      kernels_.centre(vector, scale, centre_.data(), share, dimension_, work.data());
   std::fill(work.begin() + static_cast<std::ptrdiff_t>(dimension_), work.end(), 0.f);
-  centred.squared_length = SquaredNorm(work.data(), dimension_);
   if (!(centred.squared_length < kLargestSquaredLength)) {
     std::fill(work.begin(), work.end(), 0.f);
     return centred;
@@ -177,7 +161,8 @@ CodeStore::Match CodeStore::Encode(const float* work, uint8_t* row) const {
 // Digits first and sums after them: each loop does one thing to several components at a time.
 CodeStore::Match CodeStore::EncodeRotated(const float* work, uint8_t* row) const {
   const size_t count = kernel_dimension();
-  const double deviation = std::sqrt(SquaredNorm(work, count) / static_cast<double>(count));
+  const double deviation =
+      std::sqrt(kernels_.squared_norm(work, count) / static_cast<double>(count));
   const double inverse_step = deviation == 0 ? 0 : 1 / (kGaussianStep * deviation);
   MatchSums sums(offset());
   for (size_t block = 0; block < count; block += 128) {
@@ -200,7 +185,7 @@ CodeStore::Match CodeStore::EncodeRotated(const float* work, uint8_t* row) const
 
 CodeStore::Match CodeStore::EncodeScaled(const float* work, uint8_t* row) const {
   const size_t count = kernel_dimension();
-  const double largest = LargestMagnitude(work, count);
+  const double largest = kernels_.largest(work, count);
   const double inverse_step = largest == 0 ? 0 : kLargestComponent / largest;
   MatchSums sums(offset());
   for (size_t from = 0; from < count; from += kLanes) {
@@ -294,17 +279,10 @@ void CodeStore::Prepare(const float* query, CodeQuery& prepared) const {
   const size_t count = kernel_dimension();
   prepared.lines_.resize((count + 63) / 64);
   const float* const work = prepared.work_.data();
-  const float largest = LargestMagnitude(work, count);
+  const float largest = kernels_.largest(work, count);
   // Queries within 1e-35 of the centre count as the centre, or the inverse would overflow.
   const float inverse = largest < 1e-35f ? 0 : kLargestComponent / largest;
-  int8_t* const components = prepared.components();
-  int32_t sum = 0;
-  for (size_t i = 0; i < count; ++i) {
-    const float steps = work[i] * inverse;
-    const auto rounded = static_cast<int32_t>(steps + (steps < 0 ? -0.5f : 0.5f));
-    components[i] = static_cast<int8_t>(rounded);
-    sum += rounded;
-  }
+  const int32_t sum = kernels_.quantize(work, inverse, count, prepared.components());
   prepared.formula_.scale = inverse == 0 ? 0 : largest / kLargestComponent;
   prepared.formula_.shift = offset() * static_cast<float>(sum);
   prepared.squared_length_ = centred.squared_length;

@@ -197,7 +197,8 @@ double SquaredNormOf(VectorType type, const VectorScoring& scoring, const std::b
   const auto* const signed_bytes = reinterpret_cast<const int8_t*>(vector);  // NOLINT
   switch (type) {
     case VectorType::kF32:
-      return SquaredNorm(reinterpret_cast<const float*>(vector), scoring.length);  // NOLINT
+      return scoring.integers->squared_norm(reinterpret_cast<const float*>(vector),  // NOLINT
+                                            scoring.length);
     case VectorType::kI8:
       return scoring.integers->dot_i8(signed_bytes, signed_bytes, scoring.length);
     case VectorType::kU8:
@@ -215,7 +216,7 @@ double SquaredNormOf(VectorType type, const VectorScoring& scoring, const std::b
   for (size_t i = 0; i < scoring.length; i += kPart) {
     const size_t count = scoring.length - i < kPart ? scoring.length - i : kPart;
     ToFloats(type, vector + i * ElementBytes(type), count, floats);
-    sum += SquaredNorm(floats, count);
+    sum += scoring.integers->squared_norm(floats, count);
   }
   return sum;
 }

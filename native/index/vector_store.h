@@ -109,6 +109,12 @@ class VectorStore {
 
   // A vector of the store's type as f32: in `work`, unless it is f32 itself.
   const float* AsFloats(const void* vector, std::vector<float>& work) const;
+  // Copies the components to bytes; false, with `out` undefined, unless each of them is a whole
+  // number from 0 to 255, so that no distance changes; -0 becomes 0.
+  //   vector, out  [dimension], any alignment
+  bool ToBytes(const float* vector, uint8_t* out) const {
+    return scoring_.integers->to_bytes(vector, dimension_, out);
+  }
 
   size_t dimension() const { return dimension_; }
   VectorType type() const { return type_; }

@@ -142,27 +142,4 @@ void ToFloats(VectorType type, const void* vector, size_t dimension, float* out)
   }
 }
 
-// The last place of floats around 2^23 is one: in the sum whole numbers are the lowest bits. By
-// parts, because vectors that are not bytes show it soon; bits are compared, because compilers make
-// no vectors of comparisons of floats. Signs need no look: of negative numbers only -0 has a sum
-// whose other bits are none, and is 0.
-bool ToBytes(const float* vector, size_t dimension, uint8_t* out) {
-  constexpr float kOnes = 0x1p23f;
-  constexpr size_t kPart = 64;
-  for (size_t from = 0; from < dimension; from += kPart) {
-    const size_t end = std::min(dimension, from + kPart);
-    uint32_t differ = 0;
-    for (size_t i = from; i < end; ++i) {
-      const float component = LoadAt<float>(vector, i);
-      const float sum = component + kOnes;
-      const uint32_t whole = std::bit_cast<uint32_t>(sum) ^ std::bit_cast<uint32_t>(kOnes);
-      differ |= (std::bit_cast<uint32_t>(sum - kOnes) ^ std::bit_cast<uint32_t>(component)) << 1;
-      differ |= whole & ~0xffu;
-      out[i] = static_cast<uint8_t>(whole);
-    }
-    if (differ != 0) return false;
-  }
-  return true;
-}
-
 }  // namespace vitrine

@@ -74,12 +74,6 @@ bool IsNaN(VectorType type, const void* vector, size_t component);
 // REQUIRES: not kBits
 void ToFloats(VectorType type, const void* vector, size_t dimension, float* out);
 
-// Copies the components to bytes; false, with `out` in part written, unless each of them is a whole
-// number from 0 to 255, so that no distance changes; -0 becomes 0.
-//   vector  [dimension], any alignment
-//   out     [dimension]
-bool ToBytes(const float* vector, size_t dimension, uint8_t* out);
-
 // Vectors of a type that their receiver knows, one behind the other: their bytes, which outlive the
 // object. Made of arrays of any element, so that callers need no casts.
 class VectorView {

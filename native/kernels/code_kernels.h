@@ -84,12 +84,31 @@ struct CodeKernels {
   void (*estimate)(const int32_t* dots, const CodeFactors* factors, size_t count,
                    const CodeFormula& formula, float* out) noexcept;
 
-  // Multiplies `v` by the Hadamard matrix of its size in place, unscaled: |v| grows by sqrt(n).
-  //   v  [n] f32, any alignment
-  //   n  a power of two, >= 64
+  // Multiplies `v` by `factors`, component by component, and by the Hadamard matrix of its size, in
+  // place and unscaled: the matrix makes |v| grow by sqrt(n).
+  //   v, factors  [n] f32, any alignment
+  //   n           a power of two, >= 64
   // Step h = 1, 2, 4, ... n / 2 replaces x = v[i], y = v[i + h] by x + y, x - y for each i without
   // the bit h.
-  void (*hadamard)(float* v, size_t n) noexcept;
+  void (*hadamard)(float* v, const float* factors, size_t n) noexcept;
+
+  // The steps by which a vector becomes digits. Each component is rounded after every operation;
+  // squares are summed in f64, as SquaredNorm does it: one value for every set.
+  //   v, centre, out  [dim], any alignment
+
+  // |v|^2, as SquaredNorm of kernels.h.
+  double (*squared_norm)(const float* v, size_t dim) noexcept;
+  // out[i] = v[i] * scale, in f64 and rounded to f32, - share * centre[i]. Returns |out|^2.
+  double (*centre)(const float* v, double scale, const float* centre, float share, size_t dim,
+                   float* out) noexcept;
+  // The largest |v[i]|. REQUIRES: no component is NaN
+  float (*largest)(const float* v, size_t dim) noexcept;
+  // out[i] = v[i] * scale plus a half with its sign, cut off: the nearest integer, and from halves
+  // the one away from zero. Returns their sum. REQUIRES: |v[i] * scale| < 127.5
+  int32_t (*quantize)(const float* v, float scale, size_t dim, int8_t* out) noexcept;
+  // out[i] = v[i], if every component is an integer from 0 to 255; otherwise false, and `out` is
+  // undefined.
+  bool (*to_bytes)(const float* v, size_t dim, uint8_t* out) noexcept;
 };
 
 // Kernels on codes, with what they need of a processor beyond `set`.

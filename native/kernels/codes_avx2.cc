@@ -113,6 +113,7 @@ struct Avx2Codes {
   static VITRINE_ALWAYS_INLINE void StoreFloats(float* p, Floats x) { _mm256_storeu_ps(p, x); }
   static VITRINE_ALWAYS_INLINE Floats AddFloats(Floats x, Floats y) { return _mm256_add_ps(x, y); }
   static VITRINE_ALWAYS_INLINE Floats SubFloats(Floats x, Floats y) { return _mm256_sub_ps(x, y); }
+  static VITRINE_ALWAYS_INLINE Floats MulFloats(Floats x, Floats y) { return _mm256_mul_ps(x, y); }
   // kDifferences: lanes that take partner - own, the others take the sum.
   template <int kDifferences>
   static VITRINE_ALWAYS_INLINE Floats Butterfly(Floats partner, Floats own) {

@@ -84,6 +84,7 @@ struct Avx512Hadamard {
   static VITRINE_ALWAYS_INLINE void StoreFloats(float* p, Floats x) { _mm512_storeu_ps(p, x); }
   static VITRINE_ALWAYS_INLINE Floats AddFloats(Floats x, Floats y) { return _mm512_add_ps(x, y); }
   static VITRINE_ALWAYS_INLINE Floats SubFloats(Floats x, Floats y) { return _mm512_sub_ps(x, y); }
+  static VITRINE_ALWAYS_INLINE Floats MulFloats(Floats x, Floats y) { return _mm512_mul_ps(x, y); }
   // kDifferences: lanes that take partner - own, the others take the sum.
   template <int kDifferences>
   static VITRINE_ALWAYS_INLINE Floats Butterfly(Floats partner, Floats own) {

@@ -3,6 +3,7 @@
 #if defined(VITRINE_X86_64)
 
 #include <cfloat>
+#include <cstring>
 #include <utility>
 
 #include "base/prefetch.h"

@@ -23,7 +23,7 @@
 //   U4Sum FlushU4(U4Sum)        called after every kU4Blocks blocks of 64 bytes at the latest
 //   kBytes, Bytes Load(const void*)  a vector of bytes, 16, 32 or 64 of them
 //   Bytes LoadHalf(const void*)      32 bytes, then zeros; only where kBytes is 64
-//   Floats, kLanes, LoadFloats, StoreFloats, AddFloats, SubFloats
+//   Floats, kLanes, LoadFloats, StoreFloats, AddFloats, SubFloats, MulFloats
 //   Floats HadamardWithin(Floats)    the first log2(kLanes) steps of `hadamard`
 
 namespace vitrine {
@@ -281,10 +281,11 @@ struct CodeForms {
   }
 
   // Two steps a pass where two are left: half of the loads and stores, the same additions.
-  static void Hadamard(float* v, size_t n) noexcept {
+  static void Hadamard(float* v, const float* factors, size_t n) noexcept {
     constexpr size_t kLanes = Isa::kLanes;
     for (size_t i = 0; i < n; i += kLanes) {
-      Isa::StoreFloats(v + i, Isa::HadamardWithin(Isa::LoadFloats(v + i)));
+      const Floats x = Isa::MulFloats(Isa::LoadFloats(v + i), Isa::LoadFloats(factors + i));
+      Isa::StoreFloats(v + i, Isa::HadamardWithin(x));
     }
     size_t h = kLanes;
     for (; 4 * h <= n; h *= 4) {
@@ -309,6 +310,108 @@ struct CodeForms {
     }
   }
 
+  // From here on plain loops, of which compilers make vectors.
+
+  // Sums of every eighth component, as SquaredNorm has them.
+  struct EightSums {
+    static constexpr size_t kCount = 8;
+    double sums[kCount] = {};
+
+    VITRINE_ALWAYS_INLINE void AddSquares(const float* x) {
+      for (size_t i = 0; i < kCount; ++i) sums[i] += double{x[i]} * x[i];
+    }
+    VITRINE_ALWAYS_INLINE double Total() const {
+      return ((sums[0] + sums[4]) + (sums[2] + sums[6])) +
+             ((sums[1] + sums[5]) + (sums[3] + sums[7]));
+    }
+  };
+  static constexpr size_t kEight = EightSums::kCount;
+
+  static double SquaredNorm(const float* v, size_t dim) noexcept {
+    EightSums sums;
+    float x[kEight];
+    size_t i = 0;
+    for (; dim - i >= kEight; i += kEight) {
+      std::memcpy(x, v + i, sizeof(x));
+      sums.AddSquares(x);
+    }
+    std::memset(x, 0, sizeof(x));
+    std::memcpy(x, v + i, (dim - i) * sizeof(float));
+    sums.AddSquares(x);
+    return sums.Total();
+  }
+
+  static double Centre(const float* v, double scale, const float* centre, float share, size_t dim,
+                       float* out) noexcept {
+    EightSums sums;
+    float x[kEight], c[kEight];
+    size_t i = 0;
+    for (; dim - i >= kEight; i += kEight) {
+      std::memcpy(x, v + i, sizeof(x));
+      std::memcpy(c, centre + i, sizeof(c));
+      for (size_t j = 0; j < kEight; ++j) x[j] = static_cast<float>(x[j] * scale) - share * c[j];
+      sums.AddSquares(x);
+      std::memcpy(out + i, x, sizeof(x));
+    }
+    std::memset(x, 0, sizeof(x));
+    std::memset(c, 0, sizeof(c));
+    std::memcpy(x, v + i, (dim - i) * sizeof(float));
+    std::memcpy(c, centre + i, (dim - i) * sizeof(float));
+    for (size_t j = 0; j < kEight; ++j) x[j] = static_cast<float>(x[j] * scale) - share * c[j];
+    sums.AddSquares(x);
+    std::memcpy(out + i, x, (dim - i) * sizeof(float));
+    return sums.Total();
+  }
+
+  // Floats that are not negative are ordered like their bits.
+  static float Largest(const float* v, size_t dim) noexcept {
+    int32_t largest = 0;
+    for (size_t i = 0; i < dim; ++i) {
+      int32_t bits;
+      std::memcpy(&bits, v + i, sizeof(bits));
+      bits &= 0x7fffffff;
+      largest = bits > largest ? bits : largest;
+    }
+    float magnitude;
+    std::memcpy(&magnitude, &largest, sizeof(magnitude));
+    return magnitude;
+  }
+
+  static int32_t Quantize(const float* v, float scale, size_t dim, int8_t* out) noexcept {
+    int32_t sum = 0;
+    for (size_t i = 0; i < dim; ++i) {
+      float x;
+      std::memcpy(&x, v + i, sizeof(x));
+      x *= scale;
+      const auto rounded = static_cast<int32_t>(x + (x < 0 ? -0.5f : 0.5f));
+      out[i] = static_cast<int8_t>(rounded);
+      sum += rounded;
+    }
+    return sum;
+  }
+
+  // Added to 2^23, a float that is an integer from 0 to 255 is in its last bits. Bits are compared,
+  // because compilers make no vectors of comparisons of floats. Signs need no look: of negative
+  // numbers only -0 has a sum whose other bits are none, and is 0.
+  static bool ToBytes(const float* v, size_t dim, uint8_t* out) noexcept {
+    constexpr float kOnes = 0x1p23f;
+    constexpr uint32_t kOnesBits = 0x4b000000;
+    uint32_t differ = 0;
+    for (size_t i = 0; i < dim; ++i) {
+      float x;
+      std::memcpy(&x, v + i, sizeof(x));
+      const float sum = x + kOnes, back = sum - kOnes;
+      uint32_t bits, sum_bits, back_bits;
+      std::memcpy(&bits, &x, sizeof(bits));
+      std::memcpy(&sum_bits, &sum, sizeof(sum_bits));
+      std::memcpy(&back_bits, &back, sizeof(back_bits));
+      const uint32_t whole = sum_bits ^ kOnesBits;
+      differ |= (back_bits ^ bits) << 1 | (whole & ~0xffu);
+      out[i] = static_cast<uint8_t>(whole);
+    }
+    return differ == 0;
+  }
+
   static constexpr CodeKernels kTable = {
       .l2_u8 = Score<typename Isa::L2U8, uint32_t, uint8_t, uint8_t>,
       .l2_u8_rows4 = ScoreRows4<typename Isa::L2U8, uint32_t, uint8_t, uint8_t>,
@@ -329,6 +432,11 @@ struct CodeForms {
       .hamming_planes = HammingPlanes<Isa>,
       .estimate = Estimate,
       .hadamard = Hadamard,
+      .squared_norm = SquaredNorm,
+      .centre = Centre,
+      .largest = Largest,
+      .quantize = Quantize,
+      .to_bytes = ToBytes,
   };
 };
 

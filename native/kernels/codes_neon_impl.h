@@ -35,6 +35,7 @@ struct NeonCommon {
   static VITRINE_ALWAYS_INLINE void StoreFloats(float* p, Floats x) { vst1q_f32(p, x); }
   static VITRINE_ALWAYS_INLINE Floats AddFloats(Floats x, Floats y) { return vaddq_f32(x, y); }
   static VITRINE_ALWAYS_INLINE Floats SubFloats(Floats x, Floats y) { return vsubq_f32(x, y); }
+  static VITRINE_ALWAYS_INLINE Floats MulFloats(Floats x, Floats y) { return vmulq_f32(x, y); }
   // kFirst, kSecond: ones in the lanes that take partner - own; the others take the sum.
   template <uint64_t kFirst, uint64_t kSecond>
   static VITRINE_ALWAYS_INLINE Floats Butterfly(Floats partner, Floats own) {

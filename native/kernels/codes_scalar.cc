@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "kernels/code_tables.h"
+#include "kernels/kernels.h"
 
 // Written without the shared forms of codes_impl.h, so that the reference does not share their
 // defects.
@@ -11,6 +12,12 @@ namespace vitrine {
 namespace {
 
 bool ScalarSupported() noexcept { return true; }
+
+float LoadFloat(const float* p) {
+  float x;
+  std::memcpy(&x, p, sizeof(x));
+  return x;
+}
 
 struct L2Term {
   static int32_t Of(int32_t a, int32_t b) { return (a - b) * (a - b); }
@@ -98,7 +105,11 @@ void Estimate(const int32_t* dots, const CodeFactors* factors, size_t count,
   }
 }
 
-void Hadamard(float* v, size_t n) noexcept {
+void Hadamard(float* v, const float* factors, size_t n) noexcept {
+  for (size_t i = 0; i < n; ++i) {
+    const float x = LoadFloat(v + i) * LoadFloat(factors + i);
+    std::memcpy(v + i, &x, sizeof(x));
+  }
   for (size_t h = 1; h < n; h *= 2) {
     for (size_t from = 0; from < n; from += 2 * h) {
       for (size_t i = from; i < from + h; ++i) {
@@ -111,6 +122,44 @@ void Hadamard(float* v, size_t n) noexcept {
       }
     }
   }
+}
+
+double Centre(const float* v, double scale, const float* centre, float share, size_t dim,
+              float* out) noexcept {
+  for (size_t i = 0; i < dim; ++i) {
+    const float x = static_cast<float>(LoadFloat(v + i) * scale) - share * LoadFloat(centre + i);
+    std::memcpy(out + i, &x, sizeof(x));
+  }
+  return SquaredNorm(out, dim);
+}
+
+float Largest(const float* v, size_t dim) noexcept {
+  float largest = 0;
+  for (size_t i = 0; i < dim; ++i) {
+    const float x = LoadFloat(v + i), magnitude = x < 0 ? -x : x;
+    if (magnitude > largest) largest = magnitude;
+  }
+  return largest;
+}
+
+int32_t Quantize(const float* v, float scale, size_t dim, int8_t* out) noexcept {
+  int32_t sum = 0;
+  for (size_t i = 0; i < dim; ++i) {
+    const float x = LoadFloat(v + i) * scale;
+    out[i] = static_cast<int8_t>(x < 0 ? x - 0.5f : x + 0.5f);
+    sum += out[i];
+  }
+  return sum;
+}
+
+bool ToBytes(const float* v, size_t dim, uint8_t* out) noexcept {
+  for (size_t i = 0; i < dim; ++i) {
+    const float x = LoadFloat(v + i);
+    if (!(x >= 0 && x <= 255)) return false;
+    out[i] = static_cast<uint8_t>(x);
+    if (static_cast<float>(out[i]) != x) return false;
+  }
+  return true;
 }
 
 }  // namespace
@@ -140,6 +189,11 @@ constinit const CodeKernelTable kScalarCodes = {
             .hamming_planes = HammingPlanes,
             .estimate = Estimate,
             .hadamard = Hadamard,
+            .squared_norm = SquaredNorm,
+            .centre = Centre,
+            .largest = Largest,
+            .quantize = Quantize,
+            .to_bytes = ToBytes,
         },
 };
 

@@ -103,26 +103,6 @@ TEST(VectorTypes, NameTheFirstComponentThatIsNotFinite) {
   EXPECT_EQ(FindNonFinite(VectorType::kF16, largest.data(), 4), 4u);
 }
 
-TEST(VectorTypes, BecomeBytesWhereNothingIsLost) {
-  std::vector<float> vector(300);
-  for (size_t i = 0; i < vector.size(); ++i) vector[i] = static_cast<float>(i % 256);
-  std::vector<uint8_t> bytes(vector.size());
-  ASSERT_TRUE(ToBytes(vector.data(), vector.size(), bytes.data()));
-  for (size_t i = 0; i < vector.size(); ++i) EXPECT_EQ(bytes[i], i % 256);
-  vector[7] = -0.f;
-  EXPECT_TRUE(ToBytes(vector.data(), vector.size(), bytes.data()));
-  EXPECT_EQ(bytes[7], 0);
-  constexpr float kInfinity = std::numeric_limits<float>::infinity();
-  for (const size_t place : {size_t{0}, size_t{63}, size_t{64}, size_t{299}}) {
-    for (const float other :
-         {0.5f, 254.99998f, 255.5f, 256.f, -1.f, -FLT_MIN, 1e10f, -1e10f, kInfinity, NAN}) {
-      std::vector<float> changed = vector;
-      changed[place] = other;
-      EXPECT_FALSE(ToBytes(changed.data(), changed.size(), bytes.data())) << place << ' ' << other;
-    }
-  }
-}
-
 // Every type and metric on every set of kernels, in counts that do and do not fill four rows.
 TEST(VectorTypes, ScoreAsTheirMetricIsDefined) {
   VITRINE_TRACE_SEED();

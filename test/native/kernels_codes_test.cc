@@ -23,28 +23,11 @@ namespace {
 constexpr size_t kDigitDim = 1152;  // the multiple of 64 above kMaxDim
 constexpr size_t kLargestDim = 65536;
 
-std::vector<const CodeKernelTable*> SupportedCodes() {
-  std::vector<const CodeKernelTable*> supported;
-  for (const CodeKernelTable* table : CodeKernelTables()) {
-    if (table->supported()) supported.push_back(table);
-  }
-  return supported;
-}
-
-std::string TestNameOf(const CodeKernelTable& table) {
-  std::string name = table.name;
-  std::replace(name.begin(), name.end(), '-', '_');
-  return name;
-}
-
 class KernelsCodes : public testing::TestWithParam<const CodeKernelTable*> {
  protected:
   const CodeKernels& codes() const { return GetParam()->codes; }
 };
-INSTANTIATE_TEST_SUITE_P(Isa, KernelsCodes, testing::ValuesIn(SupportedCodes()),
-                         [](const auto& info) { return TestNameOf(*info.param); });
-
-const CodeKernels& Scalar() { return CodeKernelTables().back()->codes; }
+VITRINE_FOR_EACH_CODE_SET(KernelsCodes);
 
 // Random bytes; those of sort 1 and 2 are at one end of their range or the other, 3 all at one end.
 std::vector<uint8_t> RandomBytes(size_t count, uint32_t seed, int sort = 0) {
@@ -136,7 +119,7 @@ TEST_P(KernelsCodes, EstimatesAreTheSameBits) {
     constexpr float kMark = 12345;
     std::vector<float> ours(count + 1, kMark), expected(count + 1, kMark);
     codes().estimate(dots.data(), factors.data(), count, formula, ours.data());
-    Scalar().estimate(dots.data(), factors.data(), count, formula, expected.data());
+    ScalarCodes().estimate(dots.data(), factors.data(), count, formula, expected.data());
     for (size_t i = 0; i <= count; ++i) {
       ASSERT_EQ(std::bit_cast<uint32_t>(ours[i]), std::bit_cast<uint32_t>(expected[i])) << i;
       ASSERT_TRUE(std::isfinite(ours[i]));
@@ -153,7 +136,7 @@ TEST_P(KernelsCodes, EqualsScalarInEveryDimension) {
       const uint8_t* const rows[] = {bytes.data(), bytes.data() + dim, bytes.data() + 2 * dim,
                                      bytes.data() + 3 * dim};
       ASSERT_EQ(ScoresOf(codes(), query.data(), rows, dim),
-                ScoresOf(Scalar(), query.data(), rows, dim))
+                ScoresOf(ScalarCodes(), query.data(), rows, dim))
           << "dim " << dim << " sort " << sort;
     }
   }
@@ -167,7 +150,7 @@ TEST_P(KernelsCodes, EqualsScalarOnDigitsInEveryDimension) {
       const uint8_t* const rows[] = {bytes.data(), bytes.data() + dim / 2, bytes.data() + dim,
                                      bytes.data() + dim + dim / 2};
       ASSERT_EQ(DigitScoresOf(codes(), query.data(), rows, dim),
-                DigitScoresOf(Scalar(), query.data(), rows, dim))
+                DigitScoresOf(ScalarCodes(), query.data(), rows, dim))
           << "dim " << dim << " sort " << sort;
     }
   }
@@ -192,7 +175,7 @@ TEST_P(KernelsCodes, EqualsScalarOnPlanesOfEverySizeAndCount) {
     }
     for (size_t count = 0; count <= kRowCount; ++count) {
       std::vector<uint32_t> expected(kRowCount, kUnsignedMark), got(kRowCount, kUnsignedMark);
-      Scalar().hamming_planes(planes.data(), pointers.data(), count, bytes, expected.data());
+      ScalarCodes().hamming_planes(planes.data(), pointers.data(), count, bytes, expected.data());
       codes().hamming_planes(planes.data(), pointers.data(), count, bytes, got.data());
       ASSERT_EQ(got, expected) << bytes << " bytes, " << count << " rows";
     }
@@ -208,11 +191,11 @@ TEST_P(KernelsCodes, DoesNotDependOnAlignment) {
       const uint8_t* const first = bytes.data() + offset;
       const uint8_t* const rows[] = {first, first + dim + 1, first + 2 * dim + 5, first};
       ASSERT_EQ(ScoresOf(codes(), moved_query, rows, dim),
-                ScoresOf(Scalar(), moved_query, rows, dim))
+                ScoresOf(ScalarCodes(), moved_query, rows, dim))
           << "dim " << dim << " offset " << offset;
       if (dim % 64 != 0) continue;
       ASSERT_EQ(DigitScoresOf(codes(), moved_query, rows, dim),
-                DigitScoresOf(Scalar(), moved_query, rows, dim))
+                DigitScoresOf(ScalarCodes(), moved_query, rows, dim))
           << "dim " << dim << " offset " << offset;
     }
   }
@@ -275,7 +258,7 @@ TEST_P(KernelsCodes, ReadsNothingOutside) {
       if (dim % 64 != 0) continue;
       for (size_t r = 0; r < 4; ++r) rows[r] = placed(row_floats[r], dim / 2, back);
       ASSERT_EQ(DigitScoresOf(codes(), query, rows, dim),
-                DigitScoresOf(Scalar(), query, rows, dim));
+                DigitScoresOf(ScalarCodes(), query, rows, dim));
     }
   }
 }
@@ -284,9 +267,10 @@ TEST_P(KernelsCodes, TransformsLikeScalarInEverySize) {
   for (size_t n = 64; n <= kLargestDim; n *= 2) {
     for (size_t offset = 0; offset < 3; ++offset) {
       auto floats = NormalFloats(n + offset, static_cast<uint32_t>(n));
+      const auto factors = NormalFloats(n + offset, static_cast<uint32_t>(n + 1));
       auto reference = floats;
-      codes().hadamard(floats.data() + offset, n);
-      Scalar().hadamard(reference.data() + offset, n);
+      codes().hadamard(floats.data() + offset, factors.data() + offset, n);
+      ScalarCodes().hadamard(reference.data() + offset, factors.data() + offset, n);
       ASSERT_EQ(std::memcmp(floats.data(), reference.data(), floats.size() * sizeof(float)), 0)
           << "size " << n << " offset " << offset;
     }
@@ -295,11 +279,14 @@ TEST_P(KernelsCodes, TransformsLikeScalarInEverySize) {
 
 TEST_P(KernelsCodes, TransformsNothingOutside) {
   for (size_t n = 64; n <= 4096; n *= 2) {
-    GuardedFloats guarded(n);
-    for (float* const v : {guarded.Front(), guarded.Back(n)}) {
+    GuardedFloats guarded(n), guarded_factors(n);
+    for (const bool back : {true, false}) {
+      float* const v = back ? guarded.Back(n) : guarded.Front();
+      float* const factors = back ? guarded_factors.Back(n) : guarded_factors.Front();
       std::fill(v, v + n, 1.0f);
-      codes().hadamard(v, n);
-      ASSERT_EQ(v[0], static_cast<float>(n));
+      std::fill(factors, factors + n, 3.0f);
+      codes().hadamard(v, factors, n);
+      ASSERT_EQ(v[0], static_cast<float>(3 * n));
       ASSERT_EQ(std::count(v, v + n, 0.0f), static_cast<std::ptrdiff_t>(n - 1));
     }
   }
@@ -322,14 +309,14 @@ TEST(ScalarCodes, SumExactly) {
       dot_i8_u8 += signed_a * b;
       if (dim % 64 == 0) digits += signed_a * DigitAt(bytes.data(), dim, i);
     }
-    ASSERT_EQ(Scalar().l2_u8(query.data(), bytes.data(), dim), l2);
-    ASSERT_EQ(Scalar().dot_u8(query.data(), bytes.data(), dim), dot_u8);
-    ASSERT_EQ(Scalar().hamming(query.data(), bytes.data(), dim), hamming);
-    ASSERT_EQ(Scalar().intersection(query.data(), bytes.data(), dim), intersection);
-    ASSERT_EQ(Scalar().dot_i8(Signed(query.data()), Signed(bytes.data()), dim), dot_i8);
-    ASSERT_EQ(Scalar().dot_i8_u8(Signed(query.data()), bytes.data(), dim), dot_i8_u8);
+    ASSERT_EQ(ScalarCodes().l2_u8(query.data(), bytes.data(), dim), l2);
+    ASSERT_EQ(ScalarCodes().dot_u8(query.data(), bytes.data(), dim), dot_u8);
+    ASSERT_EQ(ScalarCodes().hamming(query.data(), bytes.data(), dim), hamming);
+    ASSERT_EQ(ScalarCodes().intersection(query.data(), bytes.data(), dim), intersection);
+    ASSERT_EQ(ScalarCodes().dot_i8(Signed(query.data()), Signed(bytes.data()), dim), dot_i8);
+    ASSERT_EQ(ScalarCodes().dot_i8_u8(Signed(query.data()), bytes.data(), dim), dot_i8_u8);
     if (dim % 64 == 0) {
-      ASSERT_EQ(Scalar().dot_i8_u4(Signed(query.data()), bytes.data(), dim), digits);
+      ASSERT_EQ(ScalarCodes().dot_i8_u4(Signed(query.data()), bytes.data(), dim), digits);
     }
   }
 }
@@ -344,22 +331,23 @@ TEST(ScalarCodes, WeighTheBitsThatDifferByTheirPlane) {
   const uint8_t row = 0;
   const uint8_t* const rows[] = {&row};
   uint32_t sum = 0;
-  Scalar().hamming_planes(planes.data(), rows, 1, 1, &sum);
+  ScalarCodes().hamming_planes(planes.data(), rows, 1, 1, &sum);
   EXPECT_EQ(sum, 1u + 2 + 4 + 8);
   // A plane of the row's own bits differs nowhere, its complement everywhere.
   const uint8_t other = 0b0001;
   const uint8_t* const others[] = {&other};
-  Scalar().hamming_planes(planes.data(), others, 1, 1, &sum);
+  ScalarCodes().hamming_planes(planes.data(), others, 1, 1, &sum);
   EXPECT_EQ(sum, 0u + 2 * 2 + 4 * 2 + 8 * 2);
 }
 
 TEST(ScalarCodes, MultiplyByTheHadamardMatrix) {
   constexpr size_t kN = 128;
   for (size_t j = 0; j < kN; ++j) {
-    std::vector<float> v(kN);
+    std::vector<float> v(kN), factors(kN, 1);
     v[j] = 3;
-    Scalar().hadamard(v.data(), kN);
-    for (size_t i = 0; i < kN; ++i) ASSERT_EQ(v[i], std::popcount(i & j) % 2 == 0 ? 3 : -3);
+    factors[j] = -2;
+    ScalarCodes().hadamard(v.data(), factors.data(), kN);
+    for (size_t i = 0; i < kN; ++i) ASSERT_EQ(v[i], std::popcount(i & j) % 2 == 0 ? -6 : 6);
   }
 }
 
@@ -388,6 +376,8 @@ TEST(CodeKernelTables, GivesEverySetAllKernels) {
     EXPECT_TRUE(codes.dot_i8_u4 && codes.dot_i8_u4_rows4 && codes.estimate && codes.hadamard);
     EXPECT_TRUE(codes.hamming && codes.hamming_rows4 && codes.hamming_planes);
     EXPECT_TRUE(codes.intersection && codes.intersection_rows4);
+    EXPECT_TRUE(codes.squared_norm && codes.centre && codes.largest && codes.quantize);
+    EXPECT_TRUE(codes.to_bytes);
   }
 }
 

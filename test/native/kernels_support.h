@@ -4,6 +4,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstdint>
@@ -13,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "kernels/code_kernels.h"
 #include "kernels/kernels.h"
 
 namespace vitrine {
@@ -51,6 +53,27 @@ inline std::vector<const KernelTable*> SupportedKernels() {
 #define VITRINE_FOR_EACH_INSTRUCTION_SET(Suite)                               \
   INSTANTIATE_TEST_SUITE_P(Isa, Suite, testing::ValuesIn(SupportedKernels()), \
                            [](const auto& info) { return std::string(info.param->name); })
+
+// The same of kernels on codes.
+inline std::vector<const CodeKernelTable*> SupportedCodes() {
+  std::vector<const CodeKernelTable*> supported;
+  for (const CodeKernelTable* table : CodeKernelTables()) {
+    if (table->supported()) supported.push_back(table);
+  }
+  return supported;
+}
+
+inline const CodeKernels& ScalarCodes() { return CodeKernelTables().back()->codes; }
+
+inline std::string TestNameOf(const CodeKernelTable& table) {
+  std::string name = table.name;
+  std::replace(name.begin(), name.end(), '-', '_');
+  return name;
+}
+
+#define VITRINE_FOR_EACH_CODE_SET(Suite)                                    \
+  INSTANTIATE_TEST_SUITE_P(Isa, Suite, testing::ValuesIn(SupportedCodes()), \
+                           [](const auto& info) { return TestNameOf(*info.param); })
 
 // Bits of a result, for comparisons that tell -0 from +0. All NaNs are one value.
 inline uint32_t Bits(float value) {
