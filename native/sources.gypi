@@ -38,6 +38,7 @@
       "native/engine/idempotency_window.cc",
       "native/engine/key_map.cc",
       "native/engine/keyword_column.cc",
+      "native/engine/mapped_collection.cc",
       "native/engine/mapped_vectors.cc",
       "native/engine/link_rules.cc",
       "native/engine/number_column.cc",

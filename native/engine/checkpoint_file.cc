@@ -97,4 +97,12 @@ Result<std::unique_ptr<ContainerReader>> OpenCheckpointFile(const CheckpointPlac
   return reader;
 }
 
+Result<std::unique_ptr<ContainerReader>> OpenPrimary(const CheckpointPlace& place,
+                                                     const Manifest::Part& part) {
+  return OpenCheckpointFile(place, {.epoch = part.epoch,
+                                    .collection = part.collection,
+                                    .bytes = part.primary_bytes,
+                                    .root = part.primary_root});
+}
+
 }  // namespace vitrine

@@ -44,6 +44,9 @@ Status WriteCheckpointFile(const CheckpointPlace& place, CheckpointFile& file,
 // for a newer version's; kIo.
 Result<std::unique_ptr<ContainerReader>> OpenCheckpointFile(const CheckpointPlace& place,
                                                             const CheckpointFile& file);
+// The same of the file of a part that has its points.
+Result<std::unique_ptr<ContainerReader>> OpenPrimary(const CheckpointPlace& place,
+                                                     const Manifest::Part& part);
 
 std::string PathOf(const CheckpointPlace& place, const CheckpointFile& file);
 

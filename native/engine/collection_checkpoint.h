@@ -16,13 +16,6 @@ namespace vitrine {
 Result<Manifest::Part> WriteCollection(const CheckpointPlace& place, uint64_t epoch,
                                        const Collection& collection, Collection::Image& image);
 
-// Where the rows of an image are in a part that was written of it, has been read back, and is
-// mapped. kCorrupt, kIo, kOutOfMemory. REQUIRES: the image has points
-Result<std::unique_ptr<const FileRows>> MapCollection(const CheckpointPlace& place,
-                                                      const Manifest::Part& part,
-                                                      const Collection& collection,
-                                                      Collection::Image& image);
-
 struct LoadedCollection {
   std::shared_ptr<Collection> collection;
   // What was wrong with the graph; ok when it is there. Without it searches are exact until it has

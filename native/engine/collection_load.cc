@@ -14,7 +14,7 @@
 #include "engine/collection_checkpoint.h"
 #include "engine/collection_file.h"
 #include "engine/collection_sections.h"
-#include "engine/mapped_vectors.h"
+#include "engine/mapped_collection.h"
 #include "engine/recall_file.h"
 #include "engine/section_elements.h"
 #include "engine/table_restorer.h"
@@ -50,16 +50,6 @@ Result<std::vector<uint32_t>> ReadWords(const ContainerReader& reader, const Sec
   VITRINE_RETURN_IF_ERROR(
       ForEachElements(reader, section, source.pool, source.threads, buffers, put));
   return words;
-}
-
-// Vectors in their file, all of which have been looked at: a device that has given them, or taken
-// them and given them back, is not asked once more.
-Result<std::unique_ptr<MappedRows>> MapPoints(std::shared_ptr<const ContainerReader> reader,
-                                              const SectionEntry& section,
-                                              const CollectionConfig& config) {
-  return MapVectors(std::move(reader), section,
-                    {config.type, VectorBytes(config.type, config.dimension)}, nullptr,
-                    MappedRows::Known::kVerified);
 }
 
 }  // namespace
@@ -453,10 +443,7 @@ Result<std::shared_ptr<Collection>> CollectionLoader::Finish() {
 
 Result<LoadedCollection> ReadCollection(const CheckpointPlace& place, const Manifest::Part& part,
                                         const CollectionSource& source) {
-  auto primary = OpenCheckpointFile(place, {.epoch = part.epoch,
-                                            .collection = part.collection,
-                                            .bytes = part.primary_bytes,
-                                            .root = part.primary_root});
+  auto primary = OpenPrimary(place, part);
   if (!primary.ok()) return primary.status();
   LoadedCollection loaded;
   loaded.record_bytes = RecordBytes(**primary);
@@ -477,25 +464,6 @@ Result<LoadedCollection> ReadCollection(const CheckpointPlace& place, const Mani
   if (!collection.ok()) return collection.status();
   loaded.collection = std::move(*collection);
   return loaded;
-}
-
-Result<std::unique_ptr<const FileRows>> MapCollection(const CheckpointPlace& place,
-                                                      const Manifest::Part& part,
-                                                      const Collection& collection,
-                                                      Collection::Image& image) {
-  auto primary = OpenCheckpointFile(place, {.epoch = part.epoch,
-                                            .collection = part.collection,
-                                            .bytes = part.primary_bytes,
-                                            .root = part.primary_root});
-  if (!primary.ok()) return primary.status();
-  const CollectionConfig config = collection.config();
-  const auto section = RequireSection(**primary, SectionType::kVectors, VectorElementBytes(config),
-                                      uint64_t{image.size()});
-  if (!section.ok()) return section.status();
-  // The section is a part of the reader.
-  auto mapped = MapPoints(std::move(*primary), **section, config);
-  if (!mapped.ok()) return mapped.status();
-  return image.table().RowsIn(std::move(*mapped));
 }
 
 }  // namespace vitrine

@@ -10,6 +10,7 @@
 #include "base/random.h"
 #include "base/seeded_defect.h"
 #include "engine/database.h"
+#include "engine/mapped_collection.h"
 #include "stats/cpu_stretch.h"
 #include "storage/file_checks.h"
 #include "storage/log_reader.h"

@@ -70,8 +70,7 @@ Result<Manifest::Part> IdempotencyWindow::Write(const CheckpointPlace& place,
 
 Result<IdempotencyWindow> IdempotencyWindow::Read(const CheckpointPlace& place,
                                                   const Manifest::Part& part) {
-  const auto reader = OpenCheckpointFile(
-      place, {.epoch = part.epoch, .bytes = part.primary_bytes, .root = part.primary_root});
+  const auto reader = OpenPrimary(place, part);
   if (!reader.ok()) return reader.status();
   const SectionEntry* const section = (*reader)->Find(SectionType::kIdempotency);
   if (section == nullptr || section->element_bytes != kRecordBytes) {
