@@ -94,6 +94,9 @@ class LinkRules {
   std::string_view Check(uint32_t first, std::span<const uint32_t> words) const;
 
  private:
+  // Whether a rule may be broken by the words of a node; which one is found one by one.
+  bool MayBeWrong(uint32_t point, std::span<const uint32_t> row) const;
+
   const size_t count_;
   const size_t width_;
   const size_t degree_;

@@ -1,9 +1,12 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <iterator>
+#include <map>
 #include <numeric>
 #include <random>
-#include <string>
+#include <span>
+#include <string_view>
 #include <vector>
 
 #include "engine/link_rules.h"
@@ -52,6 +55,48 @@ TEST(LinkRules, FindALinkThatIsThereTwiceWhereverItIs) {
       ASSERT_EQ(rules.Check(kNode, links), "a row has a link twice") << first << " " << second;
     }
   }
+}
+
+// What the rules say, word by word.
+std::string_view Expected(const LinkRules& rules, std::span<const uint32_t> words, size_t degree) {
+  std::vector<uint32_t> links;
+  for (const uint32_t word : words) {
+    if (word == kNoSlot) continue;
+    const Slot target = Links::Target(word);
+    if (target == kNode || !rules.IsNode(target)) return "a link leads nowhere";
+    if (Links::IsLink(word)) links.push_back(word);
+  }
+  if (links.size() > degree) return "a row has too many links";
+  std::sort(links.begin(), links.end());
+  return std::adjacent_find(links.begin(), links.end()) == links.end() ? ""
+                                                                       : "a row has a link twice";
+}
+
+TEST(LinkRules, HoldForRowsOfLinksFillEdgesAndEmptyWordsInAnyOrder) {
+  constexpr size_t kWidth = 32;
+  constexpr size_t kDegree = 20;
+  LinkRules rules(kPoints, kWidth, kDegree);
+  for (uint32_t point = 0; point < kPoints; ++point) {
+    if (point % 100 != 1) rules.AddNode(point);
+  }
+  std::mt19937_64 random(TestSeed());
+  std::map<std::string_view, int> seen;
+  for (int round = 0; round < 1000; ++round) {
+    std::vector<uint32_t> words = DifferentLinks(kWidth, random);
+    for (uint32_t& word : words) {
+      const uint64_t kind = random() % 8;
+      if (word % 100 == 1) ++word;
+      if (kind >= 5) word = kind == 7 ? kNoSlot : word | Links::kFill;
+    }
+    const uint32_t faults[] = {kNode,       kNode | Links::kFill,    101,      101 | Links::kFill,
+                               kPoints,     kPoints | Links::kFill,  words[0], kNoSlot,
+                               kNoSlot - 1, kNoSlot & ~Links::kFill, words[1], words[2]};
+    words[random() % kWidth] = faults[random() % std::size(faults)];
+    const std::string_view expected = Expected(rules, words, kDegree);
+    ASSERT_EQ(rules.Check(kNode, words), expected) << round;
+    ++seen[expected];
+  }
+  EXPECT_EQ(seen.size(), 4u);
 }
 
 }  // namespace
