@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <cstring>
 #include <new>
+#include <utility>
 
 namespace vitrine {
 namespace {
@@ -18,6 +19,17 @@ constexpr size_t kHugePageThreshold = size_t{2} << 20;
 constexpr size_t kHugePage = size_t{2} << 20;
 constexpr size_t kPage = 4096;
 constexpr std::align_val_t kCacheLine{64};
+
+// Of the system.
+size_t PageBytes() {
+#ifdef _WIN32
+  return kPage;
+#else
+  static const auto page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+  return page;
+#endif
+}
+
 }  // namespace
 
 PageBlock PageBlock::Allocate(size_t bytes, [[maybe_unused]] Pages pages) {
@@ -54,7 +66,7 @@ PageBlock PageBlock::Allocate(size_t bytes, [[maybe_unused]] Pages pages) {
     const size_t before = (0 - reinterpret_cast<uintptr_t>(data)) % kHugePage;  // NOLINT
     if (before > 0) munmap(begin, before);
     // Where pages are larger than ours the block's last one reaches beyond it.
-    static const auto page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+    const size_t page = PageBytes();
     const size_t mapped = (bytes + page - 1) / page * page;
     munmap(begin + before + mapped, spare - before);
     data = begin + before;
@@ -68,12 +80,37 @@ PageBlock PageBlock::Allocate(size_t bytes, [[maybe_unused]] Pages pages) {
   return block;
 }
 
-void DiscardPages(std::byte* begin, size_t bytes) {
-#ifdef _WIN32
-  const size_t page = kPage;
-#else
-  static const auto page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+PageRegion::PageRegion([[maybe_unused]] size_t bytes) {
+#ifdef MADV_HUGEPAGE
+  if (bytes < kHugePage / 2 || bytes > (size_t{1} << 47)) return;
+  PageBlock block = PageBlock::Allocate((bytes + kHugePage - 1) / kHugePage * kHugePage);
+  next_ = std::exchange(block.data_, nullptr);
+  left_ = std::exchange(block.bytes_, 0);
 #endif
+}
+
+PageRegion::~PageRegion() {
+#ifndef _WIN32
+  if (left_ > 0) munmap(next_, left_);
+#endif
+}
+
+PageBlock PageRegion::Allocate(size_t bytes) {
+  if (bytes < PageBlock::kOwnPages || bytes >= kHugePageThreshold) {
+    return PageBlock::Allocate(bytes);
+  }
+  // Blocks are unmapped one by one.
+  const size_t cut = (bytes + PageBytes() - 1) / PageBytes() * PageBytes();
+  if (cut > left_) return PageBlock::Allocate(bytes);
+  PageBlock block;
+  block.data_ = std::exchange(next_, next_ + cut);
+  block.bytes_ = cut;
+  left_ -= cut;
+  return block;
+}
+
+void DiscardPages(std::byte* begin, size_t bytes) {
+  const size_t page = PageBytes();
   const size_t before = (0 - reinterpret_cast<uintptr_t>(begin)) % page;  // NOLINT
   if (bytes < before + page) return;
   std::byte* const first = begin + before;

@@ -38,8 +38,36 @@ class PageBlock {
   bool has_own_pages() const { return bytes_ >= kOwnPages; }
 
  private:
+  friend class PageRegion;
+
   std::byte* data_ = nullptr;
   size_t bytes_ = 0;
+};
+
+// Huge pages for blocks that are made together and will all be written to, each too small for one
+// of its own: the first write to a page costs about as much whether it is huge or not. The rest is
+// given back with the region. A block may outlive it.
+class PageRegion {
+ public:
+  // Without any, blocks are as PageBlock::Allocate makes them.
+  PageRegion() = default;
+  // For blocks of `bytes` in all, or less: whole huge pages. For less than half a page, or where
+  // memory is refused or there are no huge pages, without any.
+  explicit PageRegion(size_t bytes);
+  PageRegion(const PageRegion&) = delete;
+  PageRegion& operator=(PageRegion&& other) noexcept {
+    std::swap(next_, other.next_);
+    std::swap(left_, other.left_);
+    return *this;
+  }
+  ~PageRegion();
+
+  // As PageBlock::Allocate; cut from the region as long as there is room.
+  PageBlock Allocate(size_t bytes);
+
+ private:
+  std::byte* next_ = nullptr;
+  size_t left_ = 0;
 };
 
 // Gives those pages back to the operating system that lie in [begin, begin + bytes) as a whole.

@@ -14,7 +14,7 @@ void SlotRows::Borrow(const std::byte* rows, size_t row_bytes, size_t count) {
   capacity_.store(count, std::memory_order_release);
 }
 
-bool SlotRows::Grow(size_t count) {
+bool SlotRows::Grow(size_t count, PageRegion* region) {
   if (count > kMaxSlots) return false;
   const size_t before = capacity_.load(std::memory_order_relaxed);
   if (count <= before) return true;
@@ -22,7 +22,9 @@ bool SlotRows::Grow(size_t count) {
   const size_t first = before == 0 ? 0 : ChunkOf(static_cast<Slot>(before));
   const size_t last = ChunkOf(static_cast<Slot>(count - 1));
   const size_t capacity = FirstOf(last) + CountOf(last);
-  PageBlock block = PageBlock::Allocate((capacity - before) * row_bytes_, pages_);
+  const size_t bytes = (capacity - before) * row_bytes_;
+  PageBlock block =
+      region != nullptr ? region->Allocate(bytes) : PageBlock::Allocate(bytes, pages_);
   if (block.data() == nullptr) return false;
   for (size_t chunk = first; chunk <= last; ++chunk) {
     base_[chunk].store(reinterpret_cast<uintptr_t>(block.data()) - before * row_bytes_,

@@ -36,7 +36,8 @@ class SlotRows {
 
   // Makes rows [0, count) addressable; false when memory is refused, and then nothing changed
   // that matters: rows that were there before stay.
-  [[nodiscard]] bool Grow(size_t count);
+  //   region  where they come from, if all of them will be written to at once; may be null
+  [[nodiscard]] bool Grow(size_t count, PageRegion* region = nullptr);
   // Makes rows [0, count) those at `rows`, which are `row_bytes` apart, outlive the object and are
   // only read.
   // REQUIRES: there are none yet, and Grow is not called for more
@@ -86,7 +87,9 @@ class SlotArray {
 
  public:
   SlotArray() : rows_(sizeof(T)) {}
-  [[nodiscard]] bool Grow(size_t count) { return rows_.Grow(count); }
+  [[nodiscard]] bool Grow(size_t count, PageRegion* region = nullptr) {
+    return rows_.Grow(count, region);
+  }
   // All of rows [0, count) are `value`, which outlives the object and is only read.
   // REQUIRES: there are none yet, and Grow is not called for more
   void BorrowOne(const T& value, size_t count) {

@@ -156,10 +156,10 @@ Status CollectionLoader::ReadRecords() {
   const auto records = RequireSection(reader_, SectionType::kRecords, 1, kAnyCount);
   if (!records.ok()) return records.status();
   // From here on memory that is asked for is in proportion to the file's length.
-  if (!collection_->entries_.Grow(static_cast<size_t>(count_))) {
+  if (!collection_->entries_.Grow(static_cast<size_t>(count_), &collection_->pages_)) {
     return {ErrorCode::kOutOfMemory, "no memory for the points of the checkpoint"};
   }
-  collection_->keys_.Reserve(static_cast<size_t>(count_));
+  collection_->keys_.Reserve(static_cast<size_t>(count_), &collection_->pages_);
   collection_->columns_.Reserve(static_cast<size_t>(count_));
   collection_->records_.Reserve(static_cast<size_t>((*records)->count));
   collection_->present_.Grow(static_cast<size_t>(count_));
@@ -250,9 +250,12 @@ Status CollectionLoader::ReadPoints() {
   if (!vectors.ok()) return vectors.status();
   collection_.reset(new Collection(source_.id, source_.name, source_.config));
   // Memory that is asked for is in proportion to the file's length.
+  constexpr size_t kRegionBytes =
+      TableRestorer::kRegionBytes + KeyMap::kRegionBytes + sizeof(std::byte*);
+  collection_->pages_ = PageRegion(std::bit_ceil(static_cast<size_t>(count_)) * kRegionBytes);
   Result<TableRestorer> table =
       TableRestorer::Create(source_.config.table_options(source_.threads), *source_.kernels,
-                            source_.pool, static_cast<size_t>(count_));
+                            source_.pool, static_cast<size_t>(count_), &collection_->pages_);
   if (!table.ok()) return table.status();
   table_.emplace(std::move(*table));
   VITRINE_RETURN_IF_ERROR(ReadVectors(**vectors));

@@ -52,16 +52,16 @@ void IdMap::Prefetch(PointId id) const {
   if (!words_.empty()) vitrine::Prefetch(&words_[Hash(id) & (words_.size() - 1)]);
 }
 
-void IdMap::Reserve(size_t count, size_t shared) {
+void IdMap::Reserve(size_t count, size_t shared, PageRegion* region) {
   const size_t capacity = CapacityFor(count);
-  if (capacity > words_.size()) Rehash(capacity);
+  if (capacity > words_.size()) Rehash(capacity, region);
   const size_t needed = shared_.size() + shared;
   if (shared_.capacity() < needed) shared_.reserve(std::max(needed, shared_.size() * 3 / 2));
   free_shared_.reserve(shared_.capacity());
 }
 
-void IdMap::Rehash(size_t capacity) {
-  std::vector<uint32_t> words(capacity, PointRef::kAbsent);
+void IdMap::Rehash(size_t capacity, PageRegion* region) {
+  WordTable words(capacity, PointRef::kAbsent, region);
   for (const uint32_t word : words_) {
     if (word == PointRef::kAbsent) continue;
     size_t place = Hash(IdOf(word)) & (capacity - 1);
@@ -129,7 +129,7 @@ void IdMap::Clear() {
 }
 
 size_t IdMap::memory_bytes() const {
-  return words_.capacity() * sizeof(uint32_t) + shared_.capacity() * sizeof(SharedPoint) +
+  return words_.memory_bytes() + shared_.capacity() * sizeof(SharedPoint) +
          free_shared_.capacity() * sizeof(uint32_t);
 }
 

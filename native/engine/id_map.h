@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "base/slot.h"
+#include "base/word_table.h"
 
 namespace vitrine {
 
@@ -44,7 +45,9 @@ class IdMap {
   void Prefetch(PointId id) const;
   // Makes room so that `count` ids in all, of which `shared` more than now share a row, fit without
   // another allocation. May throw std::bad_alloc.
-  void Reserve(size_t count, size_t shared);
+  //   region  of what all ids need, kRegionBytes an id or less; may be null
+  void Reserve(size_t count, size_t shared, PageRegion* region = nullptr);
+  static constexpr size_t kRegionBytes = 2 * sizeof(uint32_t);
   // Points `id` to `ref`, new or not. REQUIRES: room was reserved; an owner's id is in place.
   void Put(PointId id, PointRef ref);
   // The same of an id that is not there, of the owner of a row.
@@ -84,10 +87,10 @@ class IdMap {
   PointId IdOf(uint32_t word) const;
   PointRef Decode(uint32_t word) const;
   size_t FindPlace(PointId id) const;
-  void Rehash(size_t capacity);
+  void Rehash(size_t capacity, PageRegion* region);
 
   const OwnerIds& owners_;
-  std::vector<uint32_t> words_;  // a power of two, at most 7/8 full
+  WordTable words_;  // a power of two, at most 7/8 full
   size_t size_ = 0;
   std::vector<SharedPoint> shared_;
   std::vector<uint32_t> free_shared_;

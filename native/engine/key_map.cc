@@ -35,10 +35,10 @@ EntryId KeyMap::Find(const PointKey& key) const {
   }
 }
 
-void KeyMap::Reserve(size_t count) {
+void KeyMap::Reserve(size_t count, PageRegion* region) {
   const size_t capacity = std::bit_ceil(count + count / 3 + 8);
   if (capacity <= words_.size()) return;
-  std::vector<EntryId> before(capacity, kNoEntry);
+  WordTable before(capacity, kNoEntry, region);
   before.swap(words_);
   for (const EntryId entry : before) {
     if (entry != kNoEntry) PutUnchecked(entry);

@@ -2,8 +2,8 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <vector>
 
+#include "base/word_table.h"
 #include "engine/point_record.h"
 
 namespace vitrine {
@@ -31,7 +31,9 @@ class KeyMap {
   // kNoEntry when there is none.
   EntryId Find(const PointKey& key) const;
   // Makes room for `count` keys in all. May throw std::bad_alloc.
-  void Reserve(size_t count);
+  //   region  where it comes from, kRegionBytes a key or less; may be null
+  void Reserve(size_t count, PageRegion* region = nullptr);
+  static constexpr size_t kRegionBytes = 2 * sizeof(EntryId);
   // REQUIRES: room was reserved; no entry has that key
   void Put(EntryId entry);
   // The same of entries [first, first + count), whose keys others may have; false if so, and then
@@ -41,7 +43,7 @@ class KeyMap {
   void Erase(EntryId entry);
 
   size_t size() const { return size_; }
-  size_t memory_bytes() const { return words_.size() * sizeof(EntryId); }
+  size_t memory_bytes() const { return words_.memory_bytes(); }
 
   template <typename Visitor>
   void ForEach(Visitor visit) const {
@@ -58,7 +60,7 @@ class KeyMap {
 
   const Keys& keys_;
   const uint64_t hash_key_[2];
-  std::vector<EntryId> words_;  // a power of two, at most 3/4 full
+  WordTable words_;  // a power of two, at most 3/4 full
   size_t size_ = 0;
 };
 

@@ -254,7 +254,8 @@ class Table final : private IdMap::OwnerIds {
   bool CodesAreDue() const;
   bool IsWorthCoding() const;
   // Codes with room for every row; null when memory is refused.
-  std::unique_ptr<CodeStore> NewCodes(std::span<const float> centre, Quantization kind) const;
+  std::unique_ptr<CodeStore> NewCodes(std::span<const float> centre, Quantization kind,
+                                      PageRegion* region = nullptr) const;
   // REQUIRES: every row has its code
   void UseCodes(std::unique_ptr<CodeStore> store);
   // All rows that hold a vector.
@@ -285,7 +286,7 @@ class Table final : private IdMap::OwnerIds {
   void AllocateSlots(std::span<ChunkPoint> points);
   class UnpublishedChunk;
   void Abandon(const ChunkPoint& point);
-  bool GrowTo(size_t slots);
+  bool GrowTo(size_t slots, PageRegion* region = nullptr);
   void LinkChunk(std::span<ChunkPoint> points);
   void ShareRow(ChunkPoint& point, Slot owner);
   void PublishChunk(std::span<const ChunkPoint> points, std::vector<PointRef>& replaced,

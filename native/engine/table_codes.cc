@@ -79,7 +79,8 @@ void Table::EncodeRows(CodeStore& codes) const {
   });
 }
 
-std::unique_ptr<CodeStore> Table::NewCodes(std::span<const float> centre, Quantization kind) const {
+std::unique_ptr<CodeStore> Table::NewCodes(std::span<const float> centre, Quantization kind,
+                                           PageRegion* region) const {
   const CodeStore::Options options{
       .dimension = dimension(),
       .metric = metric(),
@@ -87,7 +88,7 @@ std::unique_ptr<CodeStore> Table::NewCodes(std::span<const float> centre, Quanti
       .centre = centre,
   };
   auto store = std::make_unique<CodeStore>(options, SelectCodeKernels(kernels_.set).codes);
-  return store->Grow(SlotLimit()) ? std::move(store) : nullptr;
+  return store->Grow(SlotLimit(), region) ? std::move(store) : nullptr;
 }
 
 bool Table::MakeCodesAround(std::span<const float> centre, Quantization kind) {

@@ -16,19 +16,19 @@ Status CorruptGraph(std::string_view what) { return {ErrorCode::kCorrupt, std::s
 }  // namespace
 
 Result<TableRestorer> TableRestorer::Create(const TableOptions& options, const KernelTable& kernels,
-                                            ThreadPool* pool, size_t count) {
+                                            ThreadPool* pool, size_t count, PageRegion* region) {
   Result<std::unique_ptr<Table>> table = Table::Create(options, kernels, pool);
   if (!table.ok()) return table.status();
-  if (count > kMaxSlots || !(*table)->GrowTo(count)) {
+  if (count > kMaxSlots || !(*table)->GrowTo(count, region)) {
     return Status(ErrorCode::kOutOfMemory, "no memory for the points of the checkpoint");
   }
   (*table)->slot_limit_.store(count, std::memory_order_release);
-  return TableRestorer(std::move(*table), count);
+  return TableRestorer(std::move(*table), count, region);
 }
 
 void TableRestorer::AddPoints() {
   has_points_ = true;
-  table_->ids_.Reserve(count_, 0);
+  table_->ids_.Reserve(count_, 0, region_);
   for (uint32_t i = 0; i < count_; ++i) {
     table_->SetOwnerId(i, i);
     table_->stamps_[i].birth.store(kAlways, std::memory_order_relaxed);
@@ -143,7 +143,7 @@ void TableRestorer::SetCodes(Quantization kind, std::vector<float> centre) {
 }
 
 CodeStore* TableRestorer::BeginCodes() {
-  code_store_ = table_->NewCodes(centre_, codes_);
+  code_store_ = table_->NewCodes(centre_, codes_, region_);
   return code_store_.get();
 }
 

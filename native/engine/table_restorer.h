@@ -23,8 +23,12 @@ namespace vitrine {
 class TableRestorer {
  public:
   // A table of `count` points with the ids 0 to count - 1. Fails as Table::Create does.
+  //   region  for what is written before it is finished: kRegionBytes a point or less. Null, or
+  //           outlives it
   static Result<TableRestorer> Create(const TableOptions& options, const KernelTable& kernels,
-                                      ThreadPool* pool, size_t count);
+                                      ThreadPool* pool, size_t count, PageRegion* region);
+  // Id, place in the map of ids, what stands beside a vector, and what stands beside a code.
+  static constexpr size_t kRegionBytes = 8 + IdMap::kRegionBytes + 4 + 8 + 8;
 
   // Gives each point the row of its number. Finish does, unless it was done: it may be done beside
   // PutVector and NoteVector. May throw std::bad_alloc. REQUIRES: called at most once
@@ -94,8 +98,8 @@ class TableRestorer {
   Result<std::unique_ptr<Table>> Finish(std::function<void()> forget_source = nullptr);
 
  private:
-  explicit TableRestorer(std::unique_ptr<Table> table, size_t count)
-      : table_(std::move(table)), count_(count) {}
+  TableRestorer(std::unique_ptr<Table> table, size_t count, PageRegion* region)
+      : table_(std::move(table)), count_(count), region_(region) {}
 
   Status CheckHosts(const std::vector<uint32_t>& hosts) const;
   Status CheckEntries(const GraphData& graph) const;
@@ -104,6 +108,7 @@ class TableRestorer {
 
   std::unique_ptr<Table> table_;
   size_t count_;
+  PageRegion* region_;
   GraphData graph_data_;
   std::shared_ptr<const LinkRules> rules_;
   bool has_points_ = false;

@@ -247,8 +247,8 @@ void Table::Abandon(const ChunkPoint& point) {
   }
 }
 
-bool Table::GrowTo(size_t slots) {
-  return vectors_.Grow(slots) && graph_.Grow(slots) && owner_ids_.Grow(slots) &&
+bool Table::GrowTo(size_t slots, PageRegion* region) {
+  return vectors_.Grow(slots, region) && graph_.Grow(slots) && owner_ids_.Grow(slots, region) &&
          stamps_.Grow(slots) && occupied_.Grow(slots) && unsettled_.Grow(slots) &&
          shared_.Grow(slots) && zero_.Grow(slots) &&
          (code_store_ == nullptr || code_store_->Grow(slots)) &&

@@ -129,8 +129,9 @@ CodeStore::CodeStore(const Options& options, const CodeKernels& kernels)
       rows_(StrideOf(code_bytes_)),
       doubts_(metric_ == Metric::kIp ? sizeof(Doubt) : sizeof(float)) {}
 
-bool CodeStore::Grow(size_t count) {
-  return rows_.Grow(count) && (HasFactorsInRows() || factors_.Grow(count)) && doubts_.Grow(count);
+bool CodeStore::Grow(size_t count, PageRegion* region) {
+  return rows_.Grow(count) && (HasFactorsInRows() || factors_.Grow(count, region)) &&
+         doubts_.Grow(count, region);
 }
 
 CodeStore::Centred CodeStore::Centre(const float* vector, float share,

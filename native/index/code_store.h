@@ -95,7 +95,8 @@ class CodeStore {
   // REQUIRES: kernels outlives the store
   CodeStore(const Options& options, const CodeKernels& kernels);
 
-  [[nodiscard]] bool Grow(size_t count);
+  //   region  of what stands beside codes, as SlotRows::Grow
+  [[nodiscard]] bool Grow(size_t count, PageRegion* region = nullptr);
   // Encodes `vector` into row `slot`. Vectors further than 1e37 from the centre are infinitely far.
   //   vector  [dimension] f32, finite, any alignment, not retained
   void Put(Slot slot, const float* vector) { Put(slot, vector, work_); }

@@ -38,8 +38,8 @@ VectorStore::VectorStore(size_t dimension, Metric metric, const KernelTable& ker
   while ((row_bytes() << group_shift_) < kGroupBytes) ++group_shift_;
 }
 
-bool VectorStore::Grow(size_t count) {
-  return rows_.Grow(count) && (!has_factors() || factors_.Grow(count)) &&
+bool VectorStore::Grow(size_t count, PageRegion* region) {
+  return rows_.Grow(count) && (!has_factors() || factors_.Grow(count, region)) &&
          (!keeps_in_file() || groups_in_memory_.Grow((count >> group_shift_) + 1));
 }
 

@@ -37,7 +37,8 @@ class VectorStore {
   VectorStore(size_t dimension, Metric metric, const KernelTable& kernels,
               VectorType type = VectorType::kF32, VectorPlace place = VectorPlace::kMemory);
 
-  [[nodiscard]] bool Grow(size_t count);
+  //   region  of what stands beside rows, as SlotRows::Grow
+  [[nodiscard]] bool Grow(size_t count, PageRegion* region = nullptr);
   // Rows that stay in a file. Vectors are not put then; what their metric needs is restored.
   // REQUIRES: there are no rows yet, and there will be no others
   void UseMapped(std::unique_ptr<const MappedRows> rows);

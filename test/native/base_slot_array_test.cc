@@ -32,6 +32,33 @@ bool IsZero(const SlotRows& rows, Slot slot) {
   return true;
 }
 
+// Blocks go back one by one, and in any order.
+TEST(PageRegion, GivesBlocksThatOutliveIt) {
+  constexpr size_t kBytes = size_t{700} << 10;
+  std::vector<PageBlock> blocks;
+  {
+    PageRegion region(size_t{2} << 20);
+    for (int i = 0; i < 4; ++i) blocks.push_back(region.Allocate(kBytes));
+    blocks.push_back(region.Allocate(100));
+    blocks.push_back(region.Allocate(size_t{3} << 20));
+  }
+  for (size_t i = 0; i < blocks.size(); ++i) {
+    ASSERT_NE(blocks[i].data(), nullptr);
+    ASSERT_GE(blocks[i].bytes(), i < 4 ? kBytes : i == 4 ? 100 : size_t{3} << 20);
+    for (size_t at = 0; at < blocks[i].bytes(); at += 64) {
+      ASSERT_EQ(blocks[i].data()[at], std::byte{0}) << i << " " << at;
+    }
+    std::memset(blocks[i].data(), static_cast<int>(i + 1), blocks[i].bytes());
+  }
+  blocks[1] = PageBlock();
+  blocks[4] = PageBlock();
+  for (const size_t i : {0u, 2u, 3u, 5u}) {
+    for (size_t at = 0; at < blocks[i].bytes(); at += 64) {
+      ASSERT_EQ(blocks[i].data()[at], static_cast<std::byte>(i + 1)) << i << " " << at;
+    }
+  }
+}
+
 // Where there are huge pages, a block has ordinary ones at its end at most.
 TEST(PageBlock, BeginsWhereAHugePageMay) {
   for (const size_t bytes : {size_t{4} << 20, (size_t{5} << 20) + 1}) {

@@ -156,7 +156,8 @@ Graph GraphOf(TableImage& image) {
 }
 
 TableRestorer RestorerOf(const Table& table, const TableImage& image) {
-  auto restorer = TableRestorer::Create(table.options(), BestKernels(), nullptr, image.size());
+  auto restorer =
+      TableRestorer::Create(table.options(), BestKernels(), nullptr, image.size(), nullptr);
   EXPECT_TRUE(restorer.ok());
   for (size_t i = 0; i < image.size(); ++i) {
     restorer->PutVector(static_cast<uint32_t>(i), *image.Vector(i));
