@@ -49,9 +49,11 @@ bool Graph::EntriesLeadTo(Slot slot, LinkScratch& scratch) const {
   if (std::any_of(met.begin(), met.end(), [&](const Candidate& c) { return c.slot == slot; })) {
     return true;
   }
-  // Under inner product a row need not be the nearest to itself.
   float own[4];
   scratch.pairs.Score(source, slot, {&slot, 1}, own);
+  // Under inner product only a longer vector is nearer to a row than itself, and where there is one
+  // it is what walks are to find.
+  if (vectors_.metric() == Metric::kIp && own[0] > met.front().distance) return true;
   return met.size() == kProbeBeam && own[0] >= met.back().distance;
 }
 
