@@ -223,7 +223,7 @@ class CodeScorer {
 
   // Asks memory for the factors of the row as well, which its estimate will need, unless they come
   // with the row.
-  RowRef Ref(Slot slot) const {
+  VITRINE_ALWAYS_INLINE RowRef Ref(Slot slot) const {
     if (lazy_ != nullptr && !lazy_->IsHere(slot)) [[unlikely]]
       Fetch(slot);
     if (!store_->HasFactorsInRows()) Prefetch(&store_->factors_[slot]);
