@@ -323,24 +323,14 @@ describe('a hostile value in one argument of the addon itself', () => {
   beforeAll(async () => {
     database = await openMemory()
     closable = await openMemory()
-    collection = await native.createCollection(
-      database,
-      'c',
-      dimension,
-      'l2',
-      4,
-      8,
-      fields,
-      'none',
-      'f32',
-      'mmap',
-      undefined,
-    )
+    collection = await native.createCollection(...newCollection(), undefined)
     scan = await native.openScan(collection, where, undefined)
   })
   afterAll(() => native.closeDatabase(database))
   const transaction = () => native.createTransaction(database)
   const fields = ['lang', 'keyword', 'year', 'integer']
+  const newCollection = () =>
+    [database, 'c', dimension, 'l2', 4, 8, fields, 'none', 'f32', 'mmap'] as const
   const where = '["and",["in","lang","en"],["range","year",1,true,null,true]]'
   const collectionSearch = () => [collection, floats(), 2, 10, false, true, true, 60_000, where]
   const functions: Record<Name, () => Arguments> = {
@@ -395,19 +385,7 @@ describe('a hostile value in one argument of the addon itself', () => {
     databaseUsage: () => [database],
     listCollections: () => [database],
     listAliases: () => [database],
-    createCollection: () => [
-      database,
-      'c',
-      dimension,
-      'l2',
-      4,
-      8,
-      fields,
-      'none',
-      'f32',
-      'mmap',
-      token(),
-    ],
+    createCollection: () => [...newCollection(), token()],
     openCollection: () => [database, 'c'],
     dropCollection: () => [database, 'none', token()],
     addField: () => [collection, 'added', 'date', token()],
