@@ -16,6 +16,9 @@ import {
   goldenFormat,
   indexes,
   lostKey,
+  mappedConfig,
+  mappedMoved,
+  mappedRemoved,
   measuredConfigs,
   measuredFields,
   measuredIds,
@@ -73,6 +76,19 @@ async function saveMeasured() {
   await db.close()
 }
 
+/** Vectors in the file of a checkpoint, with writes behind it that take rows of it away and add others. */
+async function saveMapped() {
+  const db = await Database.open(join(folder, 'mapped'))
+  const collection = await db.createCollection('mapped', mappedConfig)
+  const vectors = measuredVectors()
+  await collection.upsert({ ids: measuredIds, vectors })
+  await db.checkpoint()
+  await collection.delete(mappedRemoved)
+  const moved = vectors.subarray(0, mappedMoved.length * mappedConfig.dimension)
+  await collection.upsert({ ids: mappedMoved, vectors: moved })
+  await db.close()
+}
+
 /** Every collection, with points that were replaced and deleted, and a write with a key. */
 async function fill(db) {
   for (const [name, config] of Object.entries(collectionConfigs)) {
@@ -124,6 +140,7 @@ try {
   await saveIndexes()
   await saveDatabases()
   await saveMeasured()
+  await saveMapped()
   rmSync(target, { recursive: true, force: true })
   let bytes = 0
   for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true })) {

@@ -17,6 +17,8 @@ import {
   goldenFormat,
   indexes,
   lostKey,
+  mappedConfig,
+  mappedPoints,
   measuredConfigs,
   measuredFields,
   measuredIds,
@@ -35,7 +37,7 @@ const golden = join(root, 'test', 'golden')
 const formats = readdirSync(golden, { withFileTypes: true })
   .filter(entry => entry.isDirectory())
   .map(entry => entry.name)
-// Nothing was kept of codes and of what was measured then.
+// Nothing was kept of codes and of what was measured then, and no vectors stayed in files.
 const measuring = formats.filter(format => format !== 'before-0.1')
 let folder: string
 
@@ -89,7 +91,11 @@ describe.each(formats)('%s', format => {
         'saved',
         'typed',
         ...(measuring.includes(format)
-          ? ['measured', ...Object.keys(measuredConfigs).map(name => `measured-${name}.vitrine`)]
+          ? [
+              'mapped',
+              'measured',
+              ...Object.keys(measuredConfigs).map(name => `measured-${name}.vitrine`),
+            ]
           : []),
       ].sort(),
     )
@@ -207,6 +213,28 @@ describe.each(measuring)('%s', format => {
       expect(walked).toEqual(index.searchSync(vectorOf(id), { k: 10, exact: true }))
     }
     await index.close()
+  })
+
+  it('holds a collection whose vectors are mapped', async () => {
+    const copy = join(folder, `${format}-mapped`)
+    cpSync(join(folder, format, 'mapped'), copy, { recursive: true })
+    const points = mappedPoints()
+    // As it was left, and once its rows have gone over to a file of this version.
+    for (const readOnly of [false, true]) {
+      const db = await Database.open(copy, { readOnly })
+      const collection = db.collection('mapped')
+      expect(collection.info()).toMatchObject(mappedConfig)
+      const stored = await contents(collection)
+      expect(stored.size).toBe(points.size)
+      for (const [id, row] of points) expect(stored.get(id)?.vector).toEqual(vectorOf(row))
+      for (const id of [0, 300, 700]) {
+        const exact = await collection.search(vectorOf(id), { k: 10, exact: true })
+        expect(await collection.search(vectorOf(id), { k: 10, ef: 500 })).toEqual(exact)
+      }
+      expect(await db.verify()).toEqual([])
+      if (!readOnly) await db.checkpoint()
+      await db.close()
+    }
   })
 
   it('holds what was measured of collections, and their fields', async () => {

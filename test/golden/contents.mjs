@@ -114,6 +114,21 @@ export function measuredPayload(id) {
   return { lang: 'en', tags: ['a', 'b'], year: 2000 + id, price: id / 8, done: id === 0, at }
 }
 
+/** A collection of those points, of which the vectors stay in the file of the checkpoint. */
+export const mappedConfig = { ...measured, metric: 'l2', quantization: 'sq8', vectors: 'mmap' }
+
+/** What the log has of it behind the checkpoint: points that were removed, and others that got the vectors of the first points. */
+export const mappedRemoved = [10, 900]
+export const mappedMoved = [20, 21, 1100]
+
+/** Which vector of `measuredVectors` each of its points has, by id. */
+export function mappedPoints() {
+  const points = new Map(measuredIds.map(id => [id, id]))
+  for (const id of mappedRemoved) points.delete(id)
+  for (const [i, id] of mappedMoved.entries()) points.set(id, i)
+  return points
+}
+
 /** A point that was there once, and is gone. */
 export const lostKey = 'gone'
 
