@@ -16,8 +16,9 @@ const folder = 'build-cmake-defects'
 const programs = {
   storage: ['storage_tests', 'database_tests'],
   engine: ['database_tests', 'storage_tests'],
+  index: ['database_tests', 'storage_tests'],
 }
-/** A test that waits for ever has noticed as well. */
+/** Of one test: one that waits for ever has noticed as well. */
 const mostSeconds = 600
 
 /** Runs one program with a defect. @returns What noticed: a test, or undefined. */
@@ -31,6 +32,7 @@ function noticedBy(program, defect) {
     let last = 'its start'
     let failed
     child.stdout.setEncoding('utf8').on('data', text => {
+      timer.refresh()
       const begun = [...text.matchAll(/^\[ RUN {6}\] (.*)$/gm)].at(-1)
       // Further such lines are of the summary.
       failed ??= /^\[ {2}FAILED {2}\] ([^\s,]+)/m.exec(text)?.[1]

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/seeded_defect.h"
 #include "engine/table.h"
 
 namespace vitrine {
@@ -10,7 +11,9 @@ namespace vitrine {
 Status TableRemap::UseFile(std::unique_ptr<const FileRows> rows) {
   RemapState& state = table_.remap_;
   const std::lock_guard write(table_.write_mutex_);
-  VITRINE_RETURN_IF_ERROR(table_.vectors_.KeepRowsNotIn(*rows, table_.occupied_));
+  if (!SeededDefect("rows-of-file-before-lost")) {
+    VITRINE_RETURN_IF_ERROR(table_.vectors_.KeepRowsNotIn(*rows, table_.occupied_));
+  }
   state.left_files.reserve(state.left_files.size() + 1);
   if (auto left = table_.vectors_.UseFile(std::move(rows))) {
     state.left_files.push_back(std::move(left));
@@ -27,7 +30,9 @@ TableRemap::Outcome TableRemap::GiveBackSome(size_t most) {
   RemapState& state = table_.remap_;
   if (!state.pending.load(std::memory_order_relaxed)) return Outcome::kDone;
   const std::lock_guard write(table_.write_mutex_);
-  if (table_.readers_.OldestPin() < state.version) return Outcome::kWaits;
+  if (table_.readers_.OldestPin() < state.version && !SeededDefect("rows-given-back-too-early")) {
+    return Outcome::kWaits;
+  }
   if (state.next_row == 0) {
     // Who reads a row without a pin holds this.
     const std::unique_lock lock(table_.id_mutex_);

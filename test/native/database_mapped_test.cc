@@ -257,6 +257,7 @@ TEST_P(MappedCollection, CopiesNoDamage) {
   // A bit of a component's fraction, which nothing else would notice.
   files_.Damage(NewestPoints(), files_.Get(NewestPoints()).size() / 2);
   const Status refused = database_->Checkpoint();
+  ASSERT_FALSE(refused.ok());
   EXPECT_EQ(refused.code(), ErrorCode::kCorrupt) << refused.message();
   ASSERT_TRUE(Put(1010, 10, 1010).ok());
   Reopen();
@@ -282,10 +283,14 @@ TEST_P(MappedCollection, SaysWhatIsDamagedOnceThatIsFound) {
   for (size_t tenth = 3; tenth < 10; ++tenth) files_.Damage(path, bytes * tenth / 10);
   EXPECT_TRUE(Answers("mapped", true).ok()) << "nobody has looked";
   const auto scrubbed = database_->Scrub();
+  ASSERT_FALSE(scrubbed.ok());
   EXPECT_EQ(scrubbed.status().code(), ErrorCode::kCorrupt);
   EXPECT_TRUE(database_->degraded());
-  EXPECT_EQ(Answers("mapped", true).status().code(), ErrorCode::kCorrupt);
+  const auto answers = Answers("mapped", true);
+  ASSERT_FALSE(answers.ok());
+  EXPECT_EQ(answers.status().code(), ErrorCode::kCorrupt);
   const Status written = Put(3, 1, 3);
+  ASSERT_FALSE(written.ok());
   EXPECT_EQ(written.code(), ErrorCode::kCorrupt);
   EXPECT_EQ(WriteOutcomeOf(written), "not_applied");
   EXPECT_TRUE(Answers("twin", true).ok());

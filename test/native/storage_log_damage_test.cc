@@ -188,6 +188,17 @@ TEST_F(LogDamageTest, NoFileStandsForAnother) {
   EXPECT_EQ(Read(), Verdict::kError);
 }
 
+// Nothing else knows of a segment that is gone but the one that was prepared behind it.
+TEST_F(LogDamageTest, MissesASegmentInFrontOfAPreparedOne) {
+  Write();
+  files.Put(PathOf(3), LogBytes(3 * kPageBytes));
+  EXPECT_EQ(Read(), Verdict::kSame);
+  ASSERT_TRUE(files.Remove(PathOf(2)).ok());
+  EXPECT_EQ(Read(), Verdict::kError);
+  ASSERT_TRUE(files.Remove(PathOf(1)).ok());
+  EXPECT_EQ(Read(), Verdict::kError);
+}
+
 // A checkpoint covers the damage.
 TEST_F(LogDamageTest, DamageBelowACheckpointDoesNotMatter) {
   Write();
