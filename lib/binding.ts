@@ -38,8 +38,14 @@ export type NativeKey = string | number | bigint
 /** Points in parallel arrays; `keys` has a hole where there is no point. */
 export interface NativePoints {
   readonly keys: readonly (NativeKey | undefined)[]
+  /** Missing where no point has one. */
   readonly payloads?: readonly (string | undefined)[]
   readonly vectors?: VectorArray
+}
+
+/** What a search of a collection found. */
+export interface NativeHits extends NativePoints {
+  readonly distances: readonly number[]
 }
 
 /** What a search of a collection would do, and how much its filter admits. */
@@ -403,7 +409,7 @@ export interface NativeBinding {
     timeoutMs: number | undefined,
     where: string | undefined,
     token: CancelToken | undefined,
-  ): Promise<NativePoints & { distances: readonly number[] }>
+  ): Promise<NativeHits>
   analyzeCollection(
     collection: CollectionHandle,
     query: VectorArray,
@@ -415,7 +421,7 @@ export interface NativeBinding {
     timeoutMs: number | undefined,
     where: string | undefined,
     token: CancelToken | undefined,
-  ): Promise<NativePoints & NativeCollectionPlan & SearchCost & { distances: readonly number[] }>
+  ): Promise<NativeHits & NativeCollectionPlan & SearchCost>
   explainCollection(
     collection: CollectionHandle,
     query: VectorArray,

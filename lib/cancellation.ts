@@ -20,15 +20,22 @@ const longestTimer = 2 ** 31 - 1
  * it is given, before this returns.
  * @returns What `start` resolves with.
  * @throws `signal.reason` once aborted: without starting, or when the operation has stopped; what
- *   `onProgress` threw.
+ *   `onProgress` threw. What `start` throws may be thrown as well: callers are asynchronous themselves.
  */
-export async function cancellable<T>(
+export function cancellable<T>(control: Control, start: Start<T>): Promise<T> {
+  // Most calls: they bring no promise of their own, which each would be garbage.
+  const { signal, onProgress, timeoutMs } = control
+  return signal === undefined && onProgress === undefined && timeoutMs === undefined
+    ? start(undefined, undefined)
+    : cancellableBy(control, start)
+}
+
+type Start<T> = (token: CancelToken | undefined, onProgress: OnProgress | undefined) => Promise<T>
+
+async function cancellableBy<T>(
   { signal, onProgress, timeoutMs }: Control,
-  start: (token: CancelToken | undefined, onProgress: OnProgress | undefined) => Promise<T>,
+  start: Start<T>,
 ): Promise<T> {
-  if (signal === undefined && onProgress === undefined && timeoutMs === undefined) {
-    return start(undefined, undefined)
-  }
   if (signal?.aborted) throw signal.reason
   const token = native.createCancelToken()
   const cancel = () => native.cancelOperation(token)

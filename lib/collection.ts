@@ -2,20 +2,17 @@ import {
   type CollectionHandle,
   type DatabaseHandle,
   type NativeAck,
-  type NativeBinding,
-  type NativePoints,
   native,
   type TransactionHandle,
 } from './binding.ts'
 import type { ByteChunks } from './byte-reader.ts'
-import { type Control, cancellable, controlOf } from './cancellation.ts'
+import { cancellable, controlOf } from './cancellation.ts'
 import {
   type CallOptions,
   type CollectionInfo,
   type CollectionSearchOptions,
   type CollectionWriteOptions,
   callOptions,
-  collectionSearchOptions,
   collectionWriteOptions,
   type FilterOptions,
   filterOptions,
@@ -28,7 +25,7 @@ import {
 } from './database-options.ts'
 import { checked, VitrineError } from './errors.ts'
 import { type Fields, type FieldType, type PayloadOf, toFieldType } from './fields.ts'
-import { beamOf, type Metric, type Quantization } from './index-options.ts'
+import type { Metric, Quantization } from './index-options.ts'
 import { exportPoints } from './point-export.ts'
 import { importPoints } from './point-import.ts'
 import {
@@ -51,6 +48,7 @@ import {
 } from './points.ts'
 import { readExamples, recommendedVector } from './recommendation.ts'
 import type { CollectionSearchPlan } from './search-plan.ts'
+import { beginSearch, callSearch, readSearch, type SearchRequest } from './search-request.ts'
 import type { Slowlog } from './slowlog.ts'
 import { Measured } from './statistics.ts'
 import { traceCollection } from './traced-operations.ts'
@@ -74,13 +72,6 @@ import { toFilter } from './where.ts'
 
 /** Updates of one point that give way to each other before one of them gives up. */
 const mostConflicts = 1000
-
-/** A search as the binding takes it, and what is wanted of its hits. */
-interface SearchRequest {
-  readonly control: Control
-  readonly args: Parameters<NativeBinding['explainCollection']>
-  readonly properties: readonly string[] | undefined
-}
 
 /** What `Database` hands to the constructor. */
 export class OpenedCollection {
@@ -312,19 +303,21 @@ export class Collection<
    * @returns Hits by ascending distance; fewer than `k` if there are fewer.
    * @throws {VitrineError} `ERR_DIMENSION`, `ERR_VECTOR`, `ERR_FILTER`, `ERR_TIMEOUT`.
    */
-  async search(query: Vectors<T>, options: CollectionSearchOptions<F>): Promise<Hits<P, T>> {
-    return this.#search(query, options)
+  search(query: Vectors<T>, options: CollectionSearchOptions<F>): Promise<Hits<P, T>> {
+    // Asynchronous itself it would bring a promise more to each search.
+    return #collection in this
+      ? this.#search(query, options)
+      : Promise.reject(new VitrineError('ERR_ARGUMENT', 'search is of a collection'))
   }
 
   async #search(query: Vectors<T>, options: CollectionSearchOptions<F>): Promise<Hits<P, T>> {
-    const { profile, ...request } = this.#request(query, options)
-    if (profile) {
+    const request = readSearch(query, options, this.type)
+    if (request.profile) {
       const { hits, ...profile } = await this.#analyze(request)
       return Object.defineProperty(hits, 'profile', { value: profile })
     }
-    const { control, args, properties } = request
-    const found = await cancellable(control, token => native.searchCollection(...args, token))
-    return this.#hits(found, properties)
+    const found = await beginSearch(native.searchCollection, this.#collection, request)
+    return hitsOf<P, T>(found, this, this.#fields, request.properties)
   }
 
   /** Many searches at a time. @param queries - `[n * dimension]`, row-major. */
@@ -353,8 +346,12 @@ export class Collection<
    * @throws {VitrineError} As `search` rejects.
    */
   explain(query: Vectors<T>, options: CollectionSearchOptions<F>): CollectionSearchPlan {
-    const { args } = this.#request(query, options)
-    const { plan, estimatedShare, share } = native.explainCollection(...args)
+    const request = readSearch(query, options, this.type)
+    const { plan, estimatedShare, share } = callSearch(
+      native.explainCollection,
+      this.#collection,
+      request,
+    )
     return { ...plan, estimatedShare, share }
   }
 
@@ -366,7 +363,7 @@ export class Collection<
     query: Vectors<T>,
     options: CollectionSearchOptions<F>,
   ): Promise<CollectionSearchAnalysis<P, T>> {
-    return this.#analyze(this.#request(query, options))
+    return this.#analyze(readSearch(query, options, this.type))
   }
 
   /**
@@ -426,33 +423,12 @@ export class Collection<
     return exportPoints(path, options, this.#collection)
   }
 
-  /** The arguments of a search, as the binding takes them. */
-  #request(
-    query: Vectors<T>,
-    options: CollectionSearchOptions<F>,
-  ): SearchRequest & { readonly profile: boolean } {
-    const parsed = collectionSearchOptions.parse(options)
-    const { k, exact = false, select, where, params, signal, timeoutMs } = parsed
-    const beam = beamOf(parsed)
-    const { payload, vector, properties } = checked(() => selected(select))
-    const filter = checked(() => toFilter(where, params))
-    const vectors = checked(() => toVectors(query, this.type))
-    return {
-      profile: parsed.profile ?? false,
-      properties,
-      control: signal === undefined ? {} : { signal },
-      args: [this.#collection, vectors, k, beam, exact, payload, vector, timeoutMs, filter],
-    }
-  }
-
-  async #analyze({
-    control,
-    args,
-    properties,
-  }: SearchRequest): Promise<CollectionSearchAnalysis<P, T> & { readonly hits: Hits<P, T> }> {
-    const found = await cancellable(control, token => native.analyzeCollection(...args, token))
+  async #analyze(
+    request: SearchRequest,
+  ): Promise<CollectionSearchAnalysis<P, T> & { readonly hits: Hits<P, T> }> {
+    const found = await beginSearch(native.analyzeCollection, this.#collection, request)
     const { plan, estimatedShare, share, counters, stopReason, phases, nanoseconds } = found
-    const hits = this.#hits(found, properties)
+    const hits = hitsOf<P, T>(found, this, this.#fields, request.properties)
     return {
       hits,
       plan: { ...plan, estimatedShare, share },
@@ -461,13 +437,6 @@ export class Collection<
       phases,
       nanoseconds,
     }
-  }
-
-  #hits(
-    found: NativePoints & { readonly distances: readonly number[] },
-    properties: readonly string[] | undefined,
-  ): Hits<P, T> {
-    return hitsOf(pointsOf<P, T>(found, this, this.#fields, properties), found.distances)
   }
 
   async #put(

@@ -1,5 +1,5 @@
 import { types } from 'node:util'
-import type { NativeAck, NativePoints } from './binding.ts'
+import type { NativeAck, NativeHits, NativePoints } from './binding.ts'
 import { describe, VitrineError } from './errors.ts'
 import type { Fields } from './fields.ts'
 import type { CollectionSearchPlan, SearchCost } from './search-plan.ts'
@@ -95,9 +95,11 @@ export interface Selected {
   readonly properties: readonly string[] | undefined
 }
 
+const payloadAlone: Selected = { payload: true, vector: false, properties: undefined }
+
 /** What a selection names. */
 export function selected(select: unknown): Selected {
-  if (select === undefined) return { payload: true, vector: false, properties: undefined }
+  if (select === undefined) return payloadAlone
   const wrong = () =>
     new VitrineError(
       'ERR_OPTION',
@@ -199,8 +201,17 @@ function isLost(holder: unknown, key: string, given: unknown, value: unknown): b
   )
 }
 
-/** What `toPayload` made text of. */
-function fromPayload<P extends Payload>(text: string, fields: () => Fields): P {
+/** What `toPayload` made text of; of it all properties, or some. */
+function fromPayload<P extends Payload>(
+  text: string,
+  fields: () => Fields,
+  properties: readonly string[] | undefined,
+): P {
+  const payload = parsePayload<P>(text, fields)
+  return properties === undefined ? payload : pick(payload, properties)
+}
+
+function parsePayload<P extends Payload>(text: string, fields: () => Fields): P {
   const payload = JSON.parse(text) as Record<string, unknown>
   if (!text.includes(`"${dateMember}"`)) return payload as P
   for (const [name, type] of Object.entries(fields())) {
@@ -298,10 +309,6 @@ export function pointsOf<P extends Payload, T extends VectorType>(
   properties?: readonly string[],
 ): (StoredPoint<P, T> | undefined)[] {
   const elements = elementsOf(type, dimension)
-  const read = (text: string) => {
-    const payload = fromPayload<P>(text, fields)
-    return properties === undefined ? payload : pick(payload, properties)
-  }
   const points: (StoredPoint<P, T> | undefined)[] = []
   for (let i = 0; i < keys.length; i++) {
     const id = keys[i]
@@ -312,7 +319,7 @@ export function pointsOf<P extends Payload, T extends VectorType>(
     // Member by member: of objects that are spread into another V8 makes a new shape for each point.
     const point: Writable<StoredPoint<P, T>> = { id }
     const text = payloads?.[i]
-    if (text !== undefined) point.payload = read(text)
+    if (text !== undefined) point.payload = fromPayload(text, fields, properties)
     if (vectors !== undefined) {
       point.vector = vectors.slice(i * elements, (i + 1) * elements) as VectorArray<T>
     }
@@ -323,16 +330,28 @@ export function pointsOf<P extends Payload, T extends VectorType>(
 
 /** What a search found, as hits. */
 export function hitsOf<P extends Payload, T extends VectorType>(
-  points: readonly (StoredPoint<P, T> | undefined)[],
-  distances: readonly number[],
+  { keys, payloads, vectors, distances }: NativeHits,
+  { dimension, type }: VectorShape<T>,
+  fields: () => Fields,
+  properties?: readonly string[],
 ): Hits<P, T> {
+  const elements = elementsOf(type, dimension)
   const hits: Hits<P, T> = []
-  for (let i = 0; i < points.length; i++) {
-    // The point is new, so that it can become the hit.
-    const hit = points[i] as Writable<Hit<P, T>> | undefined
-    if (hit === undefined) continue
-    hit.distance = distances[i] ?? Number.NaN
-    hits.push(hit)
+  for (let i = 0; i < keys.length; i++) {
+    const id = keys[i]
+    if (id === undefined) continue
+    const distance = distances[i] ?? Number.NaN
+    const text = payloads?.[i]
+    const vector = vectors?.slice(i * elements, (i + 1) * elements) as VectorArray<T> | undefined
+    // Whole at once, in this order: an object that grows takes twice the memory, and there are ten of them in a search.
+    if (text === undefined) {
+      hits.push(vector === undefined ? { id, distance } : { id, vector, distance })
+    } else {
+      const payload = fromPayload<P>(text, fields, properties)
+      hits.push(
+        vector === undefined ? { id, payload, distance } : { id, payload, vector, distance },
+      )
+    }
   }
   return hits
 }

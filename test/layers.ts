@@ -57,7 +57,7 @@ export const libLayers: readonly (readonly string[])[] = [
     'recommendation',
   ],
   ['database-options', 'transaction', 'transfer-options', 'traced-operations'],
-  ['point-source', 'point-lines', 'vector-rows', 'point-import', 'point-export'],
+  ['search-request', 'point-source', 'point-lines', 'vector-rows', 'point-import', 'point-export'],
   ['loaded-index', 'vector-index', 'collection', 'database'],
   ['vitrine'],
   ['metrics', 'tracing'],

@@ -15,26 +15,13 @@ Result<napi_value> MakeKey(napi_env env, const PointKey& key) {
   return value;
 }
 
-Result<napi_value> MakePayload(napi_env env, const PointRecord::Payload& payload) {
-  if (!payload) {
-    napi_value value;
-    VITRINE_RETURN_IF_JS_ERROR(napi_get_undefined(env, &value));
-    return value;
-  }
-  return MakeString(env, {reinterpret_cast<const char*>(payload->data()),  // NOLINT
-                          payload->size()});
-}
-
 }  // namespace
 
 Status PointArrays::Create(size_t count) {
   VITRINE_RETURN_IF_JS_ERROR(napi_create_object(env_, &object_));
   VITRINE_RETURN_IF_JS_ERROR(napi_create_array_with_length(env_, count, &keys_));
   VITRINE_RETURN_IF_JS_ERROR(napi_set_named_property(env_, object_, "keys", keys_));
-  if (select_.payload) {
-    VITRINE_RETURN_IF_JS_ERROR(napi_create_array_with_length(env_, count, &payloads_));
-    VITRINE_RETURN_IF_JS_ERROR(napi_set_named_property(env_, object_, "payloads", payloads_));
-  }
+  count_ = count;
   if (!select_.vector) return {};
   void* data = nullptr;
   napi_value buffer;
@@ -49,14 +36,25 @@ Status PointArrays::Create(size_t count) {
   return {};
 }
 
+// The array comes with the first of them: often there is none.
+Status PointArrays::SetPayload(uint32_t i, std::span<const std::byte> payload) {
+  if (payloads_ == nullptr) {
+    VITRINE_RETURN_IF_JS_ERROR(napi_create_array_with_length(env_, count_, &payloads_));
+    VITRINE_RETURN_IF_JS_ERROR(napi_set_named_property(env_, object_, "payloads", payloads_));
+  }
+  const auto* const text = reinterpret_cast<const char*>(payload.data());  // NOLINT
+  const Result<napi_value> value = MakeString(env_, {text, payload.size()});
+  if (!value.ok()) return value.status();
+  VITRINE_RETURN_IF_JS_ERROR(napi_set_element(env_, payloads_, i, *value));
+  return {};
+}
+
 Status PointArrays::Set(uint32_t i, const PointRecord& record, std::span<const std::byte> vector) {
   const Result<napi_value> key = MakeKey(env_, record.key());
   if (!key.ok()) return key.status();
   VITRINE_RETURN_IF_JS_ERROR(napi_set_element(env_, keys_, i, *key));
-  if (select_.payload) {
-    const Result<napi_value> payload = MakePayload(env_, record.payload());
-    if (!payload.ok()) return payload.status();
-    VITRINE_RETURN_IF_JS_ERROR(napi_set_element(env_, payloads_, i, *payload));
+  if (select_.payload && record.payload()) {
+    VITRINE_RETURN_IF_ERROR(SetPayload(i, *record.payload()));
   }
   if (select_.vector && !vector.empty()) {
     std::memcpy(vectors_ + i * vector.size(), vector.data(), vector.size());

@@ -12,7 +12,8 @@
 
 namespace vitrine {
 
-// Points as lib/ takes them: parallel arrays, of which those that nobody asked for are missing.
+// Points as lib/ takes them: parallel arrays, of which those that nobody asked for are missing, and
+// that of payloads where no point has one.
 class PointArrays {
  public:
   // `dimension` and `type` are those of the collection.
@@ -27,10 +28,13 @@ class PointArrays {
   napi_value object() const { return object_; }
 
  private:
+  Status SetPayload(uint32_t i, std::span<const std::byte> payload);
+
   napi_env env_;
   const Select select_;
   const size_t elements_;  // of a vector
   const VectorType type_;
+  size_t count_ = 0;
   napi_value object_ = nullptr;
   napi_value keys_ = nullptr;
   napi_value payloads_ = nullptr;
