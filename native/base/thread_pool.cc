@@ -8,6 +8,14 @@
 #include "base/thread_priority.h"
 
 namespace vitrine {
+namespace {
+
+// `last` is null where no interactive task was the last thing that was done.
+void LeaveUnlessNext(Task* last, const Task& next) {
+  if (last != nullptr && last->row() != next.row()) last->LeftLast();
+}
+
+}  // namespace
 
 ThreadPool::ThreadPool(NoThreads options) : queue_limit_(options.queue_limit) {}
 
@@ -44,18 +52,32 @@ bool ThreadPool::Submit(std::unique_ptr<Task> task, Priority priority) {
 }
 
 void ThreadPool::RunInteractive() {
+  std::unique_ptr<Task> last;
   for (size_t done = 0; done < kMostBetween; ++done) {
-    if (interactive_waiting_.load(std::memory_order_relaxed) == 0) return;
-    std::unique_ptr<Task> task;
-    {
-      const std::lock_guard lock(mutex_);
-      if (interactive_.empty()) return;
-      task = std::move(interactive_.front());
-      interactive_.pop_front();
-      interactive_waiting_.store(interactive_.size(), std::memory_order_relaxed);
-    }
+    std::unique_ptr<Task> task = TakeInteractive();
+    if (task == nullptr) break;
+    LeaveUnlessNext(last.get(), *task);
     task->Run();
+    last = std::move(task);
   }
+  if (last != nullptr) last->LeftLast();
+}
+
+std::unique_ptr<Task> ThreadPool::TakeInteractive() {
+  if (interactive_waiting_.load(std::memory_order_relaxed) == 0) return nullptr;
+  const std::lock_guard lock(mutex_);
+  return interactive_.empty() ? nullptr : Pop(interactive_);
+}
+
+bool ThreadPool::IsInteractiveNext() const {
+  return !interactive_.empty() && (bulk_.empty() || ahead_ < kMostAhead);
+}
+
+std::unique_ptr<Task> ThreadPool::Pop(std::deque<std::unique_ptr<Task>>& queue) {
+  std::unique_ptr<Task> task = std::move(queue.front());
+  queue.pop_front();
+  interactive_waiting_.store(interactive_.size(), std::memory_order_relaxed);
+  return task;
 }
 
 size_t ThreadPool::queue_depth() const {
@@ -65,20 +87,27 @@ size_t ThreadPool::queue_depth() const {
 
 void ThreadPool::Work() {
   MakeThreadPatient();
+  std::unique_ptr<Task> last;  // interactive, and the last thing that was done
   for (;;) {
     std::unique_ptr<Task> task;
+    bool interactive = false;
     {
       std::unique_lock lock(mutex_);
+      if (last != nullptr && !IsInteractiveNext()) {
+        lock.unlock();
+        last->LeftLast();
+        last.reset();
+        lock.lock();
+      }
       Await(wake_, lock, [this] { return stopping_ || !interactive_.empty() || !bulk_.empty(); });
       if (stopping_) return;
-      const bool bulk = interactive_.empty() || (!bulk_.empty() && ahead_ >= kMostAhead);
-      auto& queue = bulk ? bulk_ : interactive_;
-      ahead_ = bulk ? 0 : ahead_ + 1;
-      task = std::move(queue.front());
-      queue.pop_front();
-      interactive_waiting_.store(interactive_.size(), std::memory_order_relaxed);
+      interactive = IsInteractiveNext();
+      ahead_ = interactive ? ahead_ + 1 : 0;
+      task = Pop(interactive ? interactive_ : bulk_);
     }
+    LeaveUnlessNext(last.get(), *task);
     task->Run();
+    if (interactive) last = std::move(task);
   }
 }
 

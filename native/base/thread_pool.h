@@ -17,6 +17,11 @@ class Task {
  public:
   virtual ~Task() = default;
   virtual void Run() = 0;
+  // Of an interactive task that has run: the thread that ran it goes on with something else than
+  // another one of its row. Does not throw.
+  virtual void LeftLast() {}
+  // What it is of; null: of nothing.
+  virtual const void* row() const { return nullptr; }
 };
 
 // A bounded pool of threads with two queues: interactive work (one search) goes before bulk work
@@ -56,6 +61,10 @@ class ThreadPool {
   };
   explicit ThreadPool(NoThreads options);
   void Work();
+  std::unique_ptr<Task> TakeInteractive();
+  // REQUIRES: mutex_ is held
+  bool IsInteractiveNext() const;
+  std::unique_ptr<Task> Pop(std::deque<std::unique_ptr<Task>>& queue);
 
   const size_t queue_limit_;
   mutable std::mutex mutex_;

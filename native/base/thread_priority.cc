@@ -14,6 +14,14 @@
 
 namespace vitrine {
 
+#if defined(__linux__)
+namespace {
+
+constexpr int kPatience = 3;
+
+}  // namespace
+#endif
+
 void MakeThreadIdle() {
 #if defined(__linux__)
   // On Linux both count for a thread. ioprio_set(2) has no wrapper; 3 << 13 is the idle class.
@@ -34,6 +42,10 @@ void MakeThreadPatient() {
   const sched_param priority = {};
   if (syscall(SYS_sched_getscheduler, 0) != SCHED_OTHER) return;
   (void)syscall(SYS_sched_setscheduler, 0, SCHED_BATCH, &priority);
+  // Half of the weight. On Linux both are of the calling thread; -1 may be its niceness, and leads
+  // nowhere else.
+  const int niceness = getpriority(PRIO_PROCESS, 0);
+  (void)setpriority(PRIO_PROCESS, 0, niceness + kPatience);
 #endif
 }
 

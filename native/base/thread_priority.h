@@ -8,8 +8,9 @@ namespace vitrine {
 void MakeThreadIdle();
 
 // Lets the calling thread, and those that it starts, wait for their turn when there is work for
-// them, instead of interrupting whoever runs. Its share of the time stays what it was. Nothing
-// happens where the operating system knows no such thing: it is for Linux.
+// them, instead of interrupting whoever runs, and have half of the share of the time that others
+// have who want the same processor. Nothing happens where the operating system knows no such thing:
+// it is for Linux.
 void MakeThreadPatient();
 
 }  // namespace vitrine

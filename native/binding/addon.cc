@@ -16,10 +16,6 @@ constexpr int64_t kReportStep = int64_t{1} << 16;
 // writer. Measured; without it V8 would let thousands of forgotten indexes lie around.
 constexpr int64_t kIndexOverhead = int64_t{128} << 10;
 constexpr std::chrono::milliseconds kDatabaseInterval{50};
-// How much is settled before the event loop goes on: what awaits the results runs before it does,
-// and takes longer than settling them.
-constexpr size_t kSliceOperations = 32;
-constexpr std::chrono::milliseconds kSliceTime{1};
 
 class HandleScope {
  public:
@@ -208,6 +204,7 @@ Result<napi_value> Addon::Start(std::shared_ptr<Operation> operation, const Star
 
 void Addon::Queued(const Operation& operation) {
   if (pending_.size() == 1) SetReferenced(true);
+  if (operation.lane() == Operation::Lane::kSearch) ++pending_searches_;
   if (operation.index() == nullptr) return;
   ++operation.index()->pending_;
   if (operation.lane() == Operation::Lane::kWrite) ++operation.index()->pending_writes_;
@@ -250,18 +247,22 @@ void Addon::Wake(napi_env env, napi_value /*callback*/, void* addon, void* /*dat
   static_cast<Addon*>(addon)->Drain();
 }
 
-// A slice of what has finished, in its order; then the event loop has its turn.
+// A slice of what has finished, in its order; then what awaits it runs, which takes longer than
+// settling it, and the event loop has its turn.
 void Addon::Drain() {
   if (ended_) return;
   while (const auto operation = completions_->PopProgress()) CallProgress(*operation);
-  const auto until = std::chrono::steady_clock::now() + kSliceTime;
-  for (size_t settled = 0; settled < kSliceOperations; ++settled) {
+  const auto begin = std::chrono::steady_clock::now();
+  const size_t most = slice_.Begin(begin);
+  size_t settled = 0;
+  while (settled < most) {
     const auto operation = completions_->PopFinished();
     if (operation == nullptr || ended_) break;
     Settle(*operation);
-    if (std::chrono::steady_clock::now() >= until) break;
+    ++settled;
+    if (std::chrono::steady_clock::now() >= begin + kSliceTime) break;
   }
-  completions_->Rest();
+  slice_.End(settled, completions_->Rest(pending_searches_));
 }
 
 void Addon::CallProgress(Operation& operation) {
@@ -297,6 +298,7 @@ void Addon::Settle(Operation& operation) {
   Pending pending = std::move(found->second);
   pending_.erase(found);
   if (pending_.empty()) SetReferenced(false);
+  if (operation.lane() == Operation::Lane::kSearch) --pending_searches_;
   const std::shared_ptr<IndexHandle> index = operation.index();
   if (index != nullptr) {
     --index->pending_;

@@ -11,6 +11,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "base/slice_size.h"
 #include "base/status.h"
 #include "base/thread_pool.h"
 #include "binding/call_watch.h"
@@ -115,6 +116,10 @@ class Addon {
   CompletionQueue::Wakes wakes_ = {};
   // Its promises, and with them the process's wish to stay alive.
   std::unordered_map<const Operation*, Pending> pending_;
+  size_t pending_searches_ = 0;  // among them
+  // How many results are settled before the event loop goes on.
+  static constexpr std::chrono::milliseconds kSliceTime{1};
+  SliceSize slice_{{.time = kSliceTime, .most = 32}};
   std::vector<std::weak_ptr<DatabaseHandle>> databases_;
   // When it is looked again at what databases take.
   std::chrono::steady_clock::time_point look_at_databases_;

@@ -1,11 +1,23 @@
 #include "binding/completion_queue.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/await.h"
 #include "binding/operation.h"
 
 namespace vitrine {
+namespace {
+
+// To wake a thread and to run its event loop takes about as long as a search: when many are to
+// follow, some of them wake it together, a share of those that it waits for. None waits for
+// anything but the next search that finishes.
+constexpr size_t kManySearches = 64;
+constexpr size_t kShareTogether = 8;  // one in so many
+constexpr size_t kMostTogether = 16;
+constexpr std::chrono::milliseconds kLongestHeld{1};
+
+}  // namespace
 
 CompletionQueue::~CompletionQueue() {
   // One by one: a long chain of owners would be destroyed recursively.
@@ -33,7 +45,9 @@ void CompletionQueue::End() {
 void CompletionQueue::PushFinished(std::shared_ptr<Operation> operation) {
   const std::lock_guard lock(mutex_);
   if (closed_) return;
+  const bool is_search = operation->lane() == Operation::Lane::kSearch;
   Push(finished_, &Operation::next_finished_, std::move(operation));
+  if (woken_ || (is_search && WaitsForMore())) return;
   Wake();
 }
 
@@ -57,10 +71,19 @@ std::shared_ptr<Operation> CompletionQueue::PopProgress() {
   return operation;
 }
 
-void CompletionQueue::Rest() {
+bool CompletionQueue::Rest(size_t searches) {
   const std::lock_guard lock(mutex_);
   woken_ = false;
-  if (finished_.first != nullptr || progress_.first != nullptr) Wake();
+  searches_ = searches;
+  held_ = 0;
+  const bool more = finished_.first != nullptr || progress_.first != nullptr;
+  if (more) Wake();
+  return more;
+}
+
+void CompletionQueue::Release() {
+  const std::lock_guard lock(mutex_);
+  if (held_ > 0) Wake();
 }
 
 void CompletionQueue::Close() {
@@ -88,6 +111,16 @@ std::shared_ptr<Operation> CompletionQueue::Pop(List& list, Link link) {
   list.first = std::move(popped.get()->*link);
   if (list.first == nullptr) list.last = nullptr;
   return popped;
+}
+
+// A search has finished. REQUIRES: mutex_ is held
+bool CompletionQueue::WaitsForMore() {
+  if (searches_ > 0) --searches_;
+  if (searches_ < kManySearches) return false;
+  const auto now = std::chrono::steady_clock::now();
+  if (held_++ == 0) held_since_ = now;
+  const size_t together = std::min(searches_ / kShareTogether, kMostTogether);
+  return held_ < together && now - held_since_ < kLongestHeld;
 }
 
 // REQUIRES: mutex_ is held, so that Close cannot release the functions meanwhile.

@@ -3,6 +3,7 @@
 #include <node_api.h>
 
 #include <array>
+#include <chrono>
 #include <condition_variable>
 #include <cstddef>
 #include <memory>
@@ -43,8 +44,13 @@ class CompletionQueue {
   std::shared_ptr<Operation> PopFinished();
   std::shared_ptr<Operation> PopProgress();
   // The environment's thread has ended its turn: what is left, or pushed from here on, wakes it
-  // again.
-  void Rest();
+  // again; while it waits for many searches, a few of them together. Returns whether anything is
+  // left.
+  //   searches  that wait for the pool or run there
+  bool Rest(size_t searches);
+  // A thread of the pool does something else than searches of this environment from now on: what
+  // has finished does not wait for more of them.
+  void Release();
 
   // From here on nothing begins, and what is pushed is dropped. Returns when what runs has ended.
   void Close();
@@ -62,6 +68,7 @@ class CompletionQueue {
   static void Push(List& list, Link link, std::shared_ptr<Operation> operation);
   static std::shared_ptr<Operation> Pop(List& list, Link link);
   void Wake();
+  bool WaitsForMore();
 
   std::mutex mutex_;
   std::condition_variable idle_;
@@ -70,6 +77,9 @@ class CompletionQueue {
   Wakes wakes_ = {};
   size_t next_wake_ = 0;
   bool woken_ = false;
+  size_t searches_ = 0;  // that the environment's thread waits for, at least
+  size_t held_ = 0;      // finished ones that have not woken it
+  std::chrono::steady_clock::time_point held_since_;
   bool closed_ = false;
   size_t running_ = 0;
 };

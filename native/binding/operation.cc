@@ -15,6 +15,8 @@ class OperationTask final : public Task {
  public:
   explicit OperationTask(std::shared_ptr<Operation> operation) : operation_(std::move(operation)) {}
   void Run() override { operation_->Run(); }
+  void LeftLast() override { operation_->LeftLast(); }
+  const void* row() const override { return operation_->row(); }
 
  private:
   const std::shared_ptr<Operation> operation_;
@@ -68,6 +70,8 @@ void Operation::Run() {
   }
   completions_->End();
 }
+
+void Operation::LeftLast() { completions_->Release(); }
 
 void Operation::EndCourse() {
   const Course course = this->course();

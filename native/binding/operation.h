@@ -61,6 +61,10 @@ class Operation : public std::enable_shared_from_this<Operation> {
   void Cancel(ErrorCode reason);
   // On a thread of the pool. Does nothing when it was cancelled before.
   void Run();
+  // That thread does something else than searches of this environment from now on.
+  void LeftLast();
+  // Its environment's, for comparison.
+  const void* row() const { return completions_.get(); }
 
   // Once it is done, on the JS thread.
   const Status& status() const { return status_; }

@@ -2,6 +2,7 @@
 
 #if defined(__linux__)
 #include <sched.h>
+#include <sys/resource.h>
 #endif
 
 #include <atomic>
@@ -171,6 +172,49 @@ TEST(ThreadPool, RunsInteractiveWorkOnTheCallingThreadWhenAsked) {
   bulk_ran.get_future().wait();
 }
 
+// A task that says which threads' last it was.
+class RowTask final : public Task {
+ public:
+  // Letters are of another row than digits.
+  RowTask(std::string& told, char name) : told_(told), name_(name) {}
+  void Run() override { told_ += name_; }
+  void LeftLast() override { told_ += '.'; }
+  const void* row() const override { return name_ >= 'a' ? &told_ : nullptr; }
+
+ private:
+  std::string& told_;
+  const char name_;
+};
+
+TEST(ThreadPool, TellsTheLastOfInteractiveTasksInARow) {
+  std::string told;
+  {
+    ThreadPool pool(1);
+    Gate gate(pool);
+    const auto submit = [&](Priority priority, char name) {
+      ASSERT_TRUE(pool.Submit(std::make_unique<RowTask>(told, name), priority));
+    };
+    std::promise<void> stepped;
+    ASSERT_TRUE(Submit(pool, Priority::kBulk, [&] {
+      for (const char name : {'3', '4'}) submit(Priority::kInteractive, name);
+      pool.RunInteractive();
+      pool.RunInteractive();
+      told += 'b';
+      submit(Priority::kInteractive, '5');
+      stepped.set_value();
+    }));
+    for (const char name : {'1', '2', 'a', 'c'}) submit(Priority::kInteractive, name);
+    gate.Open();
+    stepped.get_future().wait();
+    // Until the thread waits.
+    while (pool.queue_depth() != 0) std::this_thread::yield();
+    std::promise<void> done;
+    ASSERT_TRUE(Submit(pool, Priority::kBulk, [&] { done.set_value(); }));
+    done.get_future().wait();
+    EXPECT_EQ(told, "12.ac.34.b5.");
+  }
+}
+
 TEST(ThreadPool, DropsWhatWaitsWhenItEnds) {
   std::atomic<int> destroyed{0};
   std::atomic<int> runs{0};
@@ -291,6 +335,16 @@ TEST(ThreadPool, DoesNotInterruptThoseThatGiveItWork) {
   // A policy that somebody chose for the whole process stays.
   const int own = sched_getscheduler(0);
   EXPECT_EQ(its.get_future().get(), own == SCHED_OTHER ? SCHED_BATCH : own);
+}
+
+TEST(ThreadPool, LeavesMoreTimeToThoseThatGiveItWork) {
+  ThreadPool pool(1);
+  std::promise<int> its;
+  ASSERT_TRUE(
+      Submit(pool, Priority::kInteractive, [&] { its.set_value(getpriority(PRIO_PROCESS, 0)); }));
+  const int own = getpriority(PRIO_PROCESS, 0);
+  const bool chosen = sched_getscheduler(0) != SCHED_OTHER;
+  EXPECT_EQ(its.get_future().get(), chosen ? own : std::min(own + 3, 19));
 }
 #endif
 
