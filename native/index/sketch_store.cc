@@ -49,18 +49,15 @@ SketchStore::SketchStore(size_t dimension, Metric metric, std::span<const float>
 
 double SketchStore::ScaleOf(const float* vector) const {
   if (metric_ != Metric::kCosine) return 1;
-  const double squared = SquaredNorm(vector, dimension_);
+  const double squared = kernels_.squared_norm(vector, dimension_);
   return squared == 0 ? 0 : 1 / std::sqrt(squared);
 }
 
 double SketchStore::Centre(const float* vector, float share, std::vector<float>& work) const {
   work.resize(rotation_.padded());
-  const double scale = ScaleOf(vector);
-  for (size_t i = 0; i < dimension_; ++i) {
-    work[i] = static_cast<float>(vector[i] * scale) - share * centre_[i];
-  }
+  const double squared_length =
+      kernels_.centre(vector, ScaleOf(vector), centre_.data(), share, dimension_, work.data());
   std::fill(work.begin() + static_cast<std::ptrdiff_t>(dimension_), work.end(), 0.f);
-  const double squared_length = SquaredNorm(work.data(), dimension_);
   if (!(squared_length < kLongestSquared)) {
     std::fill(work.begin(), work.end(), 0.f);
     return 0;
@@ -113,8 +110,7 @@ void SketchStore::Prepare(const float* query, SketchQuery& prepared) const {
   const float share = squared_centre_ > 0 ? Clipped(dot_centre / squared_centre_) : 1;
   const double squared_length = Centre(query, share, prepared.work_);
   const size_t count = rotation_.padded();
-  float largest = 0;
-  for (size_t i = 0; i < count; ++i) largest = std::max(largest, std::abs(prepared.work_[i]));
+  const float largest = kernels_.largest(prepared.work_.data(), count);
   const float inverse = largest < 1e-35f ? 0 : kLargestDigit / largest;
   prepared.planes_.assign(4 * plane_bytes_, 0);
   uint8_t* const planes = prepared.planes_.data();
