@@ -1,5 +1,8 @@
-import { existsSync } from 'node:fs'
+// What tests need of Debian. Run by itself, it installs everything that any lane needs.
+
+import { existsSync, realpathSync } from 'node:fs'
 import process from 'node:process'
+import { fileURLToPath } from 'node:url'
 import { run, which } from './run.mjs'
 
 // Debian packages, and how to see that they are there.
@@ -47,4 +50,8 @@ export async function stepWith(report, packages, name, step) {
   if (missing.length === 0) return report.step(name, step)
   report.skip(name, `On Debian and Ubuntu: ${installLine(missing)}`)
   return false
+}
+
+if (process.argv[1] && realpathSync(process.argv[1]) === fileURLToPath(import.meta.url)) {
+  await installMissing(Object.keys(presence))
 }
