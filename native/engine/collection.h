@@ -199,7 +199,6 @@ class Collection final : private KeyMap::Keys {
   const uint32_t id_;
   const std::string name_;
   const CollectionConfig config_;
-  PageRegion pages_;  // of what every point has, where all of them came from a file at once
   std::unique_ptr<Table> table_;
   SlotArray<std::atomic<std::byte*>> entries_;
   std::atomic<uint64_t> last_lsn_{0};  // release by the writer, acquire by who asks

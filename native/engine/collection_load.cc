@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/pages.h"
 #include "base/seeded_defect.h"
 #include "engine/collection_checkpoint.h"
 #include "engine/collection_file.h"
@@ -100,6 +101,7 @@ class CollectionLoader {
   const std::shared_ptr<Files> files_;
   const ContainerReader& reader_;
   SectionBuffers buffers_;
+  PageRegion region_;  // of what every point has
   std::shared_ptr<Collection> collection_;
   std::optional<TableRestorer> table_;
   std::optional<StoredCalibration> calibration_;
@@ -156,10 +158,10 @@ Status CollectionLoader::ReadRecords() {
   const auto records = RequireSection(reader_, SectionType::kRecords, 1, kAnyCount);
   if (!records.ok()) return records.status();
   // From here on memory that is asked for is in proportion to the file's length.
-  if (!collection_->entries_.Grow(static_cast<size_t>(count_), &collection_->pages_)) {
+  if (!collection_->entries_.Grow(static_cast<size_t>(count_), &region_)) {
     return {ErrorCode::kOutOfMemory, "no memory for the points of the checkpoint"};
   }
-  collection_->keys_.Reserve(static_cast<size_t>(count_), &collection_->pages_);
+  collection_->keys_.Reserve(static_cast<size_t>(count_), &region_);
   collection_->columns_.Reserve(static_cast<size_t>(count_));
   collection_->records_.Reserve(static_cast<size_t>((*records)->count));
   collection_->present_.Grow(static_cast<size_t>(count_));
@@ -252,10 +254,10 @@ Status CollectionLoader::ReadPoints() {
   // Memory that is asked for is in proportion to the file's length.
   constexpr size_t kRegionBytes =
       TableRestorer::kRegionBytes + KeyMap::kRegionBytes + sizeof(std::byte*);
-  collection_->pages_ = PageRegion(std::bit_ceil(static_cast<size_t>(count_)) * kRegionBytes);
+  region_ = PageRegion(std::bit_ceil(static_cast<size_t>(count_)) * kRegionBytes);
   Result<TableRestorer> table =
       TableRestorer::Create(source_.config.table_options(source_.threads), *source_.kernels,
-                            source_.pool, static_cast<size_t>(count_), &collection_->pages_);
+                            source_.pool, static_cast<size_t>(count_), &region_);
   if (!table.ok()) return table.status();
   table_.emplace(std::move(*table));
   VITRINE_RETURN_IF_ERROR(ReadVectors(**vectors));

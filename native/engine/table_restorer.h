@@ -27,8 +27,9 @@ class TableRestorer {
   //           outlives it
   static Result<TableRestorer> Create(const TableOptions& options, const KernelTable& kernels,
                                       ThreadPool* pool, size_t count, PageRegion* region);
-  // Id, place in the map of ids, what stands beside a vector, and what stands beside a code.
-  static constexpr size_t kRegionBytes = 8 + IdMap::kRegionBytes + 4 + 8 + 8;
+  // Id, stamps, place in the map of ids, what stands beside a vector, and what stands beside a
+  // code.
+  static constexpr size_t kRegionBytes = 8 + sizeof(Stamps) + IdMap::kRegionBytes + 4 + 8 + 8;
 
   // Gives each point the row of its number. Finish does, unless it was done: it may be done beside
   // PutVector and NoteVector. May throw std::bad_alloc. REQUIRES: called at most once

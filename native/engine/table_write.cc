@@ -249,7 +249,7 @@ void Table::Abandon(const ChunkPoint& point) {
 
 bool Table::GrowTo(size_t slots, PageRegion* region) {
   return vectors_.Grow(slots, region) && graph_.Grow(slots) && owner_ids_.Grow(slots, region) &&
-         stamps_.Grow(slots) && occupied_.Grow(slots) && unsettled_.Grow(slots) &&
+         stamps_.Grow(slots, region) && occupied_.Grow(slots) && unsettled_.Grow(slots) &&
          shared_.Grow(slots) && zero_.Grow(slots) &&
          (code_store_ == nullptr || code_store_->Grow(slots)) &&
          // Also while they are waiting to be freed: who has them may meet new rows.
