@@ -49,14 +49,18 @@ void SipHash128::Append(std::span<const std::byte> bytes) {
   std::copy(bytes.begin(), bytes.end(), rest_.begin());
 }
 
-Digest128 SipHash128::Finish() {
+uint64_t SipHash128::FinishFirst() {
   uint64_t last = length_ << 56;
   for (size_t i = 0; i < length_ % 8; ++i) last |= uint64_t(rest_[i]) << (8 * i);
   Compress(last);
-  Digest128 digest;
   v2_ ^= 0xee;
   for (int i = 0; i < 4; ++i) Round();
-  StoreLittleEndian(digest.data(), v0_ ^ v1_ ^ v2_ ^ v3_);
+  return v0_ ^ v1_ ^ v2_ ^ v3_;
+}
+
+Digest128 SipHash128::Finish() {
+  Digest128 digest;
+  StoreLittleEndian(digest.data(), FinishFirst());
   v1_ ^= 0xdd;
   for (int i = 0; i < 4; ++i) Round();
   StoreLittleEndian(digest.data() + 8, v0_ ^ v1_ ^ v2_ ^ v3_);

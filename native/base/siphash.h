@@ -19,6 +19,8 @@ class SipHash128 {
   void Append(std::span<const std::byte> bytes);
   // The digest of everything appended. REQUIRES: called once, last
   Digest128 Finish();
+  // Its first eight bytes, little-endian, in half the time. REQUIRES: as Finish
+  uint64_t FinishFirst();
 
  private:
   void Compress(uint64_t word);

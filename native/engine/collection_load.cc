@@ -25,8 +25,6 @@
 namespace vitrine {
 namespace {
 
-// What one read brings in, about.
-constexpr size_t kPartReadBytes = size_t{4} << 20;
 // What is brought together on demand, about: of vectors, which lie in blocks as they come, more.
 constexpr size_t kLazyVectorBytes = size_t{128} << 10;
 constexpr size_t kLazyBytes = kBlockBytes;
@@ -80,7 +78,7 @@ class CollectionLoader {
   };
 
   Status ReadConfig();
-  Status ReadRecords();
+  Status ReadRecords(std::vector<std::byte>& buffer);
   Status AddRecord(EntryId entry, std::span<const std::byte> bytes);
   Status ReadVectors(const SectionEntry& section);
   Status LeaveVectors(const SectionEntry& section);
@@ -152,7 +150,8 @@ Status CollectionLoader::AddRecord(EntryId entry, std::span<const std::byte> byt
   return {};
 }
 
-Status CollectionLoader::ReadRecords() {
+//   buffer  memory to reuse
+Status CollectionLoader::ReadRecords(std::vector<std::byte>& buffer) {
   const auto ends = RequireSection(reader_, SectionType::kRecordEnds, sizeof(uint64_t), count_);
   if (!ends.ok()) return ends.status();
   const auto records = RequireSection(reader_, SectionType::kRecords, 1, kAnyCount);
@@ -165,8 +164,8 @@ Status CollectionLoader::ReadRecords() {
   collection_->columns_.Reserve(static_cast<size_t>(count_));
   collection_->records_.Reserve(static_cast<size_t>((*records)->count));
   collection_->present_.Grow(static_cast<size_t>(count_));
+  KeyMap::Filling keys(collection_->keys_, static_cast<size_t>(count_));
   std::vector<std::byte> end_buffer;
-  std::vector<std::byte> record_buffer;
   constexpr uint64_t kStep = 4096;
   uint64_t begin = 0;
   for (uint64_t first = 0; first < count_; first += kStep) {
@@ -179,13 +178,13 @@ Status CollectionLoader::ReadRecords() {
     for (uint64_t i = 0; i < count;) {
       // As many records as one read brings in, but one at least.
       uint64_t past = i + 1;
-      while (past < count && end_of(past) >= begin && end_of(past) - begin <= kPartReadBytes)
+      while (past < count && end_of(past) >= begin && end_of(past) - begin <= kSectionReadBytes)
         ++past;
       const uint64_t end = end_of(past - 1);
       if (end < begin || end > (*records)->count) {
         return CorruptSection(reader_, SectionType::kRecordEnds, "the ends are not in order");
       }
-      const auto bytes = reader_.Read(**records, begin, end - begin, record_buffer);
+      const auto bytes = reader_.Read(**records, begin, end - begin, buffer);
       if (!bytes.ok()) return bytes.status();
       const auto added = static_cast<EntryId>(first + i);
       for (uint64_t at = begin; i < past; ++i) {
@@ -201,7 +200,7 @@ Status CollectionLoader::ReadRecords() {
       collection_->columns_.AddMany(added, more, [&](EntryId entry) {
         return PointRecord(collection_->entries_[entry].load(std::memory_order_relaxed)).payload();
       });
-      if (!collection_->keys_.PutNew(added, more)) {
+      if (!keys.Put(added, more)) {
         return CorruptSection(reader_, SectionType::kRecords, "a point is there twice");
       }
       begin = end;
@@ -221,10 +220,11 @@ Status CollectionLoader::ReadVectors(const SectionEntry& section) {
       table_->NoteVector(point, vector);
     });
   };
-  return ForEachElements(reader_, section, source_.pool, source_.threads, buffers_, look, [&] {
-    table_->AddPoints();
-    return ReadRecords();
-  });
+  return ForEachElements(reader_, section, source_.pool, source_.threads, buffers_, look,
+                         [&](std::vector<std::byte>& buffer) {
+                           table_->AddPoints();
+                           return ReadRecords(buffer);
+                         });
 }
 
 Status CollectionLoader::LeaveVectors(const SectionEntry& section) {

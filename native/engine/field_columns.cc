@@ -72,6 +72,7 @@ void FieldColumns::Reserve(size_t entries) {
 
 void FieldColumns::Add(EntryId entry, Slot slot, const PointRecord::Payload& payload) {
   const std::unique_lock lock(mutex_);
+  version_.fetch_add(1, std::memory_order_release);
   AddLocked(entry, slot, payload);
 }
 
@@ -80,7 +81,6 @@ void FieldColumns::AddLocked(EntryId entry, Slot slot, const PointRecord::Payloa
     if (slots_.capacity() <= entry) slots_.reserve(std::max<size_t>(entry + 1, slots_.size() * 2));
     slots_.resize(entry + size_t{1});
   }
-  version_.fetch_add(1, std::memory_order_release);
   entries_.Add(entry);
   slots_[entry] = slot;
   Adder adder(*this, entry);

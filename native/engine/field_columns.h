@@ -89,6 +89,7 @@ class FieldColumns {
   template <typename PayloadOf>
   void AddMany(EntryId first, size_t count, PayloadOf payload_of) {
     const std::unique_lock lock(mutex_);
+    version_.fetch_add(1, std::memory_order_release);
     for (size_t i = 0; i < count; ++i) {
       const auto entry = static_cast<EntryId>(first + i);
       AddLocked(entry, entry, payload_of(entry));

@@ -13,7 +13,7 @@ namespace vitrine {
 
 KeyMap::KeyMap(const Keys& keys) : keys_(keys), hash_key_{RandomWord(), RandomWord()} {}
 
-size_t KeyMap::HomeOf(const PointKey& key) const {
+uint64_t KeyMap::HashOf(const PointKey& key) const {
   SipHash128 hash(hash_key_[0], hash_key_[1]);
   // Integers and texts must not collide on purpose either: the lengths differ, or the kind does.
   std::array<std::byte, 9> number{};
@@ -24,13 +24,12 @@ size_t KeyMap::HomeOf(const PointKey& key) const {
     number[8] = std::byte{0xff};  // no byte of UTF-8
     hash.Append(number);
   }
-  const Digest128 digest = hash.Finish();
-  return static_cast<size_t>(LoadLittleEndian<uint64_t>(digest.data())) & (words_.size() - 1);
+  return hash.FinishFirst();
 }
 
 EntryId KeyMap::Find(const PointKey& key) const {
   if (words_.empty()) return kNoEntry;
-  for (size_t at = HomeOf(key);; at = (at + 1) & (words_.size() - 1)) {
+  for (size_t at = HomeOf(HashOf(key));; at = (at + 1) & (words_.size() - 1)) {
     if (words_[at] == kNoEntry || keys_.KeyOf(words_[at]) == key) return words_[at];
   }
 }
@@ -46,7 +45,7 @@ void KeyMap::Reserve(size_t count, PageRegion* region) {
 }
 
 void KeyMap::PutUnchecked(EntryId entry) {
-  size_t at = HomeOf(keys_.KeyOf(entry));
+  size_t at = HomeOf(HashOf(keys_.KeyOf(entry)));
   while (words_[at] != kNoEntry) at = (at + 1) & (words_.size() - 1);
   words_[at] = entry;
 }
@@ -56,42 +55,52 @@ void KeyMap::Put(EntryId entry) {
   ++size_;
 }
 
-bool KeyMap::PutNew(EntryId first, size_t count) {
+KeyMap::Filling::Filling(KeyMap& map, size_t limit)
+    : map_(map), entry_bits_(static_cast<unsigned>(std::bit_width(limit))) {}
+
+KeyMap::Filling::~Filling() {
+  const uint32_t mask = entry_mask();
+  for (uint32_t& word : map_.words_) word = word == kNoEntry ? word : word & mask;
+}
+
+bool KeyMap::Filling::Put(EntryId first, size_t count) {
   constexpr size_t kTogether = 32;
-  std::array<size_t, kTogether> homes;
+  std::array<uint64_t, kTogether> hashes;
   for (size_t done = 0; done < count; done += kTogether) {
     const size_t some = std::min(kTogether, count - done);
     const auto entry = static_cast<EntryId>(first + done);
     for (size_t i = 0; i < some; ++i) {
-      homes[i] = HomeOf(keys_.KeyOf(entry + static_cast<EntryId>(i)));
-      Prefetch(&words_[homes[i]]);
+      hashes[i] = map_.HashOf(map_.keys_.KeyOf(entry + static_cast<EntryId>(i)));
+      Prefetch(&map_.words_[map_.HomeOf(hashes[i])]);
     }
     for (size_t i = 0; i < some; ++i) {
-      if (!PutNewFrom(homes[i], entry + static_cast<EntryId>(i))) return false;
+      if (!PutOne(hashes[i], entry + static_cast<EntryId>(i))) return false;
     }
   }
   return true;
 }
 
-bool KeyMap::PutNewFrom(size_t at, EntryId entry) {
-  if (words_[at] != kNoEntry) {
-    const PointKey key = keys_.KeyOf(entry);
-    for (; words_[at] != kNoEntry; at = (at + 1) & (words_.size() - 1)) {
-      if (keys_.KeyOf(words_[at]) == key) return false;
-    }
+bool KeyMap::Filling::PutOne(uint64_t hash, EntryId entry) {
+  const uint32_t mask = entry_mask();
+  const uint32_t tag = static_cast<uint32_t>(hash >> 32) & ~mask;
+  size_t at = map_.HomeOf(hash);
+  for (; map_.words_[at] != kNoEntry; at = (at + 1) & (map_.words_.size() - 1)) {
+    const uint32_t word = map_.words_[at];
+    if ((word & ~mask) != tag) continue;
+    if (map_.keys_.KeyOf(word & mask) == map_.keys_.KeyOf(entry)) return false;
   }
-  words_[at] = entry;
-  ++size_;
+  map_.words_[at] = tag | entry;
+  ++map_.size_;
   return true;
 }
 
 void KeyMap::Erase(EntryId entry) {
   const size_t mask = words_.size() - 1;
-  size_t hole = HomeOf(keys_.KeyOf(entry));
+  size_t hole = HomeOf(HashOf(keys_.KeyOf(entry)));
   while (words_[hole] != entry) hole = (hole + 1) & mask;
   // What follows moves up, unless that would bring it before its home (Knuth 6.4, algorithm R).
   for (size_t at = (hole + 1) & mask; words_[at] != kNoEntry; at = (at + 1) & mask) {
-    const size_t home = HomeOf(keys_.KeyOf(words_[at]));
+    const size_t home = HomeOf(HashOf(keys_.KeyOf(words_[at])));
     if (((at - home) & mask) < ((at - hole) & mask)) continue;
     words_[hole] = words_[at];
     hole = at;

@@ -36,9 +36,8 @@ class KeyMap {
   static constexpr size_t kRegionBytes = 2 * sizeof(EntryId);
   // REQUIRES: room was reserved; no entry has that key
   void Put(EntryId entry);
-  // The same of entries [first, first + count), whose keys others may have; false if so, and then
-  // some of them are there.
-  bool PutNew(EntryId first, size_t count);
+  // Puts the entries of a file, whose keys may be the same, into an empty map.
+  class Filling;
   // REQUIRES: the entry is there
   void Erase(EntryId entry);
 
@@ -53,15 +52,36 @@ class KeyMap {
   }
 
  private:
-  size_t HomeOf(const PointKey& key) const;
+  uint64_t HashOf(const PointKey& key) const;
+  size_t HomeOf(uint64_t hash) const { return static_cast<size_t>(hash) & (words_.size() - 1); }
   void PutUnchecked(EntryId entry);
-  // From the home of its key on.
-  bool PutNewFrom(size_t at, EntryId entry);
 
   const Keys& keys_;
   const uint64_t hash_key_[2];
   WordTable words_;  // a power of two, at most 3/4 full
   size_t size_ = 0;
+};
+
+// As long as it lives, a word of the map has bits of its key's hash where its entry leaves room:
+// nearly all keys that meet differ there, and no record is looked at. Then the map can be used.
+class KeyMap::Filling {
+ public:
+  //   limit  no entry has this number, or a higher one
+  // REQUIRES: the map outlives the object, is empty, and has room for all that is put
+  Filling(KeyMap& map, size_t limit);
+  Filling(const Filling&) = delete;
+  Filling& operator=(const Filling&) = delete;
+  ~Filling();
+
+  // Entries [first, first + more); false if a key is there already, and then some of them are.
+  bool Put(EntryId first, size_t more);
+
+ private:
+  uint32_t entry_mask() const { return static_cast<uint32_t>((uint64_t{1} << entry_bits_) - 1); }
+  bool PutOne(uint64_t hash, EntryId entry);
+
+  KeyMap& map_;
+  const unsigned entry_bits_;  // no entry has them all: none looks like kNoEntry
 };
 
 }  // namespace vitrine

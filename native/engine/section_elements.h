@@ -31,7 +31,7 @@ using SectionBuffers = std::vector<std::vector<std::byte>>;
 // and in any order; with parallelism 1 in theirs. Each call has all elements of some words of a
 // bitmap, so that threads rarely meet.
 //   buffers  grow to `parallelism` and to what is read
-//   beside   () -> Status, is called once meanwhile
+//   beside   (buffer) -> Status, is called once meanwhile, with memory to reuse
 template <typename Visitor, typename Beside>
 Status ForEachElements(const ContainerReader& reader, const SectionEntry& section, ThreadPool* pool,
                        size_t parallelism, SectionBuffers& buffers, Visitor visit, Beside beside) {
@@ -42,7 +42,7 @@ Status ForEachElements(const ContainerReader& reader, const SectionEntry& sectio
   FirstFailure failure;
   ParallelFor(pool, parallelism, steps + 1, [&](size_t worker, size_t i) {
     if (failure.failed()) return;
-    if (i == 0) return failure.Note(beside());
+    if (i == 0) return failure.Note(beside(buffers[worker]));
     const uint64_t first = (i - 1) * step;
     const uint64_t count = std::min(step, section.count - first);
     const auto bytes = reader.Read(section, first, count, buffers[worker]);
@@ -55,7 +55,7 @@ template <typename Visitor>
 Status ForEachElements(const ContainerReader& reader, const SectionEntry& section, ThreadPool* pool,
                        size_t parallelism, SectionBuffers& buffers, Visitor visit) {
   return ForEachElements(reader, section, pool, parallelism, buffers, visit,
-                         [] { return Status(); });
+                         [](std::vector<std::byte>&) { return Status(); });
 }
 
 }  // namespace vitrine
