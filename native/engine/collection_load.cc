@@ -25,9 +25,16 @@
 namespace vitrine {
 namespace {
 
-// What is brought together on demand, about: of vectors, which lie in blocks as they come, more.
-constexpr size_t kLazyVectorBytes = size_t{128} << 10;
+// What is brought together on demand, about. Rows of three, six, twelve ... 64ths of a block begin
+// and end groups of three blocks where these do, and nothing is read twice.
 constexpr size_t kLazyBytes = kBlockBytes;
+constexpr size_t kLazyVectorBytes = 3 * kBlockBytes;
+// Of codes, unless there are more of them: a search meets so many that most groups come.
+constexpr size_t kLazyCodeBytes = 3 * kBlockBytes;
+constexpr size_t kFewCodesBytes = size_t{256} << 20;
+
+// What one read of records brings in, about: with the ends of blocks no more than one of vectors.
+constexpr uint64_t kRecordReadBytes = kSectionReadBytes - kBlockBytes;
 
 // What the config of either file says, in `buffer` if it is nowhere else.
 Result<std::span<const std::byte>> ReadPartConfig(const ContainerReader& reader,
@@ -178,7 +185,7 @@ Status CollectionLoader::ReadRecords(std::vector<std::byte>& buffer) {
     for (uint64_t i = 0; i < count;) {
       // As many records as one read brings in, but one at least.
       uint64_t past = i + 1;
-      while (past < count && end_of(past) >= begin && end_of(past) - begin <= kSectionReadBytes)
+      while (past < count && end_of(past) >= begin && end_of(past) - begin <= kRecordReadBytes)
         ++past;
       const uint64_t end = end_of(past - 1);
       if (end < begin || end > (*records)->count) {
@@ -416,7 +423,8 @@ Status CollectionLoader::ReadCodes(const ContainerReader& graph) {
   };
   VITRINE_RETURN_IF_ERROR(
       ForEachElements(graph, **sides, source_.pool, source_.threads, buffers_, restore));
-  table_->UseCodes(Leave(&Files::graph, **codes, kLazyBytes,
+  const size_t group_bytes = (*codes)->length <= kFewCodesBytes ? kLazyCodeBytes : kLazyBytes;
+  table_->UseCodes(Leave(&Files::graph, **codes, group_bytes,
                          [store](const ContainerReader&, const SectionElements& elements) {
                            for (uint64_t i = 0; i < elements.count; ++i) {
                              store->RestoreRow(static_cast<Slot>(elements.first + i),

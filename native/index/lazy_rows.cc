@@ -22,29 +22,42 @@ LazyRows::LazyRows(size_t count, size_t row_bytes, size_t group_bytes, Bring bri
       shift_(ShiftFor(row_bytes, group_bytes)),
       groups_(((count - 1) >> shift_) + 1),
       bring_(std::move(bring)),
-      here_(std::make_unique<std::atomic<uint64_t>[]>((groups_ + 63) / 64)) {}
+      here_(std::make_unique<std::atomic<uint64_t>[]>((groups_ + 63) / 64)) {
+  buffers_.reserve(kLanes);
+}
 
 Status LazyRows::Fetch(Slot slot) const {
   const size_t group = slot >> shift_;
-  Lane& lane = lanes_[group % kLanes];
-  const std::lock_guard lock(lane.mutex);
+  const std::lock_guard lock(lanes_[group % kLanes]);
   if (IsHere(slot)) return {};
   const size_t first = group << shift_;
   const size_t count = std::min(size_t{1} << shift_, count_ - first);
-  VITRINE_RETURN_IF_ERROR(bring_(static_cast<Slot>(first), count, lane.buffer));
-  // Release; partners: the acquires in IsHere and AllHere.
-  here_[group / 64].fetch_or(uint64_t{1} << (group % 64), std::memory_order_release);
-  if (groups_here_.fetch_add(1, std::memory_order_release) + 1 == groups_) ForgetBuffers(lane);
-  return {};
+  std::vector<std::byte> buffer = TakeBuffer();
+  Status status = bring_(static_cast<Slot>(first), count, buffer);
+  if (status.ok()) {
+    // Release; partners: the acquires in IsHere and AllHere.
+    here_[group / 64].fetch_or(uint64_t{1} << (group % 64), std::memory_order_release);
+    groups_here_.fetch_add(1, std::memory_order_release);
+  }
+  GiveBuffer(std::move(buffer));
+  return status;
 }
 
-// Nobody else holds a lane and waits for another one.
-void LazyRows::ForgetBuffers(Lane& held) const {
-  held.buffer = {};
-  for (Lane& lane : lanes_) {
-    if (&lane == &held) continue;
-    const std::lock_guard lock(lane.mutex);
-    lane.buffer = {};
+// The one that was used last: its pages are there already, where those of another may not be.
+std::vector<std::byte> LazyRows::TakeBuffer() const {
+  const std::lock_guard lock(buffers_mutex_);
+  if (buffers_.empty()) return {};
+  std::vector<std::byte> buffer = std::move(buffers_.back());
+  buffers_.pop_back();
+  return buffer;
+}
+
+void LazyRows::GiveBuffer(std::vector<std::byte> buffer) const {
+  const std::lock_guard lock(buffers_mutex_);
+  if (AllHere()) {
+    buffers_.clear();
+  } else {
+    buffers_.push_back(std::move(buffer));
   }
 }
 

@@ -57,16 +57,12 @@ class LazyRows {
   size_t rows_here() const;
 
  private:
-  // A group is brought under one of these.
-  struct Lane {
-    std::mutex mutex;
-    std::vector<std::byte> buffer;
-  };
   static constexpr size_t kLanes = 8;
 
   bool EnsureSlowly(Slot slot, Status& failure) const;
-  // REQUIRES: everything is here; the mutex of `held` is held
-  void ForgetBuffers(Lane& held) const;
+  std::vector<std::byte> TakeBuffer() const;
+  // Once everything is here none is kept.
+  void GiveBuffer(std::vector<std::byte> buffer) const;
 
   const size_t count_;
   const unsigned shift_;
@@ -74,7 +70,9 @@ class LazyRows {
   const Bring bring_;
   const std::unique_ptr<std::atomic<uint64_t>[]> here_;  // a bit a group
   mutable std::atomic<size_t> groups_here_{0};
-  mutable Lane lanes_[kLanes];
+  mutable std::mutex lanes_[kLanes];  // a group is brought under one of these
+  mutable std::mutex buffers_mutex_;  // the last to be locked
+  mutable std::vector<std::vector<std::byte>> buffers_;
 };
 
 }  // namespace vitrine

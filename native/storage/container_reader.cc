@@ -242,10 +242,14 @@ Status ContainerReader::ReadBlocks(const SectionEntry& section, uint64_t first_b
   const bool last = end_block == section.block_count();
   const uint64_t end = last ? RoundUp(section.offset + section.length, kPageBytes) - section.offset
                             : end_block * kBlockBytes;
-  buffer.resize(static_cast<size_t>(end - begin));
-  VITRINE_RETURN_IF_ERROR(file_->ReadAt(section.offset + begin, buffer));
-
-  const std::span<const std::byte> bytes(buffer);
+  const auto size = static_cast<size_t>(end - begin);
+  // What a buffer grows by is cleared: it does not shrink, and loses what it holds to grow.
+  if (buffer.size() < size) {
+    buffer.clear();
+    buffer.resize(size);
+  }
+  const std::span<std::byte> bytes = std::span(buffer).first(size);
+  VITRINE_RETURN_IF_ERROR(file_->ReadAt(section.offset + begin, bytes));
   VITRINE_RETURN_IF_ERROR(CheckBlocks(section, first_block, end_block, bytes));
   if (last && !AreZero(bytes.subspan(static_cast<size_t>(section.length - begin)))) {
     return Corrupt(SectionName(section.type), section.offset + section.length,

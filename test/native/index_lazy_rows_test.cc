@@ -54,6 +54,17 @@ TEST(LazyRows, BringsTheGroupOfARowOnce) {
   EXPECT_FALSE(rows->AllHere());
 }
 
+TEST(LazyRows, BringsOneGroupAfterTheOtherThroughTheSameMemory) {
+  size_t fresh = 0;
+  const LazyRows rows(100, 1, 1, [&](Slot, size_t, std::vector<std::byte>& buffer) {
+    fresh += buffer.empty() ? 1 : 0;
+    buffer.resize(64);
+    return Status();
+  });
+  EXPECT_TRUE(rows.FetchAll().ok());
+  EXPECT_EQ(fresh, 1u);
+}
+
 TEST(LazyRows, BringsWhatARangeNeeds) {
   Brought brought(100);
   const auto rows = brought.Rows(16, 16 * 32);
