@@ -184,6 +184,30 @@ describe('a query', () => {
     expect((await one).ids).toEqual(Uint32Array.of(1))
     expect((await batch).ids).toEqual(Uint32Array.of(1))
   })
+
+  it('is copied as well when many wait, of several dimensions', async () => {
+    // So many of the longest that not all find room where queries of many searches are kept.
+    const indexes = await Promise.all(
+      [1, 40, 8000].map(async length => {
+        const index = opened(new Index({ dimension: length }))
+        const rows = Array.from({ length: 10 }, (_, i) => new Float32Array(length).fill(i))
+        for (const [i, row] of rows.entries()) await index.add([i], row)
+        return { index, query: new Float32Array(length) }
+      }),
+    )
+    for (let round = 0; round < 3; round++) {
+      const found = indexes.flatMap(({ index, query }) =>
+        Array.from({ length: 200 }, async (_, i) => {
+          query.fill(i % 10)
+          const { ids, distances } = await index.search(query, { k: 1 })
+          return [ids[0], distances[0], i % 10]
+        }),
+      )
+      for (const [id, distance, wanted] of await Promise.all(found)) {
+        expect([id, distance]).toEqual([wanted, 0])
+      }
+    }
+  })
 })
 
 describe('options of a search', () => {

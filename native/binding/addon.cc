@@ -173,8 +173,7 @@ Result<napi_value> Addon::Start(std::shared_ptr<Operation> operation, const Star
   }
   pool();
   operation->Attach(completions_);
-  Pending& pending = pending_[operation.get()];
-  pending.operation = operation;
+  PendingCall& pending = pending_.Add(operation);
   napi_value promise = nullptr;
   const Status status = Guard([&]() -> Status {
     VITRINE_RETURN_IF_ERROR(Keep(pending, options));
@@ -191,8 +190,7 @@ Result<napi_value> Addon::Start(std::shared_ptr<Operation> operation, const Star
     return promise;
   }
   Forget(pending);
-  napi_deferred deferred = pending.deferred;
-  pending_.erase(operation.get());
+  napi_deferred deferred = pending_.Take(pending).deferred;
   if (deferred == nullptr) return status;
   // A promise that nobody settles would never be freed.
   napi_value error = MakeError(status);
@@ -211,7 +209,7 @@ void Addon::Queued(const Operation& operation) {
 }
 
 // Keeps what the call came with until it is settled.
-Status Addon::Keep(Pending& pending, const StartOptions& options) {
+Status Addon::Keep(PendingCall& pending, const StartOptions& options) {
   for (size_t i = 0; i < options.outputs.size() && options.outputs[i] != nullptr; ++i) {
     VITRINE_RETURN_IF_JS_ERROR(
         napi_create_reference(env_, options.outputs[i], 1, &pending.outputs[i]));
@@ -223,7 +221,7 @@ Status Addon::Keep(Pending& pending, const StartOptions& options) {
   return {};
 }
 
-void Addon::Forget(Pending& pending) {
+void Addon::Forget(PendingCall& pending) {
   for (napi_ref& output : pending.outputs) {
     if (output != nullptr) napi_delete_reference(env_, std::exchange(output, nullptr));
   }
@@ -266,13 +264,13 @@ void Addon::Drain() {
 }
 
 void Addon::CallProgress(Operation& operation) {
-  const auto found = pending_.find(&operation);
-  if (found == pending_.end() || found->second.on_progress == nullptr) return;
+  PendingCall* const pending = pending_.Find(operation);
+  if (pending == nullptr || pending->on_progress == nullptr) return;
   const Operation::Progress progress = operation.progress();
-  if (progress == found->second.reported) return;
-  found->second.reported = progress;
+  if (progress == pending->reported) return;
+  pending->reported = progress;
   const HandleScope scope(env_);
-  napi_value callback = ValueOf(env_, found->second.on_progress);
+  napi_value callback = ValueOf(env_, pending->on_progress);
   napi_value receiver = nullptr;
   napi_value arguments[2] = {};
   if (callback == nullptr || napi_get_undefined(env_, &receiver) != napi_ok ||
@@ -293,10 +291,9 @@ void Addon::CallProgress(Operation& operation) {
 void Addon::Settle(Operation& operation) {
   const HandleScope scope(env_);
   if (operation.status().ok()) CallProgress(operation);
-  const auto found = pending_.find(&operation);
-  if (found == pending_.end()) return;
-  Pending pending = std::move(found->second);
-  pending_.erase(found);
+  PendingCall* const found = pending_.Find(operation);
+  if (found == nullptr) return;
+  PendingCall pending = pending_.Take(*found);
   if (pending_.empty()) SetReferenced(false);
   if (operation.lane() == Operation::Lane::kSearch) --pending_searches_;
   const std::shared_ptr<IndexHandle> index = operation.index();
@@ -355,12 +352,12 @@ Result<napi_value> Addon::Close(const std::shared_ptr<IndexHandle>& index) {
   }
   if (index->closing_) return promise;
   index->closing_ = true;
-  // Cancelling queues completions but settles nothing yet: the map does not change meanwhile.
-  for (const auto& [key, pending] : pending_) {
+  // Cancelling queues completions but settles nothing yet: no call comes or goes meanwhile.
+  pending_.ForEach([&](const PendingCall& pending) {
     if (pending.operation->index() == index && !pending.operation->survives_close()) {
       pending.operation->Cancel(ErrorCode::kClosed);
     }
-  }
+  });
   if (index->pending_ == 0) ReleaseWhenIdle(index);
   return promise;
 }
@@ -373,8 +370,7 @@ void Addon::ReleaseWhenIdle(const std::shared_ptr<IndexHandle>& index) {
   }
   auto release = std::make_shared<ReleaseTable>(index, std::move(index->table_));
   release->Attach(completions_);
-  Pending& pending = pending_[release.get()];
-  pending.operation = release;
+  PendingCall& pending = pending_.Add(release);
   const Status status = Guard([&]() -> Status {
     if (Submit(release)) return {};
     return {ErrorCode::kOverloaded, "no room in the pool"};
@@ -384,7 +380,7 @@ void Addon::ReleaseWhenIdle(const std::shared_ptr<IndexHandle>& index) {
     return;
   }
   // Then it is freed here and now.
-  pending_.erase(release.get());
+  pending_.Take(pending);
   release.reset();
   Released(*index);
 }
@@ -471,17 +467,18 @@ void Addon::SetReferenced(bool referenced) {
 
 void Addon::Shutdown() {
   ended_ = true;
-  for (const auto& [key, pending] : pending_) pending.operation->Cancel(ErrorCode::kClosed);
+  pending_.ForEach(
+      [](const PendingCall& pending) { pending.operation->Cancel(ErrorCode::kClosed); });
   completions_->Close();
   for (napi_threadsafe_function wake : wakes_) {
     napi_release_threadsafe_function(wake, napi_tsfn_abort);
   }
   // Their promises stay as they are: nobody is left to hear of them.
-  for (auto& [key, pending] : pending_) {
+  pending_.ForEach([this](PendingCall& pending) {
     pending.operation->Failed({ErrorCode::kClosed, "the environment has ended"});
     Forget(pending);
-  }
-  pending_.clear();
+  });
+  pending_.Clear();
   if (error_class_ != nullptr) napi_delete_reference(env_, std::exchange(error_class_, nullptr));
   // Their threads use the pool.
   for (const auto& weak : databases_) {

@@ -8,7 +8,6 @@
 #include <memory>
 #include <span>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 #include "base/slice_size.h"
@@ -19,6 +18,8 @@
 #include "binding/database_handle.h"
 #include "binding/index_handle.h"
 #include "binding/operation.h"
+#include "binding/pending_calls.h"
+#include "binding/query_blocks.h"
 #include "engine/table.h"
 #include "kernels/kernels.h"
 
@@ -26,7 +27,7 @@ namespace vitrine {
 
 // What an asynchronous call hands over besides its operation; all but `outputs` may be null.
 struct StartOptions {
-  static constexpr size_t kMaxOutputs = 3;
+  static constexpr size_t kMaxOutputs = PendingCall::kMaxOutputs;
 
   std::array<napi_value, kMaxOutputs> outputs = {};  // typed arrays, kept until it is settled
   napi_value on_progress = nullptr;                  // function (done, total)
@@ -73,6 +74,11 @@ class Addon {
   //   cost  becomes `details.cost`; null: there is none
   napi_value MakeError(const Status& status, napi_value cost = nullptr);
 
+  // The copy of a query that is searched for away from this thread. May throw std::bad_alloc.
+  VectorCopy CopyQuery(const TypedArray& query, VectorType type) {
+    return query_blocks_.Copy(query, type, pending_searches_);
+  }
+
   // Who wants to know what calls that begin now spend their time on; null: nobody.
   CallWatch* watch() const { return watch_.get(); }
   void SetWatch(std::shared_ptr<CallWatch> watch) { watch_ = std::move(watch); }
@@ -82,14 +88,6 @@ class Addon {
   std::vector<Hit>& hit_buffer() { return hit_buffer_; }
 
  private:
-  struct Pending {
-    std::shared_ptr<Operation> operation;
-    napi_deferred deferred = nullptr;
-    std::array<napi_ref, StartOptions::kMaxOutputs> outputs = {};
-    napi_ref on_progress = nullptr;
-    Operation::Progress reported = {};
-    std::shared_ptr<CallWatch> watch;
-  };
   class ReleaseTable;
 
   static void Wake(napi_env env, napi_value callback, void* addon, void* data);
@@ -97,8 +95,8 @@ class Addon {
   Status CreateWake(napi_threadsafe_function& wake);
   void Shutdown();
   void Drain();
-  Status Keep(Pending& pending, const StartOptions& options);
-  void Forget(Pending& pending);
+  Status Keep(PendingCall& pending, const StartOptions& options);
+  void Forget(PendingCall& pending);
   bool Submit(const std::shared_ptr<Operation>& operation);
   void Queued(const Operation& operation);
   void Settle(Operation& operation);
@@ -115,8 +113,9 @@ class Addon {
   const std::shared_ptr<CompletionQueue> completions_ = std::make_shared<CompletionQueue>();
   CompletionQueue::Wakes wakes_ = {};
   // Its promises, and with them the process's wish to stay alive.
-  std::unordered_map<const Operation*, Pending> pending_;
+  PendingCalls pending_;
   size_t pending_searches_ = 0;  // among them
+  QueryBlocks query_blocks_;
   // How many results are settled before the event loop goes on.
   static constexpr std::chrono::milliseconds kSliceTime{1};
   SliceSize slice_{{.time = kSliceTime, .most = 32}};

@@ -1,6 +1,8 @@
 // Searches of collections.
 
 #include <chrono>
+#include <memory>
+#include <optional>
 #include <utility>
 
 #include "binding/beam_argument.h"
@@ -21,11 +23,9 @@ struct CollectionRequest {
   VectorCopy vector;
   SearchParameters parameters;
   Select select;
-  std::optional<Filter> filter;
+  std::unique_ptr<const Filter> filter;  // null: all points
 
-  CollectionQuery query() const {
-    return {vector.data(), parameters, select, filter ? &*filter : nullptr};
-  }
+  CollectionQuery query() const { return {vector.data(), parameters, select, filter.get()}; }
 };
 
 // Arguments from the second on: query: VectorArray, k: number, beam: number | undefined,
@@ -35,7 +35,7 @@ Status ReadRequest(Call& call, const Collection& collection, CollectionRequest& 
   const Result<TypedArray> query =
       ReadQueryArray(call.env, call[1], collection.type(), collection.dimension());
   if (!query.ok()) return query.status();
-  request.vector = VectorCopy(*query, collection.type(), VectorCopy::kPagesOfQueries);
+  request.vector = call.addon.CopyQuery(*query, collection.type());
   const Result<uint64_t> k = ReadInteger(call.env, call[2], kK);
   if (!k.ok()) return k.status();
   request.parameters.k = *k;
@@ -53,7 +53,10 @@ Status ReadRequest(Call& call, const Collection& collection, CollectionRequest& 
     request.parameters.control.deadline =
         std::chrono::steady_clock::now() + std::chrono::milliseconds(*timeout);
   }
-  return ReadWhere(call, 8, collection, request.filter);
+  std::optional<Filter> filter;
+  VITRINE_RETURN_IF_ERROR(ReadWhere(call, 8, collection, filter));
+  if (filter) request.filter = std::make_unique<const Filter>(std::move(*filter));
+  return {};
 }
 
 class CollectionSearch : public Operation {
@@ -106,14 +109,15 @@ class CollectionSearch : public Operation {
     return status;
   }
   void Describe(OperationRecord& record) const {
-    if (report_) record.search = &report_->counters;
+    if (report_ != nullptr) record.search = &report_->counters;
   }
   // Null until it ran, and where nobody wanted to know.
-  const SearchReport* report() const { return report_ ? &*report_ : nullptr; }
+  const SearchReport* report() const { return report_.get(); }
 
  private:
   Status RunReported(const SearchCounters& begun) {
-    SearchReport& report = report_.emplace();
+    report_ = std::make_unique<SearchReport>();
+    SearchReport& report = *report_;
     report.counters = begun;
     Status status = Run([&] { return collection_->Search(request_.query(), report); });
     report.counters.phases = nullptr;
@@ -144,7 +148,7 @@ class CollectionSearch : public Operation {
   const size_t dimension_;
   const VectorType type_;
   std::vector<CollectionHit> hits_;
-  std::optional<SearchReport> report_;  // of one that is counted, or analyzed
+  std::unique_ptr<SearchReport> report_;  // of one that is counted, or analyzed
 };
 
 // { plan: SearchPlan, estimatedShare: number, share: number }

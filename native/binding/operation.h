@@ -115,6 +115,7 @@ class Operation : public std::enable_shared_from_this<Operation> {
 
  private:
   friend class CompletionQueue;
+  friend class PendingCalls;
 
   enum class Phase : uint8_t { kWaiting, kClaimed };
   bool Claim();
@@ -124,6 +125,7 @@ class Operation : public std::enable_shared_from_this<Operation> {
   const Lane lane_;
   const std::shared_ptr<IndexHandle> index_;
   std::shared_ptr<CompletionQueue> completions_;
+  uint32_t place_ = 0;  // of PendingCalls
 
   // Acquire and release: whoever claims it owns what it holds.
   std::atomic<Phase> phase_{Phase::kWaiting};

@@ -339,10 +339,9 @@ Result<napi_value> StartSearch(Call& call, const std::shared_ptr<IndexHandle>& i
   if (!out.ok()) return out.status();
   StartOptions options{.outputs = {call[2], call[3]}};
   VITRINE_RETURN_IF_ERROR(ReadToken(call, 9, options));
-  return call.addon.Start(
-      maker.template Make<Search>(index, std::move(request),
-                                  VectorCopy(*query, index->type(), VectorCopy::kPagesOfQueries)),
-      options);
+  return call.addon.Start(maker.template Make<Search>(index, std::move(request),
+                                                      call.addon.CopyQuery(*query, index->type())),
+                          options);
 }
 
 template <typename Search>

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <memory>
 
+#include "base/block_pool.h"
 #include "base/pages.h"
 #include "binding/js_value.h"
 #include "index/vector_type.h"
@@ -27,10 +28,18 @@ class VectorCopy {
   VectorCopy(const TypedArray& array, VectorType type, size_t pages_from)
       : bytes_(array.length * ElementBytes(type)) {
     if (bytes_ >= pages_from) pages_ = PageBlock::Allocate(bytes_);
-    if (pages_.data() == nullptr) block_ = std::make_unique_for_overwrite<std::byte[]>(bytes_);
-    std::byte* const to = block_ != nullptr ? block_.get() : pages_.data();
-    if (bytes_ > 0) std::memcpy(to, array.data, bytes_);
-    data_ = to;
+    std::byte* to = pages_.data();
+    if (to == nullptr) {
+      block_.reset(std::make_unique_for_overwrite<std::byte[]>(bytes_).release());
+      to = block_.get();
+    }
+    Fill(array, to);
+  }
+  // In a block of `pool`. REQUIRES: it was taken there, and is large enough
+  VectorCopy(const TypedArray& array, VectorType type, std::shared_ptr<BlockPool> pool,
+             std::byte* block)
+      : block_(block, Release{std::move(pool)}), bytes_(array.length * ElementBytes(type)) {
+    Fill(array, block);
   }
 
   const std::byte* data() const { return data_; }
@@ -38,7 +47,22 @@ class VectorCopy {
   VectorView view() const { return {data_, bytes_}; }
 
  private:
-  std::unique_ptr<std::byte[]> block_;  // one of these two
+  struct Release {
+    std::shared_ptr<BlockPool> pool;  // null: it is of the heap
+    void operator()(std::byte* block) const {
+      if (pool == nullptr) {
+        std::default_delete<std::byte[]>()(block);
+      } else {
+        pool->Give(block);
+      }
+    }
+  };
+  void Fill(const TypedArray& array, std::byte* to) {
+    if (bytes_ > 0) std::memcpy(to, array.data, bytes_);
+    data_ = to;
+  }
+
+  std::unique_ptr<std::byte[], Release> block_;  // one of these two
   PageBlock pages_;
   const std::byte* data_ = nullptr;
   size_t bytes_ = 0;
