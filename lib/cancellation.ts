@@ -18,23 +18,33 @@ const longestTimer = 2 ** 31 - 1
 /**
  * Runs an operation that `signal`, or a throwing `onProgress`, cancels. It starts, and copies what
  * it is given, before this returns.
+ * @param of - What `start` is given besides, so that one which is called often need not be a new function each time.
  * @returns What `start` resolves with.
  * @throws `signal.reason` once aborted: without starting, or when the operation has stopped; what
  *   `onProgress` threw. What `start` throws may be thrown as well: callers are asynchronous themselves.
  */
-export function cancellable<T>(control: Control, start: Start<T>): Promise<T> {
+export function cancellable<T, A = undefined>(
+  control: Control,
+  start: Start<T, A>,
+  of = undefined as A,
+): Promise<T> {
   // Most calls: they bring no promise of their own, which each would be garbage.
   const { signal, onProgress, timeoutMs } = control
   return signal === undefined && onProgress === undefined && timeoutMs === undefined
-    ? start(undefined, undefined)
-    : cancellableBy(control, start)
+    ? start(undefined, undefined, of)
+    : cancellableBy(control, start, of)
 }
 
-type Start<T> = (token: CancelToken | undefined, onProgress: OnProgress | undefined) => Promise<T>
+type Start<T, A> = (
+  token: CancelToken | undefined,
+  onProgress: OnProgress | undefined,
+  of: A,
+) => Promise<T>
 
-async function cancellableBy<T>(
+async function cancellableBy<T, A>(
   { signal, onProgress, timeoutMs }: Control,
-  start: Start<T>,
+  start: Start<T, A>,
+  of: A,
 ): Promise<T> {
   if (signal?.aborted) throw signal.reason
   const token = native.createCancelToken()
@@ -59,7 +69,7 @@ async function cancellableBy<T>(
   // Also when it was done, or failed, by the time it heard: who aborts a call sees the reason.
   const ended = () => thrown !== undefined || signal?.aborted === true
   try {
-    const result = await start(token, report)
+    const result = await start(token, report, of)
     if (!ended()) return result
   } catch (error) {
     if (!ended()) throw error

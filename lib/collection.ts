@@ -48,7 +48,13 @@ import {
 } from './points.ts'
 import { readExamples, recommendedVector } from './recommendation.ts'
 import type { CollectionSearchPlan } from './search-plan.ts'
-import { beginSearch, callSearch, readSearch, type SearchRequest } from './search-request.ts'
+import {
+  beginAnalysis,
+  beginSearch,
+  callSearch,
+  readSearch,
+  type SearchRequest,
+} from './search-request.ts'
 import type { Slowlog } from './slowlog.ts'
 import { Measured } from './statistics.ts'
 import { traceCollection } from './traced-operations.ts'
@@ -311,12 +317,12 @@ export class Collection<
   }
 
   async #search(query: Vectors<T>, options: CollectionSearchOptions<F>): Promise<Hits<P, T>> {
-    const request = readSearch(query, options, this.type)
+    const request = readSearch(this.#collection, this.type, query, options)
     if (request.profile) {
       const { hits, ...profile } = await this.#analyze(request)
       return Object.defineProperty(hits, 'profile', { value: profile })
     }
-    const found = await beginSearch(native.searchCollection, this.#collection, request)
+    const found = await beginSearch(request)
     return hitsOf<P, T>(found, this, this.#fields, request.properties)
   }
 
@@ -346,12 +352,8 @@ export class Collection<
    * @throws {VitrineError} As `search` rejects.
    */
   explain(query: Vectors<T>, options: CollectionSearchOptions<F>): CollectionSearchPlan {
-    const request = readSearch(query, options, this.type)
-    const { plan, estimatedShare, share } = callSearch(
-      native.explainCollection,
-      this.#collection,
-      request,
-    )
+    const request = readSearch(this.#collection, this.type, query, options)
+    const { plan, estimatedShare, share } = callSearch(native.explainCollection, request)
     return { ...plan, estimatedShare, share }
   }
 
@@ -363,7 +365,7 @@ export class Collection<
     query: Vectors<T>,
     options: CollectionSearchOptions<F>,
   ): Promise<CollectionSearchAnalysis<P, T>> {
-    return this.#analyze(readSearch(query, options, this.type))
+    return this.#analyze(readSearch(this.#collection, this.type, query, options))
   }
 
   /**
@@ -426,7 +428,7 @@ export class Collection<
   async #analyze(
     request: SearchRequest,
   ): Promise<CollectionSearchAnalysis<P, T> & { readonly hits: Hits<P, T> }> {
-    const found = await beginSearch(native.analyzeCollection, this.#collection, request)
+    const found = await beginAnalysis(request)
     const { plan, estimatedShare, share, counters, stopReason, phases, nanoseconds } = found
     const hits = hitsOf<P, T>(found, this, this.#fields, request.properties)
     return {
