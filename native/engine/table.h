@@ -268,14 +268,15 @@ class Table final : private IdMap::OwnerIds {
     }
   }
   void EncodeRows(CodeStore& codes) const;
-  // Vectors as bytes, see table_bytes.cc. PutBytes may end them: REQUIRES: HasBytes()
+  // Vectors as bytes, see table_bytes.cc. REQUIRES of PutBytes and EndBytes: HasBytes()
   void CopyBytesIfWhole();
   // The same of some `most` rows, from where it stopped. Returns whether there is more to do.
   // REQUIRES: nothing is written until there is not
   bool CopySomeBytes(size_t most, size_t threads);
   bool BeginBytes();
   bool HasBytes() const { return bytes_.load(std::memory_order_relaxed) != nullptr; }
-  void PutBytes(Slot slot, const float* vector);
+  [[nodiscard]] bool PutBytes(Slot slot, const float* vector, std::vector<uint8_t>& work);
+  void EndBytes();
   void FreeBytesUnlessUsed(uint64_t oldest);
   // What a reader scores. REQUIRES: it has its lease
   VectorForms Forms(const CodeStore* codes) const;
@@ -284,6 +285,13 @@ class Table final : private IdMap::OwnerIds {
                                   std::span<const float> centre) const;
   Status MakeRoom(size_t count);
   void AllocateSlots(std::span<ChunkPoint> points);
+  // What a thread makes of a vector on its way into the stores.
+  struct RowWork {
+    std::vector<float> floats;
+    std::vector<float> centred;
+    std::vector<uint8_t> bytes;
+  };
+  [[nodiscard]] bool PutRow(Slot slot, const void* vector, RowWork& work);
   class UnpublishedChunk;
   void Abandon(const ChunkPoint& point);
   bool GrowTo(size_t slots, PageRegion* region = nullptr);
@@ -471,9 +479,7 @@ class Table final : private IdMap::OwnerIds {
   std::vector<Deferred> deferred_;
   size_t inserted_since_reconnect_ = 0;
   std::unique_ptr<CodeStore> code_store_;
-  std::vector<float> code_input_;            // a vector as f32, on its way into a code or a sketch
-  std::unique_ptr<VectorStore> byte_store_;  // changed under id_mutex_ too
-  std::vector<uint8_t> byte_input_;
+  std::unique_ptr<VectorStore> byte_store_;    // changed under id_mutex_ too
   std::unique_ptr<VectorStore> copied_bytes_;  // of the first rows, while they are copied
   size_t copied_words_ = 0;                    // of 64 rows each
   uint64_t bytes_end_ = UINT64_MAX;            // the version from which on nobody has byte_store_
@@ -489,6 +495,7 @@ class Table final : private IdMap::OwnerIds {
   size_t relink_due_ = 0;                      // new rows that have not been made up for
   Slot first_unlinked_ = 0;                    // unless linked_: every row below is in the graph
   std::vector<std::unique_ptr<LinkScratch>> writer_scratches_;
+  std::vector<RowWork> row_works_;  // of the same threads
   // Last: its background work reads all of the above.
   std::unique_ptr<RecallGuide> recall_guide_;
   std::unique_ptr<RecallProber> recall_prober_;

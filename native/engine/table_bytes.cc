@@ -12,7 +12,7 @@ namespace vitrine {
 
 VectorForms Table::Forms(const CodeStore* codes) const {
   // Acquire; partners: the releases of CopySomeBytes, so that every row has its bytes, and of
-  // PutBytes, after which versions are published that have rows without.
+  // EndBytes, after which versions are published that have rows without.
   return {vectors_, bytes_.load(std::memory_order_acquire), codes};
 }
 
@@ -39,18 +39,14 @@ bool Table::BeginBytes() {
 
 bool Table::CopySomeBytes(size_t most, size_t threads) {
   if (copied_bytes_ == nullptr && !BeginBytes()) return false;
-  struct Work {
-    std::vector<float> floats;
-    std::vector<uint8_t> bytes;
-  };
-  std::vector<Work> works(threads);
-  for (Work& work : works) work.bytes.resize(dimension());
+  std::vector<RowWork> works(threads);
+  for (RowWork& work : works) work.bytes.resize(dimension());
   std::atomic<bool> whole{true};  // relaxed: a reason to stop early
   const size_t all = (SlotLimit() + 63) / 64;
   const size_t words = std::min(all - copied_words_, most / 64 + 1);
   ParallelFor(pool_, threads, words, [&](size_t worker, size_t i) {
     if (!whole.load(std::memory_order_relaxed)) return;
-    Work& work = works[worker];
+    RowWork& work = works[worker];
     const size_t word = copied_words_ + i;
     ForEachRow(word, word + 1, [&](Slot slot) {
       const float* const floats = vectors_.AsFloats(vectors_.Row(slot), work.floats);
@@ -67,20 +63,22 @@ bool Table::CopySomeBytes(size_t most, size_t threads) {
   }
   copied_words_ += words;
   if (copied_words_ < all) return true;
-  byte_input_.resize(dimension());
   const std::unique_lock lock(id_mutex_);
   byte_store_ = std::move(copied_bytes_);
   bytes_.store(byte_store_.get(), std::memory_order_release);
   return false;
 }
 
-// The bytes of a row that nobody has been shown; where it has none, no row is compared as bytes by
-// who sees this one.
-void Table::PutBytes(Slot slot, const float* vector) {
-  if (vectors_.ToBytes(vector, byte_input_.data())) {
-    byte_store_->Put(slot, byte_input_.data());
-    return;
-  }
+// The bytes of a row that nobody has been shown; false where it has none.
+bool Table::PutBytes(Slot slot, const float* vector, std::vector<uint8_t>& work) {
+  work.resize(dimension());
+  if (!vectors_.ToBytes(vector, work.data())) return false;
+  byte_store_->Put(slot, work.data());
+  return true;
+}
+
+// A row that nobody has been shown has no bytes: no row is compared as bytes by who sees it.
+void Table::EndBytes() {
   bytes_.store(nullptr, std::memory_order_release);
   bytes_end_ = readers_.published() + 1;
 }

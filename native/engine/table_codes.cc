@@ -63,15 +63,11 @@ void Table::MakeCodes() {
 }
 
 void Table::EncodeRows(CodeStore& codes) const {
-  struct Work {
-    std::vector<float> floats;
-    std::vector<float> centred;
-  };
-  std::vector<Work> works(Parallelism());
+  std::vector<RowWork> works(Parallelism());
   const size_t words = (SlotLimit() + 63) / 64;
   const size_t steps = (words + kWordsEncoded - 1) / kWordsEncoded;
   ParallelFor(pool_, works.size(), steps, [&](size_t worker, size_t step) {
-    Work& work = works[worker];
+    RowWork& work = works[worker];
     const size_t first = step * kWordsEncoded;
     ForEachRow(first, std::min(first + kWordsEncoded, words), [&](Slot slot) {
       codes.Put(slot, vectors_.AsFloats(vectors_.Row(slot), work.floats), work.centred);
@@ -100,7 +96,6 @@ bool Table::MakeCodesAround(std::span<const float> centre, Quantization kind) {
 }
 
 void Table::UseCodes(std::unique_ptr<CodeStore> store) {
-  code_input_.resize(dimension());
   code_store_ = std::move(store);
   codes_decided_ = true;
   graph_.UseCodes(*code_store_);

@@ -58,12 +58,14 @@ bool Table::SketchSome() {
   const std::unique_lock write(write_mutex_, std::try_to_lock);
   if (!write.owns_lock() || sketches_.load(std::memory_order_relaxed) != nullptr) return false;
   if (sketch_store_ == nullptr && !CreateSketches()) return false;
+  RowWork work;
   const size_t end = std::min(SlotLimit(), sketch_next_ + kSketchedInStep);
   for (; sketch_next_ < end; ++sketch_next_) {
     const auto slot = static_cast<Slot>(sketch_next_);
     if ((occupied_.Word(slot / 64) >> (slot % 64) & 1) != 0) {
       if (!vectors_.Verify(slot).ok()) return false;
-      sketch_store_->Put(slot, vectors_.AsFloats(vectors_.Row(slot), code_input_));
+      const float* const floats = vectors_.AsFloats(vectors_.Row(slot), work.floats);
+      sketch_store_->Put(slot, floats, work.centred);
     }
   }
   if (sketch_next_ < SlotLimit()) return true;
@@ -90,7 +92,6 @@ bool Table::CreateSketches() {
   auto store = std::make_unique<SketchStore>(dimension(), metric(), centre,
                                              SelectCodeKernels(kernels_.set).codes);
   if (!store->Grow(SlotLimit())) return false;
-  code_input_.resize(dimension());
   sketch_store_ = std::move(store);
   sketch_next_ = 0;
   return true;

@@ -1,6 +1,7 @@
 // The writing side of a table: chunks of points are given rows, linked and published.
 
 #include <algorithm>
+#include <atomic>
 #include <numeric>
 #include <unordered_set>
 
@@ -188,6 +189,7 @@ Status Table::MakeRoom(size_t count) {
   for (size_t worker = 0; worker < Parallelism(); ++worker) {
     graph_.Prepare(WriterScratch(worker));
   }
+  if (row_works_.size() < Parallelism()) row_works_.resize(Parallelism());
   const std::unique_lock lock(id_mutex_);
   ids_.Reserve(ids_.size() + count, 0);
   for (const auto& weak : filters_) {
@@ -210,22 +212,27 @@ void Table::AllocateSlots(std::span<ChunkPoint> points) {
       free_slots_.pop_back();
     }
     point.ref = PointRef::Owner(point.slot);
-    vectors_.Put(point.slot, point.vector);
-    if (code_store_ != nullptr || sketch_store_ != nullptr) {
-      const float* const floats = vectors_.AsFloats(point.vector, code_input_);
-      if (code_store_ != nullptr) code_store_->Put(point.slot, floats);
-      if (HasBytes()) PutBytes(point.slot, floats);
-      if (sketch_store_ != nullptr) sketch_store_->Put(point.slot, floats);
-    }
     SetOwnerId(point.slot, point.id);
     stamps_[point.slot].birth.store(kNever, std::memory_order_relaxed);
     stamps_[point.slot].death.store(kNever, std::memory_order_relaxed);
-    // Unsettled before occupied: a scan that sees the row looks at its stamps.
+    // Unsettled before occupied: a scan that sees the row looks at its stamps, and not at what
+    // stands in it until it is published.
     unsettled_.Set(point.slot);
     occupied_.Set(point.slot);
   }
   unsettled_count_.fetch_add(points.size(), std::memory_order_release);
   NoteFreeRows();
+}
+
+// Fills a row with its vector and all that is made of it. False: the vector is not bytes, and from
+// now on not every row has some. Several threads may, each with rows and `work` of its own.
+bool Table::PutRow(Slot slot, const void* vector, RowWork& work) {
+  vectors_.Put(slot, vector);
+  if (code_store_ == nullptr && sketch_store_ == nullptr) return true;
+  const float* const floats = vectors_.AsFloats(vector, work.floats);
+  if (code_store_ != nullptr) code_store_->Put(slot, floats, work.centred);
+  if (sketch_store_ != nullptr) sketch_store_->Put(slot, floats, work.centred);
+  return !HasBytes() || PutBytes(slot, floats, work.bytes);
 }
 
 // Gives back what a point that was never published has.
@@ -257,13 +264,19 @@ bool Table::GrowTo(size_t slots, PageRegion* region) {
          (sketch_store_ == nullptr || sketch_store_->Grow(slots));
 }
 
+// Each thread fills the rows that it links: others come to a row by a link to it alone.
 void Table::LinkChunk(std::span<ChunkPoint> points) {
   std::vector<Slot> equal(points.size(), kNoSlot);
+  std::atomic<bool> are_bytes{true};  // relaxed: read when the threads have come together
   ParallelFor(pool_, Parallelism(), points.size(), [&](size_t worker, size_t i) {
     const Slot slot = points[i].slot;
+    if (!PutRow(slot, points[i].vector, row_works_[worker])) {
+      are_bytes.store(false, std::memory_order_relaxed);
+    }
     if (vectors_.IsZero(slot)) return;
     equal[i] = graph_.Insert(slot, *writer_scratches_[worker]).value_or(kNoSlot);
   });
+  if (!are_bytes.load(std::memory_order_relaxed)) EndBytes();
   for (size_t i = 0; i < points.size(); ++i) {
     if (vectors_.IsZero(points[i].slot)) {
       zero_.Set(points[i].slot);

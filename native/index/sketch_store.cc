@@ -68,15 +68,15 @@ double SketchStore::Centre(const float* vector, float share, std::vector<float>&
 
 float SketchStore::LargestEstimate() const { return metric_ == Metric::kCosine ? 2 : FLT_MAX; }
 
-void SketchStore::Put(Slot slot, const float* vector) {
-  const double squared_length = Centre(vector, 1, work_);
+void SketchStore::Put(Slot slot, const float* vector, std::vector<float>& work) const {
+  const double squared_length = Centre(vector, 1, work);
   std::byte* const row = rows_.Row(slot);
   double magnitude = 0;
   for (size_t byte = 0; byte < bit_bytes_; ++byte) {
     unsigned bits = 0;
     float sum = 0;
     for (size_t i = 0; i < 8; ++i) {
-      const float x = work_[byte * 8 + i];
+      const float x = work[byte * 8 + i];
       bits |= (x >= 0 ? 1u : 0u) << i;
       sum += std::abs(x);
     }

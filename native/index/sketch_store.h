@@ -41,7 +41,9 @@ class SketchStore {
   [[nodiscard]] bool Grow(size_t count) { return rows_.Grow(count); }
   // Sketches `vector` into row `slot`: about a microsecond at 784 dimensions.
   //   vector  [dimension] f32, finite, any alignment, not retained
-  void Put(Slot slot, const float* vector);
+  void Put(Slot slot, const float* vector) { Put(slot, vector, work_); }
+  // The same on any thread, each with its own `work` and other slots.
+  void Put(Slot slot, const float* vector, std::vector<float>& work) const;
 
   // May throw std::bad_alloc.
   //   query  [dimension] f32, finite, not retained; under cosine not zero
