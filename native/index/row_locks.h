@@ -22,13 +22,19 @@ class RowLocks {
    public:
     // Acquire on taking, release on leaving: partners of each other.
     Guard(RowLocks& locks, Slot slot) : state_(locks.states_[slot % kCount]) {
-      while (state_.exchange(kHeld, std::memory_order_acquire) == kHeld) {
-        state_.wait(kHeld, std::memory_order_relaxed);
+      uint8_t seen = kFree;
+      if (state_.compare_exchange_strong(seen, kHeld, std::memory_order_acquire,
+                                         std::memory_order_relaxed)) {
+        return;
+      }
+      while (state_.exchange(kAwaited, std::memory_order_acquire) != kFree) {
+        state_.wait(kAwaited, std::memory_order_relaxed);
       }
     }
+    // Libraries keep count of who waits in memory that all locks share: it is left alone unless
+    // somebody does.
     ~Guard() {
-      state_.store(kFree, std::memory_order_release);
-      state_.notify_one();
+      if (state_.exchange(kFree, std::memory_order_release) == kAwaited) state_.notify_one();
     }
     Guard(const Guard&) = delete;
     Guard& operator=(const Guard&) = delete;
@@ -40,6 +46,7 @@ class RowLocks {
  private:
   static constexpr uint8_t kFree = 0;
   static constexpr uint8_t kHeld = 1;
+  static constexpr uint8_t kAwaited = 2;  // held, and others may wait
 
   const std::unique_ptr<std::atomic<uint8_t>[]> states_;
 };
