@@ -27,6 +27,17 @@ const Candidate& NearOf(std::span<const Candidate> sorted) {
   return sorted[std::min<size_t>(2, sorted.size() - 1)];
 }
 
+// The same of two sorted lists, which are not both empty.
+const Candidate& NearOf(std::span<const Candidate> a, std::span<const Candidate> b) {
+  const Candidate* near = nullptr;
+  for (size_t i = 0; i < 3 && !(a.empty() && b.empty()); ++i) {
+    auto& from = b.empty() || (!a.empty() && a.front() < b.front()) ? a : b;
+    near = &from.front();
+    from = from.subspan(1);
+  }
+  return *near;
+}
+
 // One of so many insertions looks for a node that is there; once one was missed, of fewer.
 constexpr uint64_t kProbeInterval = 32;
 constexpr uint64_t kProbeIntervalInDoubt = 4;
@@ -67,7 +78,8 @@ Graph::Graph(const VectorStore& vectors, const GraphOptions& options)
       random_(options.seed) {}
 
 bool Graph::Grow(size_t count) {
-  return links_.Grow(count) && in_degree_.Grow(count) && nodes_.Grow(count) && dead_.Grow(count);
+  return links_.Grow(count) && in_degree_.Grow(count) && chosen_.Grow(count) &&
+         nodes_.Grow(count) && dead_.Grow(count);
 }
 
 void Graph::Prepare(LinkScratch& scratch) const {
@@ -125,9 +137,40 @@ void Graph::RankBy(PairDistances::Source source, Slot slot, std::span<const Slot
   std::sort(out.begin(), out.end());
 }
 
-void Graph::WriteRow(Slot slot, std::span<const Candidate> links,
-                     std::span<const Candidate> fills) {
+SelectionCandidates Graph::RankApart(Slot slot, PairDistances::Source source, Chosen chosen,
+                                     LinkScratch& scratch) const {
+  std::vector<Candidate>& out = scratch.nearest;
+  scratch.pairs.Score(source, slot, scratch.slots, scratch.distances.data());
+  out.clear();
+  for (size_t i = 0; i < scratch.slots.size(); ++i) {
+    out.push_back({scratch.distances[i], scratch.slots[i]});
+  }
+  const size_t together = chosen.source == source ? std::min<size_t>(chosen.count, out.size()) : 0;
+  const auto others = out.begin() + static_cast<std::ptrdiff_t>(together);
+  std::sort(others, out.end());
+  // They were written in this order.
+  if (!std::is_sorted(out.begin(), others)) std::sort(out.begin(), others);
+  return {.together = {out.begin(), others}, .others = {others, out.end()}};
+}
+
+void Graph::SelectLinks(Slot slot, Chosen chosen, LinkScratch& scratch) const {
+  PairDistances::Source source = scratch.pairs.preferred();
+  SelectionCandidates candidates = RankApart(slot, source, chosen, scratch);
+  if (source == PairDistances::Source::kCodes && !scratch.slots.empty()) {
+    const Candidate& near = NearOf(candidates.together, candidates.others);
+    if (!scratch.pairs.Resolve(near.slot, near.distance)) {
+      source = PairDistances::Source::kVectors;
+      candidates = RankApart(slot, source, chosen, scratch);
+    }
+  }
+  scratch.source = source;
+  scratch.selection.Select(scratch.pairs, source, slot, candidates, prune_limit_);
+}
+
+void Graph::WriteRow(Slot slot, std::span<const Candidate> links, std::span<const Candidate> fills,
+                     PairDistances::Source source) {
   const size_t width = links_.width();
+  chosen_[slot].store({static_cast<uint8_t>(links.size()), source}, std::memory_order_relaxed);
   size_t i = 0;
   for (const Candidate& link : links) links_.Store(slot, i++, link.slot);
   for (size_t j = 0; j < fills.size() && i < width; ++j) {
@@ -148,8 +191,9 @@ std::optional<Slot> Graph::Insert(Slot slot, LinkScratch& scratch) {
   }
   if (const auto equal = FindEqual(slot, source, scratch.candidates)) return equal;
 
-  scratch.selection.Select(scratch.pairs, source, slot, scratch.candidates, forward_limit_);
-  WriteRow(slot, scratch.selection.kept(), scratch.selection.left());
+  scratch.selection.Select(scratch.pairs, source, slot,
+                           {.together = {}, .others = scratch.candidates}, forward_limit_);
+  WriteRow(slot, scratch.selection.kept(), scratch.selection.left(), source);
   in_degree_[slot].store(0, std::memory_order_relaxed);
   AddNode(slot);
   scratch.candidates.assign(scratch.selection.kept().begin(), scratch.selection.kept().end());
@@ -179,7 +223,7 @@ bool Graph::BecomeEntry(Slot slot) {
   for (size_t i = 0; i < count; ++i) {
     if (!dead_.Test(entries[i])) return false;  // another thread was first
   }
-  WriteRow(slot, {}, {});
+  WriteRow(slot, {}, {}, PairDistances::Source::kVectors);
   in_degree_[slot].store(0, std::memory_order_relaxed);
   AddNode(slot);
   if (count == 0) {
@@ -274,16 +318,18 @@ Graph::Append Graph::TryAppend(Slot from, Slot to) {
 }
 
 void Graph::Link(Slot from, Slot to, LinkScratch& scratch) {
-  switch (TryAppend(from, to)) {
-    case Append::kPresent:
-      return;
-    case Append::kDone:
-      AddInDegree(to);
-      return;
-    case Append::kFull:
-      break;
-  }
-  Reselect(from, {&to, 1}, prune_limit_, scratch);
+  do {
+    switch (TryAppend(from, to)) {
+      case Append::kPresent:
+        return;
+      case Append::kDone:
+        AddInDegree(to);
+        return;
+      case Append::kFull:
+        break;
+    }
+    // Where another thread was first there is room now.
+  } while (!TryReselect(from, {&to, 1}, scratch));
   HandOverEvicted(from, scratch);
 }
 
@@ -300,35 +346,38 @@ void Graph::HandOverEvicted(Slot from, LinkScratch& scratch) {
   }
 }
 
-void Graph::Reselect(Slot from, std::span<const Slot> more, size_t limit, LinkScratch& scratch) {
-  const auto was_linked = [&](Slot slot) {
-    return std::find(scratch.words.begin(), scratch.words.end(), slot) != scratch.words.end();
-  };
-  scratch.added.clear();
-  scratch.evicted.clear();
-  // Distances are computed without the lock; when the row has changed meanwhile, once more.
-  for (;;) {
-    scratch.slots.clear();
-    for (size_t i = 0; i < links_.width(); ++i) {
-      const uint32_t word = links_.Load(from, i);
-      scratch.words[i] = word;
-      if (Links::IsLink(word)) scratch.slots.push_back(word);
+bool Graph::TryReselect(Slot from, std::span<const Slot> more, LinkScratch& scratch) {
+  scratch.slots.clear();
+  for (size_t i = 0; i < links_.width(); ++i) {
+    const uint32_t word = links_.Load(from, i);
+    scratch.words[i] = word;
+    if (Links::IsLink(word)) scratch.slots.push_back(word);
+  }
+  const size_t linked = scratch.slots.size();
+  for (const Slot slot : more) {
+    const auto end = scratch.slots.begin() + static_cast<std::ptrdiff_t>(linked);
+    if (slot != from && std::find(scratch.slots.begin(), end, slot) == end) {
+      scratch.slots.push_back(slot);
     }
-    for (const Slot slot : more) {
-      if (slot != from && !was_linked(slot)) scratch.slots.push_back(slot);
-    }
-    const PairDistances::Source source = Rank(from, scratch.slots, scratch, scratch.nearest);
-    scratch.selection.Select(scratch.pairs, source, from, scratch.nearest, limit);
-
+  }
+  // Distances are computed without the lock.
+  const Chosen chosen = chosen_[from].load(std::memory_order_relaxed);
+  SelectLinks(from, chosen, scratch);
+  {
     const RowLocks::Guard lock(locks_, from);
-    bool unchanged = true;
+    bool unchanged = chosen_[from].load(std::memory_order_relaxed) == chosen;
     for (size_t i = 0; i < links_.width(); ++i) {
       unchanged = unchanged && links_.Load(from, i) == scratch.words[i];
     }
-    if (!unchanged) continue;
-    WriteRow(from, scratch.selection.kept(), scratch.selection.left());
-    break;
+    if (!unchanged) return false;
+    WriteRow(from, scratch.selection.kept(), scratch.selection.left(), scratch.source);
   }
+  const auto were_new = std::span(scratch.slots).subspan(linked);
+  const auto was_linked = [&](Slot slot) {
+    return std::find(were_new.begin(), were_new.end(), slot) == were_new.end();
+  };
+  scratch.added.clear();
+  scratch.evicted.clear();
   for (const Candidate& kept : scratch.selection.kept()) {
     if (was_linked(kept.slot)) continue;
     AddInDegree(kept.slot);
@@ -342,6 +391,7 @@ void Graph::Reselect(Slot from, std::span<const Slot> more, size_t limit, LinkSc
       scratch.evicted.push_back(left.slot);  // the node that asked for the link did not get it
     }
   }
+  return true;
 }
 
 void Graph::Relink(Slot slot, LinkScratch& scratch) {
@@ -350,7 +400,8 @@ void Graph::Relink(Slot slot, LinkScratch& scratch) {
   (void)FindCandidates(slot, {entries.data(), entry_count}, beam_, scratch);
   scratch.around.clear();
   for (const Candidate& candidate : scratch.candidates) scratch.around.push_back(candidate.slot);
-  Reselect(slot, scratch.around, prune_limit_, scratch);
+  while (!TryReselect(slot, scratch.around, scratch)) {
+  }
   HandOverEvicted(slot, scratch);
   // Link changes `added`.
   scratch.candidates.clear();
@@ -387,6 +438,7 @@ void Graph::RestoreNode(Slot slot, std::span<const uint32_t> words) {
 }
 
 void Graph::StoreNode(Slot slot, std::span<const uint32_t> words) {
+  chosen_[slot].store({}, std::memory_order_relaxed);
   for (size_t i = 0; i < links_.width(); ++i) {
     links_.Store(slot, i, i < words.size() ? words[i] : kNoSlot);
   }

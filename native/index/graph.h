@@ -45,6 +45,7 @@ struct LinkScratch {
   std::vector<Candidate> nearest;  // candidates by distance to another node than the first
   std::vector<Slot> slots;         // what waits to be scored
   std::vector<float> distances;
+  PairDistances::Source source = PairDistances::Source::kVectors;  // of the last pruning
   std::vector<Slot> added;      // what the last pruning linked that was not linked before
   std::vector<Slot> evicted;    // what it left out
   std::vector<uint32_t> words;  // a row, as it was read
@@ -119,10 +120,12 @@ class Graph {
   size_t size() const { return size_.load(std::memory_order_relaxed); }
   size_t dead_count() const { return dead_count_.load(std::memory_order_relaxed); }
   // Bytes per slot beside the vectors.
-  size_t row_bytes() const { return links_.row_bytes() + 1; }
+  size_t row_bytes() const { return links_.row_bytes() + 1 + sizeof(Chosen); }
   size_t fixed_bytes() const { return sizeof(*this) + RowLocks::kCount; }
   // Of the blocks that rows lie in.
-  size_t reserved_bytes() const { return links_.reserved_bytes() + in_degree_.reserved_bytes(); }
+  size_t reserved_bytes() const {
+    return links_.reserved_bytes() + in_degree_.reserved_bytes() + chosen_.reserved_bytes();
+  }
   bool Contains(Slot slot) const { return nodes_.Test(slot); }
   // Whether the slot is in the graph and was not removed.
   bool IsAlive(Slot slot) const { return nodes_.Test(slot) && !dead_.Test(slot); }
@@ -176,8 +179,9 @@ class Graph {
   Append TryAppend(Slot from, Slot to);
   // Chooses the links of `from` among those it has and `more`. The links that are new are in
   // `scratch.added`, those that are gone in `scratch.evicted`.
-  //   more  not among `scratch`'s lists but for its candidates
-  void Reselect(Slot from, std::span<const Slot> more, size_t limit, LinkScratch& scratch);
+  //   more     not among `scratch`'s lists but for its candidates
+  //   returns  false when another thread has changed the row meanwhile: then nothing was done
+  [[nodiscard]] bool TryReselect(Slot from, std::span<const Slot> more, LinkScratch& scratch);
   // Gives each of `scratch.evicted` that has lost nearly all links to it another one.
   void HandOverEvicted(Slot from, LinkScratch& scratch);
   // Lets the first of `hosts` that has room link to `slot`; false when none has.
@@ -191,7 +195,23 @@ class Graph {
               LinkScratch& scratch, std::vector<Candidate>& out) const;
   void CollectLinks(Slot slot, std::vector<Slot>& out) const;
   // Writes links, then as many fill edges as fit.
-  void WriteRow(Slot slot, std::span<const Candidate> links, std::span<const Candidate> fills);
+  //   source  by which `links` were chosen, with one another
+  void WriteRow(Slot slot, std::span<const Candidate> links, std::span<const Candidate> fills,
+                PairDistances::Source source);
+  // How many of the first links of a row were chosen together, and by which distances. They stay
+  // where they are until the row is written anew, or loses a link.
+  struct Chosen {
+    uint8_t count = 0;  // a row is pruned to 208 links at most
+    PairDistances::Source source = PairDistances::Source::kVectors;
+
+    bool operator==(const Chosen&) const = default;
+  };
+  // scratch.slots by distance from `slot`, in two lists: the first `chosen.count`, if they were
+  // chosen by `source`, and the others.
+  SelectionCandidates RankApart(Slot slot, PairDistances::Source source, Chosen chosen,
+                                LinkScratch& scratch) const;
+  // Chooses among scratch.slots, and notes in scratch.source by which distances.
+  void SelectLinks(Slot slot, Chosen chosen, LinkScratch& scratch) const;
 
   void AddInDegree(Slot slot);
   void DropInDegree(Slot slot);
@@ -244,8 +264,10 @@ class Graph {
 
   Links links_;
   SlotArray<std::atomic<uint8_t>> in_degree_;  // stays at 255 once there
-  SlotBitmap nodes_;                           // slots that are in the graph, removed ones too
-  SlotBitmap dead_;                            // of those, the removed ones
+  // Relaxed: changed under the row's lock, and looked at again under it by who chose with it.
+  SlotArray<std::atomic<Chosen>> chosen_;
+  SlotBitmap nodes_;  // slots that are in the graph, removed ones too
+  SlotBitmap dead_;   // of those, the removed ones
   std::atomic<size_t> size_{0};
   std::atomic<size_t> dead_count_{0};
 

@@ -93,6 +93,7 @@ void Graph::Remove(Slot slot, LinkScratch& scratch) {
 
 void Graph::Unlink(Slot from, Slot to) {
   const RowLocks::Guard lock(locks_, from);
+  chosen_[from].store({}, std::memory_order_relaxed);
   for (size_t i = 0; i < links_.width(); ++i) {
     if (links_.Load(from, i) == to) links_.Store(from, i, kNoSlot);
   }
@@ -109,6 +110,7 @@ std::vector<Slot> Graph::Sweep(LinkScratch& scratch) {
       const uint32_t word = links_.Load(slot, i);
       if (word == kNoSlot) continue;
       if (dead_.Test(Links::Target(word))) {
+        chosen_[slot].store({}, std::memory_order_relaxed);
         links_.Store(slot, i, kNoSlot);
       } else if (Links::IsLink(word)) {
         AddInDegree(word);

@@ -20,6 +20,15 @@ struct Candidate {
   }
 };
 
+// What links are chosen from: two lists without a slot in common, each sorted by distance to the
+// node, as the same source gives it.
+//   together  some that were chosen together before, for the same node and by the same source: none
+//             of them rules another out, which is not computed again
+struct SelectionCandidates {
+  std::span<const Candidate> together;
+  std::span<const Candidate> others;
+};
+
 // Chooses, from candidates sorted by distance to a node c, those to link c to: the nearest, and
 // each further one that is nearer to c than to everything chosen before it (the relative
 // neighbourhood rule of HNSW, Malkov & Yashunin 2018, algorithm 4, with the slack of Vamana,
@@ -39,21 +48,59 @@ class NeighbourSelection {
   explicit NeighbourSelection(size_t capacity);
 
   // Afterwards `kept()` holds at most `limit` candidates and `left()` the others, both sorted.
-  //   centre  c, a row of the vectors
-  //   sorted  candidates by distance to c as `source` gives it, no slot twice, at most `capacity`
+  //   centre      c, a row of the vectors
+  //   candidates  at most `capacity`, with distances to c by `source`
   void Select(PairDistances& distances, PairDistances::Source source, Slot centre,
-              std::span<const Candidate> sorted, size_t limit);
+              const SelectionCandidates& candidates, size_t limit);
 
   std::span<const Candidate> kept() const { return kept_; }
-  std::span<const Candidate> left() const { return left_; }
+  std::span<const Candidate> left() const { return std::span(left_.candidates).first(left_.count); }
 
  private:
+  // The first `count` candidates, and room for all of them and one more.
+  struct Left {
+    std::vector<Candidate> candidates;
+    size_t count = 0;
+  };
+  // Those of a list that are neither chosen nor ruled out, with the places of their rows.
+  template <typename Row>
+  class Open {
+   public:
+    explicit Open(size_t capacity);
+
+    void Assign(std::span<const Candidate> sorted, const PairDistances& distances);
+    bool empty() const { return first_ == end_; }
+    Candidate front() const { return {centre_distances_[first_], slots_[first_]}; }
+    Candidate TakeFront() {
+      const Candidate taken = front();
+      ++first_;
+      return taken;
+    }
+    // Moves those that `chosen` rules out to `left`.
+    template <class Rule>
+    void RuleOut(Slot chosen, const Rule& rule, PairDistances& distances, Left& left);
+
+   private:
+    std::vector<Slot> slots_;
+    std::vector<float> centre_distances_;
+    std::vector<float> chosen_distances_;  // from the one that was chosen last
+    std::vector<Row> rows_;
+    size_t first_ = 0;
+    size_t end_ = 0;
+  };
+  template <typename Row>
+  struct Parts {
+    Open<Row> together, others;
+  };
+
+  template <typename Row>
+  void SelectAmong(Parts<Row>& parts, PairDistances& distances, Slot centre,
+                   const SelectionCandidates& candidates, size_t limit);
+
+  Parts<const std::byte*> vectors_;
+  Parts<const uint8_t*> codes_;
   std::vector<Candidate> kept_;
-  std::vector<Candidate> left_;
-  // Those neither chosen nor ruled out.
-  std::vector<Candidate> open_;
-  std::vector<Slot> open_slots_;
-  std::vector<float> distances_;
+  Left left_;
 };
 
 }  // namespace vitrine

@@ -15,13 +15,12 @@ void PairDistances::UseCodes(const CodeStore& codes) {
 void PairDistances::Score(Source source, Slot from, std::span<const Slot> to, float* distances) {
   if (to.empty()) return;
   if (source == Source::kVectors) {
-    for (size_t i = 0; i < to.size(); ++i) rows_[i] = vectors_.Row(to[i]);
-    vectors_.ScorerFor(from).Score(rows_.data(), to.data(), to.size(), distances);
-    return;
+    Locate(to, rows_.data());
+    Score(from, to, rows_.data(), distances);
+  } else {
+    Locate(to, code_rows_.data());
+    Score(from, to, code_rows_.data(), distances);
   }
-  for (size_t i = 0; i < to.size(); ++i) code_rows_[i] = codes_->Row(to[i]);
-  codes_->Prepare(from, query_);
-  codes_->ScorerFor(query_).Score(code_rows_.data(), to.data(), to.size(), distances);
 }
 
 }  // namespace vitrine

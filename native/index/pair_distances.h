@@ -35,6 +35,22 @@ class PairDistances {
   //   distances  [to.size() rounded up to 4], written
   void Score(Source source, Slot from, std::span<const Slot> to, float* distances);
 
+  // The same of rows that have been located.
+  //   rows  as Locate wrote them, and three writable places more
+  void Locate(std::span<const Slot> slots, const std::byte** rows) const {
+    for (size_t i = 0; i < slots.size(); ++i) rows[i] = vectors_.Row(slots[i]);
+  }
+  void Locate(std::span<const Slot> slots, const uint8_t** rows) const {
+    for (size_t i = 0; i < slots.size(); ++i) rows[i] = codes_->Row(slots[i]);
+  }
+  void Score(Slot from, std::span<const Slot> to, const std::byte** rows, float* distances) const {
+    vectors_.ScorerFor(from).Score(rows, to.data(), to.size(), distances);
+  }
+  void Score(Slot from, std::span<const Slot> to, const uint8_t** rows, float* distances) {
+    codes_->Prepare(from, query_);
+    codes_->ScorerFor(query_).Score(rows, to.data(), to.size(), distances);
+  }
+
   // Whether codes tell apart what lies around `from`, by one of its nearest neighbours.
   //   estimate  the distance of `near` as Score gave it by codes
   static bool Resolve(const CodeScorer& from, Slot near, float estimate) {

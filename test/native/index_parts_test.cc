@@ -68,7 +68,8 @@ TEST(NeighbourSelection, AgreesWithTheRuleAsItIsWritten) {
       std::sort(sorted.begin(), sorted.end());
       PairDistances pairs(vectors, 300);
       for (const size_t limit : {size_t{1}, size_t{8}, size_t{24}, size_t{1000}}) {
-        selection.Select(pairs, pairs.preferred(), static_cast<Slot>(count), sorted, limit);
+        selection.Select(pairs, pairs.preferred(), static_cast<Slot>(count),
+                         {.together = {}, .others = sorted}, limit);
         std::vector<Slot> kept;
         std::vector<Slot> left;
         NaiveSelect(vectors, static_cast<Slot>(count), sorted, limit, kept, left);

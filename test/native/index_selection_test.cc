@@ -1,0 +1,117 @@
+// Which links are chosen does not depend on what is known of the candidates beforehand.
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+#include <random>
+#include <vector>
+
+#include "index/neighbour_selection.h"
+#include "kernels/code_kernels.h"
+#include "random_data.h"
+
+namespace vitrine::index_selection_test {
+namespace {
+
+using Source = PairDistances::Source;
+
+constexpr size_t kCount = 200;
+constexpr size_t kDimension = 100;
+
+// Vectors of different lengths around a centre, row 0 among them, and their codes.
+class Rows {
+ public:
+  explicit Rows(Metric metric)
+      : floats_(Vectors()),
+        vectors_(kDimension, metric, *SelectKernels("")),
+        codes_({.dimension = kDimension,
+                .metric = metric,
+                .kind = CodeKind::kRq4,
+                .centre = CodeCentreOf(floats_, kDimension, metric)},
+               SelectCodeKernels(SelectKernels("")->set).codes),
+        pairs(vectors_, kCount) {
+    EXPECT_TRUE(vectors_.Grow(kCount) && codes_.Grow(kCount));
+    for (Slot slot = 0; slot < kCount; ++slot) {
+      vectors_.Put(slot, floats_.data() + slot * kDimension);
+      codes_.Put(slot, floats_.data() + slot * kDimension);
+    }
+    pairs.UseCodes(codes_);
+  }
+
+  // The rows from `first` to `end`, nearest to row 0 first.
+  std::vector<Candidate> Sorted(Source source, Slot first, Slot end) {
+    std::vector<Slot> slots(end - first);
+    std::iota(slots.begin(), slots.end(), first);
+    std::vector<float> distances(slots.size() + 4);
+    pairs.Score(source, 0, slots, distances.data());
+    std::vector<Candidate> candidates;
+    for (size_t i = 0; i < slots.size(); ++i) candidates.push_back({distances[i], slots[i]});
+    std::sort(candidates.begin(), candidates.end());
+    return candidates;
+  }
+
+ private:
+  static std::vector<float> Vectors() {
+    std::mt19937 random(static_cast<uint32_t>(TestSeed()));
+    std::normal_distribution<float> normal;
+    std::vector<float> vectors(kCount * kDimension);
+    for (size_t row = 0; row < kCount; ++row) {
+      const float length = std::exp(0.5f * normal(random));
+      for (size_t i = 0; i < kDimension; ++i) {
+        // A few directions matter: with as many as there are nothing would rule anything out.
+        vectors[row * kDimension + i] = length * (normal(random) * (i < 8 ? 1.f : 0.1f) + 0.3f);
+      }
+    }
+    return vectors;
+  }
+
+  std::vector<float> floats_;
+  VectorStore vectors_;
+  CodeStore codes_;
+
+ public:
+  PairDistances pairs;
+};
+
+std::vector<Slot> SlotsOf(std::span<const Candidate> candidates) {
+  std::vector<Slot> slots;
+  for (const Candidate& candidate : candidates) slots.push_back(candidate.slot);
+  return slots;
+}
+
+void ExpectSameWhenSomeAreKnown(Rows& rows, Source source, size_t limit) {
+  NeighbourSelection before(kCount), with(kCount), without(kCount);
+  before.Select(rows.pairs, source, 0, {.together = {}, .others = rows.Sorted(source, 1, 60)}, 26);
+  const auto together = before.kept();
+  EXPECT_GT(together.size(), 3u);
+  EXPECT_FALSE(before.left().empty());
+  const auto others = rows.Sorted(source, 60, 80);
+  with.Select(rows.pairs, source, 0, {.together = together, .others = others}, limit);
+
+  std::vector<Candidate> all(together.begin(), together.end());
+  all.insert(all.end(), others.begin(), others.end());
+  std::sort(all.begin(), all.end());
+  without.Select(rows.pairs, source, 0, {.together = {}, .others = all}, limit);
+  EXPECT_EQ(SlotsOf(with.kept()), SlotsOf(without.kept()));
+  EXPECT_EQ(SlotsOf(with.left()), SlotsOf(without.left()));
+  EXPECT_EQ(with.kept().size() + with.left().size(), all.size());
+  EXPECT_LE(with.kept().size(), limit);
+}
+
+TEST(NeighbourSelection, ChoosesTheSameWhenSomeAreKnownToHaveBeenChosenTogether) {
+  VITRINE_TRACE_SEED();
+  for (const Metric metric : {Metric::kL2, Metric::kCosine, Metric::kIp}) {
+    SCOPED_TRACE(kMetricNames[static_cast<size_t>(metric)]);
+    Rows rows(metric);
+    for (const size_t limit : {1u, 5u, 26u, 100u}) {
+      ExpectSameWhenSomeAreKnown(rows, Source::kVectors, limit);
+      // Links under inner product are not chosen by codes.
+      if (metric != Metric::kIp) ExpectSameWhenSomeAreKnown(rows, Source::kCodes, limit);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace vitrine::index_selection_test
