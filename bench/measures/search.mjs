@@ -69,13 +69,13 @@ export async function measureSearch(arena, racers, { rounds, reference, firstMod
   return series
 }
 
-/** The rungs worth timing, with their recall and about how long they take. */
+/** The rungs worth timing, with their recall. */
 async function climb(arena, racer, mode) {
   const rungs = []
   for (const ef of ladder) {
-    const { recall, cpu } = await arena.recallAt(racer, { mode, ef })
+    const { recall } = await arena.recallAt(racer, { mode, ef })
     if (recall < lowestRecall) rungs.length = 0
-    rungs.push({ ef, recall, repeat: Math.max(1, Math.ceil(chunkSeconds / cpu)), samples: [] })
+    rungs.push({ ef, recall, samples: [] })
     if (recall >= enoughRecall) break
   }
   return rungs
@@ -99,8 +99,10 @@ async function runRound(arena, runners, round) {
 }
 
 async function timeRung(arena, { racer, mode, rungs }, number) {
-  const { ef, repeat } = rungs[number]
-  await arena.search(racer, { mode, ef })
+  const { ef } = rungs[number]
+  // What an engine does first is slow for other reasons: how long a chunk will take is asked here.
+  const warm = await arena.search(racer, { mode, ef })
+  const repeat = Math.max(1, Math.ceil(chunkSeconds / warm.cpu))
   const { cpu, wall } = await arena.search(racer, { mode, ef, repeat })
   const queries = arena.queryCount * repeat
   return { rate: queries / cpu, wallRate: queries / wall }
