@@ -11,9 +11,13 @@ const folder = 'build-cmake-asan'
 // A small quarantine of freed blocks: by default a process takes a quarter of a gigabyte of new pages before
 // it uses any again, which takes a fifth of the time, and more than what tests say of memory allows.
 const quarantine = 'quarantine_size_mb=16'
-// Judge how near an estimate comes and what is found, by computing much. The same code runs over the same
-// memory in tests of codes, types and dimensions.
-const left = ['CodeErrors', 'TableHardData', 'TableRecall']
+const left = [
+  // Judge how near an estimate comes and what is found, by computing much. The same code runs over the same
+  // memory in tests of codes, types and dimensions.
+  ...['CodeErrors', 'TableHardData', 'TableRecall'],
+  // The same code over the same memory as under another metric.
+  ...['MappedCollection.*/cosine', 'UnsettledDatabase.*/cosine'],
+]
 // Of who asked for a block eight calls tell enough; walking up thirty for every block, Node's among them,
 // takes a tenth of the time.
 const addressOptions = `${quarantine}:malloc_context_size=8`

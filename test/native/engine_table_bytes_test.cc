@@ -19,7 +19,7 @@ namespace {
 
 // Codes of so many components have their factors in their rows.
 constexpr size_t kDimension = 570;
-constexpr size_t kCount = 1500;
+constexpr size_t kCount = 1100;
 constexpr size_t kQueries = 20;
 // Distances are what is looked at, and building the graph takes most of the time.
 constexpr GraphOptions kSmallGraph{.m = 8, .ef_construction = 40};
@@ -103,17 +103,17 @@ TEST_P(TableBytes, FollowWhatIsWritten) {
   const std::vector<float> others = WholeVectors(400, 9);
   ASSERT_EQ(*table->Remove(IdsFrom(0, 200)), 200u);
   ExpectOk(table->Sweep());
-  ExpectOk(table->Upsert(IdsFrom(1400, 400), others));
+  ExpectOk(table->Upsert(IdsFrom(kCount - 100, 400), others));
   const auto bytes = Make(VectorType::kU8);
   const std::vector<uint8_t> kept(vectors_.begin() + 200 * kDimension,
-                                  vectors_.begin() + 1400 * kDimension);
-  ExpectOk(bytes->Add(IdsFrom(200, 1200), kept));
+                                  vectors_.begin() + (kCount - 100) * kDimension);
+  ExpectOk(bytes->Add(IdsFrom(200, kCount - 300), kept));
   const std::vector<uint8_t> added(others.begin(), others.end());
-  ExpectOk(bytes->Add(IdsFrom(1400, 400), added));
+  ExpectOk(bytes->Add(IdsFrom(kCount - 100, 400), added));
   for (size_t i = 0; i < kQueries; ++i) {
     EXPECT_EQ(ComparedOn(*table, query(i)), DistanceKernel::kU8);
     const std::vector<uint8_t> rounded(query(i), query(i) + kDimension);
-    const SearchParameters all{.k = 1600, .exact = true};
+    const SearchParameters all{.k = kCount + 100, .exact = true};
     EXPECT_EQ(SearchHits(*table, query(i), all), SearchHits(*bytes, rounded.data(), all));
   }
 }
