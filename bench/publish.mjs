@@ -1,15 +1,17 @@
 /**
- * `npm run bench:publish -- results.json…`: what `npm run bench -- --out` wrote, as docs/benchmarks/results.md and its plots. Nothing on that
- * page is written by hand.
+ * `npm run bench:publish -- results.json…`: what `npm run bench -- --out` wrote, as docs/benchmarks/results.md and its plots, on which nothing is
+ * written by hand, and as tables of the README.
  */
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { aheadOf } from './ahead.mjs'
 import { plotSearch } from './plot.mjs'
+import { withTables } from './readme-tables.mjs'
 import { reportDataset, reportStart } from './report.mjs'
 
 const folder = fileURLToPath(new URL('../docs/benchmarks', import.meta.url))
+const readme = fileURLToPath(new URL('../README.md', import.meta.url))
 const start = `# Results
 
 Made by \`npm run bench:publish\` from the JSON of \`npm run bench\`, whose command is above each part. [How it measures](../benchmarks.md)
@@ -67,5 +69,8 @@ if (files.length === 0) {
   for (const name of readdirSync(folder)) rmSync(join(folder, name))
   const page = [start.trimEnd(), ...reports.flatMap(reportPart)].filter(Boolean).join('\n\n')
   writeFileSync(join(folder, 'results.md'), `${page}\n`)
-  process.stdout.write(`written: ${readdirSync(folder).join(', ')} in docs/benchmarks\n`)
+  writeFileSync(readme, withTables(readFileSync(readme, 'utf8'), reports))
+  process.stdout.write(
+    `written: ${readdirSync(folder).join(', ')} in docs/benchmarks, and README.md\n`,
+  )
 }
