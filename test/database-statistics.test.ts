@@ -139,6 +139,25 @@ describe('the statistics of a database', () => {
     expect(db.stats()).toBeNull()
   })
 
+  it('tell what V8 was told, soon after it was opened', async () => {
+    const path = mkdtempSync(join(tmpdir(), 'vitrine-told-'))
+    try {
+      const ids = Array.from({ length: 2000 }, (_, id) => id)
+      const written = await Database.open(path)
+      const points = await written.createCollection('points', { dimension: 256 })
+      await points.upsert({ ids, vectors: randomVectors(ids.length, 256, 1) })
+      await written.close()
+      const db = await Database.open(path)
+      open.push(db)
+      const told = () => totalOf(db.statsSnapshot(), 'vitrine_engine_external_memory_bytes')
+      // Nothing is asked of it meanwhile.
+      await expect.poll(told).toBeGreaterThan(2 ** 21)
+      await db.close()
+    } finally {
+      rmSync(path, { recursive: true, force: true })
+    }
+  })
+
   it('count what is done to all of it, and to what it consists of', async () => {
     const { db, notes } = await withCollections()
     db.enableStats()

@@ -249,6 +249,10 @@ void Addon::Wake(napi_env env, napi_value /*callback*/, void* addon, void* /*dat
 // settling it, and the event loop has its turn.
 void Addon::Drain() {
   if (ended_) return;
+  if (std::exchange(owns_more_, false)) {
+    look_at_databases_ = {};
+    ReportDatabases();
+  }
   while (const auto operation = completions_->PopProgress()) CallProgress(*operation);
   const auto begin = std::chrono::steady_clock::now();
   const size_t most = slice_.Begin(begin);
@@ -260,7 +264,7 @@ void Addon::Drain() {
     ++settled;
     if (std::chrono::steady_clock::now() >= begin + kSliceTime) break;
   }
-  slice_.End(settled, completions_->Rest(pending_searches_));
+  slice_.End(settled, completions_->Rest(pending_searches_, owns_more_));
 }
 
 void Addon::CallProgress(Operation& operation) {
@@ -435,6 +439,7 @@ void Addon::ReportDatabases() {
 void Addon::Own(std::weak_ptr<DatabaseHandle> database) {
   std::erase_if(databases_, [](const auto& one) { return one.expired(); });
   databases_.push_back(std::move(database));
+  owns_more_ = true;
 }
 
 napi_value Addon::MakeError(const Status& status, napi_value cost) {

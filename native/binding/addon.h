@@ -67,7 +67,9 @@ class Addon {
   // The same of a database, whose environments share it.
   void ReportMemory(DatabaseHandle& database);
 
-  // Lets a database end with the environment, if nobody closes it before.
+  // Lets a database end with the environment, if nobody closes it before. V8 is told of its memory
+  // in the next turn of the event loop: it collects garbage when it hears of so much at once, and
+  // who opened the database need not wait for that.
   void Own(std::weak_ptr<DatabaseHandle> database);
 
   // A VitrineError; null when the environment cannot make one.
@@ -122,6 +124,7 @@ class Addon {
   std::vector<std::weak_ptr<DatabaseHandle>> databases_;
   // When it is looked again at what databases take.
   std::chrono::steady_clock::time_point look_at_databases_;
+  bool owns_more_ = false;  // than were looked at
   bool ended_ = false;
   std::shared_ptr<CallWatch> watch_;
   std::vector<std::byte> query_buffer_;

@@ -71,13 +71,13 @@ std::shared_ptr<Operation> CompletionQueue::PopProgress() {
   return operation;
 }
 
-bool CompletionQueue::Rest(size_t searches) {
+bool CompletionQueue::Rest(size_t searches, bool again) {
   const std::lock_guard lock(mutex_);
   woken_ = false;
   searches_ = searches;
   held_ = 0;
   const bool more = finished_.first != nullptr || progress_.first != nullptr;
-  if (more) Wake();
+  if (more || again) Wake();
   return more;
 }
 

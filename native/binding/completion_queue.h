@@ -47,7 +47,8 @@ class CompletionQueue {
   // again; while it waits for many searches, a few of them together. Returns whether anything is
   // left.
   //   searches  that wait for the pool or run there
-  bool Rest(size_t searches);
+  //   again     wakes it once more in any case
+  bool Rest(size_t searches, bool again);
   // A thread of the pool does something else than searches of this environment from now on: what
   // has finished does not wait for more of them.
   void Release();

@@ -160,9 +160,7 @@ Result<napi_value> OpenDatabase(Call& call) {
         handle->database = *opened;
         Addon* const addon = Addon::Of(env);
         if (addon != nullptr) addon->Own(handle);
-        Result<napi_value> object = WrapHandle(env, handle);
-        if (object.ok() && addon != nullptr) addon->ReportMemory(*handle);
-        return object;
+        return WrapHandle(env, handle);
       });
 }
 
