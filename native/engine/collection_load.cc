@@ -90,6 +90,8 @@ class CollectionLoader {
   Status ReadVectors(const SectionEntry& section);
   Status LeaveVectors(const SectionEntry& section);
   Result<GraphConfig> ReadGraphConfig(const ContainerReader& graph, const Digest128& primary) const;
+  Result<std::vector<TableRestorer::Guest>> ReadGuests(const ContainerReader& graph,
+                                                       const SectionEntry& section);
   Status BeginGraph(const ContainerReader& graph, TableImage::Entries entries);
   Status ReadLinks(const ContainerReader& graph);
   std::unique_ptr<const LazyRows> LeaveLinks(const SectionEntry& section) const;
@@ -293,17 +295,34 @@ Result<CollectionLoader::GraphConfig> CollectionLoader::ReadGraphConfig(
   return config;
 }
 
+// A section that says of each point whose row it is in: nearly always its own.
+Result<std::vector<TableRestorer::Guest>> CollectionLoader::ReadGuests(
+    const ContainerReader& graph, const SectionEntry& section) {
+  std::vector<TableRestorer::Guest> guests;
+  constexpr size_t kOneThread = 1;
+  VITRINE_RETURN_IF_ERROR(ForEachElements(
+      graph, section, source_.pool, kOneThread, buffers_, [&](const SectionElements& elements) {
+        for (uint64_t i = 0; i < elements.count; ++i) {
+          const auto point = static_cast<uint32_t>(elements.first + i);
+          const auto host = LoadLittleEndian<uint32_t>(elements.bytes.data() + i * sizeof(point));
+          if (host != point) guests.push_back({point, host});
+        }
+        return Status();
+      }));
+  return guests;
+}
+
 Status CollectionLoader::BeginGraph(const ContainerReader& graph, TableImage::Entries entries) {
   const auto hosts = RequireSection(graph, SectionType::kHosts, sizeof(uint32_t), count_);
   if (!hosts.ok()) return hosts.status();
   const auto starts = RequireSection(graph, SectionType::kEntries, sizeof(uint32_t), kAnyCount);
   if (!starts.ok()) return starts.status();
-  Result<std::vector<uint32_t>> host_words = ReadWords(graph, **hosts, source_, buffers_);
-  if (!host_words.ok()) return host_words.status();
+  Result<std::vector<TableRestorer::Guest>> guests = ReadGuests(graph, **hosts);
+  if (!guests.ok()) return guests.status();
   Result<std::vector<uint32_t>> entry_words = ReadWords(graph, **starts, source_, buffers_);
   if (!entry_words.ok()) return entry_words.status();
   entries.points = std::move(*entry_words);
-  Status status = table_->BeginGraph({.hosts = std::move(*host_words),
+  Status status = table_->BeginGraph({.guests = std::move(*guests),
                                       .entries = std::move(entries),
                                       .connected = graph.Find(SectionType::kOutsiders) != nullptr});
   // What is wrong with a graph is damage of its file; what cannot be read of vectors is not.
@@ -443,10 +462,7 @@ Result<std::shared_ptr<Collection>> CollectionLoader::Finish() {
     collection_->table_->RestoreCalibration(std::move(calibration_->calibration),
                                             calibration_->ended);
   }
-  for (EntryId entry = 0; entry < count_; ++entry) {
-    const Slot row = table_->RowOf(entry);
-    if (row != entry) collection_->columns_.MoveTo(entry, row);
-  }
+  for (const auto& [point, host] : table_->guests()) collection_->columns_.MoveTo(point, host);
   if (!collection_->linked()) collection_->columns_.ForgetRows();
   collection_->next_entry_ = static_cast<EntryId>(count_);
   collection_->last_lsn_.store(last_lsn_, std::memory_order_release);

@@ -67,18 +67,30 @@ void TableRestorer::Target::RestoreLinks(uint32_t point, std::span<const uint32_
   table_->graph_.StoreNode(point, words);
 }
 
-Status TableRestorer::CheckHosts(const std::vector<uint32_t>& hosts) const {
-  if (hosts.size() != count_) return CorruptGraph("it is of another number of points");
+template <typename Visitor>
+void TableRestorer::ForEachHost(Visitor visit) const {
+  auto guest = graph_data_.guests.begin();
+  for (uint32_t i = 0; i < count_; ++i) {
+    if (guest != graph_data_.guests.end() && guest->point == i) {
+      ++guest;
+    } else {
+      visit(i);
+    }
+  }
+}
+
+Status TableRestorer::CheckGuests(const std::vector<Guest>& guests) const {
   const VectorStore& vectors = table_->vectors_;
-  for (size_t i = 0; i < count_; ++i) {
-    const uint32_t host = hosts[i];
-    if (host == i) continue;
-    if (host >= count_ || hosts[host] != host)
+  for (const auto& [point, host] : guests) {
+    const auto at =
+        std::lower_bound(guests.begin(), guests.end(), host,
+                         [](const Guest& guest, uint32_t other) { return guest.point < other; });
+    if (host >= count_ || (at != guests.end() && at->point == host)) {
       return CorruptGraph("a point is in a row that is not there");
-    const auto guest = static_cast<Slot>(i);
-    VITRINE_RETURN_IF_ERROR(vectors.Verify(guest));
+    }
+    VITRINE_RETURN_IF_ERROR(vectors.Verify(point));
     VITRINE_RETURN_IF_ERROR(vectors.Verify(host));
-    if (std::memcmp(vectors.Row(guest), vectors.Row(host), vectors.vector_bytes()) != 0) {
+    if (std::memcmp(vectors.Row(point), vectors.Row(host), vectors.vector_bytes()) != 0) {
       return CorruptGraph("points with different vectors share a row");
     }
   }
@@ -105,22 +117,21 @@ Status TableRestorer::CheckEntries(const GraphData& graph) const {
 }
 
 Status TableRestorer::BeginGraph(GraphData graph) {
-  VITRINE_RETURN_IF_ERROR(CheckHosts(graph.hosts));
-  auto rules = std::make_shared<LinkRules>(count_, width(), 2 * table_->options().graph.m);
-  for (uint32_t i = 0; i < count_; ++i) {
-    if (graph.hosts[i] == i && !table_->vectors_.IsZero(i)) rules->AddNode(i);
-  }
-  rules_ = std::move(rules);
-  VITRINE_RETURN_IF_ERROR(CheckEntries(graph));
+  VITRINE_RETURN_IF_ERROR(CheckGuests(graph.guests));
   graph_data_ = std::move(graph);
-  return {};
+  auto rules = std::make_shared<LinkRules>(count_, width(), 2 * table_->options().graph.m);
+  ForEachHost([&](uint32_t point) {
+    if (!table_->vectors_.IsZero(point)) rules->AddNode(point);
+  });
+  rules_ = std::move(rules);
+  return CheckEntries(graph_data_);
 }
 
 std::vector<uint32_t> TableRestorer::Outsiders() const {
   std::vector<uint32_t> outsiders;
-  for (uint32_t i = 0; i < count_; ++i) {
-    if (graph_data_.hosts[i] == i && !rules_->IsNode(i)) outsiders.push_back(i);
-  }
+  ForEachHost([&](uint32_t point) {
+    if (!rules_->IsNode(point)) outsiders.push_back(point);
+  });
   return outsiders;
 }
 
@@ -153,7 +164,8 @@ void TableRestorer::UseCodes(std::unique_ptr<const LazyRows> rows) {
 }
 
 // A point whose row is that of an equal vector: its own is free.
-void TableRestorer::MakeGuest(uint32_t point, uint32_t host) {
+void TableRestorer::MakeGuest(const Guest& guest) {
+  const auto [point, host] = guest;
   table_->ids_.Put(point, PointRef::Shared(host));
   table_->occupied_.Clear(point);
   table_->stamps_[point].birth.store(0, std::memory_order_relaxed);
@@ -180,20 +192,15 @@ Status TableRestorer::MakeCodes() {
 }
 
 Result<std::unique_ptr<Table>> TableRestorer::Finish(std::function<void()> forget_source) {
-  const std::vector<uint32_t>& hosts = graph_data_.hosts;
   if (!has_points_) AddPoints();
-  size_t guests = 0;
-  for (uint32_t i = 0; i < count_; ++i) guests += RowOf(i) != i ? 1 : 0;
-  table_->ids_.Reserve(count_, guests);
-  for (uint32_t i = 0; i < count_; ++i) {
-    if (has_graph_ && hosts[i] != i) {
-      MakeGuest(i, hosts[i]);
-      continue;
-    }
-    if (!table_->vectors_.IsZero(i)) continue;
-    table_->zero_.Set(i);
+  if (!has_graph_) graph_data_.guests.clear();
+  table_->ids_.Reserve(count_, graph_data_.guests.size());
+  for (const Guest& guest : graph_data_.guests) MakeGuest(guest);
+  ForEachHost([&](uint32_t point) {
+    if (!table_->vectors_.IsZero(point)) return;
+    table_->zero_.Set(point);
     table_->zero_count_.fetch_add(1, std::memory_order_release);
-  }
+  });
   table_->size_.store(count_, std::memory_order_release);
   if (!has_graph_) table_->linked_.store(count_ == 0, std::memory_order_release);
   if (is_lazy_) {

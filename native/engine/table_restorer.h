@@ -47,9 +47,14 @@ class TableRestorer {
   // REQUIRES: options.vectors is kMapped; NoteVector saw them
   void MapVectors(std::unique_ptr<const MappedRows> file);
 
+  // A point that is in the row of an equal vector, its host's.
+  struct Guest {
+    uint32_t point;
+    uint32_t host;
+  };
   // What is known of a graph besides its links.
   struct GraphData {
-    std::vector<uint32_t> hosts;  // [count]
+    std::vector<Guest> guests;  // ascending by point
     TableImage::Entries entries;
     // Whether links lead from each entry to every node. Otherwise all of them are looked at, and
     // mended, before there is a table.
@@ -76,8 +81,10 @@ class TableRestorer {
   // `rows` has the codes themselves restored. REQUIRES: BeginCodes gave room
   void UseCodes(std::unique_ptr<const LazyRows> rows);
 
-  // The row of a point: its own, or that of an equal vector.
-  Slot RowOf(uint32_t point) const { return has_graph_ ? graph_data_.hosts[point] : point; }
+  // The points that are in another row than their own.
+  std::span<const Guest> guests() const {
+    return has_graph_ ? std::span<const Guest>(graph_data_.guests) : std::span<const Guest>();
+  }
 
   // Where rows that come later are put, while the table lives. Any thread, for different points.
   class Target {
@@ -102,9 +109,12 @@ class TableRestorer {
   TableRestorer(std::unique_ptr<Table> table, size_t count, PageRegion* region)
       : table_(std::move(table)), count_(count), region_(region) {}
 
-  Status CheckHosts(const std::vector<uint32_t>& hosts) const;
+  Status CheckGuests(const std::vector<Guest>& guests) const;
   Status CheckEntries(const GraphData& graph) const;
-  void MakeGuest(uint32_t point, uint32_t host);
+  void MakeGuest(const Guest& guest);
+  // Calls visit(point) for each that is no guest of the graph, in their order.
+  template <typename Visitor>
+  void ForEachHost(Visitor visit) const;
   Status MakeCodes();
 
   std::unique_ptr<Table> table_;

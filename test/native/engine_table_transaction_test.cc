@@ -137,7 +137,7 @@ TEST(TableTransaction, NoSearchSeesHalfOfIt) {
 }
 
 struct Graph {
-  std::vector<uint32_t> hosts;
+  std::vector<TableRestorer::Guest> guests;
   std::vector<uint32_t> links;
   TableImage::Entries entries;
 };
@@ -148,7 +148,8 @@ Graph GraphOf(TableImage& image) {
   ImageLinks::Digest written;
   graph.links.resize(image.size() * image.width());
   for (size_t i = 0; i < image.size(); ++i) {
-    graph.hosts.push_back(image.HostOf(i));
+    const auto point = static_cast<uint32_t>(i);
+    if (image.HostOf(i) != point) graph.guests.push_back({point, image.HostOf(i)});
     image.CopyLinks(i, std::span(graph.links).subspan(i * image.width(), image.width()), written);
   }
   graph.entries = image.CopyEntries();
@@ -173,13 +174,13 @@ std::unique_ptr<Table> Finished(TableRestorer& restorer) {
 
 // What is wrong with a graph; empty once the restorer has taken it. Its links come on demand.
 std::string GiveGraph(TableRestorer& restorer, const Graph& graph, bool connected = false) {
-  const Status status =
-      restorer.BeginGraph({.hosts = graph.hosts, .entries = graph.entries, .connected = connected});
+  const Status status = restorer.BeginGraph(
+      {.guests = graph.guests, .entries = graph.entries, .connected = connected});
   if (!status.ok()) return status.message();
   const std::string_view wrong = restorer.link_rules()->Check(0, graph.links);
   if (!wrong.empty()) return std::string(wrong);
   ExpectOk(restorer.UseGraph(std::make_unique<const LazyRows>(
-      graph.hosts.size(), restorer.width() * sizeof(uint32_t), 4096,
+      graph.links.size() / restorer.width(), restorer.width() * sizeof(uint32_t), 4096,
       [target = restorer.target(), links = graph.links, rules = restorer.link_rules(),
        width = restorer.width()](Slot first, size_t count, std::vector<std::byte>&) {
         for (size_t i = first; i < first + count; ++i) {
@@ -285,13 +286,29 @@ TEST_P(TableImages, RefuseAGraphThatIsNotTheirs) {
     return !GiveGraph(restorer, graph).empty();
   };
   const size_t width = restorer.width();
-  EXPECT_TRUE(refused([](Graph& graph) { graph.hosts.pop_back(); }));
-  EXPECT_TRUE(refused([](Graph& graph) { graph.hosts[1] = 100'000; }));
-  EXPECT_TRUE(refused([](Graph& graph) { graph.hosts[1] = graph.hosts[2]; }));
+  const auto refused_guest = [&](uint32_t point, uint32_t host) {
+    return refused([&](Graph& graph) {
+      std::erase_if(graph.guests, [&](const auto& guest) { return guest.point == point; });
+      graph.guests.push_back({point, host});
+      std::sort(graph.guests.begin(), graph.guests.end(),
+                [](const auto& a, const auto& b) { return a.point < b.point; });
+    });
+  };
+  ASSERT_FALSE(whole.guests.empty());
+  const uint32_t guest = whole.guests.back().point;
+  const uint32_t host = whole.guests.back().host;
+  const auto other = std::find_if(whole.guests.begin(), whole.guests.end(), [&](const auto& one) {
+    return one.host == host && one.point != guest;
+  });
+  ASSERT_NE(other, whole.guests.end());
+  EXPECT_FALSE(refused_guest(guest, host));
+  EXPECT_TRUE(refused_guest(guest, 100'000));
+  EXPECT_TRUE(refused_guest(guest, host + 1));
+  EXPECT_TRUE(refused_guest(guest, other->point));
   EXPECT_TRUE(refused([](Graph& graph) { graph.links[0] = 0; }));
   EXPECT_TRUE(refused([](Graph& graph) { graph.links[0] = 700; }));
   EXPECT_TRUE(
-      refused([&](Graph& graph) { std::fill_n(graph.links.begin(), width, graph.hosts[1]); }));
+      refused([&](Graph& graph) { std::fill_n(graph.links.begin(), width, image_->HostOf(1)); }));
   EXPECT_TRUE(refused([](Graph& graph) { graph.entries.points = {}; }));
   EXPECT_TRUE(refused([](Graph& graph) { graph.entries.points[0] = 100'000; }));
   EXPECT_TRUE(refused([](Graph& graph) { graph.entries.stride = 3; }));
