@@ -10,12 +10,12 @@ constexpr size_t kWidestBeam = 16'384;
 // Checked searches say something once they, or the curve, count some more missed neighbours than
 // this.
 constexpr double kPriorMisses = 6;
-// The same before a beam is made narrower: misses come in bunches, and few checks may see none.
-constexpr double kPriorOfFewer = 30;
+// Misses come in bunches of about so many: a hard query misses several neighbours at once.
+constexpr double kBunch = 3;
 // From so many expected misses on older checks fade.
 constexpr double kMostMisses = 200;
-// Checks make a beam hardly narrower: that gains little, and they may have met easy queries.
-constexpr double kLeastRatio = 0.92;
+// Narrower beams than this ratio gives would leave what the curve was measured for.
+constexpr double kLeastRatio = 0.25;
 constexpr double kLargestRatio = 20;
 // Of a recall that a sample cannot tell from 1.
 constexpr double kLeastMiss = 2e-5;
@@ -39,9 +39,15 @@ size_t SafeEf(size_t k, double target) {
 
 }  // namespace
 
+// Wider by the likely ratio, narrower by the largest that is credible: below the target is worse
+// than above it, and few checks may have met easy queries.
 double LiveRecall::Ratio() const {
-  const double prior = missed < foretold ? kPriorOfFewer : kPriorMisses;
-  return std::clamp((prior + missed) / (prior + foretold), kLeastRatio, kLargestRatio);
+  if (missed >= foretold) {
+    return std::min((kPriorMisses + missed) / (kPriorMisses + foretold), kLargestRatio);
+  }
+  // The upper end of the 95 % interval of a count of bunches, about.
+  const double most = missed + 2 * std::sqrt(kBunch * (missed + kBunch)) + 2 * kBunch;
+  return std::clamp(most / foretold, kLeastRatio, 1.0);
 }
 
 void LiveRecall::Add(double missed_now, double foretold_now) {
@@ -171,10 +177,10 @@ RecallChoice ChooseEf(const RecallCalibration& calibration, size_t k, double tar
   const double ratio = nearest.live.Ratio();
   const double miss = std::min(1.0, ratio * std::exp(Lerp(std::log(low->MissAt(wide)),
                                                           std::log(high->MissAt(wide)), place)));
-  // What the sample leaves open, and that of the ratio: misses come in bunches of about three.
+  // What the sample leaves open, and that of the ratio.
   const double of_sample = ratio * nearest.DeviationAt(wide);
   const double of_ratio =
-      choice.checks == 0 ? 0 : miss * std::sqrt(3 / (kPriorMisses + nearest.live.missed));
+      choice.checks == 0 ? 0 : miss * std::sqrt(kBunch / (kPriorMisses + nearest.live.missed));
   const double deviation = std::sqrt(of_sample * of_sample + of_ratio * of_ratio);
   choice.expected = 1 - miss;
   choice.low = std::clamp(choice.expected - 1.96 * deviation, 0.0, 1.0);

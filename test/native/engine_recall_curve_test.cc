@@ -101,9 +101,30 @@ TEST(RecallChoice, FollowsWhatChecksSay) {
 TEST(RecallChoice, IsNotMovedByAFewChecks) {
   RecallCalibration calibration = Calibration();
   const size_t ef = ChooseEf(calibration, 10, 0.99).ef;
-  calibration.Nearest(10).live.Add(0, 0.1);
-  const size_t after = ChooseEf(calibration, 10, 0.99).ef;
-  EXPECT_LE(ef - after, ef / 20);
+  LiveRecall& live = calibration.Nearest(10).live;
+  live.Add(0, 0.1);
+  EXPECT_EQ(ChooseEf(calibration, 10, 0.99).ef, ef);
+  // Nor by many that agree with the curve as nearly as chance allows.
+  for (int i = 0; i < 1'000; ++i) live.Add(0.085, 0.1);
+  EXPECT_EQ(ChooseEf(calibration, 10, 0.99).ef, ef);
+}
+
+TEST(RecallChoice, IsNarrowerWhereChecksLeaveNoDoubt) {
+  RecallCalibration calibration = Calibration();
+  const size_t ef = ChooseEf(calibration, 10, 0.99).ef;
+  LiveRecall& live = calibration.Nearest(10).live;
+  size_t before = ef;
+  // Queries that miss a third of what the points do: the more of them were checked, the narrower.
+  for (const int checks : {700, 1'000, 1'000}) {
+    for (int i = 0; i < checks; ++i) live.Add(0.03, 0.09);
+    const RecallChoice choice = ChooseEf(calibration, 10, 0.99);
+    EXPECT_LT(choice.ef, before);
+    before = choice.ef;
+    // And never so narrow that they would miss more than was asked for.
+    const double wide = static_cast<double>(choice.ef);
+    EXPECT_LE(calibration.ForetoldMisses(10, wide) / 3, 0.1 * 0.9 + 1e-9);
+  }
+  EXPECT_LT(static_cast<double>(before), 0.8 * static_cast<double>(ef));
 }
 
 }  // namespace
