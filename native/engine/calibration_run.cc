@@ -5,7 +5,7 @@
 #include <cmath>
 
 #include "base/splitmix64.h"
-#include "engine/query_scorers.h"
+#include "engine/plan_choice.h"
 #include "index/code_rerank.h"
 
 namespace vitrine {
@@ -28,11 +28,9 @@ constexpr size_t kScanRows = 64;
 }  // namespace
 
 CalibrationRun::CalibrationRun(const Table& table)
-    : table_(table),
-      lease_(table.readers_.Acquire()),
-      codes_(table.codes_.load(std::memory_order_acquire)) {
-  result_.rows = table.graph_.size();
-  result_.ended = table.ended_.load(std::memory_order_relaxed);
+    : lease_(table.Read()), table_(table, lease_), codes_(table_.codes()) {
+  result_.rows = table.graph_rows();
+  result_.ended = table.ended_points();
   if (result_.rows < kLeastRows || !table.linked()) return;
   DrawSample();
   const size_t others = static_cast<size_t>(result_.rows) / 2;
@@ -41,19 +39,19 @@ CalibrationRun::CalibrationRun(const Table& table)
     open_[i] = k <= others;
     if (!open_[i]) continue;
     kept_ = k;
-    least_[i] = Table::EfOf({.k = k, .ef = 1, .recall = 0.5}, codes_ != nullptr);
+    least_[i] = EfOf({.k = k, .ef = 1, .recall = 0.5}, codes_ != nullptr);
     result_.curves.push_back({.k = static_cast<uint32_t>(k), .rungs = {}, .live = {}});
   }
 }
 
 void CalibrationRun::DrawSample() {
-  SplitMix64 random(table_.options_.graph.seed ^ kCodeSeed);
+  SplitMix64 random(table_.table().options().graph.seed ^ kCodeSeed);
   const size_t limit = table_.SlotLimit();
   std::vector<bool> drawn(limit);
   for (size_t tries = 0; tries < 64 * kSampledPoints && sample_.size() < kSampledPoints; ++tries) {
     const auto slot = static_cast<Slot>(random() % limit);
-    if (drawn[slot] || !table_.graph_.IsAlive(slot) ||
-        !table_.RowVisible(slot, lease_.snapshot()) || !table_.vectors_.Verify(slot).ok()) {
+    if (drawn[slot] || !table_.graph().IsAlive(slot) || !table_.OwnerVisible(slot) ||
+        !table_.vectors().Verify(slot).ok()) {
       continue;
     }
     drawn[slot] = true;
@@ -81,20 +79,19 @@ bool CalibrationRun::Step() {
 // Each block of rows is looked at for all of the sample, so that it comes from memory once.
 void CalibrationRun::ScanBlock() {
   const size_t limit = table_.SlotLimit();
-  size_t left = std::max<size_t>(kScanWork / (table_.dimension() * sample_.size()), kScanRows);
-  const SnapshotVisible visible = table_.VisibleAt(lease_.snapshot());
+  size_t left =
+      std::max<size_t>(kScanWork / (table_.vectors().dimension() * sample_.size()), kScanRows);
   for (; left > 0 && next_word_ * 64 < limit; ++next_word_, left -= std::min(left, kScanRows)) {
     Slot slots[kScanRows];
     size_t count = 0;
-    uint64_t rows = table_.occupied_.Word(next_word_) & ~table_.zero_.Word(next_word_);
-    for (; rows != 0; rows &= rows - 1) {
-      const auto slot =
+    uint64_t rows = table_.occupied().Word(next_word_) & ~table_.zero_rows().Word(next_word_);
+    for (rows = table_.VisibleRows(next_word_, rows); rows != 0; rows &= rows - 1) {
+      slots[count++] =
           static_cast<Slot>(next_word_ * 64 + static_cast<size_t>(std::countr_zero(rows)));
-      if (visible(slot)) slots[count++] = slot;
     }
     if (count == 0) continue;
     for (Query& query : sample_) {
-      const VectorScorer scorer = table_.vectors_.ScorerFor(query.slot, &lease_.scratch().failure);
+      const VectorScorer scorer = table_.vectors().ScorerFor(query.slot, &lease_.scratch().failure);
       RowRef refs[kScanRows + 3];
       float distances[kScanRows + 3];
       for (size_t i = 0; i < count; ++i) refs[i] = scorer.Ref(slots[i]);
@@ -145,11 +142,11 @@ bool CalibrationRun::NextRung() {
 void CalibrationRun::WalkFor(const Query& query) {
   Scratch& scratch = lease_.scratch();
   EntryTable::Snapshot entries;
-  const size_t entry_count = table_.graph_.ReadEntries(entries);
-  const QueryScorers scorers({table_.vectors_, nullptr, codes_}, table_.vectors_.Row(query.slot),
+  const size_t entry_count = table_.graph().ReadEntries(entries);
+  const QueryScorers scorers({table_.vectors(), nullptr, codes_}, table_.vectors().Row(query.slot),
                              scratch);
-  const SnapshotVisible visible = table_.VisibleAt(lease_.snapshot());
-  const WalkRequest request{.links = &table_.graph_.links(),
+  const SnapshotVisible visible = table_.Visible();
+  const WalkRequest request{.links = &table_.graph().links(),
                             .scorer = scorers.exact(),
                             .codes = scorers.codes(),
                             .seeds = {entries.data(), entry_count},
@@ -159,7 +156,7 @@ void CalibrationRun::WalkFor(const Query& query) {
     scratch.Prepare(ef_, table_.SlotLimit());
     // Visited before the walk begins, so that neither the point nor its links are used.
     if (left_out) scratch.Visit(query.slot);
-    table_.walks_.walk(request, scratch);
+    table_.walks().walk(request, scratch);
     scratch.ClearVisited();
     for (size_t i = 0; i < kCurves; ++i) {
       if (!open_[i] || ef_ < least_[i]) continue;

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "engine/recall_curve.h"
-#include "engine/table.h"
+#include "engine/table_view.h"
 
 namespace vitrine {
 
@@ -41,13 +41,13 @@ class CalibrationRun {
   bool NextRung();
   void WalkFor(const Query& query);
   // The share of the `k` true neighbours that the pool of the last walk has.
-  double RecallOf(const Query& query, size_t k, const class QueryScorers& scorers);
+  double RecallOf(const Query& query, size_t k, const QueryScorers& scorers);
   void FinishRung();
 
   static constexpr size_t kCurves = std::size(RecallCalibration::kNeighbours);
 
-  const Table& table_;
   const ReaderPool::Lease lease_;
+  const TableView table_;
   const CodeStore* const codes_;
   RecallCalibration result_;
   std::vector<Query> sample_;

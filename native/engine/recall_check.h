@@ -6,8 +6,7 @@
 #include <vector>
 
 #include "engine/best_hits.h"
-#include "engine/query_scorers.h"
-#include "engine/table.h"
+#include "engine/table_view.h"
 
 namespace vitrine {
 
@@ -33,12 +32,10 @@ class RecallCheck {
   size_t k() const { return k_; }
 
  private:
-  // The rows of a word that hold a vector, and that the filter allows.
-  uint64_t AllowedRows(size_t word) const;
-  bool Allows(PointId id) const { return filter_ == nullptr || filter_->Contains(id); }
+  void Offer(float distance);
 
-  const Table& table_;
   const ReaderPool::Lease lease_;
+  const TableView table_;
   const bool valid_;
   const size_t k_;
   const std::shared_ptr<const PointFilter> filter_;

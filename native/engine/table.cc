@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "engine/recall_prober.h"
+#include "engine/table_view.h"
 
 namespace vitrine {
 namespace {
@@ -124,10 +125,6 @@ Status Table::CheckIds(std::span<const PointId> ids) const {
   return {};
 }
 
-bool Table::RowVisible(Slot slot, uint64_t snapshot) const {
-  return stamps_[slot].VisibleAt(snapshot);
-}
-
 Status Table::FetchIdsSlowly() const {
   const std::unique_lock lock(id_mutex_);
   if (ids_here_.load(std::memory_order_relaxed)) return {};
@@ -210,6 +207,17 @@ void Table::FindRows(std::span<const PointId> ids, std::span<Slot> rows) const {
 Status Table::Follow(const std::shared_ptr<PointFilter>& filter) const {
   const std::unique_lock lock(id_mutex_);
   return FollowLocked(filter);
+}
+
+void Table::AllowVisibleRows(const ReaderPool::Lease& lease, PointFilter& filter) const {
+  const TableView view(*this, lease);
+  view.ForEachVisibleRow(nullptr, [&](Slot slot) {
+    view.ForEachPointOfRow(slot, &filter, [&](PointId) {
+      filter.SetSlot(slot, true);
+      return false;
+    });
+    return true;
+  });
 }
 
 // REQUIRES: id_mutex_ is held.

@@ -34,13 +34,11 @@
 #include "index/sketch_store.h"
 #include "index/vector_store.h"
 #include "index/vector_type.h"
-#include "stats/search_tally.h"
 
 namespace vitrine {
 
-class QueryScorers;
 class RecallProber;
-struct VectorForms;
+class SearchTally;
 
 // Points with their vectors, the graph over them, and who sees which of them: the engine under
 // both `Index` (a table without a log) and `Collection`.
@@ -208,8 +206,7 @@ class Table final : private IdMap::OwnerIds {
   friend class TableTransaction;
   friend class TableImage;
   friend class TableRestorer;
-  friend class CalibrationRun;
-  friend class RecallCheck;
+  friend class TableView;  // what searches read
 
   struct ChunkPoint {
     PointId id;
@@ -237,7 +234,6 @@ class Table final : private IdMap::OwnerIds {
   // Whether `bytes` are whole vectors, and those finite.
   Status CheckVectors(VectorView vectors) const;
   Status CheckIds(std::span<const PointId> ids) const;
-  Status CheckSearch(const void* query, const SearchParameters& parameters) const;
 
   // The parts of a write; `write_mutex_` is held.
   Status WriteAll(std::span<const PointId> ids, VectorView vectors, std::span<const size_t> order,
@@ -278,9 +274,6 @@ class Table final : private IdMap::OwnerIds {
   [[nodiscard]] bool PutBytes(Slot slot, const float* vector, std::vector<uint8_t>& work);
   void EndBytes();
   void FreeBytesUnlessUsed(uint64_t oldest);
-  // What a reader scores. REQUIRES: it has its lease
-  VectorForms Forms(const CodeStore* codes) const;
-  VectorForms Forms() const;
   Quantization ChooseQuantization(std::span<const Slot> sample,
                                   std::span<const float> centre) const;
   Status MakeRoom(size_t count);
@@ -315,7 +308,6 @@ class Table final : private IdMap::OwnerIds {
   LinkScratch& WriterScratch(size_t worker);
   size_t Parallelism() const;
 
-  bool RowVisible(Slot slot, uint64_t snapshot) const;
   // For writers: whether the row's owner is there in the newest version.
   bool OwnerAlive(Slot slot) const {
     return stamps_[slot].death.load(std::memory_order_relaxed) == kNever;
@@ -327,98 +319,12 @@ class Table final : private IdMap::OwnerIds {
   const SketchStore* SketchesOrBegin() const;
   bool SketchSome();
   bool CreateSketches();
-  template <typename Visitor>
-  void ForEachAllowedBlock(const SlotBitmap& allowed, uint64_t snapshot, size_t stride,
-                           Visitor visit) const;
-  template <class Counting>
-  float SketchThreshold(const SketchStore& sketches, const SketchQuery& query,
-                        const PointFilter& filter, uint64_t snapshot, size_t kept,
-                        Counting counting) const;
-  template <class Counting>
-  Result<size_t> SearchSketches(const QueryScorers& scorers, const void* query,
-                                const SearchParameters& parameters, const ReaderPool::Lease& lease,
-                                std::span<Hit> hits, Counting counting) const;
-  // The hits among scratch.ranked, which are ascending by what scorers tell first.
-  template <class Counting>
-  size_t TakeRanked(const QueryScorers& scorers, const SearchParameters& parameters,
-                    uint64_t snapshot, Scratch& scratch, std::span<Hit> hits,
-                    Counting counting) const;
 
-  // The parts of a search, compiled for those that count (SearchCounting) and those that do not
-  // (NoCounting): a search that nobody measures does nothing for those that somebody does.
-  template <class Counting>
-  Result<size_t> SearchWith(const ReaderPool::Lease& lease, const void* query,
-                            const SearchParameters& parameters, std::span<Hit> hits,
-                            Counting counting, SearchPlan* plan) const;
+  // Compiled for those that count, and for those that do not.
   template <class Tally>
   Status SearchBatchWith(VectorView queries, size_t count, const SearchParameters& parameters,
                          std::span<Hit> hits, std::span<uint32_t> counts, const Tally& tally) const;
-  static Status StopStatus(StopReason reason);
-  static size_t EfOf(const SearchParameters& parameters, bool on_codes);
-  static bool AsksForRecall(const SearchParameters& parameters) {
-    return parameters.recall > 0 && parameters.ef == 0 && !parameters.exact;
-  }
-  // The same search by the beam width that reaches its recall.
-  SearchParameters ByBeamWidth(const SearchParameters& parameters, RecallChoice& choice) const;
-  template <class Counting>
-  Result<size_t> SearchByRecall(const ReaderPool::Lease& lease, const void* query,
-                                const SearchParameters& parameters, std::span<Hit> hits,
-                                Counting counting, SearchPlan* plan) const;
-  // Lets a search that has ended be repeated exactly, if it is approximate and was drawn. It cannot
-  // fail any more.
-  template <class Counting>
-  void ProbeRecall(const void* query, const SearchParameters& parameters, std::span<const Hit> hits,
-                   const ReaderPool::Lease& lease, Counting counting) const;
-  // What was found, unless a row could not be read on the way.
-  template <typename T>
-  static Result<T> UnlessFailed(const ReaderPool::Lease& lease, Result<T> found) {
-    const Status& failure = lease.scratch().failure;
-    return failure.ok() || !found.ok() ? std::move(found) : Result<T>(failure);
-  }
-  // A search by its plan, with its parameters checked and its beam width known.
-  template <class Counting>
-  Result<size_t> SearchPlanned(const ReaderPool::Lease& lease, const void* query,
-                               const SearchParameters& parameters, std::span<Hit> hits,
-                               Counting counting, SearchPlan* plan_out) const;
-  Result<SearchPlan> ExplainByRecall(const ReaderPool::Lease& lease, const void* query,
-                                     const SearchParameters& parameters) const;
-  template <class Tally>
-  Status SearchBatchByRecall(VectorView queries, size_t count, const SearchParameters& parameters,
-                             std::span<Hit> hits, std::span<uint32_t> counts,
-                             const Tally& tally) const;
-  template <class Counting>
-  SearchPlan ChoosePlan(const QueryScorers& scorers, const SearchParameters& parameters,
-                        Scratch& scratch, Counting counting) const;
-  template <class Tally>
-  class BatchWalks;
-  template <class Counting>
-  Result<size_t> SearchScan(const VectorScorer& scorer, const SearchParameters& parameters,
-                            const ReaderPool::Lease& lease, std::span<Hit> hits,
-                            Counting counting) const;
-  template <class Counting>
-  size_t TakeHits(const QueryScorers& scorers, const SearchParameters& parameters,
-                  uint64_t snapshot, Scratch& scratch, std::span<Hit> hits,
-                  Counting counting) const;
-  template <class Counting>
-  size_t TakeReranked(const QueryScorers& scorers, const SearchParameters& parameters,
-                      uint64_t snapshot, Scratch& scratch, std::span<Hit> hits,
-                      Counting counting) const;
-  size_t MergeZeroRows(const SearchParameters& parameters, uint64_t snapshot, Scratch& scratch,
-                       std::span<Hit> hits, size_t count) const;
-  template <class Counting>
-  float LocalShare(const QueryScorers& scorers, const PointFilter& filter, Scratch& scratch,
-                   Counting counting) const;
-  template <class Counting>
-  Result<size_t> SearchWalk(const SearchPlan& plan, const QueryScorers& scorers,
-                            const SearchParameters& parameters, const ReaderPool::Lease& lease,
-                            std::span<Hit> hits, Counting counting, bool* too_long) const;
-  template <typename Visitor>
-  void ForEachPointOfRow(Slot slot, const PointFilter* filter, uint64_t snapshot, Status& failure,
-                         Visitor visit) const;
-  template <typename Visitor>
-  void ForEachVisibleRow(const SlotBitmap* allowed, uint64_t snapshot, Visitor visit) const;
-  SnapshotVisible VisibleAt(uint64_t snapshot) const;
-  bool AllSettled() const { return unsettled_count_.load(std::memory_order_acquire) == 0; }
+
   size_t SlotLimit() const { return slot_limit_.load(std::memory_order_acquire); }
 
   const TableOptions options_;

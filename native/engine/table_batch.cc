@@ -5,78 +5,108 @@
 #include <array>
 #include <optional>
 #include <utility>
+#include <vector>
 
 #include "base/first_failure.h"
-#include "engine/query_scorers.h"
-#include "engine/table.h"
+#include "engine/table_search.h"
+#include "stats/search_tally.h"
 
 namespace vitrine {
 namespace {
 
 // Queries that one thread takes at a time from a batch.
 constexpr size_t kBatchBlock = 32;
+// A batch of so many queries waits for a calibration rather than being searched too widely.
+constexpr size_t kBatchWorthCalibrating = 64;
+// Searches of a batch that are offered to be checked.
+constexpr size_t kOfferedOfBatch = 16;
 
-}  // namespace
+// Queries, one after the other, and where their hits go.
+struct Batch {
+  VectorView queries;
+  size_t vector_bytes;
+  const SearchParameters& parameters;
+  std::span<Hit> hits;         // [k] a query
+  std::span<uint32_t> counts;  // one a query: how many of them there are
 
-// The unfiltered walks of one block of a batch.
+  size_t size() const { return counts.size(); }
+  const std::byte* vector(size_t i) const { return queries.data() + i * vector_bytes; }
+  TableQuery query(size_t i) const {
+    return {vector(i), parameters, hits.subspan(i * parameters.k, parameters.k)};
+  }
+  Batch Part(size_t first, size_t count) const {
+    return {{queries.data() + first * vector_bytes, count * vector_bytes},
+            vector_bytes,
+            parameters,
+            hits.subspan(first * parameters.k, count * parameters.k),
+            counts.subspan(first, count)};
+  }
+};
+
+// One search of a batch, by itself.
+template <class Counting>
+Status SearchOne(const Table& table, const Batch& batch, size_t i, Counting counting) {
+  const ReaderPool::Lease lease = table.Read();
+  const Result<size_t> found =
+      TableSearch(TableView(table, lease), batch.query(i), counting).Run(nullptr);
+  if (!found.ok()) return found.status();
+  batch.counts[i] = static_cast<uint32_t>(*found);
+  return {};
+}
+
+// The searches of a block that walk, without a filter.
 template <class Tally>
-class Table::BatchWalks final : public WalkSource {
+class BatchWalks final : public WalkSource {
  public:
-  BatchWalks(const Table& table, VectorView queries, const SearchParameters& parameters,
-             std::span<Hit> hits, std::span<uint32_t> counts, const Tally& tally)
+  BatchWalks(const Table& table, const Batch& batch, const Tally& tally)
       : table_(table),
-        queries_(queries),
-        parameters_(parameters),
-        hits_(hits),
-        counts_(counts),
+        batch_(batch),
         tally_(tally),
         stretch_(tally),
-        leases_{table.readers_.Acquire(), table.readers_.Acquire(), table.readers_.Acquire(),
-                table.readers_.Acquire()},
-        requests_(kWalkLanes, WalkRequest{.scorer = table.vectors_.ScorerFor(queries.data())}) {
+        leases_{table.Read(), table.Read(), table.Read(), table.Read()},
+        // The first lease is the oldest: what it sees is protected for all lanes.
+        views_{View(0), View(1), View(2), View(3)},
+        codes_(views_[0].codes()),
+        requests_(kWalkLanes,
+                  WalkRequest{.scorer = views_[0].vectors().ScorerFor(batch.queries.data())}) {
     static_assert(kWalkLanes == 4);
-    entry_count_ = table.graph_.ReadEntries(entries_);
+    entry_count_ = views_[0].graph().ReadEntries(entries_);
   }
 
   Status Run() {
-    // The first lease is the oldest: what it sees is protected for all lanes.
-    const SnapshotVisible visible = table_.VisibleAt(leases_[0].snapshot());
-    Scratch* const scratches[kWalkLanes] = {&leases_[0].scratch(), &leases_[1].scratch(),
-                                            &leases_[2].scratch(), &leases_[3].scratch()};
-    table_.walks_.walk_interleaved(*this,
-                                   {.on_codes = codes_ != nullptr,
-                                    .counted = Counting::kCounting,
-                                    .snapshot = table_.AllSettled() ? nullptr : &visible},
-                                   scratches);
-    for (const ReaderPool::Lease& lease : leases_) {
-      if (status_.ok()) status_ = lease.scratch().failure;
-    }
+    const SnapshotVisible visible = views_[0].Visible();
+    Scratch* const scratches[kWalkLanes] = {&views_[0].scratch(), &views_[1].scratch(),
+                                            &views_[2].scratch(), &views_[3].scratch()};
+    views_[0].walks().walk_interleaved(*this,
+                                       {.on_codes = codes_ != nullptr,
+                                        .counted = Counting::kCounting,
+                                        .snapshot = views_[0].AllSettled() ? nullptr : &visible},
+                                       scratches);
+    for (const TableView& view : views_) Note(view.scratch().failure);
     return status_;
   }
 
   const WalkRequest* Next(size_t lane) override {
-    while (status_.ok() && next_ < counts_.size()) {
+    while (status_.ok() && next_ < batch_.size()) {
       const size_t i = next_++;
-      const std::byte* query = queries_.data() + i * table_.vector_bytes();
-      Scratch& scratch = leases_[lane].scratch();
+      const TableView& view = views_[lane];
       counters_[lane] = tally_.NewCounters(stretch_);
-      Tally::Use(counters_[lane]).Enter(SearchPhase::kPlan);
-      const QueryScorers& scorers = scorers_[lane].emplace(table_.Forms(codes_), query, scratch);
-      if constexpr (Counting::kCounting) {
-        Tally::Use(counters_[lane])
-            .SetStrategy(SearchStrategy::kGraph, scorers.exact().kernel(), scorers.code_kernel());
-      }
+      TableSearch<Counting>& search =
+          searches_[lane].emplace(view, batch_.query(i), Tally::Use(counters_[lane]));
+      search.Prepare(codes_);
+      search.NoteStrategy(SearchStrategy::kGraph);
+      const QueryScorers& scorers = search.scorers();
       if (scorers.exact().IsZeroQuery()) {
-        SearchAlone(i, counters_[lane]);
+        SearchAlone(lane, i);
         continue;
       }
       index_[lane] = i;
-      requests_[lane] = WalkRequest{.links = &table_.graph_.links(),
+      requests_[lane] = WalkRequest{.links = &view.graph().links(),
                                     .scorer = scorers.exact(),
                                     .codes = scorers.codes(),
                                     .seeds = {entries_.data(), entry_count_},
-                                    .control = parameters_.control};
-      scratch.Prepare(EfOf(parameters_, codes_ != nullptr), table_.SlotLimit());
+                                    .control = batch_.parameters.control};
+      view.scratch().Prepare(EfOf(batch_.parameters, codes_ != nullptr), view.SlotLimit());
       return &requests_[lane];
     }
     return nullptr;
@@ -88,68 +118,122 @@ class Table::BatchWalks final : public WalkSource {
   }
 
   void Done(size_t lane, StopReason reason) override {
-    const size_t i = index_[lane];
-    Scratch& scratch = leases_[lane].scratch();
-    typename Tally::Counters& counters = counters_[lane];
+    Scratch& scratch = views_[lane].scratch();
     if (reason != StopReason::kExhausted) {
-      if (status_.ok()) status_ = StopStatus(reason);
+      Note(StopStatus(reason));
       scratch.ClearVisited();
-      tally_.Count(counters);
+      tally_.Count(counters_[lane]);
       return;
     }
-    const std::span<Hit> hits = hits_.subspan(i * parameters_.k, parameters_.k);
-    const uint64_t snapshot = leases_[0].snapshot();
-    Tally::Use(counters).Stopped(SearchStop::kExhausted);
-    size_t count = table_.TakeHits(*scorers_[lane], parameters_, snapshot, scratch, hits,
-                                   Tally::Use(counters));
+    TableSearch<Counting>& search = *searches_[lane];
+    const size_t count = search.TakeWalked();
     scratch.ClearVisited();
-    count = table_.MergeZeroRows(parameters_, snapshot, scratch, hits, count);
-    if (count < parameters_.k && count < table_.size() && scratch.failure.ok()) {
-      SearchAlone(i, counters);
+    if (search.IsShort(count)) {
+      SearchAlone(lane, index_[lane]);
     } else {
-      counts_[i] = static_cast<uint32_t>(count);
-      Tally::Use(counters).SetReturned(count);
-      table_.ProbeRecall(queries_.data() + i * table_.vector_bytes(), parameters_,
-                         hits.first(count), leases_[0], Tally::Use(counters));
-      tally_.Count(counters);
+      batch_.counts[index_[lane]] = static_cast<uint32_t>(count);
+      search.End(count);
+      tally_.Count(counters_[lane]);
     }
   }
 
  private:
   using Counting = typename Tally::Counting;
 
-  // Searches for a query by itself, besides what `counters` hold already.
-  void SearchAlone(size_t i, typename Tally::Counters& counters) {
-    const Result<size_t> found = table_.SearchWith(
-        table_.Read(), queries_.data() + i * table_.vector_bytes(), parameters_,
-        hits_.subspan(i * parameters_.k, parameters_.k), Tally::Use(counters), nullptr);
-    tally_.Count(counters);
-    if (found.ok()) {
-      counts_[i] = static_cast<uint32_t>(*found);
-    } else if (status_.ok()) {
-      status_ = found.status();
-    }
+  TableView View(size_t lane) const {
+    return {table_, leases_[lane].scratch(), leases_[0].snapshot()};
+  }
+
+  void Note(Status status) {
+    if (status_.ok()) status_ = std::move(status);
+  }
+
+  // Searches for a query by itself, besides what the counters of the lane hold already.
+  void SearchAlone(size_t lane, size_t i) {
+    Note(SearchOne(table_, batch_, i, Tally::Use(counters_[lane])));
+    tally_.Count(counters_[lane]);
   }
 
   const Table& table_;
-  // The same for all: codes may come while a batch is under way.
-  const CodeStore* const codes_ = table_.codes_.load(std::memory_order_acquire);
-  const VectorView queries_;
-  const SearchParameters& parameters_;
-  const std::span<Hit> hits_;
-  const std::span<uint32_t> counts_;
+  const Batch& batch_;
   const Tally& tally_;
   typename Tally::Stretch stretch_;
   const std::array<ReaderPool::Lease, kWalkLanes> leases_;
+  const std::array<TableView, kWalkLanes> views_;
+  const CodeStore* const codes_;  // the same for all: codes may come while a batch is under way
   std::vector<WalkRequest> requests_;
   std::array<size_t, kWalkLanes> index_ = {};
   std::array<typename Tally::Counters, kWalkLanes> counters_ = {};
-  std::array<std::optional<QueryScorers>, kWalkLanes> scorers_;
+  std::array<std::optional<TableSearch<typename Tally::Counting>>, kWalkLanes> searches_;
   EntryTable::Snapshot entries_;
   size_t entry_count_ = 0;
   size_t next_ = 0;
   Status status_;
 };
+
+// A block of a batch, on one thread.
+template <class Tally>
+Status SearchBlock(const Table& table, const Batch& block, const Tally& tally) {
+  // Searches of small tables end before they look at the flag.
+  const StopReason stopped = block.parameters.control.Check();
+  if (stopped != StopReason::kExhausted) return StopStatus(stopped);
+  if (!block.parameters.exact && block.parameters.filter == nullptr && table.graph_rows() > 0 &&
+      table.linked()) {
+    return BatchWalks<Tally>(table, block, tally).Run();
+  }
+  typename Tally::Stretch stretch(tally);
+  Status status;
+  for (size_t i = 0; i < block.size() && status.ok(); ++i) {
+    typename Tally::Counters counters = tally.NewCounters(stretch);
+    Tally::Use(counters).Enter(SearchPhase::kPrepare);
+    status = SearchOne(table, block, i, Tally::Use(counters));
+    tally.Count(counters);
+  }
+  return status;
+}
+
+// The threads that a batch may have.
+struct Workers {
+  ThreadPool* pool;
+  size_t threads;
+};
+
+template <class Tally>
+Status SearchBlocks(const Table& table, const Workers& workers, const Batch& batch,
+                    const Tally& tally) {
+  FirstFailure failure;
+  const size_t blocks = (batch.size() + kBatchBlock - 1) / kBatchBlock;
+  ParallelFor(workers.pool, workers.threads, blocks, [&](size_t, size_t block) {
+    const size_t first = block * kBatchBlock;
+    const size_t count = std::min(kBatchBlock, batch.size() - first);
+    failure.Note(SearchBlock(table, batch.Part(first, count), tally));
+  });
+  return failure.Take();
+}
+
+template <class Tally>
+Status SearchByRecall(const Table& table, const Workers& workers, const Batch& batch,
+                      const Tally& tally) {
+  RecallGuide& guide = table.recall_guide();
+  const SearchParameters& asked = batch.parameters;
+  if (batch.size() >= kBatchWorthCalibrating) {
+    const StopReason stopped = guide.CalibrateNow(asked.control);
+    if (stopped != StopReason::kExhausted) return StopStatus(stopped);
+  }
+  const SearchParameters chosen = ByBeamWidth(asked, guide.Choose(asked.k, asked.recall));
+  const uint64_t version = table.version();
+  const Batch by_beam{batch.queries, batch.vector_bytes, chosen, batch.hits, batch.counts};
+  VITRINE_RETURN_IF_ERROR(SearchBlocks(table, workers, by_beam, tally));
+  if (asked.filter != nullptr || chosen.exact) return {};
+  const size_t ef = EfOf(chosen, table.quantization_used() != Quantization::kNone);
+  for (size_t i = 0; i < batch.size(); i += std::max<size_t>(1, batch.size() / kOfferedOfBatch)) {
+    const TableQuery query = batch.query(i);
+    guide.Observe(query.vector, asked.k, ef, query.hits.first(batch.counts[i]), version);
+  }
+  return {};
+}
+
+}  // namespace
 
 Status Table::SearchBatch(VectorView queries, size_t count, const SearchParameters& parameters,
                           std::span<Hit> hits, std::span<uint32_t> counts) const {
@@ -167,53 +251,12 @@ Status Table::SearchBatchWith(VectorView queries, size_t count, const SearchPara
                               std::span<Hit> hits, std::span<uint32_t> counts,
                               const Tally& tally) const {
   if (count == 0) return {};
-  VITRINE_RETURN_IF_ERROR(CheckSearch(queries.data(), parameters));
+  VITRINE_RETURN_IF_ERROR(CheckParameters(parameters));
   VITRINE_RETURN_IF_ERROR(CheckVectors(queries));
-  if (AsksForRecall(parameters)) {
-    return SearchBatchByRecall(queries, count, parameters, hits, counts, tally);
-  }
-  const size_t bytes = vector_bytes();
-  const size_t k = parameters.k;
-  const bool walk =
-      !parameters.exact && parameters.filter == nullptr && graph_.size() > 0 && linked();
-  FirstFailure failure;
-  ParallelFor(
-      pool_, Parallelism(), (count + kBatchBlock - 1) / kBatchBlock, [&](size_t, size_t block) {
-        const size_t first = block * kBatchBlock;
-        const size_t n = std::min(kBatchBlock, count - first);
-        Status status;
-        // Searches of small tables end before they look at the flag.
-        const StopReason stopped = parameters.control.Check();
-        if (stopped != StopReason::kExhausted) {
-          status = StopStatus(stopped);
-        } else if (walk) {
-          status = BatchWalks<Tally>(*this, VectorView(queries.data() + first * bytes, n * bytes),
-                                     parameters, hits.subspan(first * k, n * k),
-                                     counts.subspan(first, n), tally)
-                       .Run();
-        } else {
-          typename Tally::Stretch stretch(tally);
-          for (size_t i = first; i < first + n && status.ok(); ++i) {
-            typename Tally::Counters counters = tally.NewCounters(stretch);
-            Tally::Use(counters).Enter(SearchPhase::kPrepare);
-            const auto found = SearchWith(Read(), queries.data() + i * bytes, parameters,
-                                          hits.subspan(i * k, k), Tally::Use(counters), nullptr);
-            tally.Count(counters);
-            if (found.ok()) {
-              counts[i] = static_cast<uint32_t>(*found);
-            } else {
-              status = found.status();
-            }
-          }
-        }
-        failure.Note(std::move(status));
-      });
-  return failure.Take();
+  const Batch batch{queries, vector_bytes(), parameters, hits, counts.first(count)};
+  const Workers workers{pool_, Parallelism()};
+  return AsksForRecall(parameters) ? SearchByRecall(*this, workers, batch, tally)
+                                   : SearchBlocks(*this, workers, batch, tally);
 }
-
-template Status Table::SearchBatchWith(VectorView, size_t, const SearchParameters&, std::span<Hit>,
-                                       std::span<uint32_t>, const NoTally&) const;
-template Status Table::SearchBatchWith(VectorView, size_t, const SearchParameters&, std::span<Hit>,
-                                       std::span<uint32_t>, const SearchTally&) const;
 
 }  // namespace vitrine

@@ -5,18 +5,9 @@
 #include <atomic>
 #include <utility>
 
-#include "engine/query_scorers.h"
 #include "engine/table.h"
 
 namespace vitrine {
-
-VectorForms Table::Forms(const CodeStore* codes) const {
-  // Acquire; partners: the releases of CopySomeBytes, so that every row has its bytes, and of
-  // EndBytes, after which versions are published that have rows without.
-  return {vectors_, bytes_.load(std::memory_order_acquire), codes};
-}
-
-VectorForms Table::Forms() const { return Forms(codes_.load(std::memory_order_acquire)); }
 
 // Rows that are still to come are looked at when they are all here.
 void Table::CopyBytesIfWhole() {

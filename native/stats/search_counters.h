@@ -189,10 +189,6 @@ struct NoCounting {
   void LookedCloserAt(uint64_t) const {}
   constexpr void Stopped(SearchStop) const {}
   constexpr void Enter(SearchPhase) const {}
-  template <class Walk>
-  void Probe(Walk walk) const {
-    walk(NoCounting{});
-  }
   void SetStrategy(SearchStrategy, DistanceKernel, std::optional<DistanceKernel>) const {}
   void SetReturned(uint64_t) const {}
 };

@@ -1,9 +1,7 @@
-// How a table goes about a search: the choice of a plan.
+#include "engine/plan_choice.h"
 
 #include <algorithm>
-
-#include "engine/query_scorers.h"
-#include "engine/table.h"
+#include <string>
 
 namespace vitrine {
 namespace {
@@ -35,31 +33,25 @@ constexpr float kSparseShare = 0.1f;
 // Where this much of what is near is allowed, passing through the rest costs less than two hops.
 constexpr float kPassShare = 0.35f;
 
-}  // namespace
-
-// Estimates swap places near the last of `k` hits: a pool of codes holds some more, of which
-// reranking looks at two in any case.
-size_t Table::EfOf(const SearchParameters& parameters, bool on_codes) {
-  const size_t k = parameters.k;
-  // A beam that was measured has what it needs.
-  if (parameters.recall != 0) return std::max(k, parameters.ef == 0 ? kDefaultEf : parameters.ef);
-  if (parameters.ef == 0) return std::max(kDefaultEf, k + (on_codes ? std::max(kSpare, k / 4) : 0));
-  return std::max(k + (on_codes ? kLeastSpare : 0), parameters.ef);
-}
-
 // The share of allowed rows among the nodes nearest to the query and their neighbours. Leaves the
 // nodes it scored in the pool.
-template <class Counting>
-float Table::LocalShare(const QueryScorers& scorers, const PointFilter& filter, Scratch& scratch,
-                        Counting counting) const {
+float LocalShare(const TableView& table, const QueryScorers& scorers, const PointFilter& filter,
+                 SearchCounters* counters) {
+  Scratch& scratch = table.scratch();
+  const Links& links = table.graph().links();
   EntryTable::Snapshot entries;
-  const size_t entry_count = graph_.ReadEntries(entries);
-  const WalkRequest request{.links = &graph_.links(),
+  const size_t entry_count = table.graph().ReadEntries(entries);
+  const WalkRequest request{.links = &links,
                             .scorer = scorers.exact(),
                             .codes = scorers.codes(),
                             .seeds = {entries.data(), entry_count}};
-  scratch.Prepare(kProbeEf, SlotLimit());
-  counting.Probe([&](auto probing) { walks_.Walk(request, scratch, probing); });
+  scratch.Prepare(kProbeEf, table.SlotLimit());
+  if (counters == nullptr) {
+    table.walks().walk(request, scratch);
+  } else {
+    SearchCounting(*counters).Probe(
+        [&](SearchCounting probing) { table.walks().Walk(request, scratch, probing); });
+  }
   scratch.ClearVisited();
   size_t near = 0;
   size_t allowed = 0;
@@ -70,9 +62,8 @@ float Table::LocalShare(const QueryScorers& scorers, const PointFilter& filter, 
   const CandidatePool& pool = scratch.pool;
   for (size_t i = 0; i < pool.size; ++i) {
     look(pool.slot(i));
-    const Links& links = graph_.links();
     if (!links.IsHere(pool.slot(i)) && !links.Fetch(pool.slot(i), scratch.failure)) continue;
-    for (size_t j = 0; j < graph_.width(); ++j) {
+    for (size_t j = 0; j < links.width(); ++j) {
       const uint32_t word = links.Load(pool.slot(i), j);
       if (Links::IsLink(word)) look(word);
     }
@@ -80,17 +71,62 @@ float Table::LocalShare(const QueryScorers& scorers, const PointFilter& filter, 
   return near == 0 ? 0 : static_cast<float>(allowed) / static_cast<float>(near);
 }
 
-template <class Counting>
-SearchPlan Table::ChoosePlan(const QueryScorers& scorers, const SearchParameters& parameters,
-                             Scratch& scratch, Counting counting) const {
+}  // namespace
+
+Status CheckParameters(const SearchParameters& parameters) {
+  if (parameters.k < 1 || parameters.k > kMaxK) {
+    return {ErrorCode::kOption,
+            "k must be 1 to " + std::to_string(kMaxK) + ", not " + std::to_string(parameters.k)};
+  }
+  if (parameters.ef > kMaxEf) {
+    return {ErrorCode::kOption, "ef must be at most " + std::to_string(kMaxEf) + ", not " +
+                                    std::to_string(parameters.ef)};
+  }
+  if (parameters.recall != 0 && !(parameters.recall > 0 && parameters.recall < 1)) {
+    return {ErrorCode::kOption, "recall must be between 0 and 1, both excluded, not " +
+                                    std::to_string(parameters.recall)};
+  }
+  if (parameters.recall > 0 && parameters.exact) {
+    return {ErrorCode::kOption, "recall and exact exclude each other"};
+  }
+  return {};
+}
+
+// Estimates swap places near the last of `k` hits: a pool of codes holds some more, of which
+// reranking looks at two in any case.
+size_t EfOf(const SearchParameters& parameters, bool on_codes) {
+  const size_t k = parameters.k;
+  // A beam that was measured has what it needs.
+  if (parameters.recall != 0) return std::max(k, parameters.ef == 0 ? kDefaultEf : parameters.ef);
+  if (parameters.ef == 0) return std::max(kDefaultEf, k + (on_codes ? std::max(kSpare, k / 4) : 0));
+  return std::max(k + (on_codes ? kLeastSpare : 0), parameters.ef);
+}
+
+SearchParameters ByBeamWidth(const SearchParameters& parameters, const RecallChoice& choice) {
+  SearchParameters chosen = parameters;
+  chosen.ef = choice.ef;
+  if (choice.ef == 0) {
+    chosen.recall = 0;
+    chosen.exact = true;
+  }
+  return chosen;
+}
+
+void NoteRecall(const SearchParameters& chosen, const RecallChoice& choice, SearchPlan& plan) {
+  plan.recall = choice;
+  if (chosen.exact && plan.reason == PlanReason::kExactAsked) plan.reason = PlanReason::kRecall;
+}
+
+SearchPlan ChoosePlan(const TableView& table, const QueryScorers& scorers,
+                      const SearchParameters& parameters, SearchCounters* counters) {
   SearchPlan plan;
-  if (!linked()) {
-    plan.rows = plan.allowed_rows = size();
+  if (!table.table().linked()) {
+    plan.rows = plan.allowed_rows = table.table().size();
     plan.reason = PlanReason::kNoGraph;
     plan.kind = parameters.filter == nullptr ? PlanKind::kScan : PlanKind::kFilterScan;
     return plan;
   }
-  plan.rows = graph_.size() + zero_count_.load(std::memory_order_relaxed);
+  plan.rows = table.graph().size() + table.zero_count();
   plan.allowed_rows = parameters.filter == nullptr ? plan.rows : parameters.filter->slot_count();
   if (plan.allowed_rows == 0 || plan.rows == 0) {
     return plan.kind = PlanKind::kNothing, plan.reason = PlanReason::kEmpty, plan;
@@ -103,20 +139,21 @@ SearchPlan Table::ChoosePlan(const QueryScorers& scorers, const SearchParameters
     return plan.kind = scan, plan.reason = PlanReason::kZeroQuery, plan;
   }
   plan.ef = EfOf(parameters, scorers.codes() != nullptr);
-  plan.quantization = quantization_used();
+  plan.quantization = table.table().quantization_used();
   if (parameters.filter == nullptr) return plan;
 
-  const SketchStore* const sketches = SketchesOrBegin();
+  const SketchStore* const sketches = table.SketchesOrBegin();
+  const size_t vector_bytes = table.vectors().vector_bytes();
   const PlanKind look = sketches == nullptr ? scan : PlanKind::kSketch;
-  if (sketches != nullptr && plan.allowed_rows > ExactScanRows(vector_bytes()) &&
+  if (sketches != nullptr && plan.allowed_rows > ExactScanRows(vector_bytes) &&
       plan.allowed_rows <= SketchScanRows(sketches->row_bytes())) {
     return plan.kind = look, plan.reason = PlanReason::kFewAllowed, plan.ef = 0, plan;
   }
-  if (plan.allowed_rows <= FilterScanRows(vector_bytes())) {
+  if (plan.allowed_rows <= FilterScanRows(vector_bytes)) {
     return plan.kind = scan, plan.reason = PlanReason::kFewAllowed, plan.ef = 0,
            plan.quantization = Quantization::kNone, plan;
   }
-  plan.local_share = LocalShare(scorers, *parameters.filter, scratch, counting);
+  plan.local_share = LocalShare(table, scorers, *parameters.filter, counters);
   if (plan.local_share < (sketches == nullptr ? kFarShare : kFarShareOfSketches)) {
     if (sketches == nullptr) plan.quantization = Quantization::kNone;
     return plan.kind = look, plan.reason = PlanReason::kFarFilter, plan.ef = 0, plan;
@@ -133,20 +170,5 @@ SearchPlan Table::ChoosePlan(const QueryScorers& scorers, const SearchParameters
     plan.ef = std::min(kMaxEf, 4 * plan.ef);
   return plan;
 }
-
-Result<SearchPlan> Table::Explain(const ReaderPool::Lease& lease, const void* query,
-                                  const SearchParameters& parameters) const {
-  VITRINE_RETURN_IF_ERROR(CheckSearch(query, parameters));
-  if (AsksForRecall(parameters)) return ExplainByRecall(lease, query, parameters);
-  const QueryScorers scorers(Forms(), query, lease.scratch());
-  return UnlessFailed<SearchPlan>(lease,
-                                  ChoosePlan(scorers, parameters, lease.scratch(), NoCounting{}));
-}
-
-// For the execution.
-template SearchPlan Table::ChoosePlan(const QueryScorers&, const SearchParameters&, Scratch&,
-                                      NoCounting) const;
-template SearchPlan Table::ChoosePlan(const QueryScorers&, const SearchParameters&, Scratch&,
-                                      SearchCounting) const;
 
 }  // namespace vitrine
