@@ -46,13 +46,29 @@ class SlotRows {
   // has been written to. REQUIRES: Grow made room for them, and nobody reads them
   void Discard(Slot first, size_t count);
 
-  VITRINE_ALWAYS_INLINE std::byte* Row(Slot slot) const {
-    // base_[c] is the address that row 0 would have if chunk c reached down to it: unsigned
-    // arithmetic, because that address is not inside the chunk.
-    const uintptr_t base = base_[ChunkOf(slot)].load(std::memory_order_relaxed);
-    return reinterpret_cast<std::byte*>(base +
-                                        static_cast<uintptr_t>(slot) * row_bytes_);  // NOLINT
-  }
+  // Where rows are, for a loop that asks for many: compilers keep its members in registers. Of
+  // rows that are there and those that Grow adds; outlived by the SlotRows.
+  class Places {
+   public:
+    Places(const std::atomic<uintptr_t>* bases, size_t row_bytes, unsigned shift)
+        : bases_(bases), row_bytes_(row_bytes), shift_(shift) {}
+
+    VITRINE_ALWAYS_INLINE std::byte* Row(Slot slot) const {
+      // bases_[c] is the address that row 0 would have if chunk c reached down to it: unsigned
+      // arithmetic, because that address is not inside the chunk.
+      const auto chunk = static_cast<size_t>(std::bit_width(slot >> shift_));
+      const uintptr_t base = bases_[chunk].load(std::memory_order_relaxed);
+      return reinterpret_cast<std::byte*>(base +  // NOLINT
+                                          static_cast<uintptr_t>(slot) * row_bytes_);
+    }
+
+   private:
+    const std::atomic<uintptr_t>* bases_;
+    size_t row_bytes_;
+    unsigned shift_;
+  };
+  VITRINE_ALWAYS_INLINE Places places() const { return {base_, row_bytes_, shift_}; }
+  VITRINE_ALWAYS_INLINE std::byte* Row(Slot slot) const { return places().Row(slot); }
 
   size_t row_bytes() const { return row_bytes_; }
   // Rows that can be addressed; acquire, partner of `Grow`: each of them can be.
@@ -63,7 +79,9 @@ class SlotRows {
  private:
   static constexpr size_t kChunks = 31;
 
-  size_t ChunkOf(Slot slot) const { return static_cast<size_t>(std::bit_width(slot >> shift_)); }
+  VITRINE_ALWAYS_INLINE size_t ChunkOf(Slot slot) const {
+    return static_cast<size_t>(std::bit_width(slot >> shift_));
+  }
   size_t FirstOf(size_t chunk) const { return chunk == 0 ? 0 : size_t{1} << (shift_ + chunk - 1); }
   size_t CountOf(size_t chunk) const {
     return size_t{1} << (shift_ + (chunk == 0 ? 0 : chunk - 1));
@@ -95,7 +113,10 @@ class SlotArray {
   void BorrowOne(const T& value, size_t count) {
     rows_.Borrow(reinterpret_cast<const std::byte*>(&value), 0, count);  // NOLINT
   }
-  T& operator[](Slot slot) const { return *reinterpret_cast<T*>(rows_.Row(slot)); }  // NOLINT
+  SlotRows::Places places() const { return rows_.places(); }
+  VITRINE_ALWAYS_INLINE T& operator[](Slot slot) const {
+    return *reinterpret_cast<T*>(rows_.Row(slot));
+  }  // NOLINT
   size_t capacity() const { return rows_.capacity(); }
   size_t reserved_bytes() const { return rows_.reserved_bytes(); }
 

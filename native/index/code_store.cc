@@ -402,7 +402,7 @@ void CodeScorer::Score(RowRef* refs, const Slot* slots, size_t count, float* dis
     return;
   }
   const CodeKernels& kernels = store_->kernels_;
-  const auto dot_rows4 = store_->is_rotated() ? kernels.dot_i8_u4_rows4 : kernels.dot_i8_u8_rows4;
+  const auto dot_rows = store_->is_rotated() ? kernels.dot_i8_u4_rows : kernels.dot_i8_u8_rows;
   const size_t dimension = store_->kernel_dimension();
   const int8_t* const components = query_->components();
   // Rows beyond the last are the last once more: cheaper than a kernel call a row.
@@ -412,10 +412,7 @@ void CodeScorer::Score(RowRef* refs, const Slot* slots, size_t count, float* dis
     const size_t end = std::min(count, from + kBlock);
     int32_t dots[kBlock];
     CodeFactors factors[kBlock];
-    for (size_t i = from; i < end; i += 4) {
-      dot_rows4(components, refs + i, refs + (i + 4 < count ? i + 4 : i), dimension,
-                dots + (i - from));
-    }
+    dot_rows(components, refs + from, (end - from + 3) & ~size_t{3}, dimension, dots);
     for (size_t i = from; i < end; ++i) factors[i - from] = store_->FactorsOf(slots[i]);
     kernels.estimate(dots, factors, end - from, query_->formula_, distances + from);
   }

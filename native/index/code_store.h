@@ -220,6 +220,7 @@ class CodeScorer {
   // One row of a batch: where it is.
   using RowRef = const uint8_t*;
   static constexpr ComparedWith kCompared = ComparedWith::kCodes;
+  static constexpr bool kTakesFactors = false;
 
   // Asks memory for the factors of the row as well, which its estimate will need, unless they come
   // with the row.

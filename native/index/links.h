@@ -5,6 +5,7 @@
 #include <memory>
 #include <utility>
 
+#include "base/platform.h"
 #include "base/slot_array.h"
 #include "base/status.h"
 #include "index/lazy_rows.h"
@@ -33,7 +34,7 @@ class Links {
   [[nodiscard]] bool Grow(size_t count) { return rows_.Grow(count); }
   // The words of a node, for the vector loads of the search loop, which follow them with an
   // acquire fence.
-  const uint32_t* Row(Slot slot) const {
+  VITRINE_ALWAYS_INLINE const uint32_t* Row(Slot slot) const {
     return reinterpret_cast<const uint32_t*>(rows_.Row(slot));  // NOLINT
   }
   uint32_t Load(Slot slot, size_t i) const {
@@ -46,7 +47,9 @@ class Links {
   void StoreLazily(std::unique_ptr<const LazyRows> rows) { lazy_ = std::move(rows); }
   // Whether the words of a node may be read. If not, Fetch may make it so: whether it did, and
   // if it did not, why.
-  bool IsHere(Slot slot) const { return lazy_ == nullptr || lazy_->IsHere(slot); }
+  VITRINE_ALWAYS_INLINE bool IsHere(Slot slot) const {
+    return lazy_ == nullptr || lazy_->IsHere(slot);
+  }
   bool Fetch(Slot slot, Status& failure) const;
   Status FetchAll() const { return lazy_ == nullptr ? Status() : lazy_->FetchAll(); }
   Status Fetch(Slot first, size_t count, ThreadPool* pool, size_t parallelism) const {

@@ -8,6 +8,8 @@ namespace {
 constexpr std::align_val_t kLine{64};
 // The touched log never needs to be longer than the bitmap has words, and seldom as long.
 constexpr size_t kMinTouched = 4096;
+// A bitmap of so many words is cleared in less time than it takes to note what was touched.
+constexpr size_t kClearedWhole = 2048;
 
 size_t RoundUp(size_t n, size_t multiple) { return (n + multiple - 1) / multiple * multiple; }
 }  // namespace
@@ -23,7 +25,9 @@ void Scratch::Prepare(size_t ef, size_t slots) {
   if (words > visited_words_) {
     // A quarter more than asked for, so that a growing table does not allocate at every search.
     const size_t grown = RoundUp(words + words / 4, 16);
-    const size_t log = grown / 4 > kMinTouched ? grown / 4 : kMinTouched;
+    const size_t log = grown <= kClearedWhole    ? 0
+                       : grown / 4 > kMinTouched ? grown / 4
+                                                 : kMinTouched;
     AlignedBytes bits = AllocateAligned(grown * sizeof(uint32_t));
     AlignedBytes list = AllocateAligned(log * sizeof(Slot));
     std::memset(bits.get(), 0, grown * sizeof(uint32_t));

@@ -6,6 +6,7 @@
 #include <memory>
 #include <vector>
 
+#include "base/platform.h"
 #include "base/slot.h"
 #include "base/status.h"
 #include "index/code_rerank.h"
@@ -54,18 +55,22 @@ class Scratch {
   void ClearVisited();
 
   // Marks `slot`; whether it was unmarked.
-  bool Visit(Slot slot) {
+  VITRINE_ALWAYS_INLINE bool Visit(Slot slot) {
     uint32_t& word = visited[slot / 32];
     const uint32_t bit = 1u << (slot % 32);
     if ((word & bit) != 0) return false;
     word |= bit;
-    Log(slot);
+    Log(&slot, 1);
     return true;
   }
-  // Notes that the word of `slot` must be cleared afterwards.
-  void Log(Slot slot) {
-    if (touched_count < touched_room) touched[touched_count] = slot;
-    ++touched_count;
+  // Notes that the words of slots must be cleared afterwards.
+  VITRINE_ALWAYS_INLINE void Log(const Slot* slots, size_t count) {
+    if (touched_count + count <= touched_room) {
+      for (size_t i = 0; i < count; ++i) touched[touched_count + i] = slots[i];
+      touched_count += count;
+    } else {
+      touched_count = touched_room + 1;
+    }
   }
 
   // May be asked while a search uses the scratch.
@@ -88,6 +93,7 @@ class Scratch {
     alignas(64) const std::byte* step_rows[kStep + 16];
     alignas(64) const uint8_t* step_codes[kStep + 16];
   };
+  alignas(64) float step_factors[kStep + 16];
   size_t step_count = 0;
 
   // The places of the step's rows, for a scorer whose rows are of the argument's type.

@@ -1,5 +1,6 @@
 #include "index/vector_scoring.h"
 
+#include <algorithm>
 #include <cfloat>
 
 namespace vitrine {
@@ -8,30 +9,51 @@ namespace {
 // The largest distance under cosine.
 constexpr float kOpposite = 2;
 
-// Calls call(rows, next, i) for each four rows, as rows4 kernels take them. The addresses are read
-// as pointers of another type, by kernels that no compiler sees together with this: copying them to
-// an array of that type costs a tenth of the time where rows are short.
+// Rows are scored so many at a time where something is kept of each meanwhile.
+constexpr size_t kBlock = 64;
+
+// The places of rows as pointers of another type, by which they are read by kernels that no
+// compiler sees together with this: copying them to an array of that type costs a tenth of the time
+// where rows are short.
+template <typename Element>
+const Element* const* PlacesOf(const ScoredRows& rows) {
+  return reinterpret_cast<const Element* const*>(rows.refs);  // NOLINT
+}
+
+// Calls call(rows, count, i) for each block of rows, as kernels take them: `count` is a multiple of
+// four, and row i the first.
 template <typename Element, typename Call>
-void ForEachFour(const ScoredRows& scored, Call call) {
-  const auto* const rows = reinterpret_cast<const Element* const*>(scored.refs);  // NOLINT
-  for (size_t i = 0; i < scored.count; i += 4) {
-    call(rows + i, rows + (i + 4 < scored.count ? i + 4 : i), i);
+void ForEachBlock(const ScoredRows& scored, Call call) {
+  const size_t padded = scored.padded();
+  for (size_t i = 0; i < padded; i += kBlock) {
+    call(PlacesOf<Element>(scored) + i, std::min(kBlock, padded - i), i);
   }
 }
 
-struct FourFactors {
-  FourFactors(const ScoredRows& rows, size_t from) {
-    for (size_t j = from; j < from + 4 && j < rows.count; ++j) {
-      of[j - from] = (*rows.factors)[rows.slots[j]];
+// The factors of a block of rows from row `from` on, and zeros up to a multiple of four.
+class BlockFactors {
+ public:
+  BlockFactors(const ScoredRows& rows, size_t from) {
+    if (rows.at_hand != nullptr) {
+      of_ = rows.at_hand + from;
+      return;
     }
+    const size_t count = std::min(kBlock, rows.count - from);
+    for (size_t i = 0; i < count; ++i) gathered_[i] = (*rows.factors)[rows.slots[from + i]];
+    for (size_t i = count; i % 4 != 0; ++i) gathered_[i] = 0;
   }
-  float of[4] = {};
+  const float* of() const { return of_; }
+
+ private:
+  float gathered_[kBlock];
+  const float* of_ = gathered_;
 };
 
 // NaN (from inf - inf or 0 * inf) and +inf become the largest distance, -inf becomes -FLT_MAX.
-void Clamp(float* distances, size_t count, float largest) {
+//   count  a multiple of 4
+void Clamp(float* distances, size_t count) {
   for (size_t i = 0; i < count; ++i) {
-    const float distance = distances[i] < largest ? distances[i] : largest;
+    const float distance = distances[i] < FLT_MAX ? distances[i] : FLT_MAX;
     distances[i] = distance < -FLT_MAX ? -FLT_MAX : distance;
   }
 }
@@ -58,29 +80,28 @@ struct Floats {
   }
   static void L2(const VectorScoring& scoring, const ScoredQuery& query, const ScoredRows& rows,
                  float* distances) {
-    const auto kernel = FloatKernelsOf<Element>(scoring).l2_rows4;
-    ForEachFour<Element>(rows, [&](const auto* four, const auto* next, size_t i) {
-      kernel(Query(query), four, next, scoring.length, distances + i);
-    });
-    Clamp(distances, rows.count, FLT_MAX);
+    FloatKernelsOf<Element>(scoring).l2_rows(Query(query), PlacesOf<Element>(rows), rows.padded(),
+                                             scoring.length, distances);
+    Clamp(distances, rows.padded());
   }
   static void Ip(const VectorScoring& scoring, const ScoredQuery& query, const ScoredRows& rows,
                  float* distances) {
-    const auto kernel = FloatKernelsOf<Element>(scoring).dot_rows4;
-    ForEachFour<Element>(rows, [&](const auto* four, const auto* next, size_t i) {
-      kernel(Query(query), four, next, scoring.length, distances + i);
-    });
-    for (size_t i = 0; i < rows.count; ++i) distances[i] = -distances[i];
-    Clamp(distances, rows.count, FLT_MAX);
+    const size_t padded = rows.padded();
+    FloatKernelsOf<Element>(scoring).dot_rows(Query(query), PlacesOf<Element>(rows), padded,
+                                              scoring.length, distances);
+    for (size_t i = 0; i < padded; ++i) distances[i] = -distances[i];
+    Clamp(distances, padded);
   }
   static void Cosine(const VectorScoring& scoring, const ScoredQuery& query, const ScoredRows& rows,
                      float* distances) {
-    const auto kernel = FloatKernelsOf<Element>(scoring).cosine_rows4;
-    ForEachFour<Element>(rows, [&](const auto* four, const auto* next, size_t i) {
-      kernel(Query(query), query.factor, four, next, FourFactors(rows, i).of, scoring.length,
-             distances + i);
+    const auto kernel = FloatKernelsOf<Element>(scoring).cosine_rows;
+    ForEachBlock<Element>(rows, [&](const auto* places, size_t count, size_t from) {
+      float* const out = distances + from;
+      kernel(Query(query), query.factor, places, BlockFactors(rows, from).of(), count,
+             scoring.length, out);
+      // What is no number is as far as can be.
+      for (size_t i = 0; i < count; ++i) out[i] = out[i] < kOpposite ? out[i] : kOpposite;
     });
-    Clamp(distances, rows.count, kOpposite);
   }
 };
 
@@ -88,20 +109,20 @@ struct Floats {
 struct UnsignedBytes {
   using Element = uint8_t;
   using Dot = uint32_t;
-  static constexpr auto kL2 = &CodeKernels::l2_u8_rows4;
-  static constexpr auto kDot = &CodeKernels::dot_u8_rows4;
+  static constexpr auto kL2 = &CodeKernels::l2_u8_rows;
+  static constexpr auto kDot = &CodeKernels::dot_u8_rows;
 };
 struct SignedBytes {
   using Element = int8_t;
   using Dot = int32_t;
-  static constexpr auto kL2 = &CodeKernels::l2_i8_rows4;
-  static constexpr auto kDot = &CodeKernels::dot_i8_rows4;
+  static constexpr auto kL2 = &CodeKernels::l2_i8_rows;
+  static constexpr auto kDot = &CodeKernels::dot_i8_rows;
 };
 struct DifferentBits {
   using Element = uint8_t;
   using Dot = uint32_t;
-  static constexpr auto kL2 = &CodeKernels::hamming_rows4;
-  static constexpr auto kDot = &CodeKernels::intersection_rows4;
+  static constexpr auto kL2 = &CodeKernels::hamming_rows;
+  static constexpr auto kDot = &CodeKernels::intersection_rows;
 };
 
 template <typename Type>
@@ -112,49 +133,52 @@ struct Integers {
                     Kernel kernel, Finish finish) {
     const auto* const vector = reinterpret_cast<const Element*>(query.vector);  // NOLINT
     const auto call = scoring.integers->*kernel;
-    ForEachFour<Element>(rows, [&](const auto* four, const auto* next, size_t i) {
-      Sum sums[4];
-      call(vector, four, next, scoring.length, sums);
-      finish(sums, i);
+    ForEachBlock<Element>(rows, [&](const auto* places, size_t count, size_t from) {
+      Sum sums[kBlock];
+      call(vector, places, count, scoring.length, sums);
+      finish(sums, count, from);
     });
   }
   static void L2(const VectorScoring& scoring, const ScoredQuery& query, const ScoredRows& rows,
                  float* distances) {
-    Score<uint32_t>(scoring, query, rows, Type::kL2, [&](const uint32_t* sums, size_t i) {
-      for (size_t j = 0; j < 4; ++j) distances[i + j] = static_cast<float>(sums[j]);
-    });
+    Score<uint32_t>(scoring, query, rows, Type::kL2,
+                    [&](const uint32_t* sums, size_t count, size_t from) {
+                      for (size_t i = 0; i < count; ++i)
+                        distances[from + i] = static_cast<float>(sums[i]);
+                    });
   }
   static void Ip(const VectorScoring& scoring, const ScoredQuery& query, const ScoredRows& rows,
                  float* distances) {
     using Dot = typename Type::Dot;
-    Score<Dot>(scoring, query, rows, Type::kDot, [&](const Dot* dots, size_t i) {
-      for (size_t j = 0; j < 4; ++j) distances[i + j] = -static_cast<float>(dots[j]);
+    Score<Dot>(scoring, query, rows, Type::kDot, [&](const Dot* dots, size_t count, size_t from) {
+      for (size_t i = 0; i < count; ++i) distances[from + i] = -static_cast<float>(dots[i]);
     });
   }
   static void Cosine(const VectorScoring& scoring, const ScoredQuery& query, const ScoredRows& rows,
                      float* distances) {
     using Dot = typename Type::Dot;
-    Score<Dot>(scoring, query, rows, Type::kDot, [&](const Dot* dots, size_t i) {
-      const FourFactors inverse_norms(rows, i);
-      for (size_t j = 0; j < 4; ++j) {
+    Score<Dot>(scoring, query, rows, Type::kDot, [&](const Dot* dots, size_t count, size_t from) {
+      const BlockFactors inverse_norms(rows, from);
+      for (size_t i = 0; i < count; ++i) {
         // Zero vectors, whose inverse norm is 0, are 1 from everything.
-        const float cosine = static_cast<float>(dots[j]) * query.factor * inverse_norms.of[j];
+        const float cosine = static_cast<float>(dots[i]) * query.factor * inverse_norms.of()[i];
         const float distance = 1 - cosine;
-        distances[i + j] = distance < 0 ? 0 : distance > kOpposite ? kOpposite : distance;
+        distances[from + i] = distance < 0 ? 0 : distance > kOpposite ? kOpposite : distance;
       }
     });
   }
   static void Jaccard(const VectorScoring& scoring, const ScoredQuery& query,
                       const ScoredRows& rows, float* distances) {
-    Score<uint32_t>(scoring, query, rows, Type::kDot, [&](const uint32_t* both, size_t i) {
-      const FourFactors set(rows, i);
-      for (size_t j = 0; j < 4; ++j) {
-        // Counts are exact in f32.
-        const float common = static_cast<float>(both[j]);
-        const float either = query.factor + set.of[j] - common;
-        distances[i + j] = either > 0 ? (either - common) / either : 0;
-      }
-    });
+    Score<uint32_t>(scoring, query, rows, Type::kDot,
+                    [&](const uint32_t* both, size_t count, size_t from) {
+                      const BlockFactors set(rows, from);
+                      for (size_t i = 0; i < count; ++i) {
+                        // Counts are exact in f32.
+                        const float common = static_cast<float>(both[i]);
+                        const float either = query.factor + set.of()[i] - common;
+                        distances[from + i] = either > 0 ? (either - common) / either : 0;
+                      }
+                    });
   }
 };
 

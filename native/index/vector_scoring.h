@@ -24,12 +24,16 @@ struct ScoredQuery {
 // Rows to be scored.
 //   refs     [count rounded up to 4], the last repeated
 //   slots    [count]
-//   factors  of the slots; read where the metric needs them
+//   factors  of the slots; read where the metric needs them and they are not
+//   at_hand  [count rounded up to 4]; or null
 struct ScoredRows {
   const RowRef* refs;
   const Slot* slots;
   const SlotArray<float>* factors;
+  const float* at_hand;
   size_t count;
+
+  size_t padded() const { return (count + 3) & ~size_t{3}; }
 };
 
 // What the distances of a table are computed by, chosen once for its type and metric.

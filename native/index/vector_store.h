@@ -197,25 +197,39 @@ class VectorScorer {
  public:
   using RowRef = vitrine::RowRef;
   static constexpr ComparedWith kCompared = ComparedWith::kVectors;
+  // Whether a walk hands over the factors of rows, which it asks for when it asks for the rows.
+  static constexpr bool kTakesFactors = true;
 
   VITRINE_ALWAYS_INLINE RowRef Ref(Slot slot) const {
     if (!is_on_demand_) [[likely]]
-      return store_->rows_.Row(slot);
+      return rows_.Row(slot);
     return store_->RowOnDemand(slot, failure_);
   }
+  // What stands beside a row, for Score; and whether that needs it. REQUIRES: Ref was asked first
+  VITRINE_ALWAYS_INLINE float Factor(Slot slot) const {
+    // What belongs to a row that could not be read cannot be read either.
+    if (is_on_demand_ && failure_ != nullptr && !failure_->ok()) [[unlikely]]
+      return 0;
+    return *reinterpret_cast<const float*>(factors_.Row(slot));  // NOLINT
+  }
+  bool needs_factors() const { return needs_factors_; }
   // Lines of a row that are asked for before the row's turn: there are too many for more.
   static constexpr size_t lines() { return 1; }
   // Distances to `count` rows.
   //   refs, slots   [count]; refs[i] == Ref(slots[i]). refs needs 3 writable places more
   //   distances     [count rounded up to 4], written
-  void Score(RowRef* refs, const Slot* slots, size_t count, float* distances) const {
+  //   factors       [count rounded up to 4] of the rows, where they are at hand; or null
+  void Score(RowRef* refs, const Slot* slots, size_t count, float* distances,
+             float* factors = nullptr) const {
     // Rows beyond the last are the last once more: cheaper than a kernel call a row.
-    for (size_t i = count; i % 4 != 0; ++i) refs[i] = refs[count - 1];
-    // What belongs to a row that could not be read cannot be read either.
+    for (size_t i = count; i % 4 != 0; ++i) {
+      refs[i] = refs[count - 1];
+      if (factors != nullptr) factors[i] = 0;
+    }
     if (failure_ != nullptr && !failure_->ok()) [[unlikely]]
       return ScoreNothing(count, distances);
-    store_->scoring_.score(store_->scoring_, query_, {refs, slots, &store_->factors_, count},
-                           distances);
+    store_->scoring_.score(store_->scoring_, query_,
+                           {refs, slots, &store_->factors_, factors, count}, distances);
   }
   float ScoreOne(Slot slot) const;
   // What computes them.
@@ -226,14 +240,23 @@ class VectorScorer {
  private:
   friend class VectorStore;
   VectorScorer(const VectorStore* store, ScoredQuery query, Status* failure)
-      : store_(store), query_(query), failure_(failure), is_on_demand_(store->IsOnDemand()) {}
+      : store_(store),
+        query_(query),
+        failure_(failure),
+        rows_(store->rows_.places()),
+        factors_(store->factors_.places()),
+        is_on_demand_(store->IsOnDemand()),
+        needs_factors_(store->has_zeros()) {}
 
   static void ScoreNothing(size_t count, float* distances);
 
   const VectorStore* store_;
   ScoredQuery query_;
   Status* failure_;
+  SlotRows::Places rows_;
+  SlotRows::Places factors_;
   bool is_on_demand_;  // false when every row was there as the search began
+  bool needs_factors_;
 };
 
 }  // namespace vitrine

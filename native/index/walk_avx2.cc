@@ -24,7 +24,7 @@ namespace {
 #include "index/walk_impl.h"
 
 struct Avx2Isa {
-  static size_t Collect(Slot node, const Links& links, Scratch& scratch) {
+  static VITRINE_ALWAYS_INLINE size_t Collect(Slot node, const Links& links, Scratch& scratch) {
     const uint32_t* row = links.Row(node);
     const __m256i limit = _mm256_set1_epi32(static_cast<int>(scratch.slot_limit));
     Slot* const out = scratch.step_slots + scratch.step_count;
@@ -65,7 +65,7 @@ struct Avx2Isa {
     return count;
   }
 
-  static size_t Insert(CandidatePool& pool, float distance, uint32_t tagged) {
+  static VITRINE_ALWAYS_INLINE size_t Insert(CandidatePool& pool, float distance, uint32_t tagged) {
     // Whole blocks of 8 move up by one, taking the last entry of the block below with them.
     const __m256i rotate = _mm256_setr_epi32(7, 0, 1, 2, 3, 4, 5, 6);
     float* const d = pool.distance;
@@ -102,7 +102,9 @@ struct Avx2Isa {
     return block + static_cast<size_t>(place);
   }
 
-  static size_t NextUnexpanded(const CandidatePool& pool, size_t from) {
+  static constexpr size_t kMostMerged = 0;
+
+  static VITRINE_ALWAYS_INLINE size_t NextUnexpanded(const CandidatePool& pool, size_t from) {
     for (size_t block = from & ~size_t{7}; block < pool.size; block += 8) {
       const __m256 tags = _mm256_load_ps(reinterpret_cast<const float*>(pool.tagged + block));
       unsigned open = ~static_cast<unsigned>(_mm256_movemask_ps(tags)) & 0xffu;
@@ -114,7 +116,7 @@ struct Avx2Isa {
     return pool.size;
   }
 
-  static uint32_t LessMask(const float* distances, float bound) {
+  static VITRINE_ALWAYS_INLINE uint32_t LessMask(const float* distances, float bound) {
     const __m256 limit = _mm256_set1_ps(bound);
     const int low = _mm256_movemask_ps(_mm256_cmp_ps(_mm256_load_ps(distances), limit, _CMP_LT_OQ));
     const int high =

@@ -24,7 +24,7 @@ namespace {
 #include "index/walk_impl.h"
 
 struct Avx512Isa {
-  static size_t Collect(Slot node, const Links& links, Scratch& scratch) {
+  static VITRINE_ALWAYS_INLINE size_t Collect(Slot node, const Links& links, Scratch& scratch) {
     const uint32_t* row = links.Row(node);
     const __m512i limit = _mm512_set1_epi32(static_cast<int>(scratch.slot_limit));
     const __m512i one = _mm512_set1_epi32(1);
@@ -61,12 +61,12 @@ struct Avx512Isa {
       out[count] = slot;
       count += (word & bit) == 0 ? 1 : 0;
       word |= bit;
-      scratch.Log(slot);
     }
+    scratch.Log(out, count);
     return count;
   }
 
-  static size_t Insert(CandidatePool& pool, float distance, uint32_t tagged) {
+  static VITRINE_ALWAYS_INLINE size_t Insert(CandidatePool& pool, float distance, uint32_t tagged) {
     // Whole blocks of 16 move up by one, taking the last entry of the block below with them. Only
     // aligned loads and stores of whole blocks: they forward from one insert to the next.
     float* const d = pool.distance;
@@ -101,7 +101,57 @@ struct Avx512Isa {
     return block + place;
   }
 
-  static size_t NextUnexpanded(const CandidatePool& pool, size_t from) {
+  // Small pools stay in registers meanwhile, and each insert is the same few instructions wherever
+  // it goes: no branch, and nothing to wait for but the insert before.
+  static constexpr size_t kMostMerged = 64;
+  static VITRINE_ALWAYS_INLINE void Merge(CandidatePool& pool, uint32_t near,
+                                          const float* distances, const Slot* slots) {
+    if (pool.ef <= 16) return MergeBlocks<1>(pool, near, distances, slots);
+    if (pool.ef <= 32) return MergeBlocks<2>(pool, near, distances, slots);
+    MergeBlocks<4>(pool, near, distances, slots);
+  }
+
+  template <size_t kBlocks>
+  static VITRINE_ALWAYS_INLINE void MergeBlocks(CandidatePool& pool, uint32_t near,
+                                                const float* distances, const Slot* slots) {
+    const __m512 infinity = _mm512_set1_ps(std::numeric_limits<float>::infinity());
+    __m512i values[kBlocks], tags[kBlocks];
+    for (size_t b = 0; b < kBlocks; ++b) {
+      // What lies behind the pool's end is further than anything.
+      const size_t used = pool.size < 16 * b ? 0 : pool.size - 16 * b;
+      const auto live = static_cast<__mmask16>(used >= 16 ? 0xffffu : (1u << used) - 1);
+      values[b] = _mm512_castps_si512(_mm512_mask_load_ps(infinity, live, pool.distance + 16 * b));
+      tags[b] = _mm512_load_si512(pool.tagged + 16 * b);
+    }
+    const size_t size = pool.size + static_cast<size_t>(std::popcount(near));
+    for (; near != 0; near &= near - 1) {
+      const auto j = static_cast<size_t>(std::countr_zero(near));
+      const __m512 distance = _mm512_set1_ps(distances[j]);
+      const __m512i tag = _mm512_set1_epi32(static_cast<int>(slots[j]));
+      for (size_t b = kBlocks; b-- > 0;) {
+        // Lanes keep what they have up to the new entry, then comes that, then what stood before.
+        const __m512i below = b == 0 ? _mm512_castps_si512(-infinity) : values[b - 1];
+        const __m512i shifted = _mm512_alignr_epi32(values[b], below, 15);
+        const __m512i shifted_tags = _mm512_alignr_epi32(tags[b], b == 0 ? tag : tags[b - 1], 15);
+        const __mmask16 moves =
+            _mm512_cmp_ps_mask(_mm512_castsi512_ps(values[b]), distance, _CMP_NLE_UQ);
+        const __mmask16 passes =
+            _mm512_cmp_ps_mask(_mm512_castsi512_ps(shifted), distance, _CMP_NLE_UQ);
+        const __m512i arrives =
+            _mm512_mask_mov_epi32(_mm512_castps_si512(distance), passes, shifted);
+        const __m512i arrives_tag = _mm512_mask_mov_epi32(tag, passes, shifted_tags);
+        values[b] = _mm512_mask_mov_epi32(values[b], moves, arrives);
+        tags[b] = _mm512_mask_mov_epi32(tags[b], moves, arrives_tag);
+      }
+    }
+    for (size_t b = 0; b < kBlocks; ++b) {
+      _mm512_store_si512(pool.distance + 16 * b, values[b]);
+      _mm512_store_si512(pool.tagged + 16 * b, tags[b]);
+    }
+    pool.size = std::min(size, pool.ef);
+  }
+
+  static VITRINE_ALWAYS_INLINE size_t NextUnexpanded(const CandidatePool& pool, size_t from) {
     for (size_t block = from & ~size_t{15}; block < pool.size; block += 16) {
       unsigned open = static_cast<unsigned>(
           static_cast<uint16_t>(~_mm512_movepi32_mask(_mm512_load_si512(pool.tagged + block))));
@@ -113,7 +163,7 @@ struct Avx512Isa {
     return pool.size;
   }
 
-  static uint32_t LessMask(const float* distances, float bound) {
+  static VITRINE_ALWAYS_INLINE uint32_t LessMask(const float* distances, float bound) {
     return _mm512_cmp_ps_mask(_mm512_load_ps(distances), _mm512_set1_ps(bound), _CMP_LT_OQ);
   }
 };

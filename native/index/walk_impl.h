@@ -6,6 +6,8 @@
 // docs/decisions/0001-search-loop.md explains the shape. An `Isa` provides
 //   size_t Collect(Slot, const Links&, Scratch&)                 unvisited links -> step_slots
 //   void Insert(CandidatePool&, float distance, uint32_t tagged) shifts and inserts at its place
+//   kMostMerged, Merge(CandidatePool&, uint32_t near, const float* distances, const Slot* slots)
+//     inserts those of the bits of `near`; for pools that keep up to kMostMerged, which may be 0
 //   size_t NextUnexpanded(const CandidatePool&, size_t from)     or pool.size
 //   uint32_t LessMask(const float* distances, float bound)       bit i: distances[i] < bound, i <
 //   16
@@ -31,7 +33,7 @@ class Walker {
         const Slot slot = request_.seeds.data()[i];
         if (slot < scratch_.slot_limit && scratch_.Visit(slot)) AddToStep(slot);
       }
-      for (size_t j = 0; j < scratch_.step_count; ++j) PrefetchRow(j);
+      PrefetchRows();
       tally_.AddEntries(scratch_.step_count);
       ScoreStep();
     }
@@ -61,7 +63,7 @@ class Walker {
     }
     if constexpr (Admit::kAll) {
       const size_t count = scratch_.step_count;
-      for (size_t i = 0; i < count; ++i) PrefetchRow(i);
+      PrefetchRows();
       // In this function: GCC takes one that only prefetches for one that does nothing.
       for (size_t i = 0; scorer_.lines() > 1 && i < count; ++i) {
         const auto* const row = StepRef(i);
@@ -94,10 +96,21 @@ class Walker {
 
   // Only the first line: the scorer asks for the rest when it comes near, while asking for every
   // line now would fill the queue of outstanding misses (fashion-mnist: 78 against 107 us).
-  void PrefetchRow(size_t i) {
-    const auto row = scorer_.Ref(scratch_.step_slots[i]);
+  VITRINE_ALWAYS_INLINE void PrefetchRow(const Scorer& scorer, size_t i) {
+    const Slot slot = scratch_.step_slots[i];
+    const auto row = scorer.Ref(slot);
     scratch_.StepRefs(row)[i] = row;
     Prefetch(row);
+    if constexpr (Scorer::kTakesFactors) {
+      if (scorer.needs_factors()) scratch_.step_factors[i] = scorer.Factor(slot);
+    }
+  }
+
+  // Of all rows of the step. By a scorer of its own, whose members compilers keep in registers.
+  void PrefetchRows() {
+    const Scorer scorer = scorer_;
+    const size_t count = scratch_.step_count;
+    for (size_t i = 0; i < count; ++i) PrefetchRow(scorer, i);
   }
 
   typename Scorer::RowRef StepRef(size_t i) const {
@@ -113,12 +126,25 @@ class Walker {
   void ScoreStep() {
     const size_t count = scratch_.step_count;
     if (count == 0) return;
-    scorer_.Score(scratch_.StepRefs(typename Scorer::RowRef{}), scratch_.step_slots, count,
-                  scratch_.step_distances);
+    auto** const refs = scratch_.StepRefs(typename Scorer::RowRef{});
+    if constexpr (Scorer::kTakesFactors) {
+      scorer_.Score(refs, scratch_.step_slots, count, scratch_.step_distances,
+                    scratch_.step_factors);
+    } else {
+      scorer_.Score(refs, scratch_.step_slots, count, scratch_.step_distances);
+    }
     CandidatePool& pool = scratch_.pool;
     for (size_t i = 0; i < count; i += 16) {
       uint32_t near = Isa::LessMask(scratch_.step_distances + i, Worst());
       if (count - i < 16) near &= (1u << (count - i)) - 1;
+      if constexpr (Visible::kAll && Isa::kMostMerged != 0) {
+        if (pool.ef <= Isa::kMostMerged) {
+          if (near == 0) continue;
+          Isa::Merge(pool, near, scratch_.step_distances + i, scratch_.step_slots + i);
+          next_ = 0;
+          continue;
+        }
+      }
       for (; near != 0; near &= near - 1) {
         const size_t j = i + static_cast<size_t>(std::countr_zero(near));
         const float distance = scratch_.step_distances[j];
@@ -250,7 +276,7 @@ class Walker {
   void TakeAdmitted(Slot slot) {
     if (scratch_.step_count == Scratch::kStep) return;
     AddToStep(slot);
-    PrefetchRow(scratch_.step_count - 1);
+    PrefetchRow(scorer_, scratch_.step_count - 1);
   }
 
   struct Seed {

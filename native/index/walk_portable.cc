@@ -36,6 +36,8 @@ struct PortableIsa {
     return i;
   }
 
+  static constexpr size_t kMostMerged = 0;
+
   static size_t NextUnexpanded(const CandidatePool& pool, size_t from) {
     while (from < pool.size && (pool.tagged[from] & CandidatePool::kExpanded) != 0) ++from;
     return from;

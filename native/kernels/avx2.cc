@@ -15,7 +15,9 @@ VITRINE_TARGET_BEGIN_AVX2
 namespace vitrine {
 namespace {
 
-struct Avx2 {
+#include "kernels/f32_x86_impl.h"
+
+struct Avx2 : X86Four {
   using Vec = __m256;
   static constexpr size_t kLanes = 8;
 
@@ -44,6 +46,7 @@ struct Avx2 {
   // AVX2 has no masked load of 16-bit lanes.
   template <class Element>
   static VITRINE_ALWAYS_INLINE Vec LoadFirst(const Element* p, size_t n) {
+    if (n == kLanes) return Load(p);
     alignas(16) Element elements[kLanes] = {};
     std::memcpy(elements, p, n * sizeof(Element));
     return Load(elements);
@@ -59,8 +62,7 @@ struct Avx2 {
     return _mm_cvtss_f32(_mm_add_ss(sum_f32x2, _mm_movehdup_ps(sum_f32x2)));
   }
 
-  static VITRINE_ALWAYS_INLINE void Sum4(Vec a_f32x8, Vec b_f32x8, Vec c_f32x8, Vec d_f32x8,
-                                         float* out) {
+  static VITRINE_ALWAYS_INLINE Four Sum4(Vec a_f32x8, Vec b_f32x8, Vec c_f32x8, Vec d_f32x8) {
     const __m128 a_f32x4 = Halve(a_f32x8), b_f32x4 = Halve(b_f32x8);
     const __m128 c_f32x4 = Halve(c_f32x8), d_f32x4 = Halve(d_f32x8);
     // a0+a2 b0+b2 a1+a3 b1+b3, the same for c and d, then the even to the odd lanes.
@@ -68,8 +70,7 @@ struct Avx2 {
         _mm_add_ps(_mm_unpacklo_ps(a_f32x4, b_f32x4), _mm_unpackhi_ps(a_f32x4, b_f32x4));
     const __m128 cd_f32x4 =
         _mm_add_ps(_mm_unpacklo_ps(c_f32x4, d_f32x4), _mm_unpackhi_ps(c_f32x4, d_f32x4));
-    _mm_storeu_ps(out,
-                  _mm_add_ps(_mm_movelh_ps(ab_f32x4, cd_f32x4), _mm_movehl_ps(cd_f32x4, ab_f32x4)));
+    return _mm_add_ps(_mm_movelh_ps(ab_f32x4, cd_f32x4), _mm_movehl_ps(cd_f32x4, ab_f32x4));
   }
 };
 

@@ -14,7 +14,9 @@ VITRINE_TARGET_BEGIN_AVX512
 namespace vitrine {
 namespace {
 
-struct Avx512 {
+#include "kernels/f32_x86_impl.h"
+
+struct Avx512 : X86Four {
   using Vec = __m512;
   static constexpr size_t kLanes = 16;
 
@@ -74,8 +76,7 @@ struct Avx512 {
     return _mm_cvtss_f32(_mm_add_ss(sum_f32x2, _mm_movehdup_ps(sum_f32x2)));
   }
 
-  static VITRINE_ALWAYS_INLINE void Sum4(Vec a_f32x16, Vec b_f32x16, Vec c_f32x16, Vec d_f32x16,
-                                         float* out) {
+  static VITRINE_ALWAYS_INLINE Four Sum4(Vec a_f32x16, Vec b_f32x16, Vec c_f32x16, Vec d_f32x16) {
     // Eight sums each of rows a and b, and of c and d; then a quarter for each of the four rows.
     const Vec ab_f32x16 =
         Add(Quarters<0x44>(a_f32x16, b_f32x16), Quarters<0xee>(a_f32x16, b_f32x16));
@@ -85,8 +86,9 @@ struct Avx512 {
         Add(Quarters<0x88>(ab_f32x16, cd_f32x16), Quarters<0xdd>(ab_f32x16, cd_f32x16));
     const Vec pairs_f32x16 = Add(abcd_f32x16, WithinQuarters<0x4e>(abcd_f32x16));
     const Vec rows_f32x16 = Add(pairs_f32x16, WithinQuarters<0xb1>(pairs_f32x16));
-    const Vec packed_f32x16 = _mm512_maskz_compress_ps(0x1111, rows_f32x16);
-    _mm_storeu_ps(out, _mm512_maskz_extractf32x4_ps(0xf, packed_f32x16, 0));
+    const __m512i first_i32x16 = _mm512_set4_epi32(12, 8, 4, 0);
+    return _mm512_maskz_extractf32x4_ps(
+        0xf, _mm512_maskz_permutexvar_ps(0xffff, first_i32x16, rows_f32x16), 0);
   }
 };
 

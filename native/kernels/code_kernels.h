@@ -25,31 +25,31 @@ struct CodeFormula {
 //
 //   a, b, query, row  [dim] of the type that the name says, any alignment, not retained; nothing
 //                     outside is read
-//   rows              4 pointers, not necessarily distinct
-//   next              4 rows that will be scored next, brought into the cache meanwhile, a line of
-//                     theirs for each line of `rows`; `rows` itself when there are none
-//   out               [4], must not overlap the inputs
+//   rows              [count] pointers, not necessarily distinct; while four are scored the next
+//                     four are brought into the cache, as those of FloatKernels
+//   count             may be 0; *_rows: a multiple of 4, for which callers repeat a row
+//   out               [count], must not overlap the inputs
 //   dim               1 to 65,536: up to there no sum leaves its type, whatever the components are
 // Pure functions: any number of threads at once.
 struct CodeKernels {
   // Squared Euclidean distance, sum (a[i] - b[i])^2.
   uint32_t (*l2_u8)(const uint8_t* a, const uint8_t* b, size_t dim) noexcept;
-  void (*l2_u8_rows4)(const uint8_t* query, const uint8_t* const* rows, const uint8_t* const* next,
-                      size_t dim, uint32_t* out) noexcept;
+  void (*l2_u8_rows)(const uint8_t* query, const uint8_t* const* rows, size_t count, size_t dim,
+                     uint32_t* out) noexcept;
   uint32_t (*l2_i8)(const int8_t* a, const int8_t* b, size_t dim) noexcept;
-  void (*l2_i8_rows4)(const int8_t* query, const int8_t* const* rows, const int8_t* const* next,
-                      size_t dim, uint32_t* out) noexcept;
+  void (*l2_i8_rows)(const int8_t* query, const int8_t* const* rows, size_t count, size_t dim,
+                     uint32_t* out) noexcept;
   // Inner product, sum a[i] * b[i].
   uint32_t (*dot_u8)(const uint8_t* a, const uint8_t* b, size_t dim) noexcept;
-  void (*dot_u8_rows4)(const uint8_t* query, const uint8_t* const* rows, const uint8_t* const* next,
-                       size_t dim, uint32_t* out) noexcept;
+  void (*dot_u8_rows)(const uint8_t* query, const uint8_t* const* rows, size_t count, size_t dim,
+                      uint32_t* out) noexcept;
   int32_t (*dot_i8)(const int8_t* a, const int8_t* b, size_t dim) noexcept;
-  void (*dot_i8_rows4)(const int8_t* query, const int8_t* const* rows, const int8_t* const* next,
-                       size_t dim, int32_t* out) noexcept;
+  void (*dot_i8_rows)(const int8_t* query, const int8_t* const* rows, size_t count, size_t dim,
+                      int32_t* out) noexcept;
   // Inner product of a signed query with unsigned bytes, the form that processors are fastest at.
   int32_t (*dot_i8_u8)(const int8_t* query, const uint8_t* row, size_t dim) noexcept;
-  void (*dot_i8_u8_rows4)(const int8_t* query, const uint8_t* const* rows,
-                          const uint8_t* const* next, size_t dim, int32_t* out) noexcept;
+  void (*dot_i8_u8_rows)(const int8_t* query, const uint8_t* const* rows, size_t count, size_t dim,
+                         int32_t* out) noexcept;
 
   // Inner product of a signed query with digits of four bits, 0 to 15.
   //   row  [dim / 2] bytes. Digits come in blocks of 128 in 64 bytes: byte i of a block holds digit
@@ -58,18 +58,18 @@ struct CodeKernels {
   //        digits, each in the order of the query.
   // REQUIRES: dim is a multiple of 64
   int32_t (*dot_i8_u4)(const int8_t* query, const uint8_t* row, size_t dim) noexcept;
-  void (*dot_i8_u4_rows4)(const int8_t* query, const uint8_t* const* rows,
-                          const uint8_t* const* next, size_t dim, int32_t* out) noexcept;
+  void (*dot_i8_u4_rows)(const int8_t* query, const uint8_t* const* rows, size_t count, size_t dim,
+                         int32_t* out) noexcept;
 
   // Bits in which two vectors of bits differ, and bits that both have. With the counts of each
   // alone the second gives jaccard: bits that either has are |a| + |b| - intersection.
   //   bytes  in place of dim: eight bits each
   uint32_t (*hamming)(const uint8_t* a, const uint8_t* b, size_t bytes) noexcept;
-  void (*hamming_rows4)(const uint8_t* query, const uint8_t* const* rows,
-                        const uint8_t* const* next, size_t bytes, uint32_t* out) noexcept;
+  void (*hamming_rows)(const uint8_t* query, const uint8_t* const* rows, size_t count, size_t bytes,
+                       uint32_t* out) noexcept;
   uint32_t (*intersection)(const uint8_t* a, const uint8_t* b, size_t bytes) noexcept;
-  void (*intersection_rows4)(const uint8_t* query, const uint8_t* const* rows,
-                             const uint8_t* const* next, size_t bytes, uint32_t* out) noexcept;
+  void (*intersection_rows)(const uint8_t* query, const uint8_t* const* rows, size_t count,
+                            size_t bytes, uint32_t* out) noexcept;
 
   // For each row the bits in which it differs from four planes, those of plane p counted 2^p times:
   // what the inner product of signs with digits of four bits comes down to.

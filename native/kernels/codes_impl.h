@@ -205,9 +205,12 @@ struct CodeForms {
   }
 
   template <class Term, class Out, class QueryByte, class RowByte>
-  static void ScoreRows4(const QueryByte* query, const RowByte* const* rows,
-                         const RowByte* const* next, size_t dim, Out* out) noexcept {
-    ScoreRows<Term, true>(std::make_index_sequence<4>(), query, rows, next, dim, out);
+  static void ScoreAll(const QueryByte* query, const RowByte* const* rows, size_t count, size_t dim,
+                       Out* out) noexcept {
+    for (size_t i = 0; i < count; i += 4) {
+      const RowByte* const* const next = rows + (i + 4 < count ? i + 4 : i);
+      ScoreRows<Term, true>(std::make_index_sequence<4>(), query, rows + i, next, dim, out + i);
+    }
   }
 
   // Digits of four bits: the layout of code_kernels.h.
@@ -263,9 +266,12 @@ struct CodeForms {
     return out;
   }
 
-  static void DotI8U4Rows4(const int8_t* query, const uint8_t* const* rows,
-                           const uint8_t* const* next, size_t dim, int32_t* out) noexcept {
-    ScoreU4<true>(std::make_index_sequence<4>(), query, rows, next, dim, out);
+  static void DotI8U4Rows(const int8_t* query, const uint8_t* const* rows, size_t count, size_t dim,
+                          int32_t* out) noexcept {
+    for (size_t i = 0; i < count; i += 4) {
+      const uint8_t* const* const next = rows + (i + 4 < count ? i + 4 : i);
+      ScoreU4<true>(std::make_index_sequence<4>(), query, rows + i, next, dim, out + i);
+    }
   }
 
   // Without branches, so that compilers make vectors of it.
@@ -414,21 +420,21 @@ struct CodeForms {
 
   static constexpr CodeKernels kTable = {
       .l2_u8 = Score<typename Isa::L2U8, uint32_t, uint8_t, uint8_t>,
-      .l2_u8_rows4 = ScoreRows4<typename Isa::L2U8, uint32_t, uint8_t, uint8_t>,
+      .l2_u8_rows = ScoreAll<typename Isa::L2U8, uint32_t, uint8_t, uint8_t>,
       .l2_i8 = Score<typename Isa::L2I8, uint32_t, int8_t, int8_t>,
-      .l2_i8_rows4 = ScoreRows4<typename Isa::L2I8, uint32_t, int8_t, int8_t>,
+      .l2_i8_rows = ScoreAll<typename Isa::L2I8, uint32_t, int8_t, int8_t>,
       .dot_u8 = Score<typename Isa::DotU8, uint32_t, uint8_t, uint8_t>,
-      .dot_u8_rows4 = ScoreRows4<typename Isa::DotU8, uint32_t, uint8_t, uint8_t>,
+      .dot_u8_rows = ScoreAll<typename Isa::DotU8, uint32_t, uint8_t, uint8_t>,
       .dot_i8 = Score<typename Isa::DotI8, int32_t, int8_t, int8_t>,
-      .dot_i8_rows4 = ScoreRows4<typename Isa::DotI8, int32_t, int8_t, int8_t>,
+      .dot_i8_rows = ScoreAll<typename Isa::DotI8, int32_t, int8_t, int8_t>,
       .dot_i8_u8 = Score<typename Isa::DotI8U8, int32_t, int8_t, uint8_t>,
-      .dot_i8_u8_rows4 = ScoreRows4<typename Isa::DotI8U8, int32_t, int8_t, uint8_t>,
+      .dot_i8_u8_rows = ScoreAll<typename Isa::DotI8U8, int32_t, int8_t, uint8_t>,
       .dot_i8_u4 = DotI8U4,
-      .dot_i8_u4_rows4 = DotI8U4Rows4,
+      .dot_i8_u4_rows = DotI8U4Rows,
       .hamming = Score<BitTerm<Isa, false>, uint32_t, uint8_t, uint8_t>,
-      .hamming_rows4 = ScoreRows4<BitTerm<Isa, false>, uint32_t, uint8_t, uint8_t>,
+      .hamming_rows = ScoreAll<BitTerm<Isa, false>, uint32_t, uint8_t, uint8_t>,
       .intersection = Score<BitTerm<Isa, true>, uint32_t, uint8_t, uint8_t>,
-      .intersection_rows4 = ScoreRows4<BitTerm<Isa, true>, uint32_t, uint8_t, uint8_t>,
+      .intersection_rows = ScoreAll<BitTerm<Isa, true>, uint32_t, uint8_t, uint8_t>,
       .hamming_planes = HammingPlanes<Isa>,
       .estimate = Estimate,
       .hadamard = Hadamard,

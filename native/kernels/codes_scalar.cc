@@ -34,9 +34,9 @@ Out Score(const A* a, const B* b, size_t dim) noexcept {
 }
 
 template <class Term, class Out, class Query, class Row>
-void ScoreRows4(const Query* query, const Row* const* rows, const Row* const* /*next*/, size_t dim,
-                Out* out) noexcept {
-  for (size_t r = 0; r < 4; ++r) out[r] = Score<Term, Out>(query, rows[r], dim);
+void ScoreRows(const Query* query, const Row* const* rows, size_t count, size_t dim,
+               Out* out) noexcept {
+  for (size_t r = 0; r < count; ++r) out[r] = Score<Term, Out>(query, rows[r], dim);
 }
 
 int32_t DotI8U4(const int8_t* query, const uint8_t* row, size_t dim) noexcept {
@@ -51,9 +51,9 @@ int32_t DotI8U4(const int8_t* query, const uint8_t* row, size_t dim) noexcept {
   return sum;
 }
 
-void DotI8U4Rows4(const int8_t* query, const uint8_t* const* rows, const uint8_t* const* /*next*/,
-                  size_t dim, int32_t* out) noexcept {
-  for (size_t r = 0; r < 4; ++r) out[r] = DotI8U4(query, rows[r], dim);
+void DotI8U4Rows(const int8_t* query, const uint8_t* const* rows, size_t count, size_t dim,
+                 int32_t* out) noexcept {
+  for (size_t r = 0; r < count; ++r) out[r] = DotI8U4(query, rows[r], dim);
 }
 
 struct XorTerm {
@@ -77,9 +77,9 @@ uint32_t CountBits(const uint8_t* a, const uint8_t* b, size_t bytes) noexcept {
 }
 
 template <class Term>
-void CountBitsRows4(const uint8_t* query, const uint8_t* const* rows,
-                    const uint8_t* const* /*next*/, size_t bytes, uint32_t* out) noexcept {
-  for (size_t r = 0; r < 4; ++r) out[r] = CountBits<Term>(query, rows[r], bytes);
+void CountBitsRows(const uint8_t* query, const uint8_t* const* rows, size_t count, size_t bytes,
+                   uint32_t* out) noexcept {
+  for (size_t r = 0; r < count; ++r) out[r] = CountBits<Term>(query, rows[r], bytes);
 }
 
 void HammingPlanes(const uint8_t* planes, const uint8_t* const* rows, size_t count, size_t bytes,
@@ -171,21 +171,21 @@ constinit const CodeKernelTable kScalarCodes = {
     .codes =
         {
             .l2_u8 = Score<L2Term, uint32_t, uint8_t, uint8_t>,
-            .l2_u8_rows4 = ScoreRows4<L2Term, uint32_t, uint8_t, uint8_t>,
+            .l2_u8_rows = ScoreRows<L2Term, uint32_t, uint8_t, uint8_t>,
             .l2_i8 = Score<L2Term, uint32_t, int8_t, int8_t>,
-            .l2_i8_rows4 = ScoreRows4<L2Term, uint32_t, int8_t, int8_t>,
+            .l2_i8_rows = ScoreRows<L2Term, uint32_t, int8_t, int8_t>,
             .dot_u8 = Score<DotTerm, uint32_t, uint8_t, uint8_t>,
-            .dot_u8_rows4 = ScoreRows4<DotTerm, uint32_t, uint8_t, uint8_t>,
+            .dot_u8_rows = ScoreRows<DotTerm, uint32_t, uint8_t, uint8_t>,
             .dot_i8 = Score<DotTerm, int32_t, int8_t, int8_t>,
-            .dot_i8_rows4 = ScoreRows4<DotTerm, int32_t, int8_t, int8_t>,
+            .dot_i8_rows = ScoreRows<DotTerm, int32_t, int8_t, int8_t>,
             .dot_i8_u8 = Score<DotTerm, int32_t, int8_t, uint8_t>,
-            .dot_i8_u8_rows4 = ScoreRows4<DotTerm, int32_t, int8_t, uint8_t>,
+            .dot_i8_u8_rows = ScoreRows<DotTerm, int32_t, int8_t, uint8_t>,
             .dot_i8_u4 = DotI8U4,
-            .dot_i8_u4_rows4 = DotI8U4Rows4,
+            .dot_i8_u4_rows = DotI8U4Rows,
             .hamming = CountBits<XorTerm>,
-            .hamming_rows4 = CountBitsRows4<XorTerm>,
+            .hamming_rows = CountBitsRows<XorTerm>,
             .intersection = CountBits<AndTerm>,
-            .intersection_rows4 = CountBitsRows4<AndTerm>,
+            .intersection_rows = CountBitsRows<AndTerm>,
             .hamming_planes = HammingPlanes,
             .estimate = Estimate,
             .hadamard = Hadamard,

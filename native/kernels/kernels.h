@@ -23,14 +23,14 @@ struct BFloat16 {
 //
 //   a, b, query, row  [dim] Element, any alignment, not retained; nothing outside [0, dim) is read,
 //                     not even in a masked way that could fault
-//   rows              rows4: 4 pointers, not necessarily distinct
-//   next              rows4: 4 rows that will be scored next, brought into the cache meanwhile, a
-//                     line of theirs for each line of `rows`; `rows` itself when there are none.
-//                     That keeps memory busy and never floods it (docs/decisions/0001)
-//                     block: the first of `count` rows, row i `stride_bytes * i` bytes further on
-//   out               one f32 a row: [4] or [count], any alignment, must not overlap the inputs
-//   dim               >= 1; count may be 0; stride_bytes >= dim * sizeof(Element), or anything
-//                     (0 too) that keeps the rows readable
+//   rows              *_rows: [count] pointers, not necessarily distinct. While four are scored
+//                     the next four are brought into the cache, a line of theirs for each line:
+//                     that keeps memory busy and never floods it (docs/decisions/0001)
+//                     *_block: the first of `count` rows, row i `stride_bytes * i` bytes further on
+//   count             may be 0; *_rows: a multiple of 4, for which callers repeat a row
+//   out               [count] f32, any alignment, must not overlap the inputs
+//   dim               >= 1; stride_bytes >= dim * sizeof(Element), or anything (0 too) that keeps
+//                     the rows readable
 // Pure functions: any number of threads at once.
 //
 // Values. Elements of 16 bits are exact as f32, and results are those of the same f32 vectors, bit
@@ -66,15 +66,15 @@ struct FloatKernels {
   float (*cosine)(const Element* a, float a_inverse_norm, const Element* b, float b_inverse_norm,
                   size_t dim) noexcept;
 
-  // One query against four rows anywhere in memory.
-  void (*l2_rows4)(const Element* query, const Element* const* rows, const Element* const* next,
-                   size_t dim, float* out) noexcept;
-  void (*dot_rows4)(const Element* query, const Element* const* rows, const Element* const* next,
-                    size_t dim, float* out) noexcept;
-  //   row_inverse_norms  [4]
-  void (*cosine_rows4)(const Element* query, float query_inverse_norm, const Element* const* rows,
-                       const Element* const* next, const float* row_inverse_norms, size_t dim,
-                       float* out) noexcept;
+  // One query against rows anywhere in memory.
+  void (*l2_rows)(const Element* query, const Element* const* rows, size_t count, size_t dim,
+                  float* out) noexcept;
+  void (*dot_rows)(const Element* query, const Element* const* rows, size_t count, size_t dim,
+                   float* out) noexcept;
+  //   row_inverse_norms  [count]
+  void (*cosine_rows)(const Element* query, float query_inverse_norm, const Element* const* rows,
+                      const float* row_inverse_norms, size_t count, size_t dim,
+                      float* out) noexcept;
 
   // One query against rows at a fixed distance.
   void (*l2_block)(const Element* query, const Element* rows, size_t stride_bytes, size_t count,

@@ -65,9 +65,9 @@ float Score(const Element* a, const Element* b, size_t dim) noexcept {
 }
 
 template <Term kTerm, class Element>
-void ScoreRows4(const Element* query, const Element* const* rows, const Element* const* /*next*/,
-                size_t dim, float* out) noexcept {
-  for (size_t r = 0; r < 4; ++r) {
+void ScoreRows(const Element* query, const Element* const* rows, size_t count, size_t dim,
+               float* out) noexcept {
+  for (size_t r = 0; r < count; ++r) {
     const float score = Score<kTerm>(query, rows[r], dim);
     std::memcpy(out + r, &score, sizeof(score));
   }
@@ -101,10 +101,9 @@ float Cosine(const Element* a, float a_inverse_norm, const Element* b, float b_i
 }
 
 template <class Element>
-void CosineRows4(const Element* query, float query_inverse_norm, const Element* const* rows,
-                 const Element* const* /*next*/, const float* row_inverse_norms, size_t dim,
-                 float* out) noexcept {
-  for (size_t r = 0; r < 4; ++r) {
+void CosineRows(const Element* query, float query_inverse_norm, const Element* const* rows,
+                const float* row_inverse_norms, size_t count, size_t dim, float* out) noexcept {
+  for (size_t r = 0; r < count; ++r) {
     out[r] = Cosine(query, query_inverse_norm, rows[r], row_inverse_norms[r], dim);
   }
 }
@@ -124,9 +123,9 @@ constexpr FloatKernels<Element> kKernels = {
     .l2 = Score<L2Term, Element>,
     .dot = Score<DotTerm, Element>,
     .cosine = Cosine<Element>,
-    .l2_rows4 = ScoreRows4<L2Term, Element>,
-    .dot_rows4 = ScoreRows4<DotTerm, Element>,
-    .cosine_rows4 = CosineRows4<Element>,
+    .l2_rows = ScoreRows<L2Term, Element>,
+    .dot_rows = ScoreRows<DotTerm, Element>,
+    .cosine_rows = CosineRows<Element>,
     .l2_block = ScoreBlock<L2Term, Element>,
     .dot_block = ScoreBlock<DotTerm, Element>,
     .cosine_block = CosineBlock<Element>,

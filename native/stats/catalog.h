@@ -158,7 +158,7 @@ inline constexpr MetricFamily kFamilies[] = {
      Source::kShards,
      StatsLevel::kCounters,
      {{{"isa", kKernelTableNames, true}, {"kernel", kDistanceKernelNames}}},
-     "Calls of distance kernels by searches; each takes 4 rows at most, or 64 sketches.",
+     "Groups of rows that distance kernels took for searches: of 4 at most, or of 64 sketches.",
      Scope::kEverything,
      true},
     {"vitrine_engine_node_visits_total",

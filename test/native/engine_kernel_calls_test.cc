@@ -31,25 +31,25 @@ class CountedKernels {
     real_floats = kernels.f32;
     real_codes = codes_;
     seen = {};
-    floats_.f32.l2_rows4 = [](const float* query, const float* const* rows,
-                              const float* const* next, size_t dim, float* out) noexcept {
-      ++seen[static_cast<size_t>(ComparedWith::kVectors)];
-      real_floats.l2_rows4(query, rows, next, dim, out);
+    floats_.f32.l2_rows = [](const float* query, const float* const* rows, size_t count, size_t dim,
+                             float* out) noexcept {
+      seen[static_cast<size_t>(ComparedWith::kVectors)] += count / 4;
+      real_floats.l2_rows(query, rows, count, dim, out);
     };
-    floats_.f32.dot_rows4 = [](const float* query, const float* const* rows,
-                               const float* const* next, size_t dim, float* out) noexcept {
-      ++seen[static_cast<size_t>(ComparedWith::kVectors)];
-      real_floats.dot_rows4(query, rows, next, dim, out);
+    floats_.f32.dot_rows = [](const float* query, const float* const* rows, size_t count,
+                              size_t dim, float* out) noexcept {
+      seen[static_cast<size_t>(ComparedWith::kVectors)] += count / 4;
+      real_floats.dot_rows(query, rows, count, dim, out);
     };
-    codes_.dot_i8_u8_rows4 = [](const int8_t* query, const uint8_t* const* rows,
-                                const uint8_t* const* next, size_t dim, int32_t* out) noexcept {
-      ++seen[static_cast<size_t>(ComparedWith::kCodes)];
-      real_codes.dot_i8_u8_rows4(query, rows, next, dim, out);
+    codes_.dot_i8_u8_rows = [](const int8_t* query, const uint8_t* const* rows, size_t count,
+                               size_t dim, int32_t* out) noexcept {
+      seen[static_cast<size_t>(ComparedWith::kCodes)] += count / 4;
+      real_codes.dot_i8_u8_rows(query, rows, count, dim, out);
     };
-    codes_.dot_i8_u4_rows4 = [](const int8_t* query, const uint8_t* const* rows,
-                                const uint8_t* const* next, size_t dim, int32_t* out) noexcept {
-      ++seen[static_cast<size_t>(ComparedWith::kCodes)];
-      real_codes.dot_i8_u4_rows4(query, rows, next, dim, out);
+    codes_.dot_i8_u4_rows = [](const int8_t* query, const uint8_t* const* rows, size_t count,
+                               size_t dim, int32_t* out) noexcept {
+      seen[static_cast<size_t>(ComparedWith::kCodes)] += count / 4;
+      real_codes.dot_i8_u4_rows(query, rows, count, dim, out);
     };
     codes_.hamming_planes = [](const uint8_t* planes, const uint8_t* const* rows, size_t count,
                                size_t bytes, uint32_t* out) noexcept {

@@ -125,7 +125,7 @@ TEST(Walk, GivesTheSamePoolInEveryForm) {
       const WalkRequest plain{.links = &graph.links,
                               .scorer = graph.vectors.ScorerFor(queries.data() + q * 5),
                               .seeds = seeds};
-      for (const size_t ef : {1, 7, 16, 100, 600}) {
+      for (const size_t ef : {1, 7, 16, 17, 28, 64, 100, 600}) {
         for (int kind = 0; kind < 6; ++kind) {
           WalkRequest request = plain;
           if (kind == 1 || kind == 4) request.snapshot = &snapshot;

@@ -171,10 +171,10 @@ void ExpectBitEqual(const FormResults& results, size_t count, const char* kernel
   for (size_t i = 0; i < count; ++i) {
     ASSERT_EQ(Bits(results.one[i]), Bits(results.block[i])) << kernel << " block, dim " << dim;
     if (i < 4) {
-      ASSERT_EQ(Bits(results.one[i]), Bits(results.four[i])) << kernel << " rows4, dim " << dim;
+      ASSERT_EQ(Bits(results.one[i]), Bits(results.four[i])) << kernel << " rows, dim " << dim;
     }
   }
-  ASSERT_EQ(results.four[4], kMark) << kernel << " rows4 writes behind its results";
+  ASSERT_EQ(results.four[4], kMark) << kernel << " rows writes behind its results";
   ASSERT_EQ(results.block[count], kMark) << kernel << " block writes behind its results";
 }
 
@@ -201,9 +201,9 @@ void ExpectFormsAgree(const F32Kernels& f32, const float* query, const char* row
     dot.one[i] = f32.dot(query, row[i], dim);
     cosine.one[i] = f32.cosine(query, query_inverse, row[i], inverse[i], dim);
   }
-  f32.l2_rows4(query, row, row, dim, l2.four.data());
-  f32.dot_rows4(query, row, row, dim, dot.four.data());
-  f32.cosine_rows4(query, query_inverse, row, row, inverse, dim, cosine.four.data());
+  f32.l2_rows(query, row, 4, dim, l2.four.data());
+  f32.dot_rows(query, row, 4, dim, dot.four.data());
+  f32.cosine_rows(query, query_inverse, row, inverse, 4, dim, cosine.four.data());
   f32.l2_block(query, first, stride_bytes, count, dim, l2.block.data());
   f32.dot_block(query, first, stride_bytes, count, dim, dot.block.data());
   f32.cosine_block(query, query_inverse, first, inverse, stride_bytes, count, dim,
@@ -235,6 +235,36 @@ TEST_P(KernelsAccuracy, ScoresBlocksOfEveryCount) {
       ExpectFormsAgree(f32(), query.data(), reinterpret_cast<const char*>(rows.data()), 0, count,
                        dim);
       if (HasFatalFailure()) return;
+    }
+  }
+}
+
+// Rows in no order, some of them twice; dimensions at both ends of each way to score them.
+TEST_P(KernelsAccuracy, ScoresRowsOfEveryCount) {
+  constexpr size_t kMost = 24;
+  const auto query = NormalFloats(kMaxDim, 6);
+  const auto floats = NormalFloats(kMost * kMaxDim, 7);
+  for (const size_t dim : {1, 4, 5, 8, 9, 15, 16, 17, 25, 31, 32, 33, 48, 64, 65, 100, 128, 784}) {
+    const float query_inverse = InverseNorm(query.data(), dim);
+    const float* rows[kMost];
+    float inverse[kMost];
+    for (size_t i = 0; i < kMost; ++i) {
+      rows[i] = floats.data() + i * 7 % (kMost - 1) * dim;
+      inverse[i] = i % 5 == 4 ? 0 : InverseNorm(rows[i], dim);
+    }
+    for (size_t count = 0; count <= kMost; count += 4) {
+      std::vector<float> l2(count + 1, kMark), dot(count + 1, kMark), cosine(count + 1, kMark);
+      f32().l2_rows(query.data(), rows, count, dim, l2.data());
+      f32().dot_rows(query.data(), rows, count, dim, dot.data());
+      f32().cosine_rows(query.data(), query_inverse, rows, inverse, count, dim, cosine.data());
+      for (size_t i = 0; i < count; ++i) {
+        ASSERT_EQ(Bits(l2[i]), Bits(f32().l2(query.data(), rows[i], dim))) << dim << " " << i;
+        ASSERT_EQ(Bits(dot[i]), Bits(f32().dot(query.data(), rows[i], dim))) << dim << " " << i;
+        ASSERT_EQ(Bits(cosine[i]),
+                  Bits(f32().cosine(query.data(), query_inverse, rows[i], inverse[i], dim)))
+            << dim << " " << i;
+      }
+      ASSERT_TRUE(l2[count] == kMark && dot[count] == kMark && cosine[count] == kMark);
     }
   }
 }

@@ -65,19 +65,19 @@ Scores ScoresOf(const CodeKernels& codes, const uint8_t* query, const uint8_t* c
                                        Signed(rows[3])};
   Scores s{std::vector<uint32_t>(30, kUnsignedMark), std::vector<int32_t>(12, kSignedMark)};
   s.unsigned_scores[0] = codes.l2_u8(query, rows[0], dim);
-  codes.l2_u8_rows4(query, rows, rows, dim, &s.unsigned_scores[1]);
+  codes.l2_u8_rows(query, rows, 4, dim, &s.unsigned_scores[1]);
   s.unsigned_scores[6] = codes.dot_u8(query, rows[0], dim);
-  codes.dot_u8_rows4(query, rows, rows, dim, &s.unsigned_scores[7]);
+  codes.dot_u8_rows(query, rows, 4, dim, &s.unsigned_scores[7]);
   s.unsigned_scores[12] = codes.hamming(query, rows[0], dim);
-  codes.hamming_rows4(query, rows, rows, dim, &s.unsigned_scores[13]);
+  codes.hamming_rows(query, rows, 4, dim, &s.unsigned_scores[13]);
   s.unsigned_scores[18] = codes.intersection(query, rows[0], dim);
-  codes.intersection_rows4(query, rows, rows, dim, &s.unsigned_scores[19]);
+  codes.intersection_rows(query, rows, 4, dim, &s.unsigned_scores[19]);
   s.unsigned_scores[24] = codes.l2_i8(Signed(query), signed_rows[0], dim);
-  codes.l2_i8_rows4(Signed(query), signed_rows, signed_rows, dim, &s.unsigned_scores[25]);
+  codes.l2_i8_rows(Signed(query), signed_rows, 4, dim, &s.unsigned_scores[25]);
   s.signed_scores[0] = codes.dot_i8(Signed(query), signed_rows[0], dim);
-  codes.dot_i8_rows4(Signed(query), signed_rows, signed_rows, dim, &s.signed_scores[1]);
+  codes.dot_i8_rows(Signed(query), signed_rows, 4, dim, &s.signed_scores[1]);
   s.signed_scores[6] = codes.dot_i8_u8(Signed(query), rows[0], dim);
-  codes.dot_i8_u8_rows4(Signed(query), rows, rows, dim, &s.signed_scores[7]);
+  codes.dot_i8_u8_rows(Signed(query), rows, 4, dim, &s.signed_scores[7]);
   return s;
 }
 
@@ -85,7 +85,7 @@ Scores DigitScoresOf(const CodeKernels& codes, const uint8_t* query, const uint8
                      size_t dim) {
   Scores s{{}, std::vector<int32_t>(6, kSignedMark)};
   s.signed_scores[0] = codes.dot_i8_u4(Signed(query), rows[0], dim);
-  codes.dot_i8_u4_rows4(Signed(query), rows, rows, dim, &s.signed_scores[1]);
+  codes.dot_i8_u4_rows(Signed(query), rows, 4, dim, &s.signed_scores[1]);
   return s;
 }
 
@@ -371,11 +371,11 @@ TEST(CodeKernelTables, GivesEverySetAllKernels) {
   for (const CodeKernelTable* table : CodeKernelTables()) {
     EXPECT_TRUE(names.insert(table->name).second) << table->name;
     const CodeKernels& codes = table->codes;
-    EXPECT_TRUE(codes.l2_u8 && codes.l2_u8_rows4 && codes.dot_u8 && codes.dot_u8_rows4);
-    EXPECT_TRUE(codes.dot_i8 && codes.dot_i8_rows4 && codes.dot_i8_u8 && codes.dot_i8_u8_rows4);
-    EXPECT_TRUE(codes.dot_i8_u4 && codes.dot_i8_u4_rows4 && codes.estimate && codes.hadamard);
-    EXPECT_TRUE(codes.hamming && codes.hamming_rows4 && codes.hamming_planes);
-    EXPECT_TRUE(codes.intersection && codes.intersection_rows4);
+    EXPECT_TRUE(codes.l2_u8 && codes.l2_u8_rows && codes.dot_u8 && codes.dot_u8_rows);
+    EXPECT_TRUE(codes.dot_i8 && codes.dot_i8_rows && codes.dot_i8_u8 && codes.dot_i8_u8_rows);
+    EXPECT_TRUE(codes.dot_i8_u4 && codes.dot_i8_u4_rows && codes.estimate && codes.hadamard);
+    EXPECT_TRUE(codes.hamming && codes.hamming_rows && codes.hamming_planes);
+    EXPECT_TRUE(codes.intersection && codes.intersection_rows);
     EXPECT_TRUE(codes.squared_norm && codes.centre && codes.largest && codes.quantize);
     EXPECT_TRUE(codes.to_bytes);
   }

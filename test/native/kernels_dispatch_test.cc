@@ -30,9 +30,9 @@ TEST(KernelTables, GivesEverySetAllKernels) {
   for (const KernelTable* table : KernelTables()) {
     EXPECT_TRUE(sets.insert(table->set).second) << table->name;
     const F32Kernels& f32 = table->f32;
-    EXPECT_TRUE(f32.l2 && f32.l2_rows4 && f32.l2_block) << table->name;
-    EXPECT_TRUE(f32.dot && f32.dot_rows4 && f32.dot_block) << table->name;
-    EXPECT_TRUE(f32.cosine && f32.cosine_rows4 && f32.cosine_block) << table->name;
+    EXPECT_TRUE(f32.l2 && f32.l2_rows && f32.l2_block) << table->name;
+    EXPECT_TRUE(f32.dot && f32.dot_rows && f32.dot_block) << table->name;
+    EXPECT_TRUE(f32.cosine && f32.cosine_rows && f32.cosine_block) << table->name;
   }
 }
 

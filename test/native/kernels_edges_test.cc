@@ -36,9 +36,9 @@ Scores AllForms(const F32Kernels& f32, const std::vector<float>& a, const std::v
   scores.l2[0] = f32.l2(a.data(), b.data(), dim);
   scores.dot[0] = f32.dot(a.data(), b.data(), dim);
   scores.cosine[0] = f32.cosine(a.data(), a_inverse_norm, b.data(), b_inverse_norm, dim);
-  f32.l2_rows4(a.data(), rows, rows, dim, &scores.l2[1]);
-  f32.dot_rows4(a.data(), rows, rows, dim, &scores.dot[1]);
-  f32.cosine_rows4(a.data(), a_inverse_norm, rows, rows, inverse_norms, dim, &scores.cosine[1]);
+  f32.l2_rows(a.data(), rows, 4, dim, &scores.l2[1]);
+  f32.dot_rows(a.data(), rows, 4, dim, &scores.dot[1]);
+  f32.cosine_rows(a.data(), a_inverse_norm, rows, inverse_norms, 4, dim, &scores.cosine[1]);
   f32.l2_block(a.data(), b.data(), 0, 5, dim, &scores.l2[5]);
   f32.dot_block(a.data(), b.data(), 0, 5, dim, &scores.dot[5]);
   f32.cosine_block(a.data(), a_inverse_norm, b.data(), inverse_norms, 0, 5, dim, &scores.cosine[5]);
@@ -81,9 +81,9 @@ TEST_P(KernelsEdges, ReadsAndWritesNothingOutside) {
 
       float* out = guarded(out_floats, 4);
       const float* inverse = guarded(inverse_floats, 4);
-      f32().l2_rows4(query, rows, rows, dim, out);
-      f32().dot_rows4(query, rows, rows, dim, out);
-      f32().cosine_rows4(query, 1, rows, rows, inverse, dim, out);
+      f32().l2_rows(query, rows, 4, dim, out);
+      f32().dot_rows(query, rows, 4, dim, out);
+      f32().cosine_rows(query, 1, rows, inverse, 4, dim, out);
 
       out = guarded(out_floats, kRows);
       inverse = guarded(inverse_floats, kRows);

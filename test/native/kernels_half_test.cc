@@ -89,9 +89,9 @@ std::vector<uint32_t> AllForms(const FloatKernels<Element>& kernels, const Eleme
     out.insert(out.end(), results.begin(), results.end());
   };
   const size_t bytes = stride * sizeof(Element);
-  add(4, [&](float* to) { kernels.l2_rows4(query, row, row, dim, to); });
-  add(4, [&](float* to) { kernels.dot_rows4(query, row, row, dim, to); });
-  add(4, [&](float* to) { kernels.cosine_rows4(query, 1e-3f, row, row, inverse_norms, dim, to); });
+  add(4, [&](float* to) { kernels.l2_rows(query, row, 4, dim, to); });
+  add(4, [&](float* to) { kernels.dot_rows(query, row, 4, dim, to); });
+  add(4, [&](float* to) { kernels.cosine_rows(query, 1e-3f, row, inverse_norms, 4, dim, to); });
   add(kRows, [&](float* to) { kernels.l2_block(query, rows, bytes, kRows, dim, to); });
   add(kRows, [&](float* to) { kernels.dot_block(query, rows, bytes, kRows, dim, to); });
   add(kRows, [&](float* to) {
