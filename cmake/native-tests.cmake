@@ -1,5 +1,5 @@
-# One executable for each area: test/native/<area>_<concept>_test.cc belongs to <area>_tests. Other
-# .cc files of that folder are shared by all areas, and compiled once.
+# One program for each area, or for some of them: test/native/<area>_<concept>_test.cc belongs to <area>_tests.
+# Other .cc files of that folder are shared by all areas, and compiled once.
 enable_testing()
 include(GoogleTest)
 
@@ -54,31 +54,56 @@ else()
     UNITY_BUILD ${VITRINE_JOINED} UNITY_BUILD_BATCH_SIZE 0)
 endif()
 
+# Where sources are joined, areas share a program, and so a unit: a third of compiling one goes into headers
+# and templates that its neighbours have as well. None shares one with an area whose tests replace the allocator
+# unless its own do.
+if(VITRINE_JOINED)
+  set(program_of_stats base)
+  foreach(area exposition filter kernels)
+    set(program_of_${area} index)
+  endforeach()
+  set(program_of_table storage)
+endif()
+
 set(areas)
+# What takes longest to compile comes first: a core that gets it last leaves the others idle.
+set(programs engine storage index database)
 foreach(source IN LISTS test_sources)
   get_filename_component(name ${source} NAME)
   string(REGEX REPLACE "_.*" "" area ${name})
   string(REGEX REPLACE "_test.cc$" "" name ${name})
   list(APPEND areas ${area})
-  if(NOT name IN_LIST VITRINE_TESTS_LEFT)
-    list(APPEND sources_of_${area} ${source})
-  endif()
-endforeach()
-list(REMOVE_DUPLICATES areas)
-
-foreach(area IN LISTS areas)
-  if(NOT sources_of_${area} OR (VITRINE_TEST_AREAS AND NOT area IN_LIST VITRINE_TEST_AREAS))
-    # All programs of the folder are run: none may be left of an earlier choice.
-    file(REMOVE ${CMAKE_BINARY_DIR}/${area}_tests)
+  if(name IN_LIST VITRINE_TESTS_LEFT OR (VITRINE_TEST_AREAS AND NOT area IN_LIST VITRINE_TEST_AREAS))
     continue()
   endif()
-  add_executable(${area}_tests ${sources_of_${area}})
-  # One unit for each area, where sources are joined: every file has a namespace of its own.
-  set_target_properties(${area}_tests PROPERTIES
+  set(program ${area})
+  if(program_of_${area})
+    set(program ${program_of_${area}})
+  endif()
+  list(APPEND programs ${program})
+  list(APPEND sources_of_${program} ${source})
+endforeach()
+list(REMOVE_DUPLICATES areas)
+list(REMOVE_DUPLICATES programs)
+
+# All programs of the folder are run: none may be left of an earlier choice.
+foreach(area IN LISTS areas)
+  if(NOT sources_of_${area})
+    file(REMOVE ${CMAKE_BINARY_DIR}/${area}_tests)
+  endif()
+endforeach()
+
+foreach(program IN LISTS programs)
+  if(NOT sources_of_${program})
+    continue()
+  endif()
+  add_executable(${program}_tests ${sources_of_${program}})
+  # One unit for each program, where sources are joined: every file has a namespace of its own.
+  set_target_properties(${program}_tests PROPERTIES
     UNITY_BUILD ${VITRINE_JOINED} UNITY_BUILD_BATCH_SIZE 0)
-  target_link_libraries(${area}_tests PRIVATE
+  target_link_libraries(${program}_tests PRIVATE
     vitrine_test_support GTest::gtest_main vitrine_test_settings)
   # Listing happens when ctest runs, so that building needs no emulator and no sanitizer runtime.
-  gtest_discover_tests(${area}_tests TEST_PREFIX ${area}. DISCOVERY_MODE PRE_TEST
+  gtest_discover_tests(${program}_tests TEST_PREFIX ${program}. DISCOVERY_MODE PRE_TEST
     DISCOVERY_TIMEOUT 120 PROPERTIES TIMEOUT 600)
 endforeach()

@@ -4,7 +4,7 @@ import process from 'node:process'
 import { jobs, root, run } from './run.mjs'
 
 // Parts of a program that run side by side: enough that no core waits long for the last.
-const shards = 2 * jobs
+const shards = 4 * jobs
 const mostSeconds = 900
 
 /**
