@@ -45,16 +45,16 @@ Result<std::span<const std::byte>> ReadPartConfig(const ContainerReader& reader,
 }
 
 // All words of a section, whatever its elements are made of.
+//   buffer  memory to reuse
 Result<std::vector<uint32_t>> ReadWords(const ContainerReader& reader, const SectionEntry& section,
-                                        const CollectionSource& source, SectionBuffers& buffers) {
+                                        std::vector<std::byte>& buffer) {
   const size_t width = section.element_bytes / sizeof(uint32_t);
   std::vector<uint32_t> words(static_cast<size_t>(section.count) * width);
   const auto put = [&](const SectionElements& elements) {
     CopyWords(elements.bytes, words.data() + elements.first * width);
     return Status();
   };
-  VITRINE_RETURN_IF_ERROR(
-      ForEachElements(reader, section, source.pool, source.threads, buffers, put));
+  VITRINE_RETURN_IF_ERROR(ForEachElementsInTurn(reader, section, buffer, put));
   return words;
 }
 
@@ -107,7 +107,7 @@ class CollectionLoader {
   const CollectionSource& source_;
   const std::shared_ptr<Files> files_;
   const ContainerReader& reader_;
-  SectionBuffers buffers_;
+  SectionBuffers buffers_ = SectionBuffers(1);
   PageRegion region_;  // of what every point has
   std::shared_ptr<Collection> collection_;
   std::optional<TableRestorer> table_;
@@ -299,9 +299,8 @@ Result<CollectionLoader::GraphConfig> CollectionLoader::ReadGraphConfig(
 Result<std::vector<TableRestorer::Guest>> CollectionLoader::ReadGuests(
     const ContainerReader& graph, const SectionEntry& section) {
   std::vector<TableRestorer::Guest> guests;
-  constexpr size_t kOneThread = 1;
-  VITRINE_RETURN_IF_ERROR(ForEachElements(
-      graph, section, source_.pool, kOneThread, buffers_, [&](const SectionElements& elements) {
+  VITRINE_RETURN_IF_ERROR(
+      ForEachElementsInTurn(graph, section, buffers_.front(), [&](const SectionElements& elements) {
         for (uint64_t i = 0; i < elements.count; ++i) {
           const auto point = static_cast<uint32_t>(elements.first + i);
           const auto host = LoadLittleEndian<uint32_t>(elements.bytes.data() + i * sizeof(point));
@@ -319,7 +318,7 @@ Status CollectionLoader::BeginGraph(const ContainerReader& graph, TableImage::En
   if (!starts.ok()) return starts.status();
   Result<std::vector<TableRestorer::Guest>> guests = ReadGuests(graph, **hosts);
   if (!guests.ok()) return guests.status();
-  Result<std::vector<uint32_t>> entry_words = ReadWords(graph, **starts, source_, buffers_);
+  Result<std::vector<uint32_t>> entry_words = ReadWords(graph, **starts, buffers_.front());
   if (!entry_words.ok()) return entry_words.status();
   entries.points = std::move(*entry_words);
   Status status = table_->BeginGraph({.guests = std::move(*guests),
@@ -362,7 +361,7 @@ Status CollectionLoader::CheckOutsiders(const ContainerReader& graph) {
   if (graph.Find(SectionType::kOutsiders) == nullptr) return {};
   const auto section = RequireSection(graph, SectionType::kOutsiders, sizeof(uint32_t), kAnyCount);
   if (!section.ok()) return section.status();
-  const auto words = ReadWords(graph, **section, source_, buffers_);
+  const auto words = ReadWords(graph, **section, buffers_.front());
   if (!words.ok()) return words.status();
   if (*words == table_->Outsiders()) return {};
   return CorruptSection(graph, SectionType::kOutsiders, "the points outside the graph are others");
@@ -406,7 +405,7 @@ Status CollectionLoader::ReadCentre(const ContainerReader& graph, uint32_t kind)
   const auto section =
       RequireSection(graph, SectionType::kCodeCentre, sizeof(float), source_.config.dimension);
   if (!section.ok()) return section.status();
-  const auto words = ReadWords(graph, **section, source_, buffers_);
+  const auto words = ReadWords(graph, **section, buffers_.front());
   if (!words.ok()) return words.status();
   std::vector<float> centre(words->size());
   std::transform(words->begin(), words->end(), centre.begin(),
@@ -429,8 +428,6 @@ Status CollectionLoader::ReadCodes(const ContainerReader& graph) {
   if (!codes.ok()) return codes.status();
   const auto sides = RequireSection(graph, SectionType::kCodeFactors, store->side_bytes(), count_);
   if (!sides.ok()) return sides.status();
-  VITRINE_RETURN_IF_ERROR(ForEachElements(graph, **codes, source_.pool, source_.threads, buffers_,
-                                          [](const SectionElements&) { return Status(); }));
   const auto restore = [&](const SectionElements& elements) {
     for (uint64_t i = 0; i < elements.count; ++i) {
       if (!store->RestoreSide(static_cast<Slot>(elements.first + i),
@@ -440,8 +437,13 @@ Status CollectionLoader::ReadCodes(const ContainerReader& graph) {
     }
     return Status();
   };
-  VITRINE_RETURN_IF_ERROR(
-      ForEachElements(graph, **sides, source_.pool, source_.threads, buffers_, restore));
+  // The memory of sides is new, and takes as long to come by as codes take to be read.
+  VITRINE_RETURN_IF_ERROR(ForEachElements(
+      graph, **codes, source_.pool, source_.threads, buffers_,
+      [](const SectionElements&) { return Status(); },
+      [&](std::vector<std::byte>& buffer) {
+        return ForEachElementsInTurn(graph, **sides, buffer, restore);
+      }));
   const size_t group_bytes = (*codes)->length <= kFewCodesBytes ? kLazyCodeBytes : kLazyBytes;
   table_->UseCodes(Leave(&Files::graph, **codes, group_bytes,
                          [store](const ContainerReader&, const SectionElements& elements) {
