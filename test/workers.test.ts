@@ -52,6 +52,13 @@ describe('a worker', () => {
       `${terminated} workers terminated, lost 0 of ${acknowledged} acknowledged\n`,
     )
   }, 3_600_000)
+
+  it('leaves a database that can be opened at once when it is terminated', async () => {
+    const count = rounds(12, scaled(4, 2))
+    const ending = await runProgram('reopen-after-termination.mjs', [`${count}`])
+    expect(ending).toMatchObject({ code: 0, errors: '' })
+    expect(JSON.parse(ending.output)).toEqual(Array.from({ length: count }, () => 5000))
+  }, 120_000)
 })
 
 describe('a process', () => {

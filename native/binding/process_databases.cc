@@ -1,5 +1,6 @@
 #include "binding/process_databases.h"
 
+#include <condition_variable>
 #include <filesystem>
 #include <map>
 #include <mutex>
@@ -9,14 +10,18 @@
 namespace vitrine {
 namespace {
 
+struct Engine;
+
 struct OpenFolder {
   std::weak_ptr<Database> database;
+  const Engine* engine = nullptr;  // of that, to tell it from one that comes after
   size_t shares = 0;
 };
 
 // Beside the pool the one thing that environments share: a folder has one writer in a process.
 struct Registry {
   std::mutex mutex;
+  std::condition_variable ended;  // an engine that nobody closed is gone
   std::map<std::string, OpenFolder> folders;
 };
 
@@ -33,35 +38,71 @@ std::string KeyOf(const DatabaseOptions& options) {
   return error ? options.folder : path.string();
 }
 
+// An engine while somebody has it. Its folder stays registered until it is free: an environment
+// that was terminated closes nothing, and whoever opens the folder next must not find it locked.
+struct Engine {
+  explicit Engine(std::string its_key) : key(std::move(its_key)) {}
+  ~Engine() {
+    database.reset();
+    if (key.empty()) return;
+    Registry& registry = ProcessRegistry();
+    const std::lock_guard lock(registry.mutex);
+    const auto found = registry.folders.find(key);
+    if (found == registry.folders.end() || found->second.engine != this) return;
+    registry.folders.erase(found);
+    registry.ended.notify_all();
+  }
+  Engine(const Engine&) = delete;
+  Engine& operator=(const Engine&) = delete;
+
+  const std::string key;
+  std::unique_ptr<Database> database;
+};
+
+// The engine that has the folder open, if there is one; waits for one that is ending.
+std::shared_ptr<Database> FindOpen(Registry& registry, const std::string& key,
+                                   std::unique_lock<std::mutex>& lock) {
+  std::shared_ptr<Database> database;
+  registry.ended.wait(lock, [&] {
+    const auto found = registry.folders.find(key);
+    if (found == registry.folders.end()) return true;
+    database = found->second.database.lock();
+    return database != nullptr;
+  });
+  return database;
+}
+
 }  // namespace
 
 Result<std::shared_ptr<SharedDatabase>> SharedDatabase::Open(DatabaseOptions options) {
   const std::string key = KeyOf(options);
+  Registry& registry = ProcessRegistry();
+  // Both are let go after the lock, which the end of an engine takes.
+  const auto engine = std::make_shared<Engine>(key);
+  std::shared_ptr<Database> database;
   std::unique_lock<std::mutex> lock;
   if (!key.empty()) {
-    lock = std::unique_lock(ProcessRegistry().mutex);
-    const auto found = ProcessRegistry().folders.find(key);
-    if (found != ProcessRegistry().folders.end()) {
-      std::shared_ptr<Database> database = found->second.database.lock();
-      if (database != nullptr) {
-        if (options.error_if_exists) {
-          return Status(ErrorCode::kExists, "there is a database in " + options.folder);
-        }
-        if (database->options().durability != options.durability) {
-          return Status(ErrorCode::kOption,
-                        options.folder + " is open in this process with another durability");
-        }
-        std::shared_ptr<SharedDatabase> share(new SharedDatabase(key, std::move(database)));
-        ++found->second.shares;
-        return share;
+    lock = std::unique_lock(registry.mutex);
+    database = FindOpen(registry, key, lock);
+    if (database != nullptr) {
+      if (options.error_if_exists) {
+        return Status(ErrorCode::kExists, "there is a database in " + options.folder);
       }
+      if (database->options().durability != options.durability) {
+        return Status(ErrorCode::kOption,
+                      options.folder + " is open in this process with another durability");
+      }
+      std::shared_ptr<SharedDatabase> share(new SharedDatabase(key, database));
+      ++registry.folders[key].shares;
+      return share;
     }
   }
   Result<std::unique_ptr<Database>> opened = Database::Open(std::move(options));
   if (!opened.ok()) return opened.status();
-  std::shared_ptr<Database> database(std::move(*opened));
+  engine->database = std::move(*opened);
+  database = std::shared_ptr<Database>(engine, engine->database.get());
   std::shared_ptr<SharedDatabase> share(new SharedDatabase(key, database));
-  if (!key.empty()) ProcessRegistry().folders[key] = {database, 1};
+  if (!key.empty()) registry.folders[key] = {database, engine.get(), 1};
   return share;
 }
 
@@ -70,9 +111,7 @@ SharedDatabase::~SharedDatabase() {
   Registry& registry = ProcessRegistry();
   const std::lock_guard lock(registry.mutex);
   const auto found = registry.folders.find(key_);
-  if (found != registry.folders.end() && --found->second.shares == 0) {
-    registry.folders.erase(found);
-  }
+  if (found != registry.folders.end()) --found->second.shares;
 }
 
 Status SharedDatabase::Close() {
