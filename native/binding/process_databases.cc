@@ -78,7 +78,7 @@ Result<std::shared_ptr<SharedDatabase>> SharedDatabase::Open(DatabaseOptions opt
   const std::string key = KeyOf(options);
   Registry& registry = ProcessRegistry();
   // Both are let go after the lock, which the end of an engine takes.
-  const auto engine = std::make_shared<Engine>(key);
+  std::shared_ptr<Engine> engine;
   std::shared_ptr<Database> database;
   std::unique_lock<std::mutex> lock;
   if (!key.empty()) {
@@ -97,6 +97,7 @@ Result<std::shared_ptr<SharedDatabase>> SharedDatabase::Open(DatabaseOptions opt
       return share;
     }
   }
+  engine = std::make_shared<Engine>(key);
   Result<std::unique_ptr<Database>> opened = Database::Open(std::move(options));
   if (!opened.ok()) return opened.status();
   engine->database = std::move(*opened);
