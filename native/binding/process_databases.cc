@@ -7,6 +7,8 @@
 #include <system_error>
 #include <utility>
 
+#include "base/await.h"
+
 namespace vitrine {
 namespace {
 
@@ -63,7 +65,7 @@ struct Engine {
 std::shared_ptr<Database> FindOpen(Registry& registry, const std::string& key,
                                    std::unique_lock<std::mutex>& lock) {
   std::shared_ptr<Database> database;
-  registry.ended.wait(lock, [&] {
+  Await(registry.ended, lock, [&] {
     const auto found = registry.folders.find(key);
     if (found == registry.folders.end()) return true;
     database = found->second.database.lock();
