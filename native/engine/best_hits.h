@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <span>
+#include <vector>
 
 #include "base/slot.h"
 
@@ -72,5 +73,16 @@ class HeapHits {
   std::span<Hit> hits_;
   size_t count_ = 0;
 };
+
+// Keeps the `k` least of all distances that are offered: a heap with the greatest in front.
+inline void KeepLeast(std::vector<float>& heap, size_t k, float distance) {
+  if (heap.size() == k) {
+    if (distance >= heap.front()) return;
+    std::pop_heap(heap.begin(), heap.end());
+    heap.pop_back();
+  }
+  heap.push_back(distance);
+  std::push_heap(heap.begin(), heap.end());
+}
 
 }  // namespace vitrine

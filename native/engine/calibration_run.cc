@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "base/splitmix64.h"
+#include "engine/best_hits.h"
 #include "engine/plan_choice.h"
 #include "index/code_rerank.h"
 
@@ -96,16 +97,8 @@ void CalibrationRun::ScanBlock() {
       float distances[kScanRows + 3];
       for (size_t i = 0; i < count; ++i) refs[i] = scorer.Ref(slots[i]);
       scorer.Score(refs, slots, count, distances);
-      std::vector<float>& nearest = query.nearest;
       for (size_t i = 0; i < count; ++i) {
-        if (slots[i] == query.slot) continue;
-        if (nearest.size() == kept_) {
-          if (distances[i] >= nearest.front()) continue;
-          std::pop_heap(nearest.begin(), nearest.end());
-          nearest.pop_back();
-        }
-        nearest.push_back(distances[i]);
-        std::push_heap(nearest.begin(), nearest.end());
+        if (slots[i] != query.slot) KeepLeast(query.nearest, kept_, distances[i]);
       }
     }
   }

@@ -28,16 +28,6 @@ RecallCheck::RecallCheck(const Table& table, const void* query, size_t k, std::s
   nearest_.reserve(std::min(k, table.size()));
 }
 
-void RecallCheck::Offer(float distance) {
-  if (nearest_.size() == k_) {
-    if (distance >= nearest_.front()) return;
-    std::pop_heap(nearest_.begin(), nearest_.end());
-    nearest_.pop_back();
-  }
-  nearest_.push_back(distance);
-  std::push_heap(nearest_.begin(), nearest_.end());
-}
-
 bool RecallCheck::Step() {
   const VectorScorer& scorer = scorers_.exact();
   const size_t limit = table_.SlotLimit();
@@ -60,7 +50,7 @@ bool RecallCheck::Step() {
     for (size_t i = 0; i < count; ++i) {
       if (nearest_.size() == k_ && distances[i] >= nearest_.front()) continue;
       table_.ForEachPointOfRow(slots[i], filter_.get(), [&](PointId) {
-        Offer(distances[i]);
+        KeepLeast(nearest_, k_, distances[i]);
         return true;
       });
     }

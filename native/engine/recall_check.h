@@ -32,8 +32,6 @@ class RecallCheck {
   size_t k() const { return k_; }
 
  private:
-  void Offer(float distance);
-
   const ReaderPool::Lease lease_;
   const TableView table_;
   const bool valid_;

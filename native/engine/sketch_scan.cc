@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "base/prefetch.h"
+#include "engine/best_hits.h"
 
 namespace vitrine {
 namespace {
@@ -66,7 +67,7 @@ template <typename Scorer, class Counting>
 bool LookWith(const Scorer& scorer, std::span<RankedSlot> found, size_t k,
               std::vector<RankedSlot>& ranked, Counting counting) {
   ranked.clear();
-  std::vector<float> nearest;  // a heap of the k least distances so far
+  std::vector<float> nearest;
   nearest.reserve(k + 1);
   double squares = 0;
   size_t ordered = 0;
@@ -91,13 +92,7 @@ bool LookWith(const Scorer& scorer, std::span<RankedSlot> found, size_t k,
       const double error = double{distances[i]} - found[from + i].distance;
       squares += error * error;
       ranked.push_back({distances[i], slots[i]});
-      if (nearest.size() == k) {
-        if (distances[i] >= nearest.front()) continue;
-        std::pop_heap(nearest.begin(), nearest.end());
-        nearest.pop_back();
-      }
-      nearest.push_back(distances[i]);
-      std::push_heap(nearest.begin(), nearest.end());
+      KeepLeast(nearest, k, distances[i]);
     }
   }
   return false;
