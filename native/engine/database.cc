@@ -359,6 +359,9 @@ void Database::StopBackground() {
 
 void Database::WakeBackground() {
   const std::lock_guard lock(background_mutex_);
+  // They look at it when their pause is over: waking them at each write would cost it more than
+  // they do.
+  if (log_keeper_.has_work && data_keeper_.has_work) return;
   log_keeper_.has_work = data_keeper_.has_work = true;
   background_wake_.notify_all();
 }
