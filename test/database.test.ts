@@ -14,6 +14,11 @@ const { folder, openDatabase } = databaseFolders('database')
 const code = (code: string) => expect.objectContaining({ name: 'VitrineError', code })
 const idsOf = (hits: readonly Hit[]) => hits.map(hit => hit.id)
 
+/** `value` below so many objects. */
+function nested(levels: number, value: unknown): object {
+  return { in: levels === 1 ? value : nested(levels - 1, value) }
+}
+
 describe('a collection', () => {
   it('gives back what was put, now and after the folder() is opened again', async () => {
     const payload = {
@@ -116,7 +121,12 @@ describe('a collection', () => {
       { a: 1n },
       { a: new Date() },
       { a: [undefined] },
+      { a: new Array(2) },
       { a() {} },
+      { a: Symbol('s') },
+      { a: { toJSON: () => Number.NaN } },
+      { a: [{ b: [{ c: Number.POSITIVE_INFINITY }] }] },
+      nested(100, Number.NaN),
       circular,
     ]) {
       await expect(c.upsert([{ id: 1, vector: [1], payload: payload as object }])).rejects.toEqual(
@@ -127,6 +137,34 @@ describe('a collection', () => {
       c.upsert([{ id: 1, vector: [1], payload: { text: 'x'.repeat(2 ** 20) } }]),
     ).rejects.toEqual(code('ERR_TOO_LARGE'))
     expect(await c.count()).toBe(0)
+  })
+
+  it('keeps payloads of every shape that JSON has a form for', async () => {
+    const db = await openDatabase(':memory:')
+    const c = await db.createCollection<NoFields, object>('c', { dimension: 1 })
+    class Place {
+      city = 'Oslo'
+    }
+    const text = '"\\\ud800\u2028\0'
+    const payloads: [given: object, kept: object][] = [
+      [{}, {}],
+      [
+        { a: null, b: [], c: {}, d: -0.5, e: true },
+        { a: null, b: [], c: {}, d: -0.5, e: true },
+      ],
+      [{ [text]: text }, { [text]: text }],
+      [{ a: undefined, b: { c: undefined } }, { b: {} }],
+      [Object.assign(Object.create(null), { a: 1 }), { a: 1 }],
+      [{ at: new Place() }, { at: { city: 'Oslo' } }],
+      [{ a: { toJSON: () => [1] } }, { a: [1] }],
+      [JSON.parse('{"__proto__":{"a":1}}'), JSON.parse('{"__proto__":{"a":1}}')],
+      [nested(31, 'deep'), nested(31, 'deep')],
+      [nested(100, 'deep'), nested(100, 'deep')],
+    ]
+    for (const [given, kept] of payloads) {
+      await c.upsert([{ id: 1, vector: [1], payload: given }])
+      expect((await c.get(1))?.payload).toStrictEqual(kept)
+    }
   })
 
   it('merges updates, also many at a time', async () => {
