@@ -38,6 +38,7 @@ import {
   type Payload,
   type Point,
   type PointId,
+  type PreparedPoints,
   pointsOf,
   preparePoints,
   type StoredPoint,
@@ -234,9 +235,10 @@ export class Collection<
     target: readonly PointId[] | Deletion<F>,
     options?: CollectionWriteOptions,
   ): Promise<Ack & { readonly deleted: number }> {
-    return this.#write(collectionWriteOptions.parse(options), transaction =>
+    const ack = await this.#write(collectionWriteOptions.parse(options), transaction =>
       removePoints(transaction, this.#collection, target),
     )
+    return { ...ackOf(ack), deleted: ack[2] }
   }
 
   async get(id: PointId, options?: ReadOptions): Promise<StoredPoint<P, T> | undefined> {
@@ -408,12 +410,8 @@ export class Collection<
   async import(source: string | ByteChunks, options?: ImportOptions): Promise<ImportResult> {
     return importPoints(source, options, {
       shape: this,
-      write: async ({ keys, vectors, payloads }, signal) =>
-        ackOf(
-          await this.#write(signal === undefined ? {} : { signal }, transaction =>
-            native.putPoints(transaction, this.#collection, keys, vectors, payloads, false),
-          ),
-        ),
+      write: async (points, signal) =>
+        ackOf(await this.#writePoints(points, false, signal === undefined ? {} : { signal })),
     })
   }
 
@@ -447,9 +445,26 @@ export class Collection<
     options: CollectionWriteOptions | undefined,
   ): Promise<NativeAck> {
     const parsed = collectionWriteOptions.parse(options)
-    const { keys, vectors, payloads } = checked(() => preparePoints(points, this, this.#fields))
-    return this.#write(parsed, transaction =>
-      native.putPoints(transaction, this.#collection, keys, vectors, payloads, insert),
+    const prepared = checked(() => preparePoints(points, this, this.#fields))
+    return this.#writePoints(prepared, insert, parsed)
+  }
+
+  #writePoints(
+    { keys, vectors, payloads }: PreparedPoints,
+    insert: boolean,
+    { idempotencyKey, ...control }: CollectionWriteOptions,
+  ): Promise<NativeAck> {
+    return cancellable(controlOf(control), token =>
+      native.writePoints(
+        this.#collection,
+        keys,
+        vectors,
+        payloads,
+        insert,
+        idempotencyKey,
+        token,
+        control.timeoutMs,
+      ),
     )
   }
 

@@ -163,6 +163,7 @@
       "native/binding/completion_queue.cc",
       "native/binding/damage_events.cc",
       "native/binding/database_functions.cc",
+      "native/binding/database_write.cc",
       "native/binding/entry.cc",
       "native/binding/exposition_functions.cc",
       "native/binding/file_functions.cc",

@@ -405,6 +405,7 @@ describe('a hostile value in one argument of the addon itself', () => {
     deletePointsWhere: () => [transaction(), collection, where],
     setIdempotencyKey: () => [transaction(), 'key'],
     commitTransaction: () => [transaction(), token(), 60_000],
+    writePoints: () => [collection, [1], floats(), ['{}'], false, 'key', token(), 60_000],
     collectionState: () => [collection],
     hasPoint: () => [collection, 'x'],
     getPoints: () => [collection, [1, 'x', 2n], true, true],

@@ -3,6 +3,8 @@
 #include <span>
 #include <utility>
 
+#include "binding/counted_operation.h"
+#include "binding/database_write.h"
 #include "binding/functions.h"
 #include "binding/handle.h"
 #include "binding/js_value.h"
@@ -40,6 +42,17 @@ Result<napi_value> ListAliases(Call& call) {
 }
 
 namespace {
+
+// Starts a change of what a database consists of, which resolves as `resolve` says, and is counted
+// where `measured` is.
+Result<napi_value> StartChange(Call& call, const std::shared_ptr<DatabaseHandle>& database,
+                               ConfigurationChange change, ResolveWrite resolve,
+                               const StartOptions& options, const MeasuredCall& measured) {
+  return call.addon.Start(
+      MakeMeasured<DatabaseWrite>(measured, database->database, std::move(change),
+                                  std::move(resolve), std::chrono::milliseconds(0)),
+      options);
+}
 
 Result<FieldType> ReadFieldType(napi_env env, napi_value value) {
   const Result<size_t> type = ReadWord(env, value, "the type of a field", kFieldTypeNames);

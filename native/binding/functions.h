@@ -1,6 +1,5 @@
 #pragma once
 
-#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -8,7 +7,6 @@
 #include "binding/database_handle.h"
 #include "binding/entry.h"
 #include "binding/measured_call.h"
-#include "engine/pending_write.h"
 
 namespace vitrine {
 
@@ -98,6 +96,7 @@ Result<napi_value> DeletePoints(Call& call);
 Result<napi_value> DeletePointsWhere(Call& call);
 Result<napi_value> SetIdempotencyKey(Call& call);
 Result<napi_value> CommitTransaction(Call& call);
+Result<napi_value> WritePoints(Call& call);
 
 // collection_functions.cc
 Result<napi_value> CollectionState(Call& call);
@@ -134,11 +133,5 @@ Result<napi_value> MakeFields(napi_env env, const Fields& fields);
 Result<PointKey> ReadKey(napi_env env, napi_value value, std::string& text);
 // A path as the operating system takes it.
 Result<std::string> ReadPath(napi_env env, napi_value value);
-// Starts a change of what a database consists of, which resolves as `resolve` says, and is counted
-// where `measured` is.
-using ResolveWrite = std::function<Result<napi_value>(napi_env env, const WriteResult& result)>;
-Result<napi_value> StartChange(Call& call, const std::shared_ptr<DatabaseHandle>& database,
-                               ConfigurationChange change, ResolveWrite resolve,
-                               const StartOptions& options, const MeasuredCall& measured);
 
 }  // namespace vitrine

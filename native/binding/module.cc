@@ -131,6 +131,7 @@ Status Register(napi_env env, napi_value exports) {
       Export<DeletePointsWhere>("deletePointsWhere"),
       Export<SetIdempotencyKey>("setIdempotencyKey"),
       Export<CommitTransaction>("commitTransaction"),
+      Export<WritePoints>("writePoints"),
       Export<CollectionState>("collectionState"),
       Export<HasPoint>("hasPoint"),
       Export<GetPoints>("getPoints"),
