@@ -3,7 +3,8 @@
 #include <algorithm>
 #include <array>
 #include <bit>
-#include <utility>
+#include <numeric>
+#include <vector>
 
 #include "base/prefetch.h"
 #include "base/random.h"
@@ -37,21 +38,52 @@ EntryId KeyMap::Find(const PointKey& key) const {
 void KeyMap::Reserve(size_t count, PageRegion* region) {
   const size_t capacity = std::bit_ceil(count + count / 3 + 8);
   if (capacity <= words_.size()) return;
-  WordTable before(capacity, kNoEntry, region);
-  before.swap(words_);
-  for (const EntryId entry : before) {
-    if (entry != kNoEntry) PutUnchecked(entry);
+  WordTable words(capacity, kNoEntry, region);
+  // In the order of their numbers, in which records stand: in that of the words each key would be a
+  // line of memory to wait for.
+  std::vector<uint64_t> there;
+  for (const EntryId entry : words_) {
+    if (entry == kNoEntry) continue;
+    if (entry / 64 >= there.size())
+      there.resize(std::max<size_t>(2 * there.size(), entry / 64 + 1));
+    there[entry / 64] |= uint64_t{1} << (entry % 64);
+  }
+  words_.swap(words);
+  std::array<EntryId, kTogether> entries;
+  size_t count_of_some = 0;
+  const auto place = [&] {
+    std::array<uint64_t, kTogether> hashes;
+    HashAhead(std::span(entries).first(count_of_some), hashes);
+    for (size_t i = 0; i < count_of_some; ++i) Place(hashes[i], entries[i]);
+    count_of_some = 0;
+  };
+  for (size_t i = 0; i < there.size(); ++i) {
+    for (uint64_t bits = there[i]; bits != 0; bits &= bits - 1) {
+      entries[count_of_some++] =
+          static_cast<EntryId>(64 * i + static_cast<size_t>(std::countr_zero(bits)));
+      if (count_of_some == kTogether) place();
+    }
+  }
+  place();
+}
+
+// What some entries hash to; their words are on the way to the cache when this returns.
+void KeyMap::HashAhead(std::span<const EntryId> entries,
+                       std::array<uint64_t, kTogether>& hashes) const {
+  for (size_t i = 0; i < entries.size(); ++i) {
+    hashes[i] = HashOf(keys_.KeyOf(entries[i]));
+    Prefetch(&words_[HomeOf(hashes[i])]);
   }
 }
 
-void KeyMap::PutUnchecked(EntryId entry) {
-  size_t at = HomeOf(HashOf(keys_.KeyOf(entry)));
+void KeyMap::Place(uint64_t hash, EntryId entry) {
+  size_t at = HomeOf(hash);
   while (words_[at] != kNoEntry) at = (at + 1) & (words_.size() - 1);
   words_[at] = entry;
 }
 
 void KeyMap::Put(EntryId entry) {
-  PutUnchecked(entry);
+  Place(HashOf(keys_.KeyOf(entry)), entry);
   ++size_;
 }
 
@@ -64,17 +96,14 @@ KeyMap::Filling::~Filling() {
 }
 
 bool KeyMap::Filling::Put(EntryId first, size_t count) {
-  constexpr size_t kTogether = 32;
+  std::array<EntryId, kTogether> entries;
   std::array<uint64_t, kTogether> hashes;
   for (size_t done = 0; done < count; done += kTogether) {
     const size_t some = std::min(kTogether, count - done);
-    const auto entry = static_cast<EntryId>(first + done);
+    std::iota(entries.begin(), entries.end(), static_cast<EntryId>(first + done));
+    map_.HashAhead(std::span(entries).first(some), hashes);
     for (size_t i = 0; i < some; ++i) {
-      hashes[i] = map_.HashOf(map_.keys_.KeyOf(entry + static_cast<EntryId>(i)));
-      Prefetch(&map_.words_[map_.HomeOf(hashes[i])]);
-    }
-    for (size_t i = 0; i < some; ++i) {
-      if (!PutOne(hashes[i], entry + static_cast<EntryId>(i))) return false;
+      if (!PutOne(hashes[i], entries[i])) return false;
     }
   }
   return true;

@@ -1,7 +1,9 @@
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 
 #include "base/word_table.h"
 #include "engine/point_record.h"
@@ -54,7 +56,10 @@ class KeyMap {
  private:
   uint64_t HashOf(const PointKey& key) const;
   size_t HomeOf(uint64_t hash) const { return static_cast<size_t>(hash) & (words_.size() - 1); }
-  void PutUnchecked(EntryId entry);
+  // Entries whose hashes are worked out before the first is looked for.
+  static constexpr size_t kTogether = 32;
+  void HashAhead(std::span<const EntryId> entries, std::array<uint64_t, kTogether>& hashes) const;
+  void Place(uint64_t hash, EntryId entry);
 
   const Keys& keys_;
   const uint64_t hash_key_[2];
