@@ -24,10 +24,18 @@ async function search(collection) {
   searches++
 }
 
-/** Takes all of the disk but `bytes`. */
+/** Takes all of the disk but `bytes`. The database may take some of it meanwhile, for the next segment of its log. */
 function leave(bytes) {
-  const { bavail, bsize } = statfsSync(folder)
-  writeFileSync(ballast, Buffer.alloc(Math.max(0, bavail * bsize - bytes)))
+  for (;;) {
+    const { bavail, bsize } = statfsSync(folder)
+    try {
+      writeFileSync(ballast, Buffer.alloc(Math.max(0, bavail * bsize - bytes)))
+      return
+    } catch (error) {
+      if (error.code !== 'ENOSPC') throw error
+      rmSync(ballast)
+    }
+  }
 }
 
 /** Writes until the disk is full; every answer is kept to. */
