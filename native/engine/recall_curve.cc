@@ -39,24 +39,56 @@ size_t SafeEf(size_t k, double target) {
 
 }  // namespace
 
-// Wider by the likely ratio, narrower by the largest that is credible: below the target is worse
-// than above it, and few checks may have met easy queries.
-double LiveRecall::Ratio() const {
-  if (missed >= foretold) {
-    return std::min((kPriorMisses + missed) / (kPriorMisses + foretold), kLargestRatio);
-  }
+namespace {
+
+// What a band says where `before` is what is believed without it. Wider by the likely ratio,
+// narrower by the largest that is credible: below the target is worse than above it, and few checks
+// may have met easy queries.
+double Ratio(const LiveRecall::Band& band, double before) {
+  const double likely = (kPriorMisses * before + band.missed) / (kPriorMisses + band.foretold);
+  if (likely >= 1 || band.foretold == 0) return std::clamp(likely, 1.0, kLargestRatio);
   // The upper end of the 95 % interval of a count of bunches, about.
-  const double most = missed + 2 * std::sqrt(kBunch * (missed + kBunch)) + 2 * kBunch;
-  return std::clamp(most / foretold, kLeastRatio, 1.0);
+  const double most = band.missed + 2 * std::sqrt(kBunch * (band.missed + kBunch)) + 2 * kBunch;
+  return std::clamp(most / band.foretold, kLeastRatio, 1.0);
 }
 
-void LiveRecall::Add(double missed_now, double foretold_now) {
-  if (foretold + missed > kMostMisses) {
-    missed /= 2;
-    foretold /= 2;
+}  // namespace
+
+size_t LiveRecall::BandOf(double share) {
+  size_t band = 0;
+  while (band + 1 < kBands && share <= kBandEnds[band]) ++band;
+  return band;
+}
+
+double LiveRecall::RatioOf(size_t band) const {
+  Band others;
+  for (size_t i = 0; i < kBands; ++i) {
+    if (i == band) continue;
+    others.missed += bands[i].missed;
+    others.foretold += bands[i].foretold;
   }
-  missed += missed_now;
-  foretold += foretold_now;
+  return Ratio(bands[band], Ratio(others, 1));
+}
+
+double LiveRecall::ShareFor(double miss) const {
+  double begin = 1;
+  for (size_t band = 0;; ++band) {
+    const double share = miss / RatioOf(band);
+    // What the band before would not have is enough from here on.
+    if (share >= begin) return begin;
+    if (share > kBandEnds[band]) return share;
+    begin = kBandEnds[band];
+  }
+}
+
+void LiveRecall::Add(double missed, double foretold, double share) {
+  Band& band = bands[BandOf(share)];
+  if (band.foretold + band.missed > kMostMisses) {
+    band.missed /= 2;
+    band.foretold /= 2;
+  }
+  band.missed += missed;
+  band.foretold += foretold;
   ++checks;
 }
 
@@ -116,7 +148,7 @@ namespace {
 
 // The beam for one curve, as for its own k; 0 where none reaches the target.
 double EfOn(const RecallCurve& curve, double target) {
-  return curve.EfFor(kAim * (1 - target) / curve.live.Ratio());
+  return curve.EfFor(curve.live.ShareFor(kAim * (1 - target)));
 }
 
 // The curves on either side of `k`, and where between them it is, 0 to 1, by its logarithm.
@@ -174,13 +206,16 @@ RecallChoice ChooseEf(const RecallCalibration& calibration, size_t k, double tar
   }
   choice.ef = static_cast<size_t>(std::ceil(ef - 1e-6));
   const double wide = static_cast<double>(choice.ef) / stretch;
-  const double ratio = nearest.live.Ratio();
-  const double miss = std::min(1.0, ratio * std::exp(Lerp(std::log(low->MissAt(wide)),
-                                                          std::log(high->MissAt(wide)), place)));
+  const double share =
+      std::exp(Lerp(std::log(low->MissAt(wide)), std::log(high->MissAt(wide)), place));
+  const double ratio = nearest.live.RatioAt(share);
+  const double miss = std::min(1.0, ratio * share);
   // What the sample leaves open, and that of the ratio.
   const double of_sample = ratio * nearest.DeviationAt(wide);
   const double of_ratio =
-      choice.checks == 0 ? 0 : miss * std::sqrt(kBunch / (kPriorMisses + nearest.live.missed));
+      choice.checks == 0
+          ? 0
+          : miss * std::sqrt(kBunch / (kPriorMisses + nearest.live.At(share).missed));
   const double deviation = std::sqrt(of_sample * of_sample + of_ratio * of_ratio);
   choice.expected = 1 - miss;
   choice.low = std::clamp(choice.expected - 1.96 * deviation, 0.0, 1.0);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
@@ -20,16 +21,33 @@ struct RecallRung {
   double Estimate() const { return (self + 2 * left_out) / 3; }
 };
 
-// Checked searches against what the curve foretold for them, in neighbours.
+// Checked searches against what the curve foretold for them, in neighbours. A curve that foretells
+// too few misses for narrow beams may foretell too many for wide ones: there are bands of beams, by
+// the share of neighbours that the curve expects to be missed.
 struct LiveRecall {
-  double missed = 0;    // neighbours that were not found
-  double foretold = 0;  // and how many the curve expected not to be
+  struct Band {
+    double missed = 0;    // neighbours that were not found
+    double foretold = 0;  // and how many the curve expected not to be
+  };
+  static constexpr size_t kBands = 4;
+  static constexpr double kBandEnds[kBands] = {0.02, 0.004, 0.0008, 0};  // shares are above them
+
+  std::array<Band, kBands> bands;
   uint64_t checks = 0;  // searches
 
-  // How many times as many neighbours are missed as the curve says; 1 while nothing is known.
-  double Ratio() const;
-  // Older checks count less from then on when there are very many.
-  void Add(double missed_now, double foretold_now);
+  // How many times as many neighbours are missed as the curve says where it says `share`; 1 while
+  // nothing is known. A band of which little is known misses as much more as the others.
+  double RatioAt(double share) const { return RatioOf(BandOf(share)); }
+  const Band& At(double share) const { return bands[BandOf(share)]; }
+  // The largest share that the curve may say where `miss` of the neighbours may be missed.
+  double ShareFor(double miss) const;
+  // A search of which the curve says `share`. Older checks count less from then on when there are
+  // very many.
+  void Add(double missed, double foretold, double share);
+
+ private:
+  static size_t BandOf(double share);
+  double RatioOf(size_t band) const;
 };
 
 // Recall of the `k` nearest by beam width. REQUIRES: rungs ascend by ef, one at least

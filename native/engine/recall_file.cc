@@ -14,6 +14,9 @@ constexpr uint32_t kMostRungs = 64;
 constexpr uint32_t kWidestStoredBeam = 16'384;
 constexpr uint32_t kMostSampled = 1 << 20;
 constexpr double kMostMissed = 1e9;
+// Of a curve, beside the one in its head. Files that were written before there were bands have
+// none.
+constexpr size_t kFurtherBands = LiveRecall::kBands - 1;
 
 class ElementWriter {
  public:
@@ -50,6 +53,11 @@ class ElementReader {
   std::span<const std::byte> bytes_;
 };
 
+void PutBand(ElementWriter& out, const LiveRecall::Band& band) {
+  out.PutReal(band.missed);
+  out.PutReal(band.foretold);
+}
+
 bool IsShare(double value) { return value >= 0 && value <= 1; }
 bool IsCount(double value) { return value >= 0 && value <= kMostMissed; }
 
@@ -70,25 +78,35 @@ bool ReadRung(ElementReader& in, RecallCurve& curve) {
   return true;
 }
 
-// False when the elements are not those of curves with all their rungs.
-bool ReadCurves(ElementReader& in, uint64_t elements, RecallCalibration& calibration) {
+// False when it is out of range.
+bool ReadBand(ElementReader& in, LiveRecall::Band& band) {
+  band.missed = in.GetReal();
+  band.foretold = in.GetReal();
+  return IsCount(band.missed) && IsCount(band.foretold);
+}
+
+// False when the elements are not those of curves with all their bands and rungs.
+bool ReadCurves(ElementReader& in, uint64_t elements, size_t further_bands,
+                RecallCalibration& calibration) {
   while (elements > 0) {
     RecallCurve curve;
     curve.k = in.Get32();
     const uint32_t rungs = in.Get32();
-    curve.live.missed = in.GetReal();
-    curve.live.foretold = in.GetReal();
+    const bool has_band = ReadBand(in, curve.live.bands[0]);
     curve.live.checks = in.Get64();
     --elements;
     const uint32_t before = calibration.empty() ? 0 : calibration.curves.back().k;
-    if (curve.k <= before || curve.k > kWidestStoredBeam || rungs < 1 || rungs > kMostRungs ||
-        rungs > elements || !IsCount(curve.live.missed) || !IsCount(curve.live.foretold)) {
+    if (!has_band || curve.k <= before || curve.k > kWidestStoredBeam || rungs < 1 ||
+        rungs > kMostRungs || further_bands + rungs > elements) {
       return false;
+    }
+    for (size_t i = 1; i <= further_bands; ++i) {
+      if (!ReadBand(in, curve.live.bands[i]) || in.Get64() != 0 || in.Get64() != 0) return false;
     }
     for (uint32_t i = 0; i < rungs; ++i) {
       if (!ReadRung(in, curve)) return false;
     }
-    elements -= rungs;
+    elements -= further_bands + rungs;
     calibration.curves.push_back(std::move(curve));
   }
   return true;
@@ -104,13 +122,17 @@ Status WriteCalibration(ContainerWriter& writer, const RecallCalibration& calibr
   out.Put64(ended_now - calibration.ended);
   out.Put32(calibration.sample);
   out.Put32(static_cast<uint32_t>(calibration.curves.size()));
-  out.Put64(0);
+  out.Put64(kFurtherBands);
   for (const RecallCurve& curve : calibration.curves) {
     out.Put32(curve.k);
     out.Put32(static_cast<uint32_t>(curve.rungs.size()));
-    out.PutReal(curve.live.missed);
-    out.PutReal(curve.live.foretold);
+    PutBand(out, curve.live.bands[0]);
     out.Put64(curve.live.checks);
+    for (size_t i = 1; i <= kFurtherBands; ++i) {
+      PutBand(out, curve.live.bands[i]);
+      out.Put64(0);
+      out.Put64(0);
+    }
     for (const RecallRung& rung : curve.rungs) {
       out.Put32(rung.ef);
       out.Put32(0);
@@ -131,7 +153,7 @@ Result<StoredCalibration> ReadCalibration(const ContainerReader& reader,
     return reader.Corrupt(SectionName(section.type), section.offset, what);
   };
   constexpr uint64_t kMostElements =
-      1 + std::size(RecallCalibration::kNeighbours) * (1 + kMostRungs);
+      1 + std::size(RecallCalibration::kNeighbours) * (1 + kFurtherBands + kMostRungs);
   if (section.element_bytes != kCalibrationElementBytes || section.count < 1 ||
       section.count > kMostElements) {
     return corrupt("it is of the wrong size");
@@ -145,10 +167,10 @@ Result<StoredCalibration> ReadCalibration(const ContainerReader& reader,
   stored.ended = in.Get64();
   stored.calibration.sample = in.Get32();
   const uint32_t curves = in.Get32();
-  const uint64_t reserved = in.Get64();
-  if (reserved != 0 || stored.calibration.rows > kMaxSlots || stored.calibration.sample < 1 ||
-      stored.calibration.sample > kMostSampled || curves < 1 ||
-      !ReadCurves(in, section.count - 1, stored.calibration) ||
+  const uint64_t further_bands = in.Get64();
+  if (further_bands > kFurtherBands || stored.calibration.rows > kMaxSlots ||
+      stored.calibration.sample < 1 || stored.calibration.sample > kMostSampled || curves < 1 ||
+      !ReadCurves(in, section.count - 1, further_bands, stored.calibration) ||
       stored.calibration.curves.size() != curves) {
     return corrupt("a value is out of range");
   }

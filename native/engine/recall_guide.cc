@@ -99,7 +99,9 @@ void RecallGuide::Observe(const void* query, size_t k, size_t ef, std::span<cons
     const std::lock_guard lock(mutex_);
     if (calibration_.empty() || check->failed()) return false;
     const double foretold = calibration_.ForetoldMisses(check->k(), static_cast<double>(ef));
-    calibration_.Nearest(check->k()).live.Add(static_cast<double>(check->missed()), foretold);
+    calibration_.Nearest(check->k())
+        .live.Add(static_cast<double>(check->missed()), foretold,
+                  foretold / static_cast<double>(check->k()));
     return false;
   });
 }

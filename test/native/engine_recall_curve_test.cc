@@ -87,14 +87,14 @@ TEST(RecallChoice, GrowsWithTargetAndNeighbours) {
 TEST(RecallChoice, FollowsWhatChecksSay) {
   RecallCalibration calibration = Calibration();
   const size_t ef = ChooseEf(calibration, 10, 0.95).ef;
-  for (int i = 0; i < 200; ++i) calibration.Nearest(10).live.Add(1.5, 0.5);
+  for (int i = 0; i < 200; ++i) calibration.Nearest(10).live.Add(1.5, 0.5, 0.05);
   const RecallChoice wider = ChooseEf(calibration, 10, 0.95);
   EXPECT_EQ(wider.source, RecallChoice::Source::kCorrected);
   EXPECT_EQ(wider.checks, 200U);
   // Three times the misses, which fall with the square.
   EXPECT_NEAR(static_cast<double>(wider.ef), 1.73 * static_cast<double>(ef), 4);
   EXPECT_EQ(ChooseEf(calibration, 100, 0.99).source, RecallChoice::Source::kCalibrated);
-  for (int i = 0; i < 2'000; ++i) calibration.Nearest(10).live.Add(0.5, 0.5);
+  for (int i = 0; i < 2'000; ++i) calibration.Nearest(10).live.Add(0.5, 0.5, 0.05);
   EXPECT_NEAR(static_cast<double>(ChooseEf(calibration, 10, 0.95).ef), static_cast<double>(ef), 2);
 }
 
@@ -102,10 +102,10 @@ TEST(RecallChoice, IsNotMovedByAFewChecks) {
   RecallCalibration calibration = Calibration();
   const size_t ef = ChooseEf(calibration, 10, 0.99).ef;
   LiveRecall& live = calibration.Nearest(10).live;
-  live.Add(0, 0.1);
+  live.Add(0, 0.1, 0.01);
   EXPECT_EQ(ChooseEf(calibration, 10, 0.99).ef, ef);
   // Nor by many that agree with the curve as nearly as chance allows.
-  for (int i = 0; i < 1'000; ++i) live.Add(0.085, 0.1);
+  for (int i = 0; i < 1'000; ++i) live.Add(0.085, 0.1, 0.01);
   EXPECT_EQ(ChooseEf(calibration, 10, 0.99).ef, ef);
 }
 
@@ -116,7 +116,7 @@ TEST(RecallChoice, IsNarrowerWhereChecksLeaveNoDoubt) {
   size_t before = ef;
   // Queries that miss a third of what the points do: the more of them were checked, the narrower.
   for (const int checks : {700, 1'000, 1'000}) {
-    for (int i = 0; i < checks; ++i) live.Add(0.03, 0.09);
+    for (int i = 0; i < checks; ++i) live.Add(0.03, 0.09, 0.009);
     const RecallChoice choice = ChooseEf(calibration, 10, 0.99);
     EXPECT_LT(choice.ef, before);
     before = choice.ef;
@@ -125,6 +125,26 @@ TEST(RecallChoice, IsNarrowerWhereChecksLeaveNoDoubt) {
     EXPECT_LE(calibration.ForetoldMisses(10, wide) / 3, 0.1 * 0.9 + 1e-9);
   }
   EXPECT_LT(static_cast<double>(before), 0.8 * static_cast<double>(ef));
+}
+
+// A curve may be too hopeful for narrow beams and too anxious for wide ones.
+TEST(RecallChoice, TellsNarrowBeamsFromWideOnes) {
+  RecallCalibration calibration = Calibration();
+  const auto ef = [&](double target) { return ChooseEf(calibration, 10, target).ef; };
+  const size_t wide = ef(0.99), narrow = ef(0.9);
+  LiveRecall& live = calibration.Nearest(10).live;
+  for (int i = 0; i < 400; ++i) live.Add(2, 1, 0.1);
+  const size_t wider = ef(0.99);
+  EXPECT_GT(ef(0.9), narrow);
+  EXPECT_GT(wider, wide);  // as the others, until it is known better
+  for (int i = 0; i < 400; ++i) live.Add(0.1, 0.1, 0.01);
+  EXPECT_NEAR(static_cast<double>(ef(0.99)), static_cast<double>(wide), 3);
+  EXPECT_GT(ef(0.9), narrow);
+  size_t before = 0;
+  for (const double target : {0.9, 0.95, 0.97, 0.975, 0.98, 0.985, 0.99, 0.995, 0.999}) {
+    EXPECT_GE(ef(target), before) << target;
+    before = ef(target);
+  }
 }
 
 }  // namespace
