@@ -25,7 +25,7 @@ namespace {
 
 struct Avx2Isa {
   static VITRINE_ALWAYS_INLINE size_t Collect(Slot node, const Links& links, Scratch& scratch) {
-    const uint32_t* row = links.Row(node);
+    [[maybe_unused]] const uint32_t* row = links.Row(node);  // TSan sees atomic loads only
     const __m256i limit = _mm256_set1_epi32(static_cast<int>(scratch.slot_limit));
     Slot* const out = scratch.step_slots + scratch.step_count;
     size_t count = 0;
