@@ -168,6 +168,7 @@
       "native/binding/exposition_functions.cc",
       "native/binding/file_functions.cc",
       "native/binding/guard.cc",
+      "native/binding/handle.cc",
       "native/binding/index_functions.cc",
       "native/binding/js_value.cc",
       "native/binding/module.cc",

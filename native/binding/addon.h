@@ -16,6 +16,7 @@
 #include "binding/call_watch.h"
 #include "binding/completion_queue.h"
 #include "binding/database_handle.h"
+#include "binding/handle.h"
 #include "binding/index_handle.h"
 #include "binding/operation.h"
 #include "binding/pending_calls.h"
@@ -85,6 +86,8 @@ class Addon {
   CallWatch* watch() const { return watch_.get(); }
   void SetWatch(std::shared_ptr<CallWatch> watch) { watch_ = std::move(watch); }
 
+  const std::shared_ptr<Handles>& handles() const { return handles_; }
+
   // For synchronous searches: the query's copy and its hits.
   std::vector<std::byte>& query_buffer() { return query_buffer_; }
   std::vector<Hit>& hit_buffer() { return hit_buffer_; }
@@ -127,6 +130,7 @@ class Addon {
   bool owns_more_ = false;  // than were looked at
   bool ended_ = false;
   std::shared_ptr<CallWatch> watch_;
+  const std::shared_ptr<Handles> handles_ = std::make_shared<Handles>();
   std::vector<std::byte> query_buffer_;
   std::vector<Hit> hit_buffer_;
 };

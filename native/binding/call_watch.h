@@ -13,7 +13,6 @@ namespace vitrine {
 // What a call from JavaScript spends its time on: all asynchronous operations and searches that
 // begin while it is set, put together. On the JS thread only.
 struct CallWatch {
-  static constexpr napi_type_tag kTypeTag = {0x94c7a02be15d4f86, 0x86f1d3c95b7e204a};
   static constexpr std::string_view kTypeName = "a watch";
 
   const uint64_t began = TickClock::Process().Now();  // ticks

@@ -21,7 +21,6 @@ struct CollectionHandle;
 
 // What the JavaScript object of a database stands for. Operations take shares of `database`.
 struct DatabaseHandle {
-  static constexpr napi_type_tag kTypeTag = {0x7a41c95be02d4f36, 0xa3175e8d60c92bf4};
   static constexpr std::string_view kTypeName = "a database handle";
 
   std::shared_ptr<SharedDatabase> database;  // null when it was closed
@@ -53,7 +52,6 @@ struct DatabaseHandle {
 
 // A collection, and the database that it needs.
 struct CollectionHandle {
-  static constexpr napi_type_tag kTypeTag = {0x3ce8604df1b7429a, 0x82d9f05a7143be6c};
   static constexpr std::string_view kTypeName = "a collection handle";
 
   std::shared_ptr<DatabaseHandle> owner;
@@ -96,7 +94,6 @@ struct CountedTransaction {
 
 // Writes that are being gathered, for one database.
 struct TransactionHandle {
-  static constexpr napi_type_tag kTypeTag = {0x94b20f7ad6e3415c, 0xb8460c3e95d1a72f};
   static constexpr std::string_view kTypeName = "a transaction handle";
 
   std::shared_ptr<DatabaseHandle> owner;
@@ -106,7 +103,6 @@ struct TransactionHandle {
 
 // A scan: points of one moment, and how far it is.
 struct ScanHandle {
-  static constexpr napi_type_tag kTypeTag = {0xe15d83b6072c4a9f, 0x976a4f1cd0e83b52};
   static constexpr std::string_view kTypeName = "a scan handle";
 
   std::shared_ptr<Collection> collection;  // outlives the image

@@ -20,7 +20,6 @@ namespace vitrine {
 namespace {
 
 struct ExporterHandle {
-  static constexpr napi_type_tag kTypeTag = {0x51c7e09ad3b84f26, 0x8f3b60d1a94c27e5};
   static constexpr std::string_view kTypeName = "an exporter handle";
 
   explicit ExporterHandle(ExporterOptions options) : exporter(std::move(options)) {}

@@ -19,7 +19,6 @@ namespace vitrine {
 // freeing is kept here.
 class IndexHandle {
  public:
-  static constexpr napi_type_tag kTypeTag = {0x1f3c6b0e94d24a57, 0xb1d80e5a6c7f4213};
   static constexpr std::string_view kTypeName = "an index handle";
 
   //   load_ns  how long loading it took; 0: it was not loaded
@@ -84,7 +83,6 @@ class IndexHandle {
 
 // A prepared filter, and the table it belongs to.
 struct IdSetHandle {
-  static constexpr napi_type_tag kTypeTag = {0x5d0a7e3392c64f18, 0x8e21b64fd9a3c075};
   static constexpr std::string_view kTypeName = "an id set of this index";
 
   std::shared_ptr<const IdSet> set;
@@ -93,7 +91,6 @@ struct IdSetHandle {
 
 // What cancels one operation.
 struct CancelToken {
-  static constexpr napi_type_tag kTypeTag = {0x2b96f1d8407e4ca3, 0x9c4d3071e8b25f6a};
   static constexpr std::string_view kTypeName = "a cancel token";
 
   std::weak_ptr<Operation> operation;
