@@ -226,6 +226,11 @@ export interface NativeBinding {
     token: CancelToken | undefined,
   ): Promise<SearchCost & { count: number; plan: SearchPlan }>
 
+  optimizeIndex(
+    index: IndexHandle,
+    token: CancelToken | undefined,
+    onProgress: Progress | undefined,
+  ): Promise<void>
   saveIndex(
     index: IndexHandle,
     path: string,
@@ -380,6 +385,11 @@ export interface NativeBinding {
     timeoutMs: number | undefined,
   ): Promise<NativeAck>
 
+  optimizeCollection(
+    collection: CollectionHandle,
+    token: CancelToken | undefined,
+    onProgress: Progress | undefined,
+  ): Promise<void>
   collectionState(collection: CollectionHandle): {
     name: string
     metric: string

@@ -35,6 +35,7 @@ export const operations = [
   'setAlias',
   'dropAlias',
   'addField',
+  'optimize',
 ] as const
 
 export type Operation = (typeof operations)[number]

@@ -25,7 +25,12 @@ import {
 } from './database-options.ts'
 import { checked, VitrineError } from './errors.ts'
 import { type Fields, type FieldType, type PayloadOf, toFieldType } from './fields.ts'
-import type { Metric, Quantization } from './index-options.ts'
+import {
+  type Metric,
+  type OptimizeOptions,
+  optimizeOptions,
+  type Quantization,
+} from './index-options.ts'
 import { exportPoints } from './point-export.ts'
 import { importPoints } from './point-import.ts'
 import {
@@ -175,6 +180,16 @@ export class Collection<
     checked(() => toFieldType(name, type))
     return cancellable(callOptions.parse(options), token =>
       native.addField(this.#collection, name, type, token),
+    )
+  }
+
+  /**
+   * Links all points anew, as {@link Index.optimize} does. The next checkpoint keeps what it did.
+   * @throws {VitrineError} `ERR_READ_ONLY`; `ERR_CLOSED`, also when the database is closed meanwhile.
+   */
+  async optimize(options?: OptimizeOptions): Promise<void> {
+    return cancellable(optimizeOptions.parse(options), (token, onProgress) =>
+      native.optimizeCollection(this.#collection, token, onProgress),
     )
   }
 

@@ -65,6 +65,13 @@ export interface WriteOptions {
   readonly onProgress?: OnProgress
 }
 
+export interface OptimizeOptions {
+  /** Aborting it rejects with its reason; what was linked until then stays. */
+  readonly signal?: AbortSignal
+  /** Called now and then, and at the end, with how many rows of how many are done. What it throws ends it. */
+  readonly onProgress?: OnProgress
+}
+
 export interface SaveOptions {
   /** Aborting it rejects with its reason, and leaves what was at the path. */
   readonly signal?: AbortSignal
@@ -133,6 +140,11 @@ export const indexOptions = new OptionParser<
 )
 
 export const writeOptions = new OptionParser<Required<Omit<Control, 'timeoutMs'>>>('a write', {
+  signal: abortSignal,
+  onProgress: callback<OnProgress>(),
+})
+
+export const optimizeOptions = new OptionParser<Required<OptimizeOptions>>('optimize', {
   signal: abortSignal,
   onProgress: callback<OnProgress>(),
 })

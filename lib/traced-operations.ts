@@ -119,6 +119,7 @@ const one = (found: unknown) => (found === undefined ? 0 : 1)
 const all = (found: readonly unknown[]) => found.length
 
 const ofIndex: Methods = {
+  optimize: { operation: 'optimize' },
   save: { operation: 'save' },
   add: {
     operation: 'insert',
@@ -169,6 +170,7 @@ const ofIndex: Methods = {
 
 const ofCollection: Methods = {
   addField: { operation: 'addField' },
+  optimize: { operation: 'optimize' },
   upsert: {
     operation: 'upsert',
     tell: tellPoints,

@@ -9,6 +9,8 @@ import {
   type LoadOptions,
   loadOptions,
   type Metric,
+  type OptimizeOptions,
+  optimizeOptions,
   type SaveOptions,
   type SearchOptions,
   saveOptions,
@@ -196,6 +198,19 @@ export class Index<I extends IdType = 'u32', T extends VectorType = 'f32'> exten
     }))
     return cancellable(control, (token, onProgress) =>
       native.removePoints(write.handle, write.ids, token, onProgress),
+    )
+  }
+
+  /**
+   * Links all points anew, now that all are there: at the same `ef` searches miss a tenth to a half fewer neighbours
+   * afterwards. It takes about as long as to add them. Searches and writes go on meanwhile.
+   * @throws {VitrineError} `ERR_READ_ONLY` where vectors are mapped; `ERR_CLOSED`.
+   */
+  async optimize(options?: OptimizeOptions): Promise<void> {
+    const control = optimizeOptions.parse(options)
+    const handle = checked(() => this.#handle)
+    return cancellable(control, (token, onProgress) =>
+      native.optimizeIndex(handle, token, onProgress),
     )
   }
 

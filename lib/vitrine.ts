@@ -33,6 +33,7 @@ export type {
   IndexOptions,
   LoadOptions,
   Metric,
+  OptimizeOptions,
   Quantization,
   SaveOptions,
   SearchOptions,

@@ -46,6 +46,7 @@ const methods: Record<string, readonly [() => object, string, () => unknown[]]> 
   dropCollection: [() => db, 'dropCollection', () => ['nothing']],
   setAlias: [() => db, 'setAlias', () => ['alias', 'c']],
   addField: [() => collection, 'addField', () => ['added', 'number']],
+  optimize: [() => collection, 'optimize', () => [{ onProgress: () => undefined, ...signal() }]],
   dropAlias: [() => db, 'dropAlias', () => ['alias']],
   transaction: [() => db, 'transaction', () => [() => undefined, writes()]],
   backup: [() => db, 'backup', () => ['db', signal()]],

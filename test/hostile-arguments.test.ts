@@ -82,6 +82,7 @@ const asyncMethods: Record<string, () => Arguments> = {
   search: () => [vector(), search()],
   searchBatch: () => [vector(), search()],
   analyze: () => [vector(), search()],
+  optimize: () => [write()],
   save: () => ['saved', {}],
   close: () => [],
 }
@@ -369,6 +370,7 @@ describe('a hostile value in one argument of the addon itself', () => {
     addPoints: () => [handle, null, floats(), new Uint32Array(1), token(), () => undefined],
     upsertPoints: () => [handle, Uint32Array.of(1), floats(), token(), () => undefined],
     removePoints: () => [handle, ids(), token(), () => undefined],
+    optimizeIndex: () => [handle, token(), () => undefined],
     createCancelToken: () => [],
     cancelOperation: () => [token()],
     expireOperation: () => [token()],
@@ -410,6 +412,7 @@ describe('a hostile value in one argument of the addon itself', () => {
     hasPoint: () => [collection, 'x'],
     getPoints: () => [collection, [1, 'x', 2n], true, true],
     countPoints: () => [collection, where, token()],
+    optimizeCollection: () => [collection, token(), () => undefined],
     searchCollection: () => [...collectionSearch(), token()],
     analyzeCollection: () => [...collectionSearch(), token()],
     explainCollection: collectionSearch,

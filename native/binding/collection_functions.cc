@@ -1,5 +1,6 @@
 // Reading collections.
 
+#include <atomic>
 #include <optional>
 #include <utility>
 
@@ -162,6 +163,60 @@ Result<napi_value> CountPoints(Call& call) {
   if (!handle.ok()) return handle.status();
   return StartCounted((*handle)->places(), CountedOperation::kCount,
                       [&](const auto& maker) { return StartCount(call, **handle, maker); });
+}
+
+namespace {
+
+class CollectionOptimization : public Operation {
+ public:
+  explicit CollectionOptimization(const CollectionHandle& handle)
+      : Operation(Lane::kBulk, nullptr),
+        database_(handle.owner->database),
+        collection_(handle.collection) {}
+
+  Result<napi_value> Resolve(napi_env, std::span<const napi_value>) override { return Undefined(); }
+
+ protected:
+  Status Execute() override {
+    // Ends soon when the database is closed meanwhile: who closes it does not wait for this.
+    Status writable = (**database_).WriteFailure();
+    std::atomic<bool> ends{cancelled() || !writable.ok()};
+    Status status = collection_->table().Optimize(
+        {.cancelled = &ends, .on_progress = [&](size_t done, size_t total) {
+           writable = (**database_).WriteFailure();
+           ends = cancelled() || !writable.ok();
+           ReportProgress(done, total);
+         }});
+    return writable.ok() ? status : writable;
+  }
+  void ReleaseInputs() override {
+    collection_.reset();
+    database_.reset();
+  }
+
+ private:
+  std::shared_ptr<SharedDatabase> database_;  // outlives what it lent
+  std::shared_ptr<Collection> collection_;
+};
+
+template <typename Maker>
+Result<napi_value> StartOptimization(Call& call, const CollectionHandle& handle,
+                                     const Maker& maker) {
+  StartOptions options;
+  VITRINE_RETURN_IF_ERROR(ReadToken(call, 1, options));
+  VITRINE_RETURN_IF_ERROR(ReadProgress(call, 2, options));
+  return call.addon.Start(maker.template Make<CollectionOptimization>(handle), options);
+}
+
+}  // namespace
+
+// optimizeCollection(collection: CollectionHandle, token: CancelToken | undefined,
+//   onProgress: Progress | undefined): Promise<void>
+Result<napi_value> OptimizeCollection(Call& call) {
+  const auto handle = ReadOpenCollection(call, 0);
+  if (!handle.ok()) return handle.status();
+  return StartCounted((*handle)->places(), CountedOperation::kMaintain,
+                      [&](const auto& maker) { return StartOptimization(call, **handle, maker); });
 }
 
 namespace {

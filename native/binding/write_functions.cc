@@ -258,6 +258,47 @@ Result<napi_value> RemovePoints(Call& call) {
                       [&](const auto& maker) { return StartRemovePoints(call, **index, maker); });
 }
 
+namespace {
+
+// No write, though it changes links: it waits for those before it, and others do not wait for it.
+class OptimizeOperation : public Operation {
+ public:
+  explicit OptimizeOperation(const std::shared_ptr<IndexHandle>& index)
+      : Operation(Lane::kSave, index), table_(index->table()) {}
+  Result<napi_value> Resolve(napi_env, std::span<const napi_value>) override { return Undefined(); }
+
+ protected:
+  Status Execute() override {
+    return table_->Optimize(
+        {.cancelled = &cancelled(),
+         .on_progress = [this](size_t done, size_t total) { ReportProgress(done, total); }});
+  }
+  void ReleaseInputs() override { table_.reset(); }
+
+ private:
+  std::shared_ptr<Table> table_;
+};
+
+template <typename Maker>
+Result<napi_value> StartOptimize(Call& call, const std::shared_ptr<IndexHandle>& index,
+                                 const Maker& maker) {
+  StartOptions options;
+  VITRINE_RETURN_IF_ERROR(ReadToken(call, 1, options));
+  VITRINE_RETURN_IF_ERROR(ReadProgress(call, 2, options));
+  return call.addon.Start(maker.template Make<OptimizeOperation>(index), options);
+}
+
+}  // namespace
+
+// optimizeIndex(index: IndexHandle, token: CancelToken | undefined,
+//   onProgress: Progress | undefined): Promise<void>
+Result<napi_value> OptimizeIndex(Call& call) {
+  const auto index = ReadOpenIndex(call, 0);
+  if (!index.ok()) return index.status();
+  return StartCounted((**index)->statistics(), CountedOperation::kMaintain,
+                      [&](const auto& maker) { return StartOptimize(call, **index, maker); });
+}
+
 // createCancelToken(): CancelToken
 //
 // For one operation.

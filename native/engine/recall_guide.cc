@@ -106,6 +106,12 @@ void RecallGuide::Observe(const void* query, size_t k, size_t ef, std::span<cons
   });
 }
 
+// What was measured serves until there is something better.
+void RecallGuide::Renew() {
+  const std::lock_guard lock(mutex_);
+  calibration_.rows = 0;
+}
+
 RecallCalibration RecallGuide::Copy() const {
   const std::lock_guard lock(mutex_);
   return calibration_;

@@ -37,6 +37,9 @@ class RecallGuide {
   void Observe(const void* query, size_t k, size_t ef, std::span<const Hit> hits,
                uint64_t snapshot);
 
+  // Walks find more than when the table was measured: it will be measured again.
+  void Renew();
+
   // For files.
   RecallCalibration Copy() const;
   void Restore(RecallCalibration calibration);

@@ -77,6 +77,10 @@ class Table final : private IdMap::OwnerIds {
   Result<size_t> Remove(std::span<const PointId> ids, const WriteControl& control = {});
   // Makes room for `count` points in all.
   Status Reserve(size_t count);
+  // Chooses the links of every point anew, now that all are there: walks are shorter afterwards. In
+  // steps, between which writes have their turn. kCancelled leaves what was linked until then.
+  Status Optimize(const WriteControl& control);
+
   // Frees what removals left behind and makes every point reachable. Writes do this by themselves
   // when enough has gathered.
   Status Sweep();
@@ -241,6 +245,8 @@ class Table final : private IdMap::OwnerIds {
   Status WriteChunk(std::span<ChunkPoint> points);
   void NoteIndexed(size_t points);
   void RelinkOldest(size_t linked);
+  // The nodes in `count` slots from `first` on. REQUIRES: writer scratches are prepared
+  void Relink(size_t first, size_t count, Graph::Care care);
   // May throw std::bad_alloc, as may the next.
   void MakeCodesWhenDue();
   void MakeCodes();

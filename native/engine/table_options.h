@@ -40,6 +40,10 @@ struct TableOptions {
 struct WriteControl {
   const std::atomic<bool>* cancelled = nullptr;
   std::function<void(size_t done, size_t total)> on_progress;  // on the writing thread
+
+  bool is_cancelled() const {
+    return cancelled != nullptr && cancelled->load(std::memory_order_relaxed);
+  }
 };
 
 struct SearchParameters {

@@ -1,4 +1,4 @@
-// A table whose graph was lost: its rows are linked anew while exact searches go on.
+// Rows that are linked once more: for shorter walks, or because the graph was lost.
 
 #include <algorithm>
 #include <bit>
@@ -6,6 +6,48 @@
 #include "engine/table.h"
 
 namespace vitrine {
+namespace {
+
+// Rows that are linked before a write has its turn: some ten milliseconds.
+constexpr size_t kRelinkedAtOnce = 256;
+
+}  // namespace
+
+void Table::Relink(size_t first, size_t count, Graph::Care care) {
+  ParallelFor(pool_, Parallelism(), count, [&](size_t worker, size_t i) {
+    const auto slot = static_cast<Slot>((first + i) % SlotLimit());
+    if (graph_.IsAlive(slot)) graph_.Relink(slot, care, *writer_scratches_[worker]);
+  });
+}
+
+Status Table::Optimize(const WriteControl& control) {
+  VITRINE_RETURN_IF_ERROR(CheckWritable());
+  for (size_t done = 0, rows = 1; done < rows;) {
+    if (control.is_cancelled()) return {ErrorCode::kCancelled, "optimizing was cancelled"};
+    {
+      const std::lock_guard write(write_mutex_);
+      VITRINE_RETURN_IF_ERROR(Settle());
+      MaintenanceRun run(maintenance_, Maintenance::kRelink);
+      for (size_t worker = 0; worker < Parallelism(); ++worker) {
+        graph_.Prepare(WriterScratch(worker));
+      }
+      rows = SlotLimit();
+      const size_t count = std::min(kRelinkedAtOnce, rows - done);
+      Relink(done, count, Graph::Care::kFull);
+      done += count;
+      done < rows ? run.GoesOn() : run.Succeeded();
+    }
+    if (control.on_progress) control.on_progress(done, rows);
+  }
+  {
+    const std::lock_guard write(write_mutex_);
+    MaintenanceRun run(maintenance_, Maintenance::kReconnect);
+    graph_.Reconnect(WriterScratch(0));
+    run.Succeeded();
+  }
+  recall_guide_->Renew();
+  return {};
+}
 
 Result<bool> Table::LinkSome(size_t most) {
   const std::lock_guard write(write_mutex_);

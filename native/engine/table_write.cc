@@ -21,10 +21,6 @@ Status OutOfMemory() {
 
 Status Cancelled() { return {ErrorCode::kCancelled, "the write was cancelled"}; }
 
-bool IsCancelled(const WriteControl& control) {
-  return control.cancelled != nullptr && control.cancelled->load(std::memory_order_relaxed);
-}
-
 }  // namespace
 
 Status Table::Add(std::span<const PointId> ids, VectorView vectors, const WriteControl& control) {
@@ -88,7 +84,7 @@ Status Table::WriteAll(std::span<const PointId> ids, VectorView vectors,
   const size_t total = order.empty() ? ids.size() : order.size();
   std::vector<ChunkPoint> chunk;
   for (size_t done = 0; done < total;) {
-    if (IsCancelled(control)) return Cancelled();
+    if (control.is_cancelled()) return Cancelled();
     const size_t count = std::min(kChunk, total - done);
     chunk.clear();
     for (size_t i = done; i < done + count; ++i) {
@@ -169,12 +165,8 @@ void Table::RelinkOldest(size_t linked) {
   relink_due_ %= 2;
   if (count == 0) return;
   MaintenanceRun run(maintenance_, Maintenance::kRelink);
-  const size_t first = relink_next_;
-  ParallelFor(pool_, Parallelism(), count, [&](size_t worker, size_t i) {
-    const auto slot = static_cast<Slot>((first + i) % SlotLimit());
-    if (graph_.IsAlive(slot)) graph_.Relink(slot, *writer_scratches_[worker]);
-  });
-  relink_next_ = (first + count) % SlotLimit();
+  Relink(relink_next_, count, Graph::Care::kUsual);
+  relink_next_ = (relink_next_ + count) % SlotLimit();
   run.Succeeded();
 }
 
@@ -353,7 +345,7 @@ Result<size_t> Table::Remove(std::span<const PointId> ids, const WriteControl& c
   std::vector<PointRef> refs;
   std::vector<PointId> removed_ids;
   for (size_t done = 0; done < ids.size();) {
-    if (IsCancelled(control)) return Cancelled();
+    if (control.is_cancelled()) return Cancelled();
     const size_t end = std::min(done + kChunk, ids.size());
     refs.clear();
     removed_ids.clear();

@@ -394,10 +394,11 @@ bool Graph::TryReselect(Slot from, std::span<const Slot> more, LinkScratch& scra
   return true;
 }
 
-void Graph::Relink(Slot slot, LinkScratch& scratch) {
+void Graph::Relink(Slot slot, Care care, LinkScratch& scratch) {
+  const size_t beam = care == Care::kFull ? std::max(beam_, options_.ef_construction) : beam_;
   EntryTable::Snapshot entries;
   const size_t entry_count = entries_.Read(entries);
-  (void)FindCandidates(slot, {entries.data(), entry_count}, beam_, scratch);
+  (void)FindCandidates(slot, {entries.data(), entry_count}, beam, scratch);
   scratch.around.clear();
   for (const Candidate& candidate : scratch.candidates) scratch.around.push_back(candidate.slot);
   while (!TryReselect(slot, scratch.around, scratch)) {

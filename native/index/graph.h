@@ -87,9 +87,14 @@ class Graph {
   std::optional<Slot> Insert(Slot slot, LinkScratch& scratch);
 
   // Chooses the links of node `slot` anew, as if it were inserted now: what came early was linked
-  // when the graph was small, and walks pass there most.
+  // when the graph was small, and walks pass there most. May throw std::bad_alloc when `care` is
+  // full, and then nothing has changed.
   // REQUIRES: IsAlive(slot)
-  void Relink(Slot slot, LinkScratch& scratch);
+  enum class Care : uint8_t {
+    kUsual,  // as an insertion
+    kFull,   // with the beam of `ef_construction`
+  };
+  void Relink(Slot slot, Care care, LinkScratch& scratch);
 
   // Takes node `slot` out of the results and links its neighbours with one another. Walks still
   // pass through it until the next sweep. Does nothing when it was removed before.

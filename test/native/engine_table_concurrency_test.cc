@@ -32,6 +32,7 @@ struct Setting {
   bool equal_halves;  // the halves of a pair have one vector, and share a row
   double seconds;     // with a sanitizer, a third of it without
   Quantization quantization = Quantization::kNone;
+  bool optimizes = false;  // all links are chosen anew meanwhile, again and again
 };
 
 constexpr size_t kDimension = 4;
@@ -83,6 +84,9 @@ class ConcurrentRun {
     }
     for (size_t i = 0; i < 4; ++i) {
       loop([this](std::mt19937_64& random) { Read(random); }, TestSeed() + 100 + i);
+    }
+    if (setting_.optimizes) {
+      loop([this](std::mt19937_64&) { ExpectOk(table_->Optimize({})); }, TestSeed());
     }
     for (std::thread& thread : threads) thread.join();
     EXPECT_GT(searches_, 0u);
@@ -350,7 +354,8 @@ INSTANTIATE_TEST_SUITE_P(
         Setting{"ManyPoints", Metric::kCosine, 8, 100, 200, 2, 2, false, 3},
         Setting{"ManyEqualPoints", Metric::kL2, 4, 100, 100, 2, 2, true, 3},
         // Codes are made while searches run, of what is there and of what comes.
-        Setting{"Codes", Metric::kL2, 8, 450, 300, 2, 2, false, 3, Quantization::kSq8}),
+        Setting{"Codes", Metric::kL2, 8, 450, 300, 2, 2, false, 3, Quantization::kSq8},
+        Setting{"Optimized", Metric::kL2, 8, 450, 300, 1, 2, false, 2, Quantization::kSq8, true}),
     [](const auto& info) { return std::string(info.param.name); });
 
 // Four threads that link nodes at once build a graph as good as one thread does.

@@ -54,8 +54,8 @@ class GraphPruning : public testing::Test {
   void ExpectTheSameWhenPruned(Graph& graph, Graph& forgetful) {
     for (Slot slot = 0; slot < kCount; ++slot) {
       if (!graph.IsAlive(slot)) continue;
-      graph.Relink(slot, scratch_);
-      forgetful.Relink(slot, scratch_);
+      graph.Relink(slot, Graph::Care::kUsual, scratch_);
+      forgetful.Relink(slot, Graph::Care::kUsual, scratch_);
     }
     for (Slot slot = 0; slot < kCount; ++slot) {
       ASSERT_EQ(WordsOf(graph, slot), WordsOf(forgetful, slot)) << "row " << slot;
