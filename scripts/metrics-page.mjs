@@ -48,7 +48,7 @@ Every sample has the label \`db\`, the name of the index or database, and that o
 to is open; \`resetStats()\` moves no more than where \`stats()\` counts from. Durations are in seconds. Histograms come as classic buckets, and as base-2 exponential ones of scale 3, which
 Prometheus calls native; both are exact. An operation is a call that has reached the engine: one that fails, is cancelled, times out or is refused counts as well, once, with its
 outcome. \`insert\` is also \`Index.add\`, \`delete\` also \`Index.remove\`, \`get\` also \`has\` and \`explain\`, and \`batch\` \`Index.searchBatch\`; a transaction counts as what all of it does to one collection, or
-else as \`transaction\`. \`configure\` creates and drops collections, fields and aliases, \`maintain\` is \`flush\`, \`checkpoint\`, \`backup\`, \`verify\` or \`scrub\`, and \`reserve\` of an index. Opening and loading are no operations: nothing is there yet
+else as \`transaction\`. \`configure\` creates and drops collections, fields and aliases, \`maintain\` is \`flush\`, \`checkpoint\`, \`backup\`, \`verify\` or \`scrub\`, and \`reserve\` and \`optimize\` of an index. Opening and loading are no operations: nothing is there yet
 that could count. How long they took is told by what was opened, \`vitrine_engine_open_duration_seconds\`; one that failed leaves nothing that could tell of it.
 \`Database.restore\` makes a folder, and opens nothing: the channel \`vitrine:restore\` tells of it, and how long it took. What an environment leaves behind when it ends counts as cancelled.
 

@@ -35,7 +35,7 @@ enum class CountedOperation : uint8_t {
   kSave,
   kTransaction,  // of several of these
   kConfigure,    // collections, fields and aliases
-  kMaintain,     // a whole database: flushes, checkpoints, backups, verifications
+  kMaintain,     // a whole database, or index: flushes, checkpoints, backups, optimizing
 };
 inline constexpr std::string_view kCountedOperationNames[] = {
     "search", "batch", "insert", "upsert",      "update",    "delete",  "get",
