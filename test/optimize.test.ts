@@ -62,7 +62,8 @@ describe('optimizing an index', () => {
       expect([...hits.ids]).toEqual([rows + at])
     }
     await optimizing
-    expect(written).toBeGreaterThan(0)
+    // They have their turn between steps, of which there are 63.
+    expect(written).toBeGreaterThan(10)
     const added = Math.min(written, 1_000)
     expect(index.size).toBe(rows)
     for (let at = 0; at < added; at++) {

@@ -2,14 +2,18 @@
 
 #include <algorithm>
 #include <bit>
+#include <chrono>
+#include <thread>
 
 #include "engine/table.h"
 
 namespace vitrine {
 namespace {
 
-// Rows that are linked before a write has its turn: some ten milliseconds.
-constexpr size_t kRelinkedAtOnce = 256;
+// Rows that are linked before a write has its turn: some milliseconds.
+constexpr size_t kRelinkedAtOnce = 64;
+// Whoever waits for its turn has to wake up, and to find it free.
+constexpr std::chrono::microseconds kPause{100};
 
 }  // namespace
 
@@ -38,6 +42,7 @@ Status Table::Optimize(const WriteControl& control) {
       done < rows ? run.GoesOn() : run.Succeeded();
     }
     if (control.on_progress) control.on_progress(done, rows);
+    std::this_thread::sleep_for(kPause);
   }
   {
     const std::lock_guard write(write_mutex_);
