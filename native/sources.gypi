@@ -87,6 +87,7 @@
       "native/exposition/source_names.cc",
       "native/exposition/text_format.cc",
       "native/exposition/user_metrics.cc",
+      "native/index/code_digits.cc",
       "native/index/code_rerank.cc",
       "native/index/code_rotation.cc",
       "native/index/code_store.cc",

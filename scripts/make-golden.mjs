@@ -45,8 +45,8 @@ async function saveIndexes() {
 }
 
 /** Searches until the recall has been measured, which the first search begins. */
-async function measure(searched) {
-  const query = measuredVectors().subarray(0, 4)
+async function measure(searched, dimension) {
+  const query = measuredVectors(dimension).subarray(0, dimension)
   const options = { k: 3, recall: 0.9 }
   while (searched.explain(query, options).recall.source === 'default') {
     await searched.search(query, options)
@@ -57,8 +57,8 @@ async function measure(searched) {
 async function saveMeasured() {
   for (const [name, options] of Object.entries(measuredConfigs)) {
     const index = new Index(options)
-    await index.add(measuredIds, measuredVectors())
-    await measure(index)
+    await index.add(measuredIds, measuredVectors(options.dimension))
+    await measure(index, options.dimension)
     await index.save(join(folder, `measured-${name}.vitrine`))
     await index.close()
   }
@@ -67,10 +67,10 @@ async function saveMeasured() {
     const collection = await db.createCollection(name, { ...config, fields: measuredFields })
     await collection.upsert({
       ids: measuredIds,
-      vectors: measuredVectors(),
+      vectors: measuredVectors(config.dimension),
       payloads: measuredIds.map(measuredPayload),
     })
-    await measure(collection)
+    await measure(collection, config.dimension)
   }
   await db.checkpoint()
   await db.close()

@@ -39,6 +39,7 @@ const formats = readdirSync(golden, { withFileTypes: true })
   .map(entry => entry.name)
 // Nothing was kept of codes and of what was measured then, and no vectors stayed in files.
 const measuring = formats.filter(format => format !== 'before-0.1')
+type MeasuredConfig = (typeof measuredConfigs)[keyof typeof measuredConfigs]
 let folder: string
 
 beforeAll(() => {
@@ -190,27 +191,32 @@ it('has every type of section in the newest format', () => {
 })
 
 describe.each(measuring)('%s', format => {
-  const vectors = measuredVectors()
-  const vectorOf = (id: number) => vectors.subarray(id * 4, id * 4 + 4)
-  const expectMeasured = (searched: Index | Collection, name: string) => {
-    const { quantization, recall } = searched.explain(vectorOf(0), { k: 3, recall: 0.9 })
-    expect([quantization, recall?.source]).toEqual([name, 'calibrated'])
+  const vectors = new Map(
+    Object.values(measuredConfigs).map(({ dimension }) => [dimension, measuredVectors(dimension)]),
+  )
+  const vectorOf = (id: number, dimension = mappedConfig.dimension) =>
+    vectors.get(dimension)?.subarray(id * dimension, (id + 1) * dimension) ?? []
+  const expectMeasured = (searched: Index | Collection, config: MeasuredConfig) => {
+    const query = vectorOf(0, config.dimension)
+    const { quantization, recall } = searched.explain(query, { k: 3, recall: 0.9 })
+    expect([quantization, recall?.source]).toEqual([config.quantization, 'calibrated'])
   }
 
   it.each(
-    Object.keys(measuredConfigs).flatMap(name => [
-      { name, place: 'memory' as const },
-      { name, place: 'mmap' as const },
+    Object.entries(measuredConfigs).flatMap(([name, config]) => [
+      { name, config, place: 'memory' as const },
+      { name, config, place: 'mmap' as const },
     ]),
-  )('holds what was measured of the index $name, for $place', async ({ name, place }) => {
+  )('holds what was measured of the index $name, for $place', async ({ name, config, place }) => {
     const path = join(folder, format, `measured-${name}.vitrine`)
     const index = await Index.load(path, { vectors: place })
-    expectMeasured(index, name)
+    expectMeasured(index, config)
     expect(Array.from(index.ids())).toEqual(measuredIds)
-    expect(index.get(measuredIds)).toEqual(vectors)
+    expect(index.get(measuredIds)).toEqual(measuredVectors(config.dimension))
     for (const id of [0, 300, 700]) {
-      const walked = index.searchSync(vectorOf(id), { k: 10, ef: 500 })
-      expect(walked).toEqual(index.searchSync(vectorOf(id), { k: 10, exact: true }))
+      const query = vectorOf(id, config.dimension)
+      const walked = index.searchSync(query, { k: 10, ef: 500 })
+      expect(walked).toEqual(index.searchSync(query, { k: 10, exact: true }))
     }
     await index.close()
   })
@@ -244,21 +250,21 @@ describe.each(measuring)('%s', format => {
     for (const [name, config] of Object.entries(measuredConfigs)) {
       const collection = db.collection(name)
       expect(collection.info()).toMatchObject({ ...config, fields: measuredFields })
-      expectMeasured(collection, name)
+      expectMeasured(collection, config)
       const points = await contents(collection)
       expect(points.size).toBe(measuredIds.length)
       for (const id of measuredIds) {
         const payload = measuredPayload(id)
-        const point = { id, vector: vectorOf(id), ...(payload && { payload }) }
+        const point = { id, vector: vectorOf(id, config.dimension), ...(payload && { payload }) }
         expect(points.get(id)).toEqual(point)
       }
       const where = { at: { $lt: new Date('2024-01-04') }, done: false, tags: 'a' }
-      const hits = await collection.search(vectorOf(1), { k: 10, where })
+      const hits = await collection.search(vectorOf(1, config.dimension), { k: 10, where })
       expect(hits.map(hit => hit.id).sort()).toEqual([100, 200])
       for (const id of [0, 300, 700]) {
-        const walked = await collection.search(vectorOf(id), { k: 10, ef: 500 })
-        const exact = await collection.search(vectorOf(id), { k: 10, exact: true })
-        expect(walked).toEqual(exact)
+        const query = vectorOf(id, config.dimension)
+        const walked = await collection.search(query, { k: 10, ef: 500 })
+        expect(walked).toEqual(await collection.search(query, { k: 10, exact: true }))
       }
     }
     expect(await db.verify()).toEqual([])

@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "engine/code_sections.h"
 #include "engine/collection_file.h"
 #include "engine/image_links.h"
 #include "engine/recall_file.h"
@@ -92,13 +93,14 @@ Status WriteLinks(ContainerWriter& writer, const TableImage& table, ImageLinks::
 
 Status WriteCodes(ContainerWriter& writer, const TableImage& table) {
   const TableImage::Codes& codes = table.codes();
+  const CodeSections sections = CodeSectionsOf(*codes.store);
   writer.BeginSection(SectionType::kCodeCentre, sizeof(float));
   VITRINE_RETURN_IF_ERROR(writer.Append(std::as_bytes(codes.store->centre())));
   VITRINE_RETURN_IF_ERROR(writer.EndSection());
 
   // Nothing looks at those of points that are in the row of another one.
   std::vector<std::byte> none(codes.store->row_bytes());
-  writer.BeginSection(SectionType::kCodes, static_cast<uint32_t>(none.size()),
+  writer.BeginSection(sections.codes, static_cast<uint32_t>(none.size()),
                       SectionEntry::kMayBeIgnored);
   for (size_t i = 0; i < table.size(); ++i) {
     const bool is_host = table.HostOf(i) == i;
@@ -109,7 +111,7 @@ Status WriteCodes(ContainerWriter& writer, const TableImage& table) {
   VITRINE_RETURN_IF_ERROR(writer.EndSection());
 
   std::vector<std::byte> side(codes.store->side_bytes());
-  writer.BeginSection(SectionType::kCodeFactors, static_cast<uint32_t>(side.size()),
+  writer.BeginSection(sections.sides, static_cast<uint32_t>(side.size()),
                       SectionEntry::kMayBeIgnored);
   for (size_t i = 0; i < table.size(); ++i) {
     std::fill(side.begin(), side.end(), std::byte{});

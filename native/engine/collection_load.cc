@@ -12,6 +12,7 @@
 
 #include "base/pages.h"
 #include "base/seeded_defect.h"
+#include "engine/code_sections.h"
 #include "engine/collection_checkpoint.h"
 #include "engine/collection_file.h"
 #include "engine/collection_sections.h"
@@ -25,8 +26,8 @@
 namespace vitrine {
 namespace {
 
-// What is brought together on demand, about. Rows of three, six, twelve ... 64ths of a block begin
-// and end groups of three blocks where these do, and nothing is read twice.
+// What is brought together on demand, about. Rows of three, six ... 64ths of a block begin and end
+// groups of three blocks where these do.
 constexpr size_t kLazyBytes = kBlockBytes;
 constexpr size_t kLazyVectorBytes = 3 * kBlockBytes;
 // Of codes, unless there are more of them: a search meets so many that most groups come.
@@ -50,11 +51,10 @@ Result<std::vector<uint32_t>> ReadWords(const ContainerReader& reader, const Sec
                                         std::vector<std::byte>& buffer) {
   const size_t width = section.element_bytes / sizeof(uint32_t);
   std::vector<uint32_t> words(static_cast<size_t>(section.count) * width);
-  const auto put = [&](const SectionElements& elements) {
+  VITRINE_RETURN_IF_ERROR(ForEachElementsInTurn(reader, section, buffer, [&](const auto& elements) {
     CopyWords(elements.bytes, words.data() + elements.first * width);
     return Status();
-  };
-  VITRINE_RETURN_IF_ERROR(ForEachElementsInTurn(reader, section, buffer, put));
+  }));
   return words;
 }
 
@@ -417,22 +417,22 @@ Status CollectionLoader::ReadCentre(const ContainerReader& graph, uint32_t kind)
   return {};
 }
 
-// What stands beside codes is restored, and they themselves when they are used; any bytes are some.
+// What stands beside codes is restored, codes when they are used, neither if memory is refused.
 Status CollectionLoader::ReadCodes(const ContainerReader& graph) {
   if (count_ == 0 || table_->codes() == Quantization::kNone) return {};
-  if (graph.Find(SectionType::kCodes) == nullptr) return {};
   CodeStore* const store = table_->BeginCodes();
-  // Where memory is refused searches are as right without them.
   if (store == nullptr) return {};
-  const auto codes = RequireSection(graph, SectionType::kCodes, store->row_bytes(), count_);
+  const CodeSections types = CodeSectionsOf(*store);
+  if (graph.Find(types.codes) == nullptr) return {};
+  const auto codes = RequireSection(graph, types.codes, store->row_bytes(), count_);
   if (!codes.ok()) return codes.status();
-  const auto sides = RequireSection(graph, SectionType::kCodeFactors, store->side_bytes(), count_);
+  const auto sides = RequireSection(graph, types.sides, store->side_bytes(), count_);
   if (!sides.ok()) return sides.status();
   const auto restore = [&](const SectionElements& elements) {
     for (uint64_t i = 0; i < elements.count; ++i) {
       if (!store->RestoreSide(static_cast<Slot>(elements.first + i),
                               elements.bytes.data() + i * store->side_bytes())) {
-        return CorruptSection(graph, SectionType::kCodeFactors, "a factor is out of range");
+        return CorruptSection(graph, types.sides, "a factor is out of range");
       }
     }
     return Status();

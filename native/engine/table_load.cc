@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/byte_order.h"
+#include "engine/code_sections.h"
 #include "engine/recall_file.h"
 #include "engine/table_loader.h"
 
@@ -18,6 +19,7 @@ const Stamps kSettled{.birth = kAlways, .death = kNever};
 Result<std::unique_ptr<Table>> TableLoader::Load() {
   VITRINE_RETURN_IF_ERROR(FindSections());
   VITRINE_RETURN_IF_ERROR(ReadConfig());
+  ChooseCodes();
   VITRINE_RETURN_IF_ERROR(CheckConfig());
   VITRINE_RETURN_IF_ERROR(CheckSizes());
   is_lazy_ = CanBeLazy();
@@ -68,6 +70,10 @@ const SectionEntry** TableLoader::PlaceOf(uint32_t type) {
       return &codes_;
     case SectionType::kCodeFactors:
       return &code_factors_;
+    case SectionType::kCarryingCodes:
+      return &carrying_codes_;
+    case SectionType::kCodeDoubts:
+      return &code_doubts_;
     default:
       return nullptr;
   }
@@ -105,6 +111,16 @@ Status TableLoader::ReadConfig() {
     return Corrupt(section, 0, "reserved bytes are not zero");
   }
   return {};
+}
+
+// Of the two that a file may have, those that are laid out as codes are now.
+void TableLoader::ChooseCodes() {
+  const CodeSections sections =
+      CodeSectionsOf(static_cast<Quantization>(config_.codes), static_cast<Metric>(config_.metric),
+                     config_.dimension);
+  if (sections.codes != SectionType::kCarryingCodes) return;
+  codes_ = carrying_codes_;
+  code_factors_ = code_doubts_;
 }
 
 Status TableLoader::CheckConfig() const {

@@ -41,6 +41,7 @@ class TableLoader : public std::enable_shared_from_this<TableLoader> {
   Status FindSections();
   const SectionEntry** PlaceOf(uint32_t type);
   Status ReadConfig();
+  void ChooseCodes();
   Status CheckConfig() const;
   Status CheckSizes() const;
   Status CreateTable();
@@ -126,6 +127,8 @@ class TableLoader : public std::enable_shared_from_this<TableLoader> {
   const SectionEntry* centre_ = nullptr;  // where there are codes
   const SectionEntry* codes_ = nullptr;
   const SectionEntry* code_factors_ = nullptr;
+  const SectionEntry* carrying_codes_ = nullptr;
+  const SectionEntry* code_doubts_ = nullptr;
   const SectionEntry* calibration_ = nullptr;
   IndexConfig config_;
   bool is_lazy_ = false;

@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "base/byte_order.h"
+#include "engine/code_sections.h"
 #include "engine/image_links.h"
 #include "engine/recall_file.h"
 #include "engine/slot_set.h"
@@ -262,7 +263,7 @@ Status TableWriter::WriteFactors(ContainerWriter& writer) const {
 
 Status TableWriter::WriteCodes(ContainerWriter& writer) const {
   const size_t size = codes_->row_bytes();
-  writer.BeginSection(SectionType::kCodes, static_cast<uint32_t>(size),
+  writer.BeginSection(CodeSectionsOf(*codes_).codes, static_cast<uint32_t>(size),
                       SectionEntry::kMayBeIgnored);
   VITRINE_RETURN_IF_ERROR(rows_->ForEach(
       [&](Slot slot) { return writer.Append(std::as_bytes(std::span(codes_->Row(slot), size))); }));
@@ -271,7 +272,7 @@ Status TableWriter::WriteCodes(ContainerWriter& writer) const {
 
 Status TableWriter::WriteCodeFactors(ContainerWriter& writer) const {
   std::vector<std::byte> side(codes_->side_bytes());
-  writer.BeginSection(SectionType::kCodeFactors, static_cast<uint32_t>(side.size()),
+  writer.BeginSection(CodeSectionsOf(*codes_).sides, static_cast<uint32_t>(side.size()),
                       SectionEntry::kMayBeIgnored);
   VITRINE_RETURN_IF_ERROR(rows_->ForEach([&](Slot slot) {
     codes_->CopySide(slot, side.data());

@@ -68,13 +68,19 @@ size_t Rerank(std::span<RankedSlot> candidates, size_t k, const CodeScorer& code
   if (k == 0) return 0;
   Reranking reranking(candidates, k, exact);
   size_t scored = 0;
+  const size_t unseen = std::min(k + kSurplus, candidates.size());
+  const auto fetch_doubts = [&](size_t from) {
+    const size_t end = std::min(from + kGroup, candidates.size());
+    for (; from < end; ++from) codes.PrefetchDoubt(candidates[from].slot);
+  };
+  fetch_doubts(unseen);
   for (size_t i = 0; i < candidates.size();) {
-    const size_t unseen = std::min(k + kSurplus, candidates.size());
     const bool is_unseen = i < unseen;
     const size_t end =
         is_unseen ? std::min(i + kUnseenGroup, unseen) : std::min(i + kGroup, candidates.size());
     Slot slots[kUnseenGroup];
     size_t count = 0;
+    if (!is_unseen) fetch_doubts(end);
     for (; i < end; ++i) {
       const auto [estimate, slot] = candidates[i];
       if (is_unseen || !reranking.IsFull() ||

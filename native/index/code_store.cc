@@ -15,10 +15,7 @@
 namespace vitrine {
 namespace {
 
-// The step that loses least when a normal distribution is cut into 16 equal ones, in standard
-// deviations (Max 1960, table II).
-constexpr double kGaussianStep = 0.3352;
-// The largest integer of a query's components and, to either side of 128, of an 8-bit code's.
+// The largest integer of a query's components.
 constexpr float kLargestComponent = 127;
 // Lengths beyond which squares and sums leave f32.
 constexpr double kLargestSquaredLength = 1e74;
@@ -44,35 +41,6 @@ float ToFloat(double value) {
   return static_cast<float>(std::clamp(value, double{-FLT_MAX}, double{FLT_MAX}));
 }
 
-// What a code has in common with its vector, in several lanes.
-class MatchSums {
- public:
-  //   offset  of digits
-  explicit MatchSums(double offset) : offset_(offset) {}
-
-  //   work, digits  [kLanes]
-  void Add(const float* work, const int32_t* digits) {
-    for (size_t lane = 0; lane < kLanes; ++lane) {
-      const double value = digits[lane] - offset_;
-      dots_[lane] += value * work[lane];
-      squares_[lane] += value * value;
-    }
-  }
-  CodeStore::Match Total() const {
-    CodeStore::Match match{0, 0};
-    for (size_t lane = 0; lane < kLanes; ++lane) {
-      match.dot += dots_[lane];
-      match.squared_length += squares_[lane];
-    }
-    return match;
-  }
-
- private:
-  const double offset_;
-  double dots_[kLanes] = {};
-  double squares_[kLanes] = {};
-};
-
 // Rows never straddle a line of memory that they could stay inside of.
 size_t RowBytes(CodeKind kind, size_t dimension, size_t padded) {
   if (kind == CodeKind::kRq4) return padded / 2;
@@ -84,6 +52,19 @@ size_t RowBytes(CodeKind kind, size_t dimension, size_t padded) {
 size_t StrideOf(size_t code_bytes) {
   const size_t room = (0 - code_bytes) % kCacheLineBytes;
   return room >= sizeof(CodeFactors) && room <= code_bytes / 8 ? code_bytes + room : code_bytes;
+}
+
+// A length is carried as the first bits of an f32 that is not negative.
+uint32_t CarriedBitsOf(float length) {
+  return (std::bit_cast<uint32_t>(length) + 64) >> (31 - kCarriedBits);
+}
+float CarriedLength(uint32_t bits) { return std::bit_cast<float>(bits << (31 - kCarriedBits)); }
+
+float CarriedSlopeOf(Metric metric, size_t padded) {
+  // `multiply` of |x - c|, or under cosine of that over sqrt(2), so that its square is `add`.
+  const double sense = metric == Metric::kL2 ? 2 : std::sqrt(2.0);
+  return static_cast<float>(sense * CarryingStretch(padded) /
+                            std::sqrt(static_cast<double>(padded)));
 }
 
 }  // namespace
@@ -117,6 +98,16 @@ std::vector<float> CodeCentreOf(std::span<const float> rows, size_t dimension, M
   return centre;
 }
 
+// Codes that fill one or two lines of memory carry what their factors follow from, so that no line
+// of factors comes with theirs; of longer ones a line less is not worth digits that are less exact.
+// Under inner product `add` follows from nothing.
+bool CodeStore::CarriesLengths(CodeKind kind, Metric metric, size_t dimension) {
+  const bool is_distance = metric == Metric::kL2 || metric == Metric::kCosine;
+  const size_t bytes = (dimension + 63) / 64 * 64 / 2;
+  return kind == CodeKind::kRq4 && is_distance && bytes > 0 && bytes % kCacheLineBytes == 0 &&
+         2 * bytes <= kMostCarrying;
+}
+
 CodeStore::CodeStore(const Options& options, const CodeKernels& kernels)
     : dimension_(options.dimension),
       metric_(options.metric),
@@ -126,11 +117,14 @@ CodeStore::CodeStore(const Options& options, const CodeKernels& kernels)
       kernels_(kernels),
       rotation_(dimension_, options.seed, kernels),
       code_bytes_(RowBytes(kind_, dimension_, rotation_.padded())),
+      carried_slope_(CarriesLengths(kind_, metric_, dimension_)
+                         ? CarriedSlopeOf(metric_, rotation_.padded())
+                         : 0),
       rows_(StrideOf(code_bytes_)),
-      doubts_(metric_ == Metric::kIp ? sizeof(Doubt) : sizeof(float)) {}
+      doubts_(metric_ == Metric::kIp || CarriesLengths() ? sizeof(Doubt) : sizeof(float)) {}
 
 bool CodeStore::Grow(size_t count, PageRegion* region) {
-  return rows_.Grow(count) && (HasFactorsInRows() || factors_.Grow(count, region)) &&
+  return rows_.Grow(count) && (!HasFactorArray() || factors_.Grow(count, region)) &&
          doubts_.Grow(count, region);
 }
 
@@ -155,78 +149,38 @@ CodeStore::Centred CodeStore::Centre(const float* vector, float share,
   return centred;
 }
 
-CodeStore::Match CodeStore::Encode(const float* work, uint8_t* row) const {
-  return is_rotated() ? EncodeRotated(work, row) : EncodeScaled(work, row);
-}
-
-// Digits first and sums after them: each loop does one thing to several components at a time.
-CodeStore::Match CodeStore::EncodeRotated(const float* work, uint8_t* row) const {
-  const size_t count = kernel_dimension();
-  const double deviation =
-      std::sqrt(kernels_.squared_norm(work, count) / static_cast<double>(count));
-  const double inverse_step = deviation == 0 ? 0 : 1 / (kGaussianStep * deviation);
-  MatchSums sums(offset());
-  for (size_t block = 0; block < count; block += 128) {
-    const size_t bytes = count - block < 128 ? 32 : 64;
-    int32_t digits[128];
-    for (size_t i = 0; i < 2 * bytes; ++i) {
-      const double steps = work[block + i] * inverse_step + 8;  // 7.5 and a half: cut, not rounded
-      digits[i] = static_cast<int32_t>(std::min(std::max(steps, 0.0), 15.0));
-    }
-    for (size_t i = 0; i < bytes; ++i) {
-      row[block / 2 + i] = static_cast<uint8_t>(digits[i] | digits[bytes + i] << 4);
-    }
-    for (size_t i = 0; i < bytes; i += kLanes) {
-      sums.Add(work + block + i, digits + i);
-      sums.Add(work + block + bytes + i, digits + bytes + i);
-    }
-  }
-  return sums.Total();
-}
-
-CodeStore::Match CodeStore::EncodeScaled(const float* work, uint8_t* row) const {
-  const size_t count = kernel_dimension();
-  const double largest = kernels_.largest(work, count);
-  const double inverse_step = largest == 0 ? 0 : kLargestComponent / largest;
-  MatchSums sums(offset());
-  for (size_t from = 0; from < count; from += kLanes) {
-    int32_t digits[kLanes];
-    for (size_t i = 0; i < kLanes; ++i) {
-      digits[i] = static_cast<int32_t>(work[from + i] * inverse_step + 128.5);
-    }
-    for (size_t i = 0; i < kLanes; ++i) row[from + i] = static_cast<uint8_t>(digits[i]);
-    sums.Add(work + from, digits);
-  }
-  return sums.Total();
-}
-
 // The error of a code is orthogonal to the vector once the code has been stretched to have the
 // right inner product with it, and of length tan(angle between them) |x - c|. As its direction is
 // random among count - 1, so is the share of the query's orthogonal part that it meets.
-double CodeStore::DoubtOf(const Match& match, double squared_length) const {
+double CodeStore::DoubtOf(const CodeMatch& match, double squared_length) const {
   const double cosine_squared = match.dot * match.dot / (match.squared_length * squared_length);
   const size_t count = is_rotated() ? rotation_.padded() : dimension_;
   const double others = static_cast<double>(std::max<size_t>(count, 2) - 1);
   return std::max(0.0, 1 / cosine_squared - 1) / others;
 }
 
+CodeMatch CodeStore::EncodeWithLength(const float* work, double squared_length, float length,
+                                      Slot slot) const {
+  const uint32_t bits = CarriedBitsOf(length);
+  const double stretch = double{carried_slope_} * CarriedLength(bits) / sense();
+  const double dot = stretch > 0 && std::isfinite(stretch) ? squared_length / stretch : 0;
+  const CodeMatch match = EncodeCarrying(work, rotation_.padded(), kernels_, bits, dot,
+                                         reinterpret_cast<uint8_t*>(rows_.Row(slot)));  // NOLINT
+  DoubtAt(slot).stretch_error = dot > 0 ? ToFloat(std::abs(match.dot / dot - 1)) : 0;
+  return match;
+}
+
 void CodeStore::Put(Slot slot, const float* vector, std::vector<float>& work) const {
   const Centred centred = Centre(vector, 1, work);
-  const Match match = Encode(work.data(), reinterpret_cast<uint8_t*>(rows_.Row(slot)));  // NOLINT
   const double squared_length = centred.squared_length;
   CodeFactors factors{0, 0};
-  double doubt = 0;
-  // 0 where the vector is the centre, or too far off for a code.
-  if (match.dot > 0) {
-    factors.multiply = ToFloat(-sense() * squared_length / match.dot);
-    doubt = DoubtOf(match, squared_length);
-  }
   switch (metric_) {
     case Metric::kL2:
       factors.add = ToFloat(squared_length);
       break;
     case Metric::kCosine:
-      factors.add = ToFloat(squared_length / 2);
+      factors.add =
+          centred.is_zero ? std::numeric_limits<float>::infinity() : ToFloat(squared_length / 2);
       break;
     case Metric::kIp:
       factors.add = ToFloat(squared_centre_ - Dot(vector, centre_.data(), dimension_));
@@ -236,8 +190,18 @@ void CodeStore::Put(Slot slot, const float* vector, std::vector<float>& work) co
     case Metric::kJaccard:
       break;  // bits have no codes
   }
-  if (centred.is_zero) factors = {std::numeric_limits<float>::infinity(), 0};
-  FactorsOf(slot) = factors;
+  uint8_t* const row = reinterpret_cast<uint8_t*>(rows_.Row(slot));  // NOLINT
+  const CodeMatch match =
+      CarriesLengths() ? EncodeWithLength(work.data(), squared_length, std::sqrt(factors.add), slot)
+      : is_rotated()   ? EncodeRotated(work.data(), kernel_dimension(), kernels_, row)
+                       : EncodeScaled(work.data(), kernel_dimension(), kernels_, row);
+  double doubt = 0;
+  // 0 where the vector is the centre, or too far off for a code.
+  if (match.dot > 0 && !centred.is_zero) {
+    factors.multiply = ToFloat(-sense() * squared_length / match.dot);
+    doubt = DoubtOf(match, squared_length);
+  }
+  if (!CarriesLengths()) StoredFactors(slot) = factors;
   DoubtAt(slot).square = ToFloat(doubt);
 }
 
@@ -246,22 +210,22 @@ void CodeStore::RestoreRow(Slot slot, const std::byte* code) {
 }
 
 void CodeStore::CopySide(Slot slot, std::byte* out) const {
-  std::memcpy(out, &FactorsOf(slot), sizeof(CodeFactors));
-  std::memcpy(out + sizeof(CodeFactors), doubts_.Row(slot), doubts_.row_bytes());
+  if (!CarriesLengths()) std::memcpy(out, &StoredFactors(slot), sizeof(CodeFactors));
+  std::memcpy(out + FactorBytes(), doubts_.Row(slot), doubts_.row_bytes());
 }
 
 bool CodeStore::RestoreSide(Slot slot, const std::byte* side) {
   float values[4];
-  const size_t count = side_bytes() / sizeof(float);
+  const size_t count = side_bytes() / sizeof(float), factors = FactorBytes() / sizeof(float);
   std::memcpy(values, side, side_bytes());
   // Infinite is only the `add` of a vector without a direction.
-  const size_t first = metric_ == Metric::kCosine && values[0] > FLT_MAX ? 1 : 0;
+  const size_t first = metric_ == Metric::kCosine && factors > 0 && values[0] > FLT_MAX ? 1 : 0;
   if (!std::all_of(values + first, values + count, [](float v) { return std::isfinite(v); }) ||
-      std::any_of(values + 2, values + count, [](float doubt) { return doubt < 0; })) {
+      std::any_of(values + factors, values + count, [](float doubt) { return doubt < 0; })) {
     return false;
   }
-  std::memcpy(&FactorsOf(slot), side, sizeof(CodeFactors));
-  std::memcpy(doubts_.Row(slot), side + sizeof(CodeFactors), doubts_.row_bytes());
+  if (!CarriesLengths()) std::memcpy(&StoredFactors(slot), side, sizeof(CodeFactors));
+  std::memcpy(doubts_.Row(slot), side + FactorBytes(), doubts_.row_bytes());
   return true;
 }
 
@@ -378,6 +342,15 @@ double CodeStore::SquaredLength(Slot slot) const {
   return 0;
 }
 
+CodeFactors CodeStore::FactorsOf(Slot slot) const {
+  if (!CarriesLengths()) return StoredFactors(slot);
+  const uint8_t* const row = Row(slot);
+  uint32_t bits;
+  kernels_.carried(&row, 1, code_bytes_, &bits);
+  const float length = CarriedLength(bits);
+  return {length * length, -carried_slope_ * length};
+}
+
 float CodeScorer::ScoreOne(Slot slot) const {
   if (query_->is_zero()) return 1;
   const uint8_t* const row = Ref(slot);
@@ -387,8 +360,9 @@ float CodeScorer::ScoreOne(Slot slot) const {
   const int32_t dot = store_->is_rotated()
                           ? kernels.dot_i8_u4(query_->components(), row, dimension)
                           : kernels.dot_i8_u8(query_->components(), row, dimension);
+  const CodeFactors factors = store_->FactorsOf(slot);
   float distance;
-  kernels.estimate(&dot, &store_->FactorsOf(slot), 1, query_->formula_, &distance);
+  kernels.estimate(&dot, &factors, 1, query_->formula_, &distance);
   return distance;
 }
 
@@ -411,10 +385,17 @@ void CodeScorer::Score(RowRef* refs, const Slot* slots, size_t count, float* dis
   for (size_t from = 0; from < count; from += kBlock) {
     const size_t end = std::min(count, from + kBlock);
     int32_t dots[kBlock];
-    CodeFactors factors[kBlock];
     dot_rows(components, refs + from, (end - from + 3) & ~size_t{3}, dimension, dots);
-    for (size_t i = from; i < end; ++i) factors[i - from] = store_->FactorsOf(slots[i]);
-    kernels.estimate(dots, factors, end - from, query_->formula_, distances + from);
+    if (store_->CarriesLengths()) {
+      uint32_t lengths[kBlock];
+      kernels.carried(refs + from, end - from, store_->code_bytes_, lengths);
+      kernels.estimate_carried(dots, lengths, end - from, store_->carried_slope_, query_->formula_,
+                               distances + from);
+    } else {
+      CodeFactors factors[kBlock];
+      for (size_t i = from; i < end; ++i) factors[i - from] = store_->StoredFactors(slots[i]);
+      kernels.estimate(dots, factors, end - from, query_->formula_, distances + from);
+    }
   }
 }
 
@@ -434,9 +415,12 @@ float CodeScorer::Deviation(Slot slot, float estimate) const {
   const double stretched = 1 + doubt * static_cast<double>(std::max<size_t>(count, 2) - 1);
   const double variance =
       (doubt + query_->code_doubt_) * apart + row * stretched * query_->step_doubt_;
-  // The estimate itself is a sum of four f32.
-  const double rounding =
+  // The estimate itself is a sum of four f32, and a length that is carried has fewer bits.
+  double rounding =
       0x1p-22 * (std::abs(add) + std::abs(query_->formula_.base) + sense * std::abs(product));
+  if (store_->CarriesLengths()) {
+    rounding += 0x1p-16 * add + store_->DoubtAt(slot).stretch_error * sense * std::abs(product);
+  }
   return ToFloat(sense * std::sqrt(variance) + rounding);
 }
 

@@ -10,6 +10,7 @@
 #include "base/prefetch.h"
 #include "base/slot_array.h"
 #include "base/status.h"
+#include "index/code_digits.h"
 #include "index/code_rotation.h"
 #include "index/lazy_rows.h"
 #include "index/metric.h"
@@ -72,7 +73,9 @@ class CodeQuery {
 
 // Codes of the vectors of a table, one row a slot, and two factors a row: a distance is estimated
 // as a factor, plus a factor times an inner product of small integers. Estimates have no bias, and
-// their standard deviation is known (CodeScorer::Deviation).
+// their standard deviation is known (CodeScorer::Deviation). Factors stand behind the code where
+// its last line of memory has room; codes that fill one or two lines carry a length in their lowest
+// bits, from which both factors follow; else they are in an array.
 //
 // Vectors are taken relative to a centre that is fixed for the life of the store. A poor centre, or
 // data that drifts away from it, makes estimates less exact and never wrong.
@@ -88,10 +91,8 @@ class CodeStore {
     std::span<const float> centre;  // [dimension], as CodeCentreOf gives it; not retained
     uint64_t seed = kCodeSeed;
   };
-  // <digits - offset, vector> and |digits - offset|^2 of a code and its vector.
-  struct Match {
-    double dot, squared_length;
-  };
+  // Whether such codes carry lengths: any values are taken.
+  static bool CarriesLengths(CodeKind kind, Metric metric, size_t dimension);
   // REQUIRES: kernels outlives the store
   CodeStore(const Options& options, const CodeKernels& kernels);
 
@@ -141,29 +142,32 @@ class CodeStore {
   size_t row_bytes() const { return code_bytes_; }
   // Bytes of memory that a row takes with all that belongs to it.
   size_t memory_bytes() const {
-    return rows_.row_bytes() + doubts_.row_bytes() + (HasFactorsInRows() ? 0 : sizeof(CodeFactors));
+    return rows_.row_bytes() + doubts_.row_bytes() + (HasFactorArray() ? sizeof(CodeFactors) : 0);
   }
   // Of the blocks that rows lie in, with what is beside them.
   size_t reserved_bytes() const {
     return rows_.reserved_bytes() + factors_.reserved_bytes() + doubts_.reserved_bytes();
   }
   // Bytes beside each row.
-  size_t side_bytes() const { return sizeof(CodeFactors) + doubts_.row_bytes(); }
+  size_t side_bytes() const { return FactorBytes() + doubts_.row_bytes(); }
 
  private:
   friend class CodeScorer;
 
   // What is known of an error; read for the few rows that are reranked.
   struct Doubt {
-    float square;          // DoubtOf
-    float squared_length;  // |x - c|^2; only stored where `add` does not tell it: inner product
+    float square;            // DoubtOf
+    union {                  // only stored where it is said
+      float squared_length;  // |x - c|^2: inner product, where `add` does not tell it
+      float stretch_error;   // of what the carried length makes of the code, relative
+    };
   };
 
   bool is_rotated() const { return kind_ == CodeKind::kRq4; }
   // Components that a kernel runs over.
   size_t kernel_dimension() const { return is_rotated() ? row_bytes() * 2 : row_bytes(); }
   // What a digit of 0 stands for, in steps below zero.
-  float offset() const { return is_rotated() ? 7.5f : 128.f; }
+  float offset() const { return is_rotated() ? kRotatedOffset : kScaledOffset; }
   // What an estimate becomes that is not finite. Under cosine only zero vectors get there, whose
   // `add` is +Inf and `multiply` 0: they are 1 from everything.
   float LargestEstimate() const { return metric_ == Metric::kCosine ? 1 : FLT_MAX; }
@@ -177,23 +181,28 @@ class CodeStore {
     bool is_zero;           // cosine: whether the vector has no direction
   };
   Centred Centre(const float* vector, float share, std::vector<float>& work) const;
-  // Writes the code of `work`.
-  Match Encode(const float* work, uint8_t* row) const;
-  Match EncodeRotated(const float* work, uint8_t* row) const;
-  Match EncodeScaled(const float* work, uint8_t* row) const;
+  // Writes the code of `work`, and the length that it carries.
+  CodeMatch EncodeWithLength(const float* work, double squared_length, float length,
+                             Slot slot) const;
   // The variance of an estimated inner product <x - c, q - c>, over
   // |x - c|^2 |q - c|^2 - <x - c, q - c>^2.
-  double DoubtOf(const Match& match, double squared_length) const;
+  double DoubtOf(const CodeMatch& match, double squared_length) const;
 
   // Lines of a row that memory is asked for at once.
   size_t LinesAhead() const;
 
   double SquaredLength(Slot slot) const;
-  bool HasFactorsInRows() const { return rows_.row_bytes() > code_bytes_; }
-  VITRINE_ALWAYS_INLINE CodeFactors& FactorsOf(Slot slot) const {
-    if (!HasFactorsInRows()) return factors_[slot];
+  bool CarriesLengths() const { return carried_slope_ > 0; }
+  bool HasFactorsBehindCodes() const { return rows_.row_bytes() > code_bytes_; }
+  bool HasFactorArray() const { return !CarriesLengths() && !HasFactorsBehindCodes(); }
+  // In files.
+  size_t FactorBytes() const { return CarriesLengths() ? 0 : sizeof(CodeFactors); }
+  // REQUIRES: !CarriesLengths()
+  VITRINE_ALWAYS_INLINE CodeFactors& StoredFactors(Slot slot) const {
+    if (!HasFactorsBehindCodes()) return factors_[slot];
     return *reinterpret_cast<CodeFactors*>(rows_.Row(slot) + code_bytes_);  // NOLINT
   }
+  CodeFactors FactorsOf(Slot slot) const;
   Doubt& DoubtAt(Slot slot) const {
     return *reinterpret_cast<Doubt*>(doubts_.Row(slot));  // NOLINT
   }
@@ -206,8 +215,9 @@ class CodeStore {
   const CodeKernels& kernels_;
   const CodeRotation rotation_;
   const size_t code_bytes_;
+  const float carried_slope_;       // CodeKernels::estimate_carried; 0: no length is carried
   SlotRows rows_;                   // codes; behind them factors, where there is room
-  SlotArray<CodeFactors> factors_;  // where there is none
+  SlotArray<CodeFactors> factors_;  // where there is none, and no length is carried
   SlotRows doubts_;
   std::vector<float> work_;               // Put's
   std::unique_ptr<const LazyRows> lazy_;  // null: everything is here
@@ -227,7 +237,7 @@ class CodeScorer {
   VITRINE_ALWAYS_INLINE RowRef Ref(Slot slot) const {
     if (lazy_ != nullptr && !lazy_->IsHere(slot)) [[unlikely]]
       Fetch(slot);
-    if (!store_->HasFactorsInRows()) Prefetch(&store_->factors_[slot]);
+    if (store_->HasFactorArray()) Prefetch(&store_->factors_[slot]);
     return store_->Row(slot);
   }
   // Lines of a row that a walk asks memory for before it comes to the row.
@@ -243,6 +253,8 @@ class CodeScorer {
   //   estimate  as Score gave it for `slot`
   //   returns   in units of the distance, >= 0, finite
   float Deviation(Slot slot, float estimate) const;
+  // Asks memory for what Deviation will read.
+  void PrefetchDoubt(Slot slot) const { Prefetch(&store_->DoubtAt(slot)); }
   // Whether a row may be near although its estimate lies far behind those of others, because its
   // deviation is so much larger than theirs: inner product, where long vectors are near.
   bool MayReorder() const { return store_->metric() == Metric::kIp; }

@@ -33,7 +33,7 @@ class Walker {
         const Slot slot = request_.seeds.data()[i];
         if (slot < scratch_.slot_limit && scratch_.Visit(slot)) AddToStep(slot);
       }
-      PrefetchRows();
+      PrefetchRows(0);
       tally_.AddEntries(scratch_.step_count);
       ScoreStep();
     }
@@ -56,18 +56,11 @@ class Walker {
       // Without its links a node leads nowhere, and the search fails in the end.
       if (!links.IsHere(node) && !links.Fetch(node, scratch_.failure)) continue;
       if constexpr (Admit::kAll) {
+        const size_t first = scratch_.step_count;
         scratch_.step_count += Isa::Collect(node, links, scratch_);
+        PrefetchRows(first);
       } else {
         CollectAdmitted(node, links);
-      }
-    }
-    if constexpr (Admit::kAll) {
-      const size_t count = scratch_.step_count;
-      PrefetchRows();
-      // In this function: GCC takes one that only prefetches for one that does nothing.
-      for (size_t i = 0; scorer_.lines() > 1 && i < count; ++i) {
-        const auto* const row = StepRef(i);
-        for (size_t j = 1; j < scorer_.lines(); ++j) Prefetch(row + j * kCacheLineBytes);
       }
     }
   }
@@ -106,11 +99,15 @@ class Walker {
     }
   }
 
-  // Of all rows of the step. By a scorer of its own, whose members compilers keep in registers.
-  void PrefetchRows() {
+  // Of rows of the step from `first` on. By a scorer of its own, whose members compilers keep in
+  // registers.
+  VITRINE_ALWAYS_INLINE void PrefetchRows(size_t first) {
     const Scorer scorer = scorer_;
-    const size_t count = scratch_.step_count;
-    for (size_t i = 0; i < count; ++i) PrefetchRow(scorer, i);
+    const size_t count = scratch_.step_count, lines = scorer.lines();
+    for (size_t i = first; i < count; ++i) {
+      PrefetchRow(scorer, i);
+      for (size_t j = 1; j < lines; ++j) Prefetch(StepRef(i) + j * kCacheLineBytes);
+    }
   }
 
   typename Scorer::RowRef StepRef(size_t i) const {

@@ -19,6 +19,11 @@ struct CodeFormula {
   float scale, shift, share, base, largest;  // of the query
 };
 
+// Bits of a length that a row of digits carries: the first of an f32, without the sign.
+inline constexpr size_t kCarriedBits = 24;
+// Groups of digits that carry a bit each, the last none.
+inline constexpr size_t kCarryingGroups = 32;
+
 // The kernels of one instruction set on small integers: on vectors of bytes, and on the codes of
 // index/code_store.h. Sums of integers are exact, so every form of every instruction set gives the
 // same bits; `hadamard` adds floats in one order everywhere, so that holds for it too.
@@ -79,10 +84,20 @@ struct CodeKernels {
   void (*hamming_planes)(const uint8_t* planes, const uint8_t* const* rows, size_t count,
                          size_t bytes, uint32_t* out) noexcept;
 
+  // Numbers that rows of digits carry: bit i of one is the parity of the sum of digits i, 32 + i,
+  // 64 + i and so on.
+  //   bytes  of a row, a multiple of 64
+  //   out    [count]; bits from kCarriedBits on are zero
+  void (*carried)(const uint8_t* const* rows, size_t count, size_t bytes, uint32_t* out) noexcept;
+
   // Estimates from inner products.
   //   dots, factors, out  [count]
   void (*estimate)(const int32_t* dots, const CodeFactors* factors, size_t count,
                    const CodeFormula& formula, float* out) noexcept;
+  // The same with `add` = length * length and `multiply` = -slope * length.
+  //   lengths  [count], the first bits of each as an f32 that is not negative: kCarriedBits
+  void (*estimate_carried)(const int32_t* dots, const uint32_t* lengths, size_t count, float slope,
+                           const CodeFormula& formula, float* out) noexcept;
 
   // Multiplies `v` by `factors`, component by component, and by the Hadamard matrix of its size, in
   // place and unscaled: the matrix makes |v| grow by sqrt(n).

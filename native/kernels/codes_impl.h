@@ -23,6 +23,8 @@
 //   U4Sum FlushU4(U4Sum)        called after every kU4Blocks blocks of 64 bytes at the latest
 //   kBytes, Bytes Load(const void*)  a vector of bytes, 16, 32 or 64 of them
 //   Bytes LoadHalf(const void*)      32 bytes, then zeros; only where kBytes is 64
+//   uint32_t LowestBits(const uint8_t* p, size_t n)   bit i: the parity of what digits in bytes i,
+//                               32 + i and so on have in their lowest bits; n a multiple of 64
 //   Floats, kLanes, LoadFloats, StoreFloats, AddFloats, SubFloats, MulFloats
 //   Floats HadamardWithin(Floats)    the first log2(kLanes) steps of `hadamard`
 
@@ -274,15 +276,38 @@ struct CodeForms {
     }
   }
 
+  static void Carried(const uint8_t* const* rows, size_t count, size_t bytes,
+                      uint32_t* out) noexcept {
+    for (size_t i = 0; i < count; ++i) {
+      out[i] = Isa::LowestBits(rows[i], bytes) & ((1u << kCarriedBits) - 1);
+    }
+  }
+
+  static VITRINE_ALWAYS_INLINE float EstimateOne(int32_t dot, float add, float multiply,
+                                                 const CodeFormula& formula) {
+    const auto [scale, shift, share, base, largest] = formula;
+    const float product = scale * (static_cast<float>(dot) - shift);
+    const float estimate = add * share + base + multiply * product;
+    const float bounded = estimate < FLT_MAX ? estimate : largest;
+    return bounded > -FLT_MAX ? bounded : -FLT_MAX;
+  }
+
   // Without branches, so that compilers make vectors of it.
   static void Estimate(const int32_t* dots, const CodeFactors* factors, size_t count,
-                       const CodeFormula& formula, float* out) noexcept {
-    const auto [scale, shift, share, base, largest] = formula;
+                       const CodeFormula& in_memory, float* out) noexcept {
+    const CodeFormula formula = in_memory;
     for (size_t i = 0; i < count; ++i) {
-      const float product = scale * (static_cast<float>(dots[i]) - shift);
-      const float estimate = factors[i].add * share + base + factors[i].multiply * product;
-      const float bounded = estimate < FLT_MAX ? estimate : largest;
-      out[i] = bounded > -FLT_MAX ? bounded : -FLT_MAX;
+      out[i] = EstimateOne(dots[i], factors[i].add, factors[i].multiply, formula);
+    }
+  }
+  static void EstimateCarried(const int32_t* dots, const uint32_t* lengths, size_t count,
+                              float slope, const CodeFormula& in_memory, float* out) noexcept {
+    const CodeFormula formula = in_memory;
+    for (size_t i = 0; i < count; ++i) {
+      const uint32_t bits = lengths[i] << (31 - kCarriedBits);
+      float length;
+      std::memcpy(&length, &bits, sizeof(length));
+      out[i] = EstimateOne(dots[i], length * length, -slope * length, formula);
     }
   }
 
@@ -436,7 +461,9 @@ struct CodeForms {
       .intersection = Score<BitTerm<Isa, true>, uint32_t, uint8_t, uint8_t>,
       .intersection_rows = ScoreAll<BitTerm<Isa, true>, uint32_t, uint8_t, uint8_t>,
       .hamming_planes = HammingPlanes<Isa>,
+      .carried = Carried,
       .estimate = Estimate,
+      .estimate_carried = EstimateCarried,
       .hadamard = Hadamard,
       .squared_norm = SquaredNorm,
       .centre = Centre,

@@ -29,6 +29,22 @@ struct NeonCommon {
     return vpadalq_u16(sum, vpaddlq_u8(vcntq_u8(x)));
   }
 
+  // A bit of its own for each byte, and the sum of eight.
+  static VITRINE_ALWAYS_INLINE uint32_t LowestBits(const uint8_t* p, size_t n) {
+    Bytes first = vdupq_n_u8(0), second = first;
+    for (size_t i = 0; i < n; i += 32) {
+      first = veorq_u8(first, Load(p + i));
+      second = veorq_u8(second, Load(p + i + 16));
+    }
+    const Bytes one = vdupq_n_u8(1);
+    const int8x8_t eight = vcreate_s8(0x0706050403020100);
+    const int8x16_t places = vcombine_s8(eight, eight);
+    first = vshlq_u8(vandq_u8(veorq_u8(first, vshrq_n_u8(first, 4)), one), places);
+    second = vshlq_u8(vandq_u8(veorq_u8(second, vshrq_n_u8(second, 4)), one), places);
+    return uint32_t{vaddv_u8(vget_low_u8(first))} | uint32_t{vaddv_u8(vget_high_u8(first))} << 8 |
+           uint32_t{vaddv_u8(vget_low_u8(second))} << 16;
+  }
+
   using Floats = float32x4_t;
   static constexpr size_t kLanes = 4;
   static VITRINE_ALWAYS_INLINE Floats LoadFloats(const float* p) { return vld1q_f32(p); }

@@ -94,6 +94,15 @@ void HammingPlanes(const uint8_t* planes, const uint8_t* const* rows, size_t cou
   }
 }
 
+void Carried(const uint8_t* const* rows, size_t count, size_t bytes, uint32_t* out) noexcept {
+  for (size_t r = 0; r < count; ++r) {
+    uint32_t sums[kCarryingGroups] = {};
+    for (size_t i = 0; i < bytes; ++i) sums[i % kCarryingGroups] += rows[r][i] + (rows[r][i] >> 4);
+    out[r] = 0;
+    for (size_t i = 0; i < kCarriedBits; ++i) out[r] |= (sums[i] & 1) << i;
+  }
+}
+
 void Estimate(const int32_t* dots, const CodeFactors* factors, size_t count,
               const CodeFormula& formula, float* out) noexcept {
   const auto [scale, shift, share, base, largest] = formula;
@@ -102,6 +111,15 @@ void Estimate(const int32_t* dots, const CodeFactors* factors, size_t count,
     const float estimate = factors[i].add * share + base + factors[i].multiply * product;
     const float bounded = estimate < FLT_MAX ? estimate : largest;
     out[i] = bounded > -FLT_MAX ? bounded : -FLT_MAX;
+  }
+}
+
+void EstimateCarried(const int32_t* dots, const uint32_t* lengths, size_t count, float slope,
+                     const CodeFormula& formula, float* out) noexcept {
+  for (size_t i = 0; i < count; ++i) {
+    const float length = std::bit_cast<float>(lengths[i] << (31 - kCarriedBits));
+    const CodeFactors factors{length * length, -slope * length};
+    Estimate(dots + i, &factors, 1, formula, out + i);
   }
 }
 
@@ -187,7 +205,9 @@ constinit const CodeKernelTable kScalarCodes = {
             .intersection = CountBits<AndTerm>,
             .intersection_rows = CountBitsRows<AndTerm>,
             .hamming_planes = HammingPlanes,
+            .carried = Carried,
             .estimate = Estimate,
+            .estimate_carried = EstimateCarried,
             .hadamard = Hadamard,
             .squared_norm = SquaredNorm,
             .centre = Centre,

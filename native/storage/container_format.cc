@@ -99,6 +99,8 @@ std::string SectionName(uint32_t type) {
   if (type == static_cast<uint32_t>(SectionType::kCodeCentre)) return "centre of codes";
   if (type == static_cast<uint32_t>(SectionType::kCodes)) return "codes";
   if (type == static_cast<uint32_t>(SectionType::kCodeFactors)) return "factors of codes";
+  if (type == static_cast<uint32_t>(SectionType::kCarryingCodes)) return "codes with lengths";
+  if (type == static_cast<uint32_t>(SectionType::kCodeDoubts)) return "doubts of codes";
   if (type == static_cast<uint32_t>(SectionType::kCalibration)) return "calibration";
   if (type == static_cast<uint32_t>(SectionType::kRecordEnds)) return "record ends";
   if (type == static_cast<uint32_t>(SectionType::kRecords)) return "records";

@@ -43,6 +43,8 @@ enum class SectionType : uint32_t {
   kCalibration = 17,
   kCodes = 18,
   kCodeFactors = 19,
+  kCarryingCodes = 20,
+  kCodeDoubts = 21,
   kRecordEnds = 32,
   kRecords = 33,
   kIdempotency = 48,

@@ -88,6 +88,8 @@ const measured = { dimension: 4, m: 4, efConstruction: 20 }
 export const measuredConfigs = {
   sq8: { ...measured, metric: 'cosine', quantization: 'sq8' },
   rq4: { ...measured, metric: 'ip', quantization: 'rq4' },
+  // Codes that carry lengths.
+  carrying: { ...measured, metric: 'l2', quantization: 'rq4', dimension: 128 },
 }
 
 /** What can be filtered by in the collections among them: a field of each type. */
@@ -102,9 +104,10 @@ export const measuredFields = {
 
 /** The ids of their points, and the vectors, of which the one of id 5 is zero. */
 export const measuredIds = idsFrom(0, 1100)
-export function measuredVectors() {
-  const vectors = Float32Array.from({ length: 1100 * 4 }, (_, i) => ((i * 7919) % 4093) / 128 - 16)
-  return vectors.fill(0, 5 * 4, 6 * 4)
+export function measuredVectors(dimension = measured.dimension) {
+  const length = 1100 * dimension
+  const vectors = Float32Array.from({ length }, (_, i) => ((i * 7919) % 4093) / 128 - 16)
+  return vectors.fill(0, 5 * dimension, 6 * dimension)
 }
 
 /** The payload of a point in the collections among them. */

@@ -129,7 +129,7 @@ TEST(CodeRotation, IsGivenByItsSeed) {
 }
 
 TEST(CodeStore, GivesTheSameBitsOnEveryProcessor) {
-  for (const size_t dimension : {1, 2, 16, 17, 32, 33, 64, 100, 129, 784, 1100}) {
+  for (const size_t dimension : {1, 2, 16, 17, 32, 33, 64, 100, 129, 256, 784, 1100}) {
     const auto vectors = NormalVectors(37, dimension, dimension);
     const auto query = NormalVectors(1, dimension, 99);
     for (const Metric metric : kMetrics) {
@@ -220,7 +220,10 @@ TEST(CodeStore, TakesTheBytesItSays) {
   using Bytes = std::pair<size_t, size_t>;
   EXPECT_EQ(bytes(784, CodeKind::kRq4), Bytes(416, 12));
   EXPECT_EQ(bytes(768, CodeKind::kRq4), Bytes(384, 12));
-  EXPECT_EQ(bytes(128, CodeKind::kRq4), Bytes(64, 12));
+  EXPECT_EQ(bytes(128, CodeKind::kRq4), Bytes(64, 8));  // lengths are carried
+  EXPECT_EQ(bytes(256, CodeKind::kRq4, Metric::kCosine), Bytes(128, 8));
+  EXPECT_EQ(bytes(128, CodeKind::kRq4, Metric::kIp), Bytes(64, 16));
+  EXPECT_EQ(bytes(384, CodeKind::kRq4), Bytes(192, 12));
   EXPECT_EQ(bytes(25, CodeKind::kRq4), Bytes(32, 12));
   EXPECT_EQ(bytes(784, CodeKind::kSq8, Metric::kCosine), Bytes(832, 12));
   EXPECT_EQ(bytes(128, CodeKind::kSq8, Metric::kIp), Bytes(128, 16));
@@ -231,6 +234,7 @@ TEST(CodeStore, TakesTheBytesItSays) {
   };
   EXPECT_EQ(in_memory(784), 448u + 4);  // factors in the last line
   EXPECT_EQ(in_memory(768), 384u + 12);
+  EXPECT_EQ(in_memory(128), 64u + 8);
   EXPECT_EQ(in_memory(300), 160u + 12);  // a line would be a fifth more
 }
 

@@ -61,7 +61,7 @@ class Rows {
       const float length = std::exp(0.5f * normal(random));
       for (size_t i = 0; i < kDimension; ++i) {
         // A few directions matter: with as many as there are nothing would rule anything out.
-        vectors[row * kDimension + i] = length * (normal(random) * (i < 8 ? 1.f : 0.1f) + 0.3f);
+        vectors[row * kDimension + i] = length * (normal(random) * (i < 12 ? 1.f : 0.1f) + 0.3f);
       }
     }
     return vectors;

@@ -128,6 +128,52 @@ TEST_P(KernelsCodes, EstimatesAreTheSameBits) {
   }
 }
 
+TEST_P(KernelsCodes, ReadsWhatDigitsCarry) {
+  for (size_t bytes = 64; bytes <= 256; bytes += 64) {
+    for (size_t count = 0; count <= 9; ++count) {
+      const auto digits = RandomBytes(count * bytes, static_cast<uint32_t>(bytes + count));
+      std::vector<const uint8_t*> rows;
+      for (size_t i = 0; i < count; ++i) rows.push_back(digits.data() + i * bytes);
+      std::vector<uint32_t> numbers(count + 1, kUnsignedMark);
+      codes().carried(rows.data(), count, bytes, numbers.data());
+      for (size_t row = 0; row < count; ++row) {
+        for (size_t bit = 0; bit < 32; ++bit) {
+          int sum = 0;
+          for (size_t i = bit; bit < kCarriedBits && i < 2 * bytes; i += 32) {
+            sum += DigitAt(rows[row], 2 * bytes, i);
+          }
+          ASSERT_EQ(numbers[row] >> bit & 1, static_cast<uint32_t>(sum % 2)) << bit;
+        }
+      }
+      ASSERT_EQ(numbers[count], kUnsignedMark);
+    }
+  }
+}
+
+TEST_P(KernelsCodes, EstimatesByCarriedLengthsAreTheSameBits) {
+  VITRINE_TRACE_SEED();
+  std::mt19937_64 random(TestSeed());
+  for (size_t count = 0; count <= 70; ++count) {
+    std::vector<int32_t> dots(count);
+    std::vector<uint32_t> lengths(count);
+    for (int32_t& dot : dots) dot = static_cast<int32_t>(random()) >> (random() % 31);
+    // Of all sizes, infinite and not a number among them.
+    for (uint32_t& length : lengths) length = random() % (1u << kCarriedBits);
+    const CodeFormula formula{.scale = 0.01f, .shift = 70, .share = 1, .base = 5, .largest = 1};
+    std::vector<float> ours(count + 1, 12345), expected(count + 1, 12345);
+    codes().estimate_carried(dots.data(), lengths.data(), count, 0.05f, formula, ours.data());
+    std::vector<CodeFactors> factors;
+    for (const uint32_t bits : lengths) {
+      const float length = std::bit_cast<float>(bits << 7);
+      factors.push_back({length * length, -0.05f * length});
+    }
+    ScalarCodes().estimate(dots.data(), factors.data(), count, formula, expected.data());
+    for (size_t i = 0; i <= count; ++i) {
+      ASSERT_EQ(std::bit_cast<uint32_t>(ours[i]), std::bit_cast<uint32_t>(expected[i])) << i;
+    }
+  }
+}
+
 TEST_P(KernelsCodes, EqualsScalarInEveryDimension) {
   for (int sort = 0; sort < kSorts; ++sort) {
     const auto query = RandomBytes(kMaxDim, static_cast<uint32_t>(sort), sort);

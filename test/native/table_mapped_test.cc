@@ -157,6 +157,25 @@ TEST(MappedTable, FindsWhatChecksumsCannotTell) {
   EXPECT_NE(status.message().find("not finite"), std::string::npos) << status.message();
 }
 
+// As in files of before codes carried lengths: the types of their sections are others.
+TEST(MappedTable, MakesCodesAgainThatAreLaidOutOtherwise) {
+  MappedFile file(kCoded);
+  Bytes& bytes = file.files.Edit(kPath);
+  for (const auto& [now, before] :
+       {std::pair(SectionType::kCarryingCodes, SectionType::kCodes),
+        std::pair(SectionType::kCodeDoubts, SectionType::kCodeFactors)}) {
+    const uint64_t place = TablePlaceOf(bytes, now);
+    ASSERT_NE(place, 0u);
+    StoreLittleEndian(bytes.data() + place, static_cast<uint32_t>(before));
+  }
+  RepairChecksums(bytes);
+  for (const auto& table : {LoadMapped(file.files), Load(file.files)}) {
+    ASSERT_TRUE(table.ok()) << table.status().message();
+    EXPECT_TRUE(Equal(*AnswersOf(**table, file.queries), file.answers));
+    EXPECT_EQ((*table)->quantization_used(), Quantization::kRq4);
+  }
+}
+
 TEST(MappedTable, RefusesFactorsThatNoVectorHas) {
   const struct {
     SectionType type;
@@ -164,8 +183,8 @@ TEST(MappedTable, RefusesFactorsThatNoVectorHas) {
   } wrong[] = {{SectionType::kFactors, -1},
                {SectionType::kFactors, std::nanf("")},
                {SectionType::kFactors, std::numeric_limits<float>::infinity()},
-               {SectionType::kCodeFactors, std::nanf("")},
-               {SectionType::kCodeFactors, -std::numeric_limits<float>::infinity()}};
+               {SectionType::kCodeDoubts, std::nanf("")},
+               {SectionType::kCodeDoubts, -1}};
   MappedFile file(kCoded);
   for (const auto& [type, value] : wrong) {
     Bytes& bytes = file.files.Edit(kPath);
