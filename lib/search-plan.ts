@@ -1,5 +1,5 @@
 /**
- * How a search goes about its work: walks the graph, computes every distance that counts, or estimates them all by a bit a dimension and
+ * How a search goes about its work: walks the graph, computes every distance that counts, or estimates them all from a line of memory each and
  * then looks closer at the nearest (`'sketch'`).
  */
 export type PlanKind =

@@ -100,6 +100,7 @@
       "native/index/mapped_rows.cc",
       "native/index/neighbour_selection.cc",
       "native/index/pair_distances.cc",
+      "native/index/principal_axes.cc",
       "native/index/scratch.cc",
       "native/index/sketch_store.cc",
       "native/index/vector_scoring.cc",

@@ -55,8 +55,7 @@ describe.each<[Metric, Quantization]>([
       const far = index.idSet((await byDistance(index, 0)).slice(size / 2))
       await sketched(index, far)
       const perRow = (index.memoryUsage().codes - before) / size
-      expect(perRow).toBeGreaterThan(dimension / 8)
-      expect(perRow).toBeLessThan(dimension / 8 + 48)
+      expect(perRow).toBe(64)
 
       for (let i = 0; i < scaled(20, 5); i++) {
         const order = await byDistance(index, i)

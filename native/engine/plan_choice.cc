@@ -18,9 +18,10 @@ size_t FilterScanRows(size_t vector_bytes) {
   return 800 + (size_t{3} << 19) / std::max<size_t>(vector_bytes, 64);
 }
 // The same where there are sketches: up to so many rows a look at all of them is sooner done than
-// the preparation of a sketch, and up to so many their sketches are than a filtered walk.
+// the preparation of a sketch, and up to so many their sketches are than a filtered walk, unless
+// they are a good part of what is near.
 size_t ExactScanRows(size_t vector_bytes) { return 450'000 / vector_bytes; }
-size_t SketchScanRows(size_t row_bytes) { return 4'000 + (size_t{1} << 20) / row_bytes; }
+constexpr size_t kSketchScanRows = 12'000;
 
 // The walk that looks where the filter lies keeps so many nodes.
 constexpr size_t kProbeEf = 8;
@@ -145,8 +146,10 @@ SearchPlan ChoosePlan(const TableView& table, const QueryScorers& scorers,
   const SketchStore* const sketches = table.SketchesOrBegin();
   const size_t vector_bytes = table.vectors().vector_bytes();
   const PlanKind look = sketches == nullptr ? scan : PlanKind::kSketch;
-  if (sketches != nullptr && plan.allowed_rows > ExactScanRows(vector_bytes) &&
-      plan.allowed_rows <= SketchScanRows(sketches->row_bytes())) {
+  const float share = static_cast<float>(plan.allowed_rows) / static_cast<float>(plan.rows);
+  const bool is_sketched = sketches != nullptr && plan.allowed_rows <= kSketchScanRows &&
+                           plan.allowed_rows > ExactScanRows(vector_bytes);
+  if (is_sketched && share < kPassShare) {
     return plan.kind = look, plan.reason = PlanReason::kFewAllowed, plan.ef = 0, plan;
   }
   if (plan.allowed_rows <= FilterScanRows(vector_bytes)) {
@@ -161,9 +164,11 @@ SearchPlan ChoosePlan(const TableView& table, const QueryScorers& scorers,
   if (plan.local_share >= kPassShare) {
     return plan.kind = PlanKind::kFilterPass, plan.reason = PlanReason::kMuchAllowed, plan;
   }
+  if (is_sketched) {
+    return plan.kind = look, plan.reason = PlanReason::kFewAllowed, plan.ef = 0, plan;
+  }
   plan.kind = PlanKind::kFilterWalk;
   plan.reason = PlanReason::kSomeAllowed;
-  const float share = static_cast<float>(plan.allowed_rows) / static_cast<float>(plan.rows);
   plan.fill_edges = share < kSparseShare;
   // Less than a quarter as dense here as elsewhere: most of what is near the query is somewhat far.
   if (parameters.recall > 0 && plan.local_share < share / 4)

@@ -4,7 +4,6 @@
 #include <cmath>
 
 #include "base/prefetch.h"
-#include "engine/best_hits.h"
 
 namespace vitrine {
 namespace {
@@ -14,8 +13,9 @@ constexpr size_t kCloserGroup = 32;
 // Rows that are put in order at once; a multiple of the group.
 constexpr size_t kFirstOrdered = 128;
 // Rows that are left lie this many times the spread of the estimates so far behind the k-th
-// nearest. Measured for filters far from the query, where 2 loses a hundredth of them.
-constexpr double kStopSpread = 3;
+// nearest. Measured for filters far from the query: some rows lie further across the axes than
+// others, and 3 loses two hundredths of the nearest hundred for some queries.
+constexpr double kStopSpread = 5;
 // Memory for so many times the rows that are wanted.
 constexpr size_t kSlack = 4;
 
@@ -63,19 +63,65 @@ size_t OrderMore(std::span<RankedSlot> rows, size_t from) {
   return end;
 }
 
+// The nearest rows so far, with how much too far each was estimated: more than others, for what
+// lies across the axes of a sketch is alike as well where two vectors are.
+class NearestRows {
+ public:
+  explicit NearestRows(size_t k) : k_(k) { rows_.reserve(k); }
+
+  void Offer(float distance, double error) {
+    const Row row{distance, error};
+    if (rows_.size() == k_) {
+      if (!(row < rows_.front())) return;
+      std::pop_heap(rows_.begin(), rows_.end());
+      Count(rows_.back().error, -1);
+      rows_.back() = row;
+    } else {
+      rows_.push_back(row);
+    }
+    std::push_heap(rows_.begin(), rows_.end());
+    Count(error, 1);
+  }
+  bool IsFull() const { return rows_.size() == k_; }
+  // REQUIRES: IsFull()
+  float Furthest() const { return rows_.front().distance; }
+  // An error that that of a row as near is hardly above.
+  double LikelyError() const {
+    const double mean = sum_ / static_cast<double>(k_);
+    return mean +
+           kStopSpread * std::sqrt(std::max(0.0, squares_ / static_cast<double>(k_) - mean * mean));
+  }
+
+ private:
+  struct Row {
+    float distance;
+    double error;
+    bool operator<(const Row& other) const { return distance < other.distance; }
+  };
+  void Count(double error, double sign) {
+    sum_ += sign * error;
+    squares_ += sign * error * error;
+  }
+
+  const size_t k_;
+  std::vector<Row> rows_;  // a heap, the furthest on top
+  double sum_ = 0;         // of errors
+  double squares_ = 0;
+};
+
 template <typename Scorer, class Counting>
 bool LookWith(const Scorer& scorer, std::span<RankedSlot> found, size_t k,
               std::vector<RankedSlot>& ranked, Counting counting) {
   ranked.clear();
-  std::vector<float> nearest;
-  nearest.reserve(k + 1);
+  NearestRows nearest(k);
   double squares = 0;
   size_t ordered = 0;
   for (size_t from = 0; from < found.size(); from += kCloserGroup) {
     if (from >= ordered) ordered = OrderMore(found, from);
-    if (nearest.size() == k && from >= 2 * kCloserGroup) {
+    if (nearest.IsFull() && from >= 2 * kCloserGroup) {
       const double spread = std::sqrt(squares / static_cast<double>(from));
-      if (found[from].distance > nearest.front() + kStopSpread * spread) return true;
+      const double reach = std::max(kStopSpread * spread, nearest.LikelyError());
+      if (found[from].distance > nearest.Furthest() + reach) return true;
     }
     const size_t count = std::min(kCloserGroup, found.size() - from);
     Slot slots[kCloserGroup];
@@ -89,10 +135,10 @@ bool LookWith(const Scorer& scorer, std::span<RankedSlot> found, size_t k,
     scorer.Score(refs, slots, count, distances);
     counting.AddRerankGroup(Scorer::kCompared, count);
     for (size_t i = 0; i < count; ++i) {
-      const double error = double{distances[i]} - found[from + i].distance;
+      const double error = double{found[from + i].distance} - distances[i];
       squares += error * error;
       ranked.push_back({distances[i], slots[i]});
-      KeepLeast(nearest, k, distances[i]);
+      nearest.Offer(distances[i], error);
     }
   }
   return false;

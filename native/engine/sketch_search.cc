@@ -5,13 +5,14 @@
 #include <limits>
 #include <vector>
 
+#include "base/prefetch.h"
 #include "engine/sketch_scan.h"
 
 namespace vitrine {
 namespace {
 
 // Rows whose estimates are kept, and how many when those turn out to be too few.
-constexpr size_t kKept = 4'000;
+constexpr size_t kKept = 3'000;
 constexpr size_t kKeptAtMost = 32'000;
 // Estimates that tell where the threshold lies, and how much above it is safe.
 constexpr size_t kThresholdSample = 1'024;
@@ -23,33 +24,37 @@ constexpr float kNoThreshold = std::numeric_limits<float>::max();
 
 }  // namespace
 
-// Calls visit(slots, count) with the rows that are shown and allowed, up to SketchStore::kMostRows
-// at a time, until it returns false. About one of `stride` of them.
+// Calls visit(slots, rows, count) with the rows that are shown and allowed, up to
+// SketchStore::kMostRows at a time, until it returns false. About one of `stride` of them.
 template <class Counting>
 template <typename Visitor>
 void SketchSearch<Counting>::ForEachBlock(size_t stride, Visitor visit) const {
   constexpr size_t kMost = SketchStore::kMostRows;
   Slot slots[kMost + 64];
+  SketchStore::RowRef rows[kMost + 64];
   size_t count = 0;
+  const SlotRows::Places places = sketches_.places();
   const size_t limit = std::min(table_.SlotLimit(), filter_.slots().capacity());
   // A sample takes an eighth of a group: neighbours in the table may be neighbours in space.
   const uint64_t part = stride < 2 ? ~uint64_t{0} : 0x0101010101010101u;
   const size_t step = std::max<size_t>(1, stride / 8);
   for (size_t word = 0; word * 64 < limit; word += step) {
-    uint64_t rows = table_.AllowedRows(word, &filter_.slots()) & ~table_.zero_rows().Word(word);
-    rows &= part << (stride < 2 ? 0 : word / step % 8);
-    for (rows = table_.VisibleRows(word, rows); rows != 0; rows &= rows - 1) {
-      slots[count] = static_cast<Slot>(word * 64 + static_cast<size_t>(std::countr_zero(rows)));
-      // Also where rows lie close together: without it a scan of half of 60,000 took half as long
-      // again.
-      sketches_.PrefetchRow(slots[count++]);
+    uint64_t bits = table_.AllowedRows(word, &filter_.slots()) & ~table_.zero_rows().Word(word);
+    bits &= part << (stride < 2 ? 0 : word / step % 8);
+    for (bits = table_.VisibleRows(word, bits); bits != 0; bits &= bits - 1) {
+      const auto slot = static_cast<Slot>(word * 64 + static_cast<size_t>(std::countr_zero(bits)));
+      slots[count] = slot;
+      rows[count] = reinterpret_cast<SketchStore::RowRef>(places.Row(slot));  // NOLINT
+      // Also where rows lie close together.
+      Prefetch(rows[count++]);
     }
     if (count < kMost) continue;
-    if (!visit(slots, kMost)) return;
+    if (!visit(slots, rows, kMost)) return;
     count -= kMost;
     std::copy_n(slots + kMost, count, slots);
+    std::copy_n(rows + kMost, count, rows);
   }
-  if (count > 0) visit(slots, count);
+  if (count > 0) visit(slots, rows, count);
 }
 
 // An estimate that about `kept` of the rows of the filter are below.
@@ -61,11 +66,13 @@ float SketchSearch<Counting>::Threshold(size_t kept) const {
   }
   std::vector<float> sample;
   sample.reserve(2 * kThresholdSample);
-  ForEachBlock(std::max<size_t>(1, rows / kThresholdSample), [&](const Slot* slots, size_t count) {
-    sample.resize(sample.size() + count);
-    sketches_.Estimate(scratch_.sketch_query, slots, count, sample.data() + sample.size() - count);
-    return true;
-  });
+  ForEachBlock(std::max<size_t>(1, rows / kThresholdSample),
+               [&](const Slot*, SketchStore::RowRef* found, size_t count) {
+                 sample.resize(sample.size() + count);
+                 sketches_.Estimate(scratch_.sketch_query, found, count,
+                                    sample.data() + sample.size() - count);
+                 return true;
+               });
   counting_.AddSketchEvaluations(sample.size());
   const auto place =
       static_cast<size_t>(kThresholdSlack * static_cast<double>(kept) / static_cast<double>(rows) *
@@ -83,9 +90,9 @@ StopReason SketchSearch<Counting>::Gather(size_t kept, float threshold) {
   StopReason stopped = StopReason::kExhausted;
   size_t blocks = 0;
   size_t seen = 0;
-  ForEachBlock(1, [&](const Slot* slots, size_t count) {
+  ForEachBlock(1, [&](const Slot* slots, SketchStore::RowRef* rows, size_t count) {
     float estimates[SketchStore::kMostRows];
-    sketches_.Estimate(scratch_.sketch_query, slots, count, estimates);
+    sketches_.Estimate(scratch_.sketch_query, rows, count, estimates);
     for (size_t i = 0; i < count; ++i) least.Offer(estimates[i], slots[i]);
     seen += count;
     if (++blocks % kBlocksBetween == 0) stopped = parameters_.control.Check();

@@ -324,7 +324,7 @@ class Table final : private IdMap::OwnerIds {
   bool IsWorthSketching() const;
   const SketchStore* SketchesOrBegin() const;
   bool SketchSome();
-  bool CreateSketches();
+  bool SampleForSketches(std::vector<float>& sample, std::vector<float>& centre) const;
 
   // Compiled for those that count, and for those that do not.
   template <class Tally>

@@ -2,6 +2,8 @@
 // on.
 
 #include <algorithm>
+#include <mutex>
+#include <utility>
 #include <vector>
 
 #include "engine/table.h"
@@ -16,8 +18,11 @@ constexpr size_t kLeastSketched = 5'000;
 constexpr size_t kLeastSketchedDimension = 64;
 // Rows that are sketched in a step: some milliseconds.
 constexpr size_t kSketchedInStep = 2'000;
-// Vectors from which a centre is made where there are no codes.
-constexpr size_t kCentreSample = 1'000;
+// Vectors from which axes are made, and a centre where there are no codes: fewer where they are
+// long, so that it takes a tenth of a second or two.
+constexpr size_t kSampleFloats = 800'000;
+constexpr size_t kLeastSampledRows = 256;
+constexpr size_t kMostSampledRows = 1'000;
 
 }  // namespace
 
@@ -44,9 +49,22 @@ const SketchStore* Table::SketchesOrBegin() const {
 // Sketches some rows; false when all are, when a writer is at work, or when a mapped row cannot be
 // read: the next search that needs them goes on then.
 bool Table::SketchSome() {
-  const std::unique_lock write(write_mutex_, std::try_to_lock);
+  std::unique_lock write(write_mutex_, std::try_to_lock);
   if (!write.owns_lock() || sketches_.load(std::memory_order_relaxed) != nullptr) return false;
-  if (sketch_store_ == nullptr && !CreateSketches()) return false;
+  if (sketch_store_ == nullptr) {
+    std::vector<float> centre;
+    std::vector<float> sample;
+    if (!SampleForSketches(sample, centre)) return false;
+    // Axes take a while, in which others may write.
+    write.unlock();
+    const CodeKernels& kernels = SelectCodeKernels(kernels_.set).codes;
+    auto store = std::make_unique<SketchStore>(
+        dimension(), metric(), centre, PrincipalAxes(std::move(sample), dimension(), kernels),
+        kernels);
+    if (!write.try_lock() || sketch_store_ != nullptr || !store->Grow(SlotLimit())) return false;
+    sketch_store_ = std::move(store);
+    sketch_next_ = 0;
+  }
   RowWork work;
   const size_t end = std::min(SlotLimit(), sketch_next_ + kSketchedInStep);
   for (; sketch_next_ < end; ++sketch_next_) {
@@ -63,26 +81,33 @@ bool Table::SketchSome() {
   return false;
 }
 
-bool Table::CreateSketches() {
-  std::vector<float> centre;
+// Vectors from all over the table, less the centre. False if one cannot be read.
+bool Table::SampleForSketches(std::vector<float>& sample, std::vector<float>& centre) const {
+  const size_t wanted =
+      std::clamp(kSampleFloats / dimension(), kLeastSampledRows, kMostSampledRows);
+  const size_t stride = std::max<size_t>(1, size() / wanted);
+  bool is_read = true;
+  size_t met = 0;
+  std::vector<float> work;
+  ForEachRow(0, (SlotLimit() + 63) / 64, [&](Slot slot) {
+    if (met++ % stride != 0 || sample.size() >= wanted * dimension() || !is_read) return;
+    is_read = vectors_.Verify(slot).ok();
+    if (!is_read) return;
+    const float* const row = vectors_.AsFloats(vectors_.Row(slot), work);
+    sample.insert(sample.end(), row, row + dimension());
+  });
+  if (!is_read) return false;
   if (code_store_ != nullptr) {
     centre.assign(code_store_->centre().begin(), code_store_->centre().end());
   } else {
-    std::vector<float> rows;
-    std::vector<float> work;
-    for (size_t slot = 0; slot < SlotLimit() && rows.size() < kCentreSample * dimension(); ++slot) {
-      if ((occupied_.Word(slot / 64) >> (slot % 64) & 1) == 0) continue;
-      if (!vectors_.Verify(static_cast<Slot>(slot)).ok()) return false;
-      const float* const row = vectors_.AsFloats(vectors_.Row(static_cast<Slot>(slot)), work);
-      rows.insert(rows.end(), row, row + dimension());
-    }
-    centre = CodeCentreOf(rows, dimension(), metric());
+    centre = CodeCentreOf(sample, dimension(), metric());
   }
-  auto store = std::make_unique<SketchStore>(dimension(), metric(), centre,
-                                             SelectCodeKernels(kernels_.set).codes);
-  if (!store->Grow(SlotLimit())) return false;
-  sketch_store_ = std::move(store);
-  sketch_next_ = 0;
+  const CodeKernels& kernels = SelectCodeKernels(kernels_.set).codes;
+  for (size_t from = 0; from < sample.size(); from += dimension()) {
+    work.assign(sample.data() + from, sample.data() + from + dimension());
+    SketchStore::Difference(work.data(), dimension(), metric(), centre, kernels,
+                            sample.data() + from);
+  }
   return true;
 }
 

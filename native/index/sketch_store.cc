@@ -4,9 +4,8 @@
 #include <cfloat>
 #include <cmath>
 #include <cstring>
+#include <utility>
 
-#include "base/prefetch.h"
-#include "index/code_store.h"
 #include "kernels/kernels.h"
 
 namespace vitrine {
@@ -14,8 +13,9 @@ namespace {
 
 // Lengths beyond which squares and sums leave f32.
 constexpr double kLongestSquared = 1e74;
-// The digits of a query are 2 u - 15 for u from 0 to 15.
-constexpr float kLargestDigit = 15;
+// Digits of a row are bytes; 128 stands for nothing.
+constexpr float kMostSteps = 127;
+constexpr int32_t kNoSteps = 128;
 
 float Clipped(double value) {
   return static_cast<float>(std::clamp(value, double{-FLT_MAX}, double{FLT_MAX}));
@@ -27,65 +27,61 @@ double InnerProduct(const float* a, const float* b, size_t count) {
   return sum;
 }
 
-// Signs and factors, in as few lines of memory as may be.
-size_t SketchBytes(size_t padded) {
-  const size_t used = padded / 8 + sizeof(CodeFactors);
-  return (used + 31) / 32 * 32;
+double ScaleOf(const float* vector, size_t dimension, Metric metric, const CodeKernels& kernels) {
+  if (metric != Metric::kCosine) return 1;
+  const double squared = kernels.squared_norm(vector, dimension);
+  return squared == 0 ? 0 : 1 / std::sqrt(squared);
 }
+
+static_assert(kSketchDigits + sizeof(CodeFactors) == kProjected);
 
 }  // namespace
 
 SketchStore::SketchStore(size_t dimension, Metric metric, std::span<const float> centre,
-                         const CodeKernels& kernels)
+                         std::vector<float> axes, const CodeKernels& kernels)
     : dimension_(dimension),
       metric_(metric),
       centre_(centre.begin(), centre.end()),
       squared_centre_(SquaredNorm(centre_.data(), dimension_)),
+      axes_(std::move(axes)),
       kernels_(kernels),
-      rotation_(dimension, kCodeSeed, kernels),
-      bit_bytes_(rotation_.padded() / 8),
-      plane_bytes_((bit_bytes_ + 63) / 64 * 64),
-      rows_(SketchBytes(rotation_.padded())) {}
+      rows_(kProjected) {}
 
-double SketchStore::ScaleOf(const float* vector) const {
-  if (metric_ != Metric::kCosine) return 1;
-  const double squared = kernels_.squared_norm(vector, dimension_);
-  return squared == 0 ? 0 : 1 / std::sqrt(squared);
+void SketchStore::Difference(const float* vector, size_t dimension, Metric metric,
+                             std::span<const float> centre, const CodeKernels& kernels,
+                             float* out) {
+  kernels.centre(vector, ScaleOf(vector, dimension, metric, kernels), centre.data(), 1, dimension,
+                 out);
 }
 
-double SketchStore::Centre(const float* vector, float share, std::vector<float>& work) const {
-  work.resize(rotation_.padded());
-  const double squared_length =
-      kernels_.centre(vector, ScaleOf(vector), centre_.data(), share, dimension_, work.data());
-  std::fill(work.begin() + static_cast<std::ptrdiff_t>(dimension_), work.end(), 0.f);
-  if (!(squared_length < kLongestSquared)) {
-    std::fill(work.begin(), work.end(), 0.f);
-    return 0;
+void SketchStore::Project(const float* vector, float share, std::vector<float>& work,
+                          Digits& digits) const {
+  work.resize(dimension_);
+  digits.squared_length = kernels_.centre(vector, ScaleOf(vector, dimension_, metric_, kernels_),
+                                          centre_.data(), share, dimension_, work.data());
+  float along[kProjected] = {};
+  if (digits.squared_length < kLongestSquared) {
+    kernels_.project(work.data(), axes_.data(), dimension_, along);
+  } else {
+    digits.squared_length = 0;
   }
-  rotation_.Apply(work.data());
-  return squared_length;
+  const float largest = kernels_.largest(along, kProjected);
+  const float inverse = largest < 1e-35f ? 0 : kMostSteps / largest;
+  digits.step = inverse == 0 ? 0 : largest / kMostSteps;
+  digits.sum = kernels_.quantize(along, inverse, kProjected, digits.values);
 }
 
 float SketchStore::LargestEstimate() const { return metric_ == Metric::kCosine ? 2 : FLT_MAX; }
 
 void SketchStore::Put(Slot slot, const float* vector, std::vector<float>& work) const {
-  const double squared_length = Centre(vector, 1, work);
+  Digits digits;
+  Project(vector, 1, work, digits);
+  const double squared_length = digits.squared_length;
   std::byte* const row = rows_.Row(slot);
-  double magnitude = 0;
-  for (size_t byte = 0; byte < bit_bytes_; ++byte) {
-    unsigned bits = 0;
-    float sum = 0;
-    for (size_t i = 0; i < 8; ++i) {
-      const float x = work[byte * 8 + i];
-      bits |= (x >= 0 ? 1u : 0u) << i;
-      sum += std::abs(x);
-    }
-    row[byte] = static_cast<std::byte>(bits);
-    magnitude += sum;
+  for (size_t i = 0; i < kSketchDigits; ++i) {
+    row[i] = static_cast<std::byte>(digits.values[i] + kNoSteps);
   }
-  // A vector that is the centre, or too far off, is told by its length alone.
-  CodeFactors factors{0, 0};
-  if (magnitude > 0) factors.multiply = Clipped(-sense() * squared_length / magnitude);
+  CodeFactors factors{.add = 0, .multiply = -sense() * digits.step};
   switch (metric_) {
     case Metric::kL2:
       factors.add = Clipped(squared_length);
@@ -100,7 +96,7 @@ void SketchStore::Put(Slot slot, const float* vector, std::vector<float>& work) 
     case Metric::kJaccard:
       break;  // bits have no sketches
   }
-  std::memcpy(row + bit_bytes_, &factors, sizeof(factors));
+  std::memcpy(row + kSketchDigits, &factors, sizeof(factors));
 }
 
 void SketchStore::Prepare(const float* query, SketchQuery& prepared) const {
@@ -108,28 +104,13 @@ void SketchStore::Prepare(const float* query, SketchQuery& prepared) const {
       metric_ == Metric::kIp ? InnerProduct(query, centre_.data(), dimension_) : squared_centre_;
   // The share of the centre that leaves least of the query, as in CodeStore::Prepare.
   const float share = squared_centre_ > 0 ? Clipped(dot_centre / squared_centre_) : 1;
-  const double squared_length = Centre(query, share, prepared.work_);
-  const size_t count = rotation_.padded();
-  const float largest = kernels_.largest(prepared.work_.data(), count);
-  const float inverse = largest < 1e-35f ? 0 : kLargestDigit / largest;
-  prepared.planes_.assign(4 * plane_bytes_, 0);
-  uint8_t* const planes = prepared.planes_.data();
-  for (size_t byte = 0; byte < bit_bytes_; ++byte) {
-    unsigned bits[4] = {};
-    for (unsigned i = 0; i < 8; ++i) {
-      // (steps + 15) / 2, rounded.
-      const float half_steps = prepared.work_[byte * 8 + i] * inverse * 0.5f + 8.f;
-      const auto digit = std::min(15u, static_cast<unsigned>(half_steps));
-      for (unsigned plane = 0; plane < 4; ++plane) bits[plane] |= ((digit >> plane) & 1u) << i;
-    }
-    for (size_t plane = 0; plane < 4; ++plane) {
-      planes[plane * plane_bytes_ + byte] = static_cast<uint8_t>(bits[plane]);
-    }
-  }
-  // With signs s and digits d, <s, d> = 15 n - 2 h, where h counts bits that differ by their
-  // weight.
-  prepared.formula_ = {.scale = inverse == 0 ? 0 : -2 * largest / kLargestDigit,
-                       .shift = 7.5f * static_cast<float>(count),
+  Digits digits;
+  Project(query, share, prepared.work_, digits);
+  const double squared_length = digits.squared_length;
+  // Zeros behind the digits meet the factors of rows, and make nothing of them.
+  std::copy_n(digits.values, kProjected, prepared.components_);
+  prepared.formula_ = {.scale = digits.step,
+                       .shift = static_cast<float>(kNoSteps * digits.sum),
                        .share = share,
                        .base = 0,
                        .largest = LargestEstimate()};
@@ -149,24 +130,18 @@ void SketchStore::Prepare(const float* query, SketchQuery& prepared) const {
   }
 }
 
-void SketchStore::Estimate(const SketchQuery& prepared, const Slot* slots, size_t count,
+void SketchStore::Estimate(const SketchQuery& prepared, RowRef* rows, size_t count,
                            float* out) const {
-  const uint8_t* rows[kMostRows];
-  uint32_t differing[kMostRows];
+  if (count == 0) return;
+  const size_t whole = (count + 3) & ~size_t{3};
+  for (size_t i = count; i < whole; ++i) rows[i] = rows[count - 1];
   int32_t dots[kMostRows];
   CodeFactors factors[kMostRows];
-  for (size_t i = 0; i < count; ++i) rows[i] = Bits(slots[i]);
-  kernels_.hamming_planes(prepared.planes_.data(), rows, count, bit_bytes_, differing);
+  kernels_.dot_i8_u8_rows(prepared.components_, rows, whole, kProjected, dots);
   for (size_t i = 0; i < count; ++i) {
-    std::memcpy(&factors[i], rows[i] + bit_bytes_, sizeof(CodeFactors));
-    dots[i] = static_cast<int32_t>(differing[i]);
+    std::memcpy(&factors[i], rows[i] + kSketchDigits, sizeof(CodeFactors));
   }
   kernels_.estimate(dots, factors, count, prepared.formula_, out);
-}
-
-void SketchStore::PrefetchRow(Slot slot) const {
-  const std::byte* const row = rows_.Row(slot);
-  for (size_t at = 0; at < row_bytes(); at += 64) Prefetch(row + at);
 }
 
 }  // namespace vitrine

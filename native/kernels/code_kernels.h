@@ -24,6 +24,9 @@ inline constexpr size_t kCarriedBits = 24;
 // Groups of digits that carry a bit each, the last none.
 inline constexpr size_t kCarryingGroups = 32;
 
+// Axes that a vector is projected onto at once.
+inline constexpr size_t kProjected = 64;
+
 // The kernels of one instruction set on small integers: on vectors of bytes, and on the codes of
 // index/code_store.h. Sums of integers are exact, so every form of every instruction set gives the
 // same bits; `hadamard` adds floats in one order everywhere, so that holds for it too.
@@ -76,14 +79,6 @@ struct CodeKernels {
   void (*intersection_rows)(const uint8_t* query, const uint8_t* const* rows, size_t count,
                             size_t bytes, uint32_t* out) noexcept;
 
-  // For each row the bits in which it differs from four planes, those of plane p counted 2^p times:
-  // what the inner product of signs with digits of four bits comes down to.
-  //   planes  four of `bytes` rounded up to a multiple of 64, zeros behind `bytes`
-  //   rows    [count] pointers
-  //   out     [count]
-  void (*hamming_planes)(const uint8_t* planes, const uint8_t* const* rows, size_t count,
-                         size_t bytes, uint32_t* out) noexcept;
-
   // Numbers that rows of digits carry: bit i of one is the parity of the sum of digits i, 32 + i,
   // 64 + i and so on.
   //   bytes  of a row, a multiple of 64
@@ -106,6 +101,12 @@ struct CodeKernels {
   // Step h = 1, 2, 4, ... n / 2 replaces x = v[i], y = v[i + h] by x + y, x - y for each i without
   // the bit h.
   void (*hadamard)(float* v, const float* factors, size_t n) noexcept;
+
+  // Inner products of a vector with axes, component k of each next to that of the others.
+  //   v     [dim] f32, any alignment
+  //   axes  [dim * kProjected] f32
+  //   out   [kProjected], summed in the order of components
+  void (*project)(const float* v, const float* axes, size_t dim, float* out) noexcept;
 
   // The steps by which a vector becomes digits. Each component is rounded after every operation;
   // squares are summed in f64, as SquaredNorm does it: one value for every set.

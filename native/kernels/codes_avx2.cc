@@ -120,6 +120,7 @@ struct Avx2Codes {
   using Floats = __m256;
   static constexpr size_t kLanes = 8;
   static VITRINE_ALWAYS_INLINE Floats LoadFloats(const float* p) { return _mm256_loadu_ps(p); }
+  static VITRINE_ALWAYS_INLINE Floats Splat(float x) { return _mm256_set1_ps(x); }
   static VITRINE_ALWAYS_INLINE void StoreFloats(float* p, Floats x) { _mm256_storeu_ps(p, x); }
   static VITRINE_ALWAYS_INLINE Floats AddFloats(Floats x, Floats y) { return _mm256_add_ps(x, y); }
   static VITRINE_ALWAYS_INLINE Floats SubFloats(Floats x, Floats y) { return _mm256_sub_ps(x, y); }

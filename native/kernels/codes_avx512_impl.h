@@ -90,6 +90,7 @@ struct Avx512Hadamard {
   using Floats = __m512;
   static constexpr size_t kLanes = 16;
   static VITRINE_ALWAYS_INLINE Floats LoadFloats(const float* p) { return _mm512_loadu_ps(p); }
+  static VITRINE_ALWAYS_INLINE Floats Splat(float x) { return _mm512_set1_ps(x); }
   static VITRINE_ALWAYS_INLINE void StoreFloats(float* p, Floats x) { _mm512_storeu_ps(p, x); }
   static VITRINE_ALWAYS_INLINE Floats AddFloats(Floats x, Floats y) { return _mm512_add_ps(x, y); }
   static VITRINE_ALWAYS_INLINE Floats SubFloats(Floats x, Floats y) { return _mm512_sub_ps(x, y); }

@@ -25,7 +25,7 @@
 //   Bytes LoadHalf(const void*)      32 bytes, then zeros; only where kBytes is 64
 //   uint32_t LowestBits(const uint8_t* p, size_t n)   bit i: the parity of what digits in bytes i,
 //                               32 + i and so on have in their lowest bits; n a multiple of 64
-//   Floats, kLanes, LoadFloats, StoreFloats, AddFloats, SubFloats, MulFloats
+//   Floats, kLanes, LoadFloats, StoreFloats, AddFloats, SubFloats, MulFloats, Splat
 //   Floats HadamardWithin(Floats)    the first log2(kLanes) steps of `hadamard`
 
 namespace vitrine {
@@ -93,48 +93,6 @@ struct BitTerm {
     }
   }
 };
-
-// Adds to four sums the bits in which `bits` and the planes at `planes` differ.
-template <class Isa>
-VITRINE_ALWAYS_INLINE void AddPlanes(typename Isa::Sum32* sums, typename Isa::Bytes bits,
-                                     const uint8_t* planes, size_t plane_bytes) {
-  sums[0] = Isa::AddBits(sums[0], Isa::Xor(bits, Isa::Load(planes)));
-  sums[1] = Isa::AddBits(sums[1], Isa::Xor(bits, Isa::Load(planes + plane_bytes)));
-  sums[2] = Isa::AddBits(sums[2], Isa::Xor(bits, Isa::Load(planes + 2 * plane_bytes)));
-  sums[3] = Isa::AddBits(sums[3], Isa::Xor(bits, Isa::Load(planes + 3 * plane_bytes)));
-}
-
-// The sums, by lane, of one row in `hamming_planes`.
-template <class Isa>
-VITRINE_ALWAYS_INLINE typename Isa::Sum32 PlaneBits(const uint8_t* planes, size_t plane_bytes,
-                                                    const uint8_t* row, size_t bytes) {
-  typename Isa::Sum32 sums[4] = {Isa::Zero(), Isa::Zero(), Isa::Zero(), Isa::Zero()};
-  size_t i = 0;
-  for (; bytes - i >= Isa::kBytes; i += Isa::kBytes) {
-    AddPlanes<Isa>(sums, Isa::Load(row + i), planes + i, plane_bytes);
-  }
-  if (i < bytes) {
-    AddPlanes<Isa>(sums, Isa::LoadFirst(row + i, bytes - i), planes + i, plane_bytes);
-  }
-  typename Isa::Sum32 sum = sums[3];
-  sum = Isa::Add(Isa::Add(sum, sum), sums[2]);
-  sum = Isa::Add(Isa::Add(sum, sum), sums[1]);
-  return Isa::Add(Isa::Add(sum, sum), sums[0]);
-}
-
-template <class Isa>
-void HammingPlanes(const uint8_t* planes, const uint8_t* const* rows, size_t count, size_t bytes,
-                   uint32_t* out) noexcept {
-  const size_t plane_bytes = (bytes + 63) / 64 * 64;
-  size_t i = 0;
-  for (; count - i >= 4; i += 4) {
-    Isa::Total4(PlaneBits<Isa>(planes, plane_bytes, rows[i], bytes),
-                PlaneBits<Isa>(planes, plane_bytes, rows[i + 1], bytes),
-                PlaneBits<Isa>(planes, plane_bytes, rows[i + 2], bytes),
-                PlaneBits<Isa>(planes, plane_bytes, rows[i + 3], bytes), out + i);
-  }
-  for (; i < count; ++i) out[i] = Isa::Total(PlaneBits<Isa>(planes, plane_bytes, rows[i], bytes));
-}
 
 template <class Isa>
 struct CodeForms {
@@ -341,6 +299,29 @@ struct CodeForms {
     }
   }
 
+  // A few sums in registers at a time.
+  static void Project(const float* v, const float* axes, size_t dim, float* out) noexcept {
+    constexpr size_t kLanes = Isa::kLanes, kTogether = 4 * kLanes;
+    static_assert(kProjected % kTogether == 0);
+    for (size_t k = 0; k < kProjected; k += kTogether) {
+      Floats a = Isa::Splat(0), b = a, c = a, d = a;
+      for (size_t i = 0; i < dim; ++i) {
+        float component;
+        std::memcpy(&component, v + i, sizeof(component));
+        const Floats x = Isa::Splat(component);
+        const float* const y = axes + i * kProjected + k;
+        a = Isa::AddFloats(a, Isa::MulFloats(x, Isa::LoadFloats(y)));
+        b = Isa::AddFloats(b, Isa::MulFloats(x, Isa::LoadFloats(y + kLanes)));
+        c = Isa::AddFloats(c, Isa::MulFloats(x, Isa::LoadFloats(y + 2 * kLanes)));
+        d = Isa::AddFloats(d, Isa::MulFloats(x, Isa::LoadFloats(y + 3 * kLanes)));
+      }
+      Isa::StoreFloats(out + k, a);
+      Isa::StoreFloats(out + k + kLanes, b);
+      Isa::StoreFloats(out + k + 2 * kLanes, c);
+      Isa::StoreFloats(out + k + 3 * kLanes, d);
+    }
+  }
+
   // From here on plain loops, of which compilers make vectors.
 
   // Sums of every eighth component, as SquaredNorm has them.
@@ -460,11 +441,11 @@ struct CodeForms {
       .hamming_rows = ScoreAll<BitTerm<Isa, false>, uint32_t, uint8_t, uint8_t>,
       .intersection = Score<BitTerm<Isa, true>, uint32_t, uint8_t, uint8_t>,
       .intersection_rows = ScoreAll<BitTerm<Isa, true>, uint32_t, uint8_t, uint8_t>,
-      .hamming_planes = HammingPlanes<Isa>,
       .carried = Carried,
       .estimate = Estimate,
       .estimate_carried = EstimateCarried,
       .hadamard = Hadamard,
+      .project = Project,
       .squared_norm = SquaredNorm,
       .centre = Centre,
       .largest = Largest,

@@ -48,6 +48,7 @@ struct NeonCommon {
   using Floats = float32x4_t;
   static constexpr size_t kLanes = 4;
   static VITRINE_ALWAYS_INLINE Floats LoadFloats(const float* p) { return vld1q_f32(p); }
+  static VITRINE_ALWAYS_INLINE Floats Splat(float x) { return vdupq_n_f32(x); }
   static VITRINE_ALWAYS_INLINE void StoreFloats(float* p, Floats x) { vst1q_f32(p, x); }
   static VITRINE_ALWAYS_INLINE Floats AddFloats(Floats x, Floats y) { return vaddq_f32(x, y); }
   static VITRINE_ALWAYS_INLINE Floats SubFloats(Floats x, Floats y) { return vsubq_f32(x, y); }

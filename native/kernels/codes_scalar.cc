@@ -82,18 +82,6 @@ void CountBitsRows(const uint8_t* query, const uint8_t* const* rows, size_t coun
   for (size_t r = 0; r < count; ++r) out[r] = CountBits<Term>(query, rows[r], bytes);
 }
 
-void HammingPlanes(const uint8_t* planes, const uint8_t* const* rows, size_t count, size_t bytes,
-                   uint32_t* out) noexcept {
-  const size_t plane_bytes = (bytes + 63) / 64 * 64;
-  for (size_t r = 0; r < count; ++r) {
-    uint32_t sum = 0;
-    for (size_t plane = 4; plane-- > 0;) {
-      sum = 2 * sum + CountBits<XorTerm>(planes + plane * plane_bytes, rows[r], bytes);
-    }
-    out[r] = sum;
-  }
-}
-
 void Carried(const uint8_t* const* rows, size_t count, size_t bytes, uint32_t* out) noexcept {
   for (size_t r = 0; r < count; ++r) {
     uint32_t sums[kCarryingGroups] = {};
@@ -140,6 +128,16 @@ void Hadamard(float* v, const float* factors, size_t n) noexcept {
       }
     }
   }
+}
+
+void Project(const float* v, const float* axes, size_t dim, float* out) noexcept {
+  float sums[kProjected] = {};
+  for (size_t i = 0; i < dim; ++i) {
+    for (size_t k = 0; k < kProjected; ++k) {
+      sums[k] += LoadFloat(v + i) * LoadFloat(axes + i * kProjected + k);
+    }
+  }
+  std::memcpy(out, sums, sizeof(sums));
 }
 
 double Centre(const float* v, double scale, const float* centre, float share, size_t dim,
@@ -204,11 +202,11 @@ constinit const CodeKernelTable kScalarCodes = {
             .hamming_rows = CountBitsRows<XorTerm>,
             .intersection = CountBits<AndTerm>,
             .intersection_rows = CountBitsRows<AndTerm>,
-            .hamming_planes = HammingPlanes,
             .carried = Carried,
             .estimate = Estimate,
             .estimate_carried = EstimateCarried,
             .hadamard = Hadamard,
+            .project = Project,
             .squared_norm = SquaredNorm,
             .centre = Centre,
             .largest = Largest,

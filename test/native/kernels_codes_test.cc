@@ -202,28 +202,22 @@ TEST_P(KernelsCodes, EqualsScalarOnDigitsInEveryDimension) {
   }
 }
 
-TEST_P(KernelsCodes, EqualsScalarOnPlanesOfEverySizeAndCount) {
-  constexpr size_t kRowCount = 6;
-  for (size_t bytes = 1; bytes <= 200; ++bytes) {
-    const size_t plane_bytes = (bytes + 63) / 64 * 64;
-    std::vector<uint8_t> planes(4 * plane_bytes);
-    const auto digits = RandomBytes(4 * bytes, static_cast<uint32_t>(bytes));
-    for (size_t plane = 0; plane < 4; ++plane) {
-      std::copy_n(digits.data() + plane * bytes, bytes, planes.data() + plane * plane_bytes);
-    }
-    std::vector<std::vector<uint8_t>> rows;
-    std::vector<const uint8_t*> pointers;
-    for (size_t row = 0; row < kRowCount; ++row) {
-      rows.push_back(
-          RandomBytes(bytes, static_cast<uint32_t>(1000 + row), static_cast<int>(row % 2)));
-      rows.back().shrink_to_fit();
-      pointers.push_back(rows.back().data());
-    }
-    for (size_t count = 0; count <= kRowCount; ++count) {
-      std::vector<uint32_t> expected(kRowCount, kUnsignedMark), got(kRowCount, kUnsignedMark);
-      ScalarCodes().hamming_planes(planes.data(), pointers.data(), count, bytes, expected.data());
-      codes().hamming_planes(planes.data(), pointers.data(), count, bytes, got.data());
-      ASSERT_EQ(got, expected) << bytes << " bytes, " << count << " rows";
+// Sums of floats in one order: not only nearly the same.
+TEST_P(KernelsCodes, ProjectsToTheSameBits) {
+  for (const size_t dim : {1u, 2u, 63u, 64u, 100u, 784u, 1100u}) {
+    const auto v = NormalVectors(1, dim + 1, dim),
+               axes = NormalVectors(kProjected, dim + 1, dim + 1);
+    // At any alignment.
+    for (const size_t offset : {0u, 1u}) {
+      std::vector<float> ours(kProjected + 1, 12345), expected(kProjected + 1, 12345);
+      codes().project(v.data() + offset, axes.data() + offset, dim, ours.data());
+      ScalarCodes().project(v.data() + offset, axes.data() + offset, dim, expected.data());
+      ASSERT_EQ(ours, expected) << dim;
+      double sum = 0;
+      for (size_t i = 0; i < dim; ++i) {
+        sum += double{v[offset + i]} * axes[offset + i * kProjected + 5];
+      }
+      ASSERT_NEAR(ours[5], sum, 1e-4 * std::sqrt(static_cast<double>(dim)));
     }
   }
 }
@@ -368,24 +362,6 @@ TEST(ScalarCodes, SumExactly) {
 }
 
 // Entry (i, j) of a Hadamard matrix is -1 to the number of bits that i and j share.
-TEST(ScalarCodes, WeighTheBitsThatDifferByTheirPlane) {
-  std::vector<uint8_t> planes(4 * 64);
-  planes[0] = 0b0001;
-  planes[64] = 0b0010;
-  planes[128] = 0b0100;
-  planes[192] = 0b1000;
-  const uint8_t row = 0;
-  const uint8_t* const rows[] = {&row};
-  uint32_t sum = 0;
-  ScalarCodes().hamming_planes(planes.data(), rows, 1, 1, &sum);
-  EXPECT_EQ(sum, 1u + 2 + 4 + 8);
-  // A plane of the row's own bits differs nowhere, its complement everywhere.
-  const uint8_t other = 0b0001;
-  const uint8_t* const others[] = {&other};
-  ScalarCodes().hamming_planes(planes.data(), others, 1, 1, &sum);
-  EXPECT_EQ(sum, 0u + 2 * 2 + 4 * 2 + 8 * 2);
-}
-
 TEST(ScalarCodes, MultiplyByTheHadamardMatrix) {
   constexpr size_t kN = 128;
   for (size_t j = 0; j < kN; ++j) {
@@ -420,10 +396,10 @@ TEST(CodeKernelTables, GivesEverySetAllKernels) {
     EXPECT_TRUE(codes.l2_u8 && codes.l2_u8_rows && codes.dot_u8 && codes.dot_u8_rows);
     EXPECT_TRUE(codes.dot_i8 && codes.dot_i8_rows && codes.dot_i8_u8 && codes.dot_i8_u8_rows);
     EXPECT_TRUE(codes.dot_i8_u4 && codes.dot_i8_u4_rows && codes.estimate && codes.hadamard);
-    EXPECT_TRUE(codes.hamming && codes.hamming_rows && codes.hamming_planes);
+    EXPECT_TRUE(codes.hamming && codes.hamming_rows && codes.project && codes.carried);
     EXPECT_TRUE(codes.intersection && codes.intersection_rows);
     EXPECT_TRUE(codes.squared_norm && codes.centre && codes.largest && codes.quantize);
-    EXPECT_TRUE(codes.to_bytes);
+    EXPECT_TRUE(codes.to_bytes && codes.estimate_carried);
   }
 }
 

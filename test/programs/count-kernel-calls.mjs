@@ -33,7 +33,7 @@ async function sketched() {
   const index = new Index({ dimension: 64 })
   await index.add(
     null,
-    new Float32Array(5120 * 64).map((_, i) => Math.sin(i * i)),
+    new Float32Array(6400 * 64).map((_, i) => Math.sin(i * i)),
   )
   const filter = index.idSet(Uint32Array.from({ length: 2000 }, (_, i) => i))
   const query = new Float32Array(64).fill(1)
