@@ -18,7 +18,9 @@ VITRINE_TARGET_BEGIN_AVX2
 namespace vitrine {
 namespace {
 
-struct Avx2Codes {
+#include "kernels/codes_x86_impl.h"
+
+struct Avx2Codes : X86Parities {
   using Sum32 = __m256i;
   static VITRINE_ALWAYS_INLINE Sum32 Zero() { return _mm256_setzero_si256(); }
   static VITRINE_ALWAYS_INLINE Sum32 Add(Sum32 x, Sum32 y) { return _mm256_add_epi32(x, y); }
@@ -106,16 +108,6 @@ struct Avx2Codes {
     return {MultiplyAdd(sum.sum_i32x8, sum.pairs_i16x16, _mm256_set1_epi16(1)), Zero()};
   }
   static VITRINE_ALWAYS_INLINE Sum32 TotalU4(U4Sum sum) { return sum.sum_i32x8; }
-
-  // Sixteen bits at a time move left: what comes into a byte's highest bit is its own lowest.
-  static VITRINE_ALWAYS_INLINE uint32_t LowestBits(const uint8_t* p, size_t n) {
-    __m256i bytes = _mm256_setzero_si256();
-    for (size_t i = 0; i < n; i += 32) {
-      bytes = _mm256_xor_si256(bytes, _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p + i)));
-    }
-    bytes = _mm256_xor_si256(_mm256_slli_epi16(bytes, 7), _mm256_slli_epi16(bytes, 3));
-    return static_cast<uint32_t>(_mm256_movemask_epi8(bytes));
-  }
 
   using Floats = __m256;
   static constexpr size_t kLanes = 8;

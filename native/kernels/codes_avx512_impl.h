@@ -1,7 +1,9 @@
 // What the kernels on codes share with and without VNNI; included inside the target regions and
 // the unnamed namespaces of codes_avx512.cc and codes_avx512_vnni.cc.
 
-struct Avx512Integers {
+#include "kernels/codes_x86_impl.h"
+
+struct Avx512Integers : X86Parities {
   using Sum32 = __m512i;
   static VITRINE_ALWAYS_INLINE Sum32 Zero() { return _mm512_setzero_si512(); }
   static VITRINE_ALWAYS_INLINE Sum32 Add(Sum32 x, Sum32 y) { return _mm512_add_epi32(x, y); }
@@ -74,15 +76,6 @@ struct Avx512Integers {
   }
   static VITRINE_ALWAYS_INLINE Bytes LoadHalf(const void* p) {
     return _mm512_maskz_loadu_epi64(0x0f, p);
-  }
-  // Sixteen bits at a time move left: what comes into a byte's highest bit is its own lowest.
-  static VITRINE_ALWAYS_INLINE uint32_t LowestBits(const uint8_t* p, size_t n) {
-    __m256i bytes = _mm256_setzero_si256();
-    for (size_t i = 0; i < n; i += 32) {
-      bytes = _mm256_xor_si256(bytes, _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p + i)));
-    }
-    bytes = _mm256_xor_si256(_mm256_slli_epi16(bytes, 7), _mm256_slli_epi16(bytes, 3));
-    return static_cast<uint32_t>(_mm256_movemask_epi8(bytes));
   }
 };
 
