@@ -7,9 +7,6 @@
 namespace vitrine {
 namespace {
 
-// The step that loses least when a normal distribution is cut into 16 equal ones, in standard
-// deviations (Max 1960, table II).
-constexpr double kGaussianStep = 0.3352;
 // The largest integer, to either side of 128, of an 8-bit code.
 constexpr double kLargestScaled = 127;
 constexpr double kTopDigit = 15;
@@ -193,11 +190,6 @@ CodeMatch EncodeRotated(const float* vector, size_t count, const CodeKernels& ke
     }
   }
   return sums.Total();
-}
-
-double CarryingStretch(size_t count) {
-  // What the errors of digits take away of the inner product of a normal vector with them.
-  return kGaussianStep / (1 - 0.0141);
 }
 
 CodeMatch EncodeCarrying(const float* vector, size_t count, const CodeKernels& kernels,

@@ -63,8 +63,7 @@ float CarriedLength(uint32_t bits) { return std::bit_cast<float>(bits << (31 - k
 float CarriedSlopeOf(Metric metric, size_t padded) {
   // `multiply` of |x - c|, or under cosine of that over sqrt(2), so that its square is `add`.
   const double sense = metric == Metric::kL2 ? 2 : std::sqrt(2.0);
-  return static_cast<float>(sense * CarryingStretch(padded) /
-                            std::sqrt(static_cast<double>(padded)));
+  return static_cast<float>(sense * kCarryingStretch / std::sqrt(static_cast<double>(padded)));
 }
 
 }  // namespace

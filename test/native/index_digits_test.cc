@@ -32,7 +32,7 @@ struct Carrying {
 Carrying Encoded(const float* vector, size_t count, uint32_t number) {
   Carrying carrying{std::vector<uint8_t>(count / 2), {}, 0};
   carrying.dot = std::sqrt(SquaredNorm(vector, count)) * std::sqrt(static_cast<double>(count)) /
-                 CarryingStretch(count);
+                 kCarryingStretch;
   carrying.match =
       EncodeCarrying(vector, count, Kernels(), number, carrying.dot, carrying.row.data());
   return carrying;
