@@ -6,6 +6,7 @@
 #include "base/seeded_defect.h"
 #include "storage/file_checks.h"
 #include "storage/replaced_file.h"
+#include "storage/stepwise_file.h"
 
 namespace vitrine {
 namespace {
@@ -52,7 +53,8 @@ Status WriteCheckpointFile(const CheckpointPlace& place, CheckpointFile& file,
   header.epoch = file.epoch;
   std::copy_n(place.creator.begin(), std::min(place.creator.size(), header.creator.size()),
               header.creator.begin());
-  ContainerWriter writer((*replaced)->file(), nullptr);
+  StepwiseFile steps((*replaced)->file());
+  ContainerWriter writer(steps, nullptr);
   VITRINE_RETURN_IF_ERROR(writer.Start(header));
   VITRINE_RETURN_IF_ERROR(write(writer));
   const Result<Digest128> root = writer.Finish(1);

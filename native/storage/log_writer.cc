@@ -356,9 +356,9 @@ uint64_t LogWriter::room() const {
 }
 
 LogCounts LogWriter::counts() const {
+  const SegmentSupply::Totals prepared = supply_.totals();
   const std::lock_guard lock(mutex_);
   LogCounts counts = counts_;
-  const SegmentSupply::Totals prepared = supply_.totals();
   counts.prepared_segments = prepared.segments;
   counts.prepared_bytes = prepared.bytes;
   counts.spare_bytes = prepared.spare_bytes;

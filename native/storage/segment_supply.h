@@ -23,10 +23,10 @@ class SegmentSupply {
     std::unique_ptr<File> file;  // open for writing
   };
   struct Totals {
-    uint64_t segments = 0;
-    uint64_t bytes = 0;
-    uint64_t spare_bytes = 0;
-    uint64_t next_bytes = 0;
+    uint64_t segments = 0;     // prepared so far
+    uint64_t bytes = 0;        // of them
+    uint64_t spare_bytes = 0;  // of the spare one; 0: there is none
+    uint64_t next_bytes = 0;   // of the next one to be made, at least
   };
 
   // Each segment is twice as long as the one before, within these limits: multiples of kPageBytes.
@@ -49,22 +49,24 @@ class SegmentSupply {
   Result<Prepared> Take(uint64_t bytes);
   // Whether the folder could not be flushed: nothing can be relied on any more.
   bool failed() const;
+  // Does not wait for a segment that is being made.
   Totals totals() const;
 
  private:
-  // Expect `mutex_` to be held.
-  Status PrepareLocked(uint64_t bytes);
+  // Expect `making_` to be held.
+  Status Make(uint64_t bytes);
   Status FillWithZeros(const std::string& path, uint64_t bytes);
 
   FileSystem& files_;
   const std::string folder_;
   const uint64_t most_bytes_;
+  // Held while a file is made, which takes as long as the device takes for a whole segment.
+  std::mutex making_;
+  uint64_t next_;  // number of the spare segment, or of the one to be made; guarded by `making_`
+  // Of what others ask for, and never held for long. `making_` is held too where it is changed.
   mutable std::mutex mutex_;
-  uint64_t next_;         // number of the spare segment, or of the one to be made
-  uint64_t next_bytes_;   // how long it is made
-  uint64_t spare_bytes_;  // how long it is; 0: there is none
-  bool failed_ = false;
   Totals totals_;
+  bool failed_ = false;
 };
 
 }  // namespace vitrine

@@ -10,6 +10,8 @@
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
+#include <functional>
+#include <future>
 #include <map>
 #include <string>
 #include <thread>
@@ -93,18 +95,20 @@ TEST(LogThreads, ShareFlushesAndKeepTheirOrder) {
   ASSERT_NO_FATAL_FAILURE(Hold(*replay, told));
 }
 
-// A device that takes its time makes groups large.
 // The operating system's files on a device that takes its time to flush.
 class SlowFiles final : public FileSystem {
  public:
+  // Called before a file is flushed with its length.
+  std::function<void()> before_sync = [] {};
+
   Result<std::unique_ptr<File>> OpenForReading(const std::string& path, Cache cache) override {
     return files_->OpenForReading(path, cache);
   }
   Result<std::unique_ptr<File>> Create(const std::string& path) override {
-    return Slow(files_->Create(path));
+    return Slow(files_->Create(path), before_sync);
   }
   Result<std::unique_ptr<File>> OpenForWriting(const std::string& path) override {
-    return Slow(files_->OpenForWriting(path));
+    return Slow(files_->OpenForWriting(path), before_sync);
   }
   Status Rename(const std::string& from, const std::string& to) override {
     return files_->Rename(from, to);
@@ -118,14 +122,18 @@ class SlowFiles final : public FileSystem {
  private:
   class SlowFile final : public File {
    public:
-    explicit SlowFile(std::unique_ptr<File> file) : file_(std::move(file)) {}
+    SlowFile(std::unique_ptr<File> file, std::function<void()> before_sync)
+        : file_(std::move(file)), before_sync_(std::move(before_sync)) {}
     Status ReadAt(uint64_t offset, std::span<std::byte> out) const override {
       return file_->ReadAt(offset, out);
     }
     Status WriteAt(uint64_t offset, std::span<const std::byte> bytes) override {
       return file_->WriteAt(offset, bytes);
     }
-    Status Sync() override { return file_->Sync(); }
+    Status Sync() override {
+      before_sync_();
+      return file_->Sync();
+    }
     Status SyncData() override {
       std::this_thread::sleep_for(std::chrono::milliseconds(3));
       return file_->SyncData();
@@ -138,16 +146,59 @@ class SlowFiles final : public FileSystem {
 
    private:
     const std::unique_ptr<File> file_;
+    const std::function<void()> before_sync_;
   };
 
-  static Result<std::unique_ptr<File>> Slow(Result<std::unique_ptr<File>> file) {
+  static Result<std::unique_ptr<File>> Slow(Result<std::unique_ptr<File>> file,
+                                            std::function<void()> before_sync) {
     if (!file.ok()) return file;
-    return std::unique_ptr<File>(std::make_unique<SlowFile>(std::move(*file)));
+    return std::unique_ptr<File>(
+        std::make_unique<SlowFile>(std::move(*file), std::move(before_sync)));
   }
 
   const std::unique_ptr<FileSystem> files_ = SystemFiles();
 };
 
+// A segment is long, and its way to the device too: neither writers wait for it nor who asks for
+// counts, which the housekeeping of a database does all the time.
+TEST(LogThreads, GoOnWhileASegmentIsPrepared) {
+  std::string folder = (std::filesystem::temp_directory_path() / "vitrine-XXXXXX").string();
+  ASSERT_NE(mkdtemp(folder.data()), nullptr);
+  SlowFiles files;
+  LogWriter::Options options = SmallLog(7);
+  options.segment_bytes = {1 << 22, 1 << 22};
+  auto log = LogWriter::Open(files, folder, RecoverLog(files, 0, folder)->end, options);
+  ASSERT_TRUE(log.ok()) << log.status().message();
+  ASSERT_TRUE((*log)->Append({.payload = PayloadOf(1, 8)}, Until::kDurable).ok());
+
+  std::promise<void> begun;
+  std::promise<void> may_end;
+  files.before_sync = [&] {
+    begun.set_value();
+    may_end.get_future().wait();
+  };
+  std::thread keeper([&] { EXPECT_TRUE((*log)->PrepareNext().ok()); });
+  begun.get_future().wait();
+  std::atomic<bool> done{false};
+  std::thread writer([&] {
+    EXPECT_EQ((*log)->counts().spare_bytes, 0u);
+    EXPECT_TRUE((*log)->Append({.payload = PayloadOf(2, 8)}, Until::kDurable).ok());
+    EXPECT_GT((*log)->room(), 0u);
+    EXPECT_EQ((*log)->counts().prepared_segments, 1u);
+    done = true;
+  });
+  const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  while (!done && std::chrono::steady_clock::now() < until) std::this_thread::yield();
+  EXPECT_TRUE(done) << "a writer waits for a segment that it does not need";
+  may_end.set_value();
+  writer.join();
+  keeper.join();
+  EXPECT_EQ((*log)->counts().prepared_segments, 2u);
+  ASSERT_TRUE((*log)->Close().ok());
+  std::filesystem::remove_all(folder);
+}
+
+// A device that takes its time makes groups large.
 TEST(LogThreads, WaitForOneFlushTogether) {
   std::string folder = (std::filesystem::temp_directory_path() / "vitrine-XXXXXX").string();
   ASSERT_NE(mkdtemp(folder.data()), nullptr);
