@@ -11,19 +11,6 @@ constexpr size_t kUsedFilters = 8;
 
 }  // namespace
 
-class Collection::Pin {
- public:
-  explicit Pin(const Collection& collection)
-      : collection_(collection), moment_(collection.PinNow()) {}
-  Pin(const Pin&) = delete;
-  Pin& operator=(const Pin&) = delete;
-  ~Pin() { collection_.Unpin(moment_); }
-
- private:
-  const Collection& collection_;
-  const uint64_t moment_;
-};
-
 Collection::Collection(uint32_t id, std::string name, const CollectionConfig& config)
     : id_(id), name_(std::move(name)), config_(config), keys_(*this), columns_(config.fields) {}
 
@@ -257,16 +244,17 @@ Result<SearchReport> Collection::Explain(const CollectionQuery& query) const {
   return report;
 }
 
-Collection::Image::Image(const Collection& collection, const Filter* filter)
-    : collection_(collection), pin_(collection.PinNow()) {
-  const std::shared_lock lock(collection.mutex_);
-  // One version of everything: writers publish under this lock.
-  last_lsn_ = collection.last_lsn();
-  table_.emplace(*collection.table_);
-  if (filter != nullptr) admitted_ = collection.columns_.Evaluate(*filter);
+Collection::Image::Image(const Collection& collection, const Filter* filter, Order order)
+    : collection_(collection), pin_(collection) {
+  {
+    const std::shared_lock lock(collection.mutex_);
+    // One version of everything: writers publish under this lock.
+    last_lsn_ = collection.last_lsn();
+    table_.emplace(*collection.table_);
+    if (filter != nullptr) admitted_ = collection.columns_.Evaluate(*filter);
+  }
+  if (order == Order::kSorted) Sort();
 }
-
-Collection::Image::~Image() { collection_.Unpin(pin_); }
 
 PointRecord Collection::Image::Record(size_t point) const {
   return collection_.RecordOf(static_cast<EntryId>(table_->id(point)));

@@ -128,16 +128,36 @@ class Collection final : private KeyMap::Keys {
   // Adds the field. Cannot fail. For the writer, which wrote nothing since.
   void AddField(std::unique_ptr<FieldColumns> values) { columns_.TakeColumns(*values); }
 
+ private:
+  // The right to look at records: those that go later stay.
+  class Pin {
+   public:
+    explicit Pin(const Collection& collection)
+        : collection_(collection), moment_(collection.PinNow()) {}
+    Pin(const Pin&) = delete;
+    Pin& operator=(const Pin&) = delete;
+    ~Pin() { collection_.Unpin(moment_); }
+
+   private:
+    const Collection& collection_;
+    const uint64_t moment_;
+  };
+
+ public:
   // All points at one moment, by ascending entry. Writers go on, and what they remove stays until
   // the image goes.
   class Image {
    public:
+    enum class Order : uint8_t { kSorted, kNotYet };
     // `collection` outlives the image.
     //   filter  null for all points; read by the constructor only
-    explicit Image(const Collection& collection, const Filter* filter = nullptr);
+    //   order   kNotYet where writers wait for the constructor to end: Sort is called later
+    explicit Image(const Collection& collection, const Filter* filter = nullptr,
+                   Order order = Order::kSorted);
     Image(const Image&) = delete;
     Image& operator=(const Image&) = delete;
-    ~Image();
+    // Gives points their numbers. REQUIRES: they have none, and nothing has asked for a point
+    void Sort() { table_->Sort(); }
 
     size_t size() const { return table_->size(); }
     PointRecord Record(size_t point) const;
@@ -153,7 +173,7 @@ class Collection final : private KeyMap::Keys {
 
    private:
     const Collection& collection_;
-    uint64_t pin_;
+    const Pin pin_;
     uint64_t last_lsn_ = 0;
     std::optional<TableImage> table_;
     std::optional<EntryBitmap> admitted_;
@@ -165,9 +185,6 @@ class Collection final : private KeyMap::Keys {
  private:
   friend class CollectionWrite;
   friend class CollectionLoader;
-
-  // The right to look at records: those that go later stay.
-  class Pin;
 
   Collection(uint32_t id, std::string name, const CollectionConfig& config);
 

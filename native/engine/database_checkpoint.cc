@@ -132,7 +132,8 @@ void Database::Take(Capture& capture, std::span<const uint32_t> reusable) {
     const bool graph_is_there =
         older.Find(id) != nullptr && (older.Find(id)->graph_bytes != 0 || !collection->linked());
     if (!graph_is_there || !holds(id, collection->last_lsn())) {
-      item.image = std::make_unique<Collection::Image>(*collection);
+      item.image = std::make_unique<Collection::Image>(*collection, nullptr,
+                                                       Collection::Image::Order::kNotYet);
     }
     capture.items.push_back(std::move(item));
   }
@@ -164,6 +165,7 @@ Result<Manifest> Database::WriteParts(const CheckpointPlace& place, uint64_t epo
       parts.push_back(*reusable->Find(item.collection->id()));
       continue;
     }
+    item.image->Sort();
     Result<Manifest::Part> part = WriteCollection(place, epoch, *item.collection, *item.image);
     if (!part.ok()) return part.status();
     parts.push_back(*part);

@@ -18,22 +18,23 @@ TableImage::TableImage(const Table& table)
       calibration_(table.recall_guide().Copy()),
       ended_points_(table.ended_points()),
       linked_(table.linked()) {
-  {
-    // No version can be published meanwhile: what the map holds is what the lease shows.
-    const std::shared_lock lock(table_.id_mutex_);
-    lease_.emplace(table_.readers_.Acquire());
-    points_.reserve(table_.ids_.size());
-    table_.ids_.ForEach([&](PointId id, PointRef ref) {
-      points_.push_back({static_cast<uint32_t>(id), ref});
-    });
-  }
-  std::sort(points_.begin(), points_.end(),
-            [](const Point& a, const Point& b) { return a.id < b.id; });
+  // No version can be published meanwhile: what the map holds is what the lease shows.
+  const std::shared_lock lock(table_.id_mutex_);
+  lease_.emplace(table_.readers_.Acquire());
+  points_.reserve(table_.ids_.size());
+  table_.ids_.ForEach([&](PointId id, PointRef ref) {
+    points_.push_back({static_cast<uint32_t>(id), ref});
+  });
   codes_.kind = table_.quantization_used();
   // Acquire; once there, they stay.
   if (codes_.kind != Quantization::kNone) {
     codes_.store = table_.codes_.load(std::memory_order_acquire);
   }
+}
+
+void TableImage::Sort() {
+  std::sort(points_.begin(), points_.end(),
+            [](const Point& a, const Point& b) { return a.id < b.id; });
 }
 
 void TableImage::NumberRows() {

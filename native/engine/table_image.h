@@ -13,7 +13,7 @@
 namespace vitrine {
 
 // What a table holds at one version. While it lives no row of it is reused; writers go on. Points
-// are numbered from 0, by ascending id.
+// are numbered from 0, by ascending id once they are sorted.
 //
 // Takes 8 bytes a point, and 4 and two bits more a row for links. REQUIRES: a table of u32 ids.
 // Thread safety: const functions may run on many threads at once.
@@ -21,6 +21,8 @@ class TableImage {
  public:
   // May throw std::bad_alloc. Writers wait while it is taken: some milliseconds a million points.
   explicit TableImage(const Table& table);
+  // Takes several times as long, and nobody waits for it. REQUIRES: called before what follows
+  void Sort();
 
   size_t size() const { return points_.size(); }
   PointId id(size_t point) const { return points_[point].id; }

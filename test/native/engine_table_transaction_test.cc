@@ -209,6 +209,7 @@ class TableImages : public testing::TestWithParam<Metric> {
     std::vector<PointId> gone = IdsFrom(0, 150, 3);
     ASSERT_TRUE(table_->Remove(gone).ok());
     image_.emplace(*table_);
+    image_->Sort();
   }
   std::unique_ptr<Table> table_;
   std::optional<TableImage> image_;
