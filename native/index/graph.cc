@@ -121,7 +121,7 @@ PairDistances::Source Graph::Rank(Slot slot, std::span<const Slot> slots, LinkSc
   RankBy(source, slot, slots, scratch, out);
   if (source == PairDistances::Source::kCodes && !out.empty()) {
     const Candidate& near = NearOf(out);
-    if (!scratch.pairs.Resolve(near.slot, near.distance)) {
+    if (!scratch.pairs.Resolve(slot, near.slot, near.distance)) {
       source = PairDistances::Source::kVectors;
       RankBy(source, slot, slots, scratch, out);
     }
@@ -158,7 +158,7 @@ void Graph::SelectLinks(Slot slot, Chosen chosen, LinkScratch& scratch) const {
   SelectionCandidates candidates = RankApart(slot, source, chosen, scratch);
   if (source == PairDistances::Source::kCodes && !scratch.slots.empty()) {
     const Candidate& near = NearOf(candidates.together, candidates.others);
-    if (!scratch.pairs.Resolve(near.slot, near.distance)) {
+    if (!scratch.pairs.Resolve(slot, near.slot, near.distance)) {
       source = PairDistances::Source::kVectors;
       candidates = RankApart(slot, source, chosen, scratch);
     }
@@ -266,7 +266,7 @@ PairDistances::Source Graph::FindCandidates(Slot slot, std::span<const Slot> see
   if (codes_ == nullptr || candidates.empty()) return PairDistances::Source::kVectors;
   if (scratch.pairs.preferred() == PairDistances::Source::kCodes) {
     const Candidate& near = NearOf(candidates);
-    if (PairDistances::Resolve(*code_scorer, near.slot, near.distance)) {
+    if (scratch.pairs.Resolve(*code_scorer, slot, near.slot, near.distance)) {
       return PairDistances::Source::kCodes;
     }
   }

@@ -6,10 +6,17 @@ PairDistances::PairDistances(const VectorStore& vectors, size_t capacity)
     : vectors_(vectors), rows_(capacity + 4), code_rows_(capacity + 4) {}
 
 void PairDistances::UseCodes(const CodeStore& codes) {
-  // Under inner product the deviations of long vectors drown the distances of short ones.
-  if (codes.metric() == Metric::kIp) return;
+  if (vectors_.vector_bytes() <= kShortVector) return;
   codes.MakeRoom(query_);
   codes_ = &codes;
+}
+
+bool PairDistances::Resolve(const CodeScorer& from, Slot centre, Slot near, float estimate) const {
+  const double deviation = from.Deviation(near, estimate);
+  if (vectors_.metric() != Metric::kIp) return estimate > kMinResolution * deviation;
+  // In f64: norms of real data range over many orders.
+  const double c = vectors_.Norm(centre), p = vectors_.Norm(near);
+  return c * c + p * p + 2 * estimate > kMinResolution * 2 * deviation;
 }
 
 void PairDistances::Score(Source source, Slot from, std::span<const Slot> to, float* distances) {

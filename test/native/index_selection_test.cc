@@ -6,6 +6,7 @@
 #include <cmath>
 #include <numeric>
 #include <random>
+#include <utility>
 #include <vector>
 
 #include "index/neighbour_selection.h"
@@ -19,12 +20,14 @@ using Source = PairDistances::Source;
 
 constexpr size_t kCount = 200;
 constexpr size_t kDimension = 100;
+constexpr Slot kAlike = 8;  // rows that may be near-duplicates
 
 // Vectors of different lengths around a centre, row 0 among them, and their codes.
 class Rows {
  public:
-  explicit Rows(Metric metric)
-      : floats_(Vectors()),
+  //   apart  how far row 0 and the next few lie from each other, as a share of a length
+  explicit Rows(Metric metric, float apart = 1)
+      : floats_(Vectors(apart)),
         vectors_(kDimension, metric, *SelectKernels("")),
         codes_({.dimension = kDimension,
                 .metric = metric,
@@ -53,7 +56,7 @@ class Rows {
   }
 
  private:
-  static std::vector<float> Vectors() {
+  static std::vector<float> Vectors(float apart) {
     std::mt19937 random(static_cast<uint32_t>(TestSeed()));
     std::normal_distribution<float> normal;
     std::vector<float> vectors(kCount * kDimension);
@@ -63,6 +66,10 @@ class Rows {
         // A few directions matter: with as many as there are nothing would rule anything out.
         vectors[row * kDimension + i] = length * (normal(random) * (i < 12 ? 1.f : 0.1f) + 0.3f);
       }
+    }
+    for (size_t i = kDimension; apart < 1 && i < kAlike * kDimension; ++i) {
+      const float of_first = vectors[i % kDimension];
+      vectors[i] = of_first + apart * (vectors[i] - of_first);
     }
     return vectors;
   }
@@ -107,10 +114,36 @@ TEST(NeighbourSelection, ChoosesTheSameWhenSomeAreKnownToHaveBeenChosenTogether)
     Rows rows(metric);
     for (const size_t limit : {1u, 5u, 26u, 100u}) {
       ExpectSameWhenSomeAreKnown(rows, Source::kVectors, limit);
-      // Links under inner product are not chosen by codes.
-      if (metric != Metric::kIp) ExpectSameWhenSomeAreKnown(rows, Source::kCodes, limit);
+      ExpectSameWhenSomeAreKnown(rows, Source::kCodes, limit);
     }
   }
+}
+
+TEST(PairDistances, AreByCodesUnlessTheyAreOfNearDuplicates) {
+  VITRINE_TRACE_SEED();
+  for (const Metric metric : {Metric::kL2, Metric::kCosine, Metric::kIp}) {
+    SCOPED_TRACE(kMetricNames[static_cast<size_t>(metric)]);
+    for (const auto& [apart, resolved] : {std::pair{1.f, true}, std::pair{1e-4f, false}}) {
+      Rows rows(metric, apart);
+      ASSERT_EQ(rows.pairs.preferred(), Source::kCodes);
+      const auto sorted = rows.Sorted(Source::kCodes, 1, kAlike);
+      EXPECT_EQ(rows.pairs.Resolve(0, sorted[2].slot, sorted[2].distance), resolved) << apart;
+    }
+  }
+}
+
+TEST(PairDistances, AreByVectorsWhereThoseAreShort) {
+  constexpr size_t kShort = 64;
+  const std::vector<float> floats(4 * kShort, 1.f);
+  VectorStore vectors(kShort, Metric::kL2, *SelectKernels(""));
+  CodeStore codes({.dimension = kShort,
+                   .metric = Metric::kL2,
+                   .kind = CodeKind::kRq4,
+                   .centre = CodeCentreOf(floats, kShort, Metric::kL2)},
+                  SelectCodeKernels(SelectKernels("")->set).codes);
+  PairDistances pairs(vectors, 4);
+  pairs.UseCodes(codes);
+  EXPECT_EQ(pairs.preferred(), Source::kVectors);
 }
 
 }  // namespace
