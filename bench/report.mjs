@@ -118,9 +118,17 @@ function buildSection({ build, reference }) {
       title: '× CPU',
       cell: row => fixed(row.cpu / build.find(other => isPair(other, row, reference))?.cpu, 2),
     },
+    {
+      title: '× wall of one',
+      cell: row => fixed(row.wall / build.find(other => isOneThread(other, row))?.wall, 2),
+    },
     { title: 'recall at ef 64', cell: row => fixed(row.recall, 4) },
   ]
   return `build: M 16, efConstruction 200; × to ${reference} with as many threads\n${formatTable(columns, build)}`
+}
+
+function isOneThread(other, row) {
+  return other.engine === row.engine && other.threads === 1
 }
 
 function isPair(other, row, reference) {

@@ -7,7 +7,7 @@ import { Arena } from './arena.mjs'
 import { openDataset } from './dataset.mjs'
 import { canPin } from './engine-process.mjs'
 import { describeMachine } from './machine.mjs'
-import { build, buildOnTwoCores } from './measures/build.mjs'
+import { build } from './measures/build.mjs'
 import { measureExact } from './measures/exact.mjs'
 import { measureFilters } from './measures/filter.mjs'
 import { measureInsert } from './measures/insert.mjs'
@@ -37,7 +37,9 @@ async function measure(arena, contestants, options) {
     : contestants[0].name
   const results = { reference }
   note(`building ${arena.dataset.name}, ${arena.rows} vectors`)
-  const { racers, results: builds } = await build(arena, contestants, [arena.core])
+  const { racers, results: builds } = await build(arena, contestants, {
+    twoCores: only.has('build') && availableParallelism() > 1,
+  })
   results.build = builds
   try {
     if (only.has('memory')) results.memory = await measureMemory(arena, racers)
@@ -50,10 +52,6 @@ async function measure(arena, contestants, options) {
     if (only.has('insert')) results.insert = await measureInsert(arena, racers)
   } finally {
     for (const racer of racers) await racer.process.close()
-  }
-  if (only.has('build') && availableParallelism() > 1) {
-    note('building on two cores')
-    results.build.push(...(await buildOnTwoCores(arena, contestants)))
   }
   if (only.has('overhead')) results.overhead = await measureOverhead(arena, contestants)
   if (only.has('turnover')) {

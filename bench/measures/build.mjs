@@ -1,4 +1,4 @@
-/** Filling an index, all engines in turn by slices of the data, so that a loud minute of the machine meets each of them. */
+/** Filling an index, all engines in turn by slices of the data, with one thread and with two, so that a loud minute of the machine meets each of them. */
 import { rotated } from '../arena.mjs'
 
 const slices = 20
@@ -18,16 +18,21 @@ const recallEf = 64
  * Builds every contestant's index and keeps it.
  * @param {import('../arena.mjs').Arena} arena
  * @param {import('../peers.mjs').Contestant[]} contestants
- * @param {number[]} cores - As many threads build.
+ * @param {object} options
+ * @param {boolean} options.twoCores - Those that can build with two threads do so as well, and that index is let go.
  * @returns {Promise<{ racers: import('../arena.mjs').Racer[], results: BuildResult[] }>}
  */
-export async function build(arena, contestants, cores) {
+export async function build(arena, contestants, { twoCores }) {
   const entries = []
-  for (const contestant of contestants) {
+  const enter = async (contestant, cores) => {
     const racer = await arena.attempt(contestant.name, 'create', () =>
       arena.enter(contestant, { cores }),
     )
-    if (racer) entries.push({ racer, cpu: 0, wall: 0 })
+    if (racer) entries.push({ racer, threads: cores.length, cpu: 0, wall: 0 })
+  }
+  for (const contestant of contestants) {
+    await enter(contestant, [arena.core])
+    if (twoCores && contestant.can.has('threads')) await enter(contestant, [0, 1])
   }
   const failed = new Set()
   for (let slice = 0; slice < slices; slice++) {
@@ -62,26 +67,16 @@ export async function build(arena, contestants, cores) {
       : await arena.attempt(entry.racer.name, 'search', () =>
           arena.recallAt(entry.racer, { ef: recallEf }),
         )
-    if (!searched) {
-      await entry.racer.process.close()
-      continue
-    }
-    racers.push(entry.racer)
+    if (searched && entry.threads === 1) racers.push(entry.racer)
+    else await entry.racer.process.close()
+    if (!searched) continue
     results.push({
       engine: entry.racer.name,
-      threads: cores.length,
+      threads: entry.threads,
       cpu: entry.cpu,
       wall: entry.wall,
       recall: searched.recall,
     })
   }
   return { racers, results }
-}
-
-/** Builds once more on two cores, by the engines that can, and lets the indexes go. @returns {Promise<BuildResult[]>} */
-export async function buildOnTwoCores(arena, contestants) {
-  const able = contestants.filter(contestant => contestant.can.has('threads'))
-  const { racers, results } = await build(arena, able, [0, 1])
-  for (const racer of racers) await racer.process.close()
-  return results
 }
