@@ -13,7 +13,7 @@ namespace {
 // One search in so many is offered to be checked.
 constexpr uint32_t kOfferedEvery = 8;
 // What checks may cost; some of it gathers while nobody searches.
-constexpr TimeBudget::Rule kCheckBudget{.share = 0.02, .most = std::chrono::milliseconds(400)};
+constexpr TimeBudget::Rule kCheckBudget{.share = 0.02, .most = std::chrono::milliseconds(1500)};
 // Measured again when the table has so many times its rows, or lost this share of its points.
 constexpr uint64_t kGrowth = 2;
 constexpr uint64_t kChangedPart = 5;
