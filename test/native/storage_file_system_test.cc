@@ -6,9 +6,13 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <random>
+#include <span>
 #include <thread>
 #include <vector>
 
+#include "base/pages.h"
+#include "random_data.h"
 #include "storage/file_system.h"
 #include "storage/replaced_file.h"
 
@@ -126,6 +130,41 @@ TEST_F(SystemFilesTest, ChangesAFileThatExists) {
   Bytes read(100);
   ASSERT_TRUE((*file)->ReadAt(0, read).ok());
   EXPECT_EQ(read, expected);
+  ASSERT_TRUE((*file)->Close().ok());
+  EXPECT_EQ(Read("file"), expected);
+}
+
+// Whole pages may take another way than the rest: whoever reads sees no difference.
+TEST_F(SystemFilesTest, WritesPagesAndPartsOfPagesToAFileThatExists) {
+  VITRINE_TRACE_SEED();
+  constexpr size_t kPage = 4096, kPages = 64;
+  Bytes expected(kPages * kPage);
+  Write("file", expected);
+  auto file = files_->OpenForWriting(PathOf("file"));
+  ASSERT_TRUE(file.ok()) << file.status().message();
+  const PageBlock memory = PageBlock::Allocate(expected.size());
+  std::mt19937_64 random(TestSeed());
+  for (int round = 0; round < 300; ++round) {
+    // Whole pages of memory and of the file, or one of them out of step, or all.
+    const bool whole = round % 3 != 0;
+    size_t offset = random() % (kPages - 8) * kPage;
+    size_t from = random() % (kPages - 8) * kPage;
+    size_t size = (1 + random() % 8) * kPage;
+    if (!whole) {
+      offset += random() % 2 * (random() % kPage);
+      from += random() % 2 * (random() % kPage);
+      size -= random() % 2 * (random() % kPage);
+    }
+    const std::span bytes(memory.data() + from, std::min(size, expected.size() - offset));
+    for (std::byte& byte : bytes) byte = static_cast<std::byte>(random());
+    ASSERT_TRUE((*file)->WriteAt(offset, bytes).ok());
+    std::copy(bytes.begin(), bytes.end(), expected.begin() + static_cast<ptrdiff_t>(offset));
+    if (round % 7 == 0) {
+      ASSERT_TRUE((*file)->SyncData().ok());
+      ASSERT_EQ(Read("file"), expected) << round;
+    }
+  }
+  ASSERT_TRUE((*file)->Sync().ok());
   ASSERT_TRUE((*file)->Close().ok());
   EXPECT_EQ(Read("file"), expected);
 }
