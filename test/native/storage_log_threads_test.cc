@@ -159,17 +159,28 @@ class SlowFiles final : public FileSystem {
   const std::unique_ptr<FileSystem> files_ = SystemFiles();
 };
 
+// A log on such a device.
+class SlowLog : public testing::Test {
+ protected:
+  void SetUp() override {
+    ASSERT_NE(mkdtemp(folder.data()), nullptr);
+    LogWriter::Options options = SmallLog(7);
+    options.segment_bytes = {1 << 22, 1 << 22};
+    auto opened = LogWriter::Open(files, folder, RecoverLog(files, 0, folder)->end, options);
+    ASSERT_TRUE(opened.ok()) << opened.status().message();
+    log = std::move(*opened);
+  }
+  void TearDown() override { std::filesystem::remove_all(folder); }
+
+  std::string folder = (std::filesystem::temp_directory_path() / "vitrine-XXXXXX").string();
+  SlowFiles files;
+  std::unique_ptr<LogWriter> log;
+};
+
 // A segment is long, and its way to the device too: neither writers wait for it nor who asks for
 // counts, which the housekeeping of a database does all the time.
-TEST(LogThreads, GoOnWhileASegmentIsPrepared) {
-  std::string folder = (std::filesystem::temp_directory_path() / "vitrine-XXXXXX").string();
-  ASSERT_NE(mkdtemp(folder.data()), nullptr);
-  SlowFiles files;
-  LogWriter::Options options = SmallLog(7);
-  options.segment_bytes = {1 << 22, 1 << 22};
-  auto log = LogWriter::Open(files, folder, RecoverLog(files, 0, folder)->end, options);
-  ASSERT_TRUE(log.ok()) << log.status().message();
-  ASSERT_TRUE((*log)->Append({.payload = PayloadOf(1, 8)}, Until::kDurable).ok());
+TEST_F(SlowLog, GoesOnWhileASegmentIsPrepared) {
+  ASSERT_TRUE(log->Append({.payload = PayloadOf(1, 8)}, Until::kDurable).ok());
 
   std::promise<void> begun;
   std::promise<void> may_end;
@@ -177,14 +188,14 @@ TEST(LogThreads, GoOnWhileASegmentIsPrepared) {
     begun.set_value();
     may_end.get_future().wait();
   };
-  std::thread keeper([&] { EXPECT_TRUE((*log)->PrepareNext().ok()); });
+  std::thread keeper([&] { EXPECT_TRUE(log->PrepareNext().ok()); });
   begun.get_future().wait();
   std::atomic<bool> done{false};
   std::thread writer([&] {
-    EXPECT_EQ((*log)->counts().spare_bytes, 0u);
-    EXPECT_TRUE((*log)->Append({.payload = PayloadOf(2, 8)}, Until::kDurable).ok());
-    EXPECT_GT((*log)->room(), 0u);
-    EXPECT_EQ((*log)->counts().prepared_segments, 1u);
+    EXPECT_EQ(log->counts().spare_bytes, 0u);
+    EXPECT_TRUE(log->Append({.payload = PayloadOf(2, 8)}, Until::kDurable).ok());
+    EXPECT_GT(log->room(), 0u);
+    EXPECT_EQ(log->counts().prepared_segments, 1u);
     done = true;
   });
   const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(20);
@@ -193,29 +204,20 @@ TEST(LogThreads, GoOnWhileASegmentIsPrepared) {
   may_end.set_value();
   writer.join();
   keeper.join();
-  EXPECT_EQ((*log)->counts().prepared_segments, 2u);
-  ASSERT_TRUE((*log)->Close().ok());
-  std::filesystem::remove_all(folder);
+  EXPECT_EQ(log->counts().prepared_segments, 2u);
+  ASSERT_TRUE(log->Close().ok());
 }
 
 // A device that takes its time makes groups large.
-TEST(LogThreads, WaitForOneFlushTogether) {
-  std::string folder = (std::filesystem::temp_directory_path() / "vitrine-XXXXXX").string();
-  ASSERT_NE(mkdtemp(folder.data()), nullptr);
-  SlowFiles files;
-  LogWriter::Options options = SmallLog(7);
-  options.segment_bytes = {1 << 22, 1 << 22};
-  auto log = LogWriter::Open(files, folder, RecoverLog(files, 0, folder)->end, options);
-  ASSERT_TRUE(log.ok()) << log.status().message();
-  const std::vector<Told> told = AppendFromThreads(**log, Scaled(100, 30));
-  const LogCounts counts = (*log)->counts();
+TEST_F(SlowLog, IsFlushedForManyTogether) {
+  const std::vector<Told> told = AppendFromThreads(*log, Scaled(100, 30));
+  const LogCounts counts = log->counts();
   EXPECT_EQ(counts.frames, kThreads * Scaled(100, 30));
   EXPECT_LT(counts.flushes, counts.frames / 2);
-  ASSERT_TRUE((*log)->Close().ok());
+  ASSERT_TRUE(log->Close().ok());
   const auto replay = RecoverLog(files, 0, folder);
   ASSERT_TRUE(replay.ok()) << replay.status().message();
   ASSERT_NO_FATAL_FAILURE(Hold(*replay, told));
-  std::filesystem::remove_all(folder);
 }
 
 // The disk fails under all of them: nobody hangs, and what was acknowledged is there.
