@@ -53,7 +53,7 @@ class PairDistances {
 
   // Whether codes tell apart what lies around row `centre`, by one of its nearest neighbours. Under
   // inner product, whose values say nothing of how far apart two vectors are, by the square of
-  // their Euclidean distance: links are chosen by all three.
+  // their Euclidean distance, which links are chosen by as well (NeighbourSelection).
   //   from      codes, seen from `centre`
   //   estimate  the distance of `near` as Score gave it by codes
   bool Resolve(const CodeScorer& from, Slot centre, Slot near, float estimate) const;
