@@ -21,8 +21,11 @@ constexpr double kLargestRatio = 20;
 constexpr double kLeastMiss = 2e-5;
 // Misses fall with about this power of the beam width (measured: 1.5 to 2).
 constexpr double kFall = 1.5;
-// A tenth fewer misses than allowed are aimed at: below the target is worse than above it.
+// Fewer misses than allowed are aimed at, for below the target is worse than above it: fewer by a
+// tenth, and by half a standard error where few misses have been counted.
 constexpr double kAim = 0.9;
+constexpr double kAimDeviations = 0.5;
+constexpr double kLeastAim = 0.6;
 // Beams beyond the last rung by more than this are a guess no longer worth making.
 constexpr double kWidestGuess = 4;
 
@@ -147,8 +150,11 @@ size_t RecallCalibration::NearestIndex(size_t k) const {
 namespace {
 
 // The beam for one curve, as for its own k; 0 where none reaches the target.
-double EfOn(const RecallCurve& curve, double target) {
-  return curve.EfFor(curve.live.ShareFor(kAim * (1 - target)));
+double EfOn(const RecallCurve& curve, size_t sample, double target) {
+  const double miss = 1 - target;
+  const double counted = static_cast<double>(sample * curve.k) * miss + curve.live.At(miss).missed;
+  const double aim = std::clamp(1 - kAimDeviations * std::sqrt(kBunch / counted), kLeastAim, kAim);
+  return curve.EfFor(curve.live.ShareFor(aim * miss));
 }
 
 // The curves on either side of `k`, and where between them it is, 0 to 1, by its logarithm.
@@ -191,7 +197,8 @@ RecallChoice ChooseEf(const RecallCalibration& calibration, size_t k, double tar
   }
   const auto [low, high, place] = Around(calibration, k);
   const double stretch = low == high ? std::max(1.0, static_cast<double>(k) / low->k) : 1;
-  const double first = EfOn(*low, target), second = EfOn(*high, target);
+  const double first = EfOn(*low, calibration.sample, target),
+               second = EfOn(*high, calibration.sample, target);
   choice.sample = calibration.sample;
   const RecallCurve& nearest = calibration.Nearest(k);
   choice.checks = nearest.live.checks;

@@ -44,9 +44,9 @@ struct LiveRecall {
   // A search of which the curve says `share`. Older checks count less from then on when there are
   // very many.
   void Add(double missed, double foretold, double share);
+  static size_t BandOf(double share);
 
  private:
-  static size_t BandOf(double share);
   double RatioOf(size_t band) const;
 };
 

@@ -12,7 +12,7 @@ namespace {
 
 // One search in so many is offered to be checked.
 constexpr uint32_t kOfferedEvery = 8;
-// What checks may cost; some of it gathers while nobody searches.
+// What checks of a band of beams may cost; some of it gathers while nobody searches.
 constexpr TimeBudget::Rule kCheckBudget{.share = 0.02, .most = std::chrono::milliseconds(1500)};
 // Measured again when the table has so many times its rows, or lost this share of its points.
 constexpr uint64_t kGrowth = 2;
@@ -20,8 +20,9 @@ constexpr uint64_t kChangedPart = 5;
 
 }  // namespace
 
-RecallGuide::RecallGuide(const Table& table, ThreadPool* pool)
-    : table_(table), budget_(kCheckBudget), steps_(pool) {}
+RecallGuide::CheckBudget::CheckBudget() : TimeBudget(kCheckBudget) {}
+
+RecallGuide::RecallGuide(const Table& table, ThreadPool* pool) : table_(table), steps_(pool) {}
 
 bool RecallGuide::IsStale() const {
   const uint64_t rows = table_.graph_rows();
@@ -44,9 +45,11 @@ RecallChoice RecallGuide::Choose(size_t k, double target) {
   return choice;
 }
 
-bool RecallGuide::IsCalibrated() const {
+TimeBudget* RecallGuide::BudgetFor(size_t k, size_t ef) {
   const std::lock_guard lock(mutex_);
-  return !calibration_.empty();
+  if (calibration_.empty()) return nullptr;
+  const double foretold = calibration_.ForetoldMisses(k, static_cast<double>(ef));
+  return &budgets_[LiveRecall::BandOf(foretold / static_cast<double>(k))];
 }
 
 void RecallGuide::StartCalibration() {
@@ -88,13 +91,15 @@ StopReason RecallGuide::CalibrateNow(const SearchControl& control) {
 void RecallGuide::Observe(const void* query, size_t k, size_t ef, std::span<const Hit> hits,
                           uint64_t snapshot) {
   if (asked_.fetch_add(1, std::memory_order_relaxed) % kOfferedEvery != 0) return;
-  if (steps_.busy() || !IsCalibrated() || !budget_.HasSome()) return;
+  if (steps_.busy()) return;
+  TimeBudget* const budget = BudgetFor(k, ef);
+  if (budget == nullptr || !budget->HasSome()) return;
   const auto check = std::make_shared<RecallCheck>(table_, query, k, hits, snapshot);
   if (!check->valid()) return;
-  steps_.Start([this, check, ef] {
+  steps_.Start([this, check, ef, budget] {
     const auto start = TimeBudget::Clock::now();
     const bool more = check->Step();
-    budget_.Spend(TimeBudget::Clock::now() - start);
+    budget->Spend(TimeBudget::Clock::now() - start);
     if (more) return true;
     const std::lock_guard lock(mutex_);
     if (calibration_.empty() || check->failed()) return false;

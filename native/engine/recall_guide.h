@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -47,7 +48,8 @@ class RecallGuide {
  private:
   // Whether the calibration says too little about the table as it is. REQUIRES: mutex_ is held
   bool IsStale() const;
-  bool IsCalibrated() const;
+  // What checks of searches of this kind may cost; null while nothing is foretold of them.
+  TimeBudget* BudgetFor(size_t k, size_t ef);
   void StartCalibration();
   // Takes what a run measured that has ended.
   void Finish(CalibrationRun& run);
@@ -55,7 +57,12 @@ class RecallGuide {
   const Table& table_;
   mutable std::mutex mutex_;
   RecallCalibration calibration_;
-  TimeBudget budget_;                    // of checks
+  struct CheckBudget : TimeBudget {
+    CheckBudget();
+  };
+  // Each band of beams has its own: searches that ask for little, which know enough from a few
+  // checks, would leave nothing to those that ask for much.
+  std::array<CheckBudget, LiveRecall::kBands> budgets_;
   std::atomic<bool> unreadable_{false};  // relaxed: a calibration failed, and so would others
   std::atomic<uint32_t> asked_{0};       // relaxed: every so many searches is offered to be checked
   BackgroundSteps steps_;                // last: no step runs once the rest goes

@@ -104,9 +104,30 @@ TEST(RecallChoice, IsNotMovedByAFewChecks) {
   LiveRecall& live = calibration.Nearest(10).live;
   live.Add(0, 0.1, 0.01);
   EXPECT_EQ(ChooseEf(calibration, 10, 0.99).ef, ef);
-  // Nor by many that agree with the curve as nearly as chance allows.
+  // Many that agree with the curve as nearly as chance allows make it surer, and nothing else.
   for (int i = 0; i < 1'000; ++i) live.Add(0.085, 0.1, 0.01);
-  EXPECT_EQ(ChooseEf(calibration, 10, 0.99).ef, ef);
+  const RecallChoice surer = ChooseEf(calibration, 10, 0.99);
+  EXPECT_LE(surer.ef, ef);
+  EXPECT_GE(surer.expected, 0.991);
+}
+
+TEST(RecallChoice, AimsHigherWhereFewMissesWereCounted) {
+  RecallCalibration calibration = Calibration();
+  const auto spare = [&](double target) {
+    return (ChooseEf(calibration, 10, target).expected - target) / (1 - target);
+  };
+  // As near as a beam can be that is a whole number wide. 2,000 neighbours: 100 that may be missed,
+  // or 20, or hardly any.
+  EXPECT_NEAR(spare(0.95), 0.1, 0.035);
+  EXPECT_NEAR(spare(0.99), 0.2, 0.035);
+  EXPECT_NEAR(spare(0.9995), 0.4, 0.035);
+  // No sample is so small that more is asked for.
+  calibration.sample = 1;
+  EXPECT_NEAR(spare(0.99), 0.4, 0.035);
+  calibration.sample = 0;
+  EXPECT_NEAR(spare(0.99), 0.4, 0.035);
+  calibration.sample = 20'000;
+  EXPECT_NEAR(spare(0.99), 0.1, 0.035);
 }
 
 TEST(RecallChoice, IsNarrowerWhereChecksLeaveNoDoubt) {
