@@ -2,6 +2,7 @@ import { beforeAll, describe, expect, it } from 'vitest'
 import { type IdSet, Index, type Metric, type Quantization } from '../lib/vitrine.ts'
 import { scaled } from './rounds.ts'
 import { readSample, sampleDimension } from './sample.ts'
+import { randomVectors } from './vectors.ts'
 
 // Filters that allow nothing near the query, on the real sample.
 
@@ -100,5 +101,30 @@ describe('the plan of a filter', () => {
       expect(small.explain(vectors.subarray(0, 16), { k: 3, filter }).kind).not.toBe('sketch')
     }
     await small.close()
+  })
+
+  it('is a walk where most of what is near is allowed, unless few points are in all', async () => {
+    const size = 14_000
+    const vectors = randomVectors(size, 64, 7)
+    const index = new Index({ dimension: 64 })
+    try {
+      await index.add(null, vectors)
+      const near = vectors.subarray(0, 64)
+      const order = (await index.search(near, { k: 10_000, exact: true })).ids
+      const planOf = (ids: Uint32Array) => index.explain(near, { k: 10, filter: index.idSet(ids) })
+      for (const end = performance.now() + 20_000; planOf(order.slice(7500)).kind !== 'sketch'; ) {
+        if (performance.now() > end) throw new Error('there are no sketches')
+        await new Promise(done => setTimeout(done, 5))
+      }
+      expect(planOf(order.slice(0, 3500)).kind).toBe('filter-pass')
+      const few = planOf(order.slice(0, 2900))
+      expect(few).toMatchObject({ kind: 'sketch', reason: 'few-allowed', localShare: null })
+      // A quarter, near and far.
+      const spread = planOf(index.ids().filter((_, i) => i % 4 === 0) as Uint32Array)
+      expect(spread).toMatchObject({ kind: 'sketch', reason: 'few-allowed' })
+      expect(spread.localShare).toBeGreaterThan(0.05)
+    } finally {
+      await index.close()
+    }
   })
 })

@@ -25,10 +25,13 @@ namespace vitrine {
 // published count or the id map that led there).
 class SlotRows {
  public:
-  // Rows of `row_bytes` bytes. The first chunk takes about 8 KiB.
+  // Of the first chunk, about; others are not smaller.
+  static constexpr size_t kLeastChunkBytes = size_t{8} << 10;
+
+  // Rows of `row_bytes` bytes, of which the first chunk has a power of two, 4,096 at most.
   explicit SlotRows(size_t row_bytes, PageBlock::Pages pages = PageBlock::Pages::kHuge)
       : row_bytes_(row_bytes), pages_(pages) {
-    while (shift_ < 12 && (row_bytes_ << shift_) < (size_t{8} << 10)) ++shift_;
+    while (shift_ < 12 && (row_bytes_ << shift_) < kLeastChunkBytes) ++shift_;
   }
   SlotRows(const SlotRows&) = delete;
   SlotRows& operator=(const SlotRows&) = delete;

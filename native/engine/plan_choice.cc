@@ -22,6 +22,8 @@ size_t FilterScanRows(size_t vector_bytes) {
 // they are a good part of what is near.
 size_t ExactScanRows(size_t vector_bytes) { return 450'000 / vector_bytes; }
 constexpr size_t kSketchScanRows = 12'000;
+// Up to so many rows they are looked at before anybody asks where the query lies.
+constexpr size_t kFewSketches = 3'000;
 
 // The walk that looks where the filter lies keeps so many nodes.
 constexpr size_t kProbeEf = 8;
@@ -146,15 +148,15 @@ SearchPlan ChoosePlan(const TableView& table, const QueryScorers& scorers,
   const SketchStore* const sketches = table.SketchesOrBegin();
   const size_t vector_bytes = table.vectors().vector_bytes();
   const PlanKind look = sketches == nullptr ? scan : PlanKind::kSketch;
-  const float share = static_cast<float>(plan.allowed_rows) / static_cast<float>(plan.rows);
-  const bool is_sketched = sketches != nullptr && plan.allowed_rows <= kSketchScanRows &&
-                           plan.allowed_rows > ExactScanRows(vector_bytes);
-  if (is_sketched && share < kPassShare) {
-    return plan.kind = look, plan.reason = PlanReason::kFewAllowed, plan.ef = 0, plan;
-  }
-  if (plan.allowed_rows <= FilterScanRows(vector_bytes)) {
+  if (plan.allowed_rows <=
+      (sketches == nullptr ? FilterScanRows(vector_bytes) : ExactScanRows(vector_bytes))) {
     return plan.kind = scan, plan.reason = PlanReason::kFewAllowed, plan.ef = 0,
            plan.quantization = Quantization::kNone, plan;
+  }
+  const float share = static_cast<float>(plan.allowed_rows) / static_cast<float>(plan.rows);
+  const bool is_sketched = sketches != nullptr && plan.allowed_rows <= kSketchScanRows;
+  if (is_sketched && share < kPassShare && plan.allowed_rows <= kFewSketches) {
+    return plan.kind = look, plan.reason = PlanReason::kFewAllowed, plan.ef = 0, plan;
   }
   plan.local_share = LocalShare(table, scorers, *parameters.filter, counters);
   if (plan.local_share < (sketches == nullptr ? kFarShare : kFarShareOfSketches)) {

@@ -149,7 +149,7 @@ bool LookWith(const Scorer& scorer, std::span<RankedSlot> found, size_t k,
 LeastEstimates::LeastEstimates(std::vector<RankedSlot>& rows, size_t wanted, float threshold)
     : rows_(rows), wanted_(wanted), room_(kSlack * wanted), threshold_(threshold) {
   rows_.clear();
-  rows_.reserve(room_);
+  rows_.reserve(room_ + SketchStore::kMostRows);
 }
 
 void LeastEstimates::Shrink() {

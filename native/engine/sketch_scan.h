@@ -16,9 +16,17 @@ class LeastEstimates {
   // `rows` is reused memory. Estimates above `threshold` are not kept.
   LeastEstimates(std::vector<RankedSlot>& rows, size_t wanted, float threshold);
   float threshold() const { return threshold_; }
-  void Offer(float estimate, Slot slot) {
-    if (!(estimate <= threshold_)) return;
-    rows_.push_back({estimate, slot});
+  //   estimates  SketchStore::kMostRows at most
+  //   slots      [estimates.size()]
+  void Offer(std::span<const float> estimates, const Slot* slots) {
+    // Without branches: which of them are kept nobody can foretell.
+    RankedSlot kept[SketchStore::kMostRows];
+    size_t count = 0;
+    for (size_t i = 0; i < estimates.size(); ++i) {
+      kept[count] = {estimates[i], slots[i]};
+      count += estimates[i] <= threshold_ ? 1 : 0;
+    }
+    rows_.insert(rows_.end(), kept, kept + count);
     if (rows_.size() >= room_) Shrink();
   }
 

@@ -33,7 +33,6 @@ void SketchSearch<Counting>::ForEachBlock(size_t stride, Visitor visit) const {
   Slot slots[kMost + 64];
   SketchStore::RowRef rows[kMost + 64];
   size_t count = 0;
-  const SlotRows::Places places = sketches_.places();
   const size_t limit = std::min(table_.SlotLimit(), filter_.slots().capacity());
   // A sample takes an eighth of a group: neighbours in the table may be neighbours in space.
   const uint64_t part = stride < 2 ? ~uint64_t{0} : 0x0101010101010101u;
@@ -41,10 +40,11 @@ void SketchSearch<Counting>::ForEachBlock(size_t stride, Visitor visit) const {
   for (size_t word = 0; word * 64 < limit; word += step) {
     uint64_t bits = table_.AllowedRows(word, &filter_.slots()) & ~table_.zero_rows().Word(word);
     bits &= part << (stride < 2 ? 0 : word / step % 8);
+    const SketchStore::RowRef first = sketches_.Group(word);
     for (bits = table_.VisibleRows(word, bits); bits != 0; bits &= bits - 1) {
-      const auto slot = static_cast<Slot>(word * 64 + static_cast<size_t>(std::countr_zero(bits)));
-      slots[count] = slot;
-      rows[count] = reinterpret_cast<SketchStore::RowRef>(places.Row(slot));  // NOLINT
+      const auto bit = static_cast<size_t>(std::countr_zero(bits));
+      slots[count] = static_cast<Slot>(word * 64 + bit);
+      rows[count] = first + bit * SketchStore::kRowBytes;
       // Also where rows lie close together.
       Prefetch(rows[count++]);
     }
@@ -93,7 +93,7 @@ StopReason SketchSearch<Counting>::Gather(size_t kept, float threshold) {
   ForEachBlock(1, [&](const Slot* slots, SketchStore::RowRef* rows, size_t count) {
     float estimates[SketchStore::kMostRows];
     sketches_.Estimate(scratch_.sketch_query, rows, count, estimates);
-    for (size_t i = 0; i < count; ++i) least.Offer(estimates[i], slots[i]);
+    least.Offer({estimates, count}, slots);
     seen += count;
     if (++blocks % kBlocksBetween == 0) stopped = parameters_.control.Check();
     return stopped == StopReason::kExhausted;

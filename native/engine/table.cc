@@ -257,7 +257,7 @@ TableBlocks Table::blocks() const {
     add(codes->memory_bytes(), codes->reserved_bytes());
   }
   if (const SketchStore* const sketches = sketches_.load(std::memory_order_acquire)) {
-    add(sketches->row_bytes(), sketches->reserved_bytes());
+    add(SketchStore::kRowBytes, sketches->reserved_bytes());
   }
   const std::shared_lock lock(id_mutex_);
   if (byte_store_ != nullptr) add(byte_store_->row_bytes(), byte_store_->reserved_bytes());
@@ -276,7 +276,7 @@ TableMemory Table::memory() const {
     memory.codes = rows * codes->memory_bytes();
   }
   if (const SketchStore* const sketches = sketches_.load(std::memory_order_acquire)) {
-    memory.codes += slots * sketches->row_bytes();
+    memory.codes += slots * SketchStore::kRowBytes;
   }
   {
     const std::shared_lock lock(id_mutex_);

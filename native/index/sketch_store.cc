@@ -45,7 +45,7 @@ SketchStore::SketchStore(size_t dimension, Metric metric, std::span<const float>
       squared_centre_(SquaredNorm(centre_.data(), dimension_)),
       axes_(std::move(axes)),
       kernels_(kernels),
-      rows_(kProjected) {}
+      rows_(kRowBytes) {}
 
 void SketchStore::Difference(const float* vector, size_t dimension, Metric metric,
                              std::span<const float> centre, const CodeKernels& kernels,

@@ -55,17 +55,20 @@ class SketchStore {
   //   query  [dimension] f32, finite, not retained; under cosine not zero
   void Prepare(const float* query, SketchQuery& prepared) const;
   using RowRef = const uint8_t*;
-  // Where rows are, for a loop that asks for many.
-  SlotRows::Places places() const { return rows_.places(); }
+  static constexpr size_t kRowBytes = kProjected;  // digits and factors
+  // The rows of slots [64 * group, 64 * group + 64), one behind the other. REQUIRES: Grow made room
+  // for the first of them
+  RowRef Group(size_t group) const {
+    static_assert(64 * kRowBytes <= SlotRows::kLeastChunkBytes);
+    return reinterpret_cast<RowRef>(rows_.Row(static_cast<Slot>(64 * group)));  // NOLINT
+  }
   // Rows that one call of Estimate takes at most.
   static constexpr size_t kMostRows = 64;
   // Estimated distances of `count` rows: finite, in units of the metric.
-  //   rows  [count rounded up to 4], of places(); what is behind `count` is written over
+  //   rows  [count rounded up to 4], of Group(); what is behind `count` is written over
   //   out   [count]
   void Estimate(const SketchQuery& prepared, RowRef* rows, size_t count, float* out) const;
 
-  // Bytes of a row with its factors.
-  size_t row_bytes() const { return rows_.row_bytes(); }
   // Of the blocks that rows lie in.
   size_t reserved_bytes() const { return rows_.reserved_bytes(); }
 
