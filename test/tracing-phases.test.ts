@@ -128,7 +128,8 @@ describe('a phase', () => {
       expect(child?.attributes['vitrine.phase.duration'], name).toBeGreaterThan(0)
       expect(at(child!.endTime)).toBeLessThanOrEqual(at(span.endTime))
     }
-    await index.searchBatch(randomVectors(4, dimension, 4), { k: 1 })
+    // So narrow that the walks go side by side.
+    await index.searchBatch(randomVectors(4, dimension, 4), { k: 1, ef: 16 })
     const batch = call('BATCH search things')
     const entries = batch.children.map(({ name, attributes }) => [
       name,

@@ -118,11 +118,11 @@ TEST(SearchPhases, OfABatchAreThoseOfItsSearches) {
   // on.
   constexpr uint64_t kWalks = kQueries + kWalkLanes - 1;
   const auto plain = Filled(Quantization::kNone);
-  EXPECT_EQ(BatchEntries(*plain, {.k = 10, .ef = 40}),
+  EXPECT_EQ(BatchEntries(*plain, {.k = 10, .ef = 16}),
             (Entries{1, 0, kQueries, kQueries, kWalks, 0, 0, kQueries}));
   EXPECT_EQ(BatchEntries(*plain, {.k = 10, .exact = true}),
             (Entries{kQueries, 0, kQueries, 0, 0, kQueries, 0, kQueries}));
-  EXPECT_EQ(BatchEntries(*Filled(Quantization::kSq8), {.k = 10, .ef = 40}),
+  EXPECT_EQ(BatchEntries(*Filled(Quantization::kSq8), {.k = 10, .ef = 16}),
             (Entries{1, 0, kQueries, kQueries, kWalks, 0, kQueries, kQueries}));
 }
 

@@ -57,9 +57,16 @@ TEST_P(TableCodes, AreMadeOfAThousandVectors) {
 TEST_P(TableCodes, TellExactDistances) {
   const auto table = Make();
   ExpectOk(table->Add(IdsFrom(0, kCount), vectors_));
-  std::vector<Hit> batch(kQueries * 10);
   std::vector<uint32_t> counts(kQueries);
-  ExpectOk(table->SearchBatch(queries_, kQueries, {.k = 10}, batch, counts));
+  // Of a batch one after the other, and side by side.
+  std::vector<Hit> wide(kQueries * 10);
+  ExpectOk(table->SearchBatch(queries_, kQueries, {.k = 10}, wide, counts));
+  std::vector<Hit> narrow(kQueries * 10);
+  ExpectOk(table->SearchBatch(queries_, kQueries, {.k = 10, .ef = 20}, narrow, counts));
+  const auto part = [](const std::vector<Hit>& batch, size_t i) {
+    const auto first = batch.begin() + static_cast<ptrdiff_t>(10 * i);
+    return std::vector(first, first + 10);
+  };
   double recall = 0;
   for (size_t i = 0; i < kQueries; ++i) {
     const float* const query = queries_.data() + i * kDimension;
@@ -72,9 +79,8 @@ TEST_P(TableCodes, TellExactDistances) {
     }
     recall += RecallOf(hits, truth, 10) / kQueries;
     ASSERT_EQ(counts[i], 10u);
-    EXPECT_EQ(std::vector(batch.begin() + static_cast<ptrdiff_t>(10 * i),
-                          batch.begin() + static_cast<ptrdiff_t>(10 * i + 10)),
-              hits);
+    EXPECT_EQ(part(wide, i), hits);
+    EXPECT_EQ(part(narrow, i), SearchHits(*table, query, {.k = 10, .ef = 20}));
   }
   EXPECT_GE(recall, 0.98);
 }

@@ -225,7 +225,10 @@ class ConcurrentRun {
         const std::vector<float> queries = NormalVectors(count, kDimension, random());
         std::vector<Hit> hits(count * 10);
         std::vector<uint32_t> counts(count);
-        const Status status = table_->SearchBatch(queries, count, {.k = 10}, hits, counts);
+        // Side by side, or one after the other.
+        const size_t ef = random() % 2 == 0 ? 0 : 16;
+        const Status status =
+            table_->SearchBatch(queries, count, {.k = 10, .ef = ef}, hits, counts);
         if (!status.ok()) return Fail(status.message());
         for (size_t i = 0; i < count; ++i) {
           const auto from = hits.begin() + static_cast<std::ptrdiff_t>(i * 10);

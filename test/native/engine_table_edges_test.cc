@@ -282,7 +282,8 @@ TEST(TableEdges, SearchesEndWhenCancelledOrLate) {
   std::vector<uint32_t> counts(40);
   for (const bool exact : {false, true}) {
     for (const IdSet* const filter : std::initializer_list<const IdSet*>{nullptr, set->get()}) {
-      SearchParameters parameters{.k = 10, .exact = exact, .filter = filter};
+      // Walks of a batch go side by side.
+      SearchParameters parameters{.k = 10, .ef = 16, .exact = exact, .filter = filter};
       parameters.control.cancelled = &raised;
       EXPECT_EQ(table->Search(vectors.data(), parameters, hits).status().code(),
                 ErrorCode::kCancelled);

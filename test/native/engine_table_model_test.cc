@@ -221,8 +221,10 @@ class ModelRun {
     const size_t count = 1 + random_() % 70;
     const size_t k = SomeK();
     const std::vector<float> queries = SomeVectors(count);
+    // Side by side, or one after the other.
+    const size_t ef = random_() % 2 == 0 ? 0 : 12;
     const SearchParameters parameters{
-        .k = k, .exact = random_() % 4 == 0, .filter = SomeFilter().first};
+        .k = k, .ef = ef, .exact = random_() % 4 == 0, .filter = SomeFilter().first};
     std::vector<Hit> hits(count * k);
     std::vector<uint32_t> counts(count, 999'999);
     ExpectOk(table_->SearchBatch(queries, count, parameters, hits, counts));
