@@ -42,6 +42,13 @@ const Candidate& NearOf(std::span<const Candidate> a, std::span<const Candidate>
 constexpr uint64_t kProbeInterval = 32;
 constexpr uint64_t kProbeIntervalInDoubt = 4;
 
+// Where new nodes keep more than this share of the links that they may have, the beam is wider.
+constexpr double kHardShare = 0.7;
+size_t WideBeam(size_t beam) { return beam + beam / 4; }
+// So many nodes make the mean of what they keep, which is counted in parts of a link.
+constexpr int kKeptOver = 256;
+constexpr int kKeptUnit = 1 << 16;
+
 // Nodes whose in-degree falls below this are handed over to another neighbour.
 constexpr unsigned kMinInDegree = 2;
 
@@ -83,10 +90,23 @@ bool Graph::Grow(size_t count) {
 }
 
 void Graph::Prepare(LinkScratch& scratch) const {
-  scratch.search.Prepare(beam_, nodes_.capacity());
+  scratch.search.Prepare(WideBeam(beam_), nodes_.capacity());
   if (codes_ == nullptr) return;
   codes_->MakeRoom(scratch.search.code_query);
   scratch.pairs.UseCodes(*codes_);
+}
+
+size_t Graph::Beam() const {
+  // By inner product more is kept of any data, and linking takes longer as it is.
+  if (vectors_.metric() == Metric::kIp) return beam_;
+  const double kept = kept_.load(std::memory_order_relaxed) / double{kKeptUnit};
+  return kept > kHardShare * static_cast<double>(forward_limit_) ? WideBeam(beam_) : beam_;
+}
+
+void Graph::CountKept(size_t kept) {
+  const auto mean = static_cast<int>(kept_.load(std::memory_order_relaxed));
+  const int now = static_cast<int>(kept) * kKeptUnit;
+  kept_.store(static_cast<uint32_t>(mean + (now - mean) / kKeptOver), std::memory_order_relaxed);
 }
 
 void Graph::AddInDegree(Slot slot) {
@@ -184,7 +204,7 @@ std::optional<Slot> Graph::Insert(Slot slot, LinkScratch& scratch) {
   for (;;) {
     EntryTable::Snapshot entries;
     const size_t entry_count = entries_.Read(entries);
-    source = FindCandidates(slot, {entries.data(), entry_count}, beam_, scratch);
+    source = FindCandidates(slot, {entries.data(), entry_count}, Beam(), scratch);
     if (!scratch.candidates.empty()) break;
     // The graph is empty, or walks meet removed nodes only.
     if (BecomeEntry(slot)) return std::nullopt;
@@ -193,6 +213,7 @@ std::optional<Slot> Graph::Insert(Slot slot, LinkScratch& scratch) {
 
   scratch.selection.Select(scratch.pairs, source, slot,
                            {.together = {}, .others = scratch.candidates}, forward_limit_);
+  CountKept(scratch.selection.kept().size());
   WriteRow(slot, scratch.selection.kept(), scratch.selection.left(), source);
   in_degree_[slot].store(0, std::memory_order_relaxed);
   AddNode(slot);
@@ -395,7 +416,7 @@ bool Graph::TryReselect(Slot from, std::span<const Slot> more, LinkScratch& scra
 }
 
 void Graph::Relink(Slot slot, Care care, LinkScratch& scratch) {
-  const size_t beam = care == Care::kFull ? std::max(beam_, options_.ef_construction) : beam_;
+  const size_t beam = care == Care::kFull ? std::max(Beam(), options_.ef_construction) : Beam();
   EntryTable::Snapshot entries;
   const size_t entry_count = entries_.Read(entries);
   (void)FindCandidates(slot, {entries.data(), entry_count}, beam, scratch);

@@ -218,6 +218,12 @@ class Graph {
   // Chooses among scratch.slots, and notes in scratch.source by which distances.
   void SelectLinks(Slot slot, Chosen chosen, LinkScratch& scratch) const;
 
+  // The beam of `Insert` and `Relink`: a quarter wider where new nodes keep most of the links that
+  // they may have.
+  size_t Beam() const;
+  // A new node has so many links.
+  void CountKept(size_t kept);
+
   void AddInDegree(Slot slot);
   void DropInDegree(Slot slot);
 
@@ -259,8 +265,9 @@ class Graph {
   const VectorStore& vectors_;
   const CodeStore* codes_ = nullptr;
   const GraphOptions options_;
-  // Beam of `Insert` and `Relink`. With a slack of 1.05, and half of the nodes linked twice, a beam
-  // of 66 gives what HNSW needs 200 for; wider ones make no shorter walks (docs/decisions/0001).
+  // Of `Insert` and `Relink`. With a slack of 1.05, and half of the nodes linked twice, a beam of
+  // 66 gives what HNSW needs 200 for, and one of 82 where most candidates lie in directions of
+  // their own (docs/decisions/0001).
   const size_t beam_;
   const size_t degree_;         // links of a node at most; the row may be wider, for fill edges
   const size_t forward_limit_;  // links of a new node
@@ -271,8 +278,9 @@ class Graph {
   SlotArray<std::atomic<uint8_t>> in_degree_;  // stays at 255 once there
   // Relaxed: changed under the row's lock, and looked at again under it by who chose with it.
   SlotArray<std::atomic<Chosen>> chosen_;
-  SlotBitmap nodes_;  // slots that are in the graph, removed ones too
-  SlotBitmap dead_;   // of those, the removed ones
+  std::atomic<uint32_t> kept_{0};  // relaxed: mean links of the last new nodes, in parts of one
+  SlotBitmap nodes_;               // slots that are in the graph, removed ones too
+  SlotBitmap dead_;                // of those, the removed ones
   std::atomic<size_t> size_{0};
   std::atomic<size_t> dead_count_{0};
 
