@@ -12,17 +12,18 @@ namespace {
 
 // One search in so many is offered to be checked.
 constexpr uint32_t kOfferedEvery = 8;
-// What checks of a band of beams may cost; some of it gathers while nobody searches.
-constexpr TimeBudget::Rule kCheckBudget{.share = 0.02, .most = std::chrono::milliseconds(1500)};
 // Measured again when the table has so many times its rows, or lost this share of its points.
 constexpr uint64_t kGrowth = 2;
 constexpr uint64_t kChangedPart = 5;
 
 }  // namespace
 
-RecallGuide::CheckBudget::CheckBudget() : TimeBudget(kCheckBudget) {}
+static_assert(LiveRecall::kBands == 4, "there is a budget for every band");
 
-RecallGuide::RecallGuide(const Table& table, ThreadPool* pool) : table_(table), steps_(pool) {}
+RecallGuide::RecallGuide(const Table& table, ThreadPool* pool, TimeBudget::Rule budget)
+    : table_(table),
+      budgets_{TimeBudget(budget), TimeBudget(budget), TimeBudget(budget), TimeBudget(budget)},
+      steps_(pool) {}
 
 bool RecallGuide::IsStale() const {
   const uint64_t rows = table_.graph_rows();

@@ -25,8 +25,12 @@ class Table;
 // Thread safety: every function may be called from any thread at any time, except as noted.
 class RecallGuide {
  public:
+  // What checks of a band of beams may cost; some of it gathers while nobody searches.
+  static constexpr TimeBudget::Rule kCheckBudget{.share = 0.02,
+                                                 .most = std::chrono::milliseconds(1500)};
+
   // Both outlive the guide; without a pool nothing happens in the background.
-  RecallGuide(const Table& table, ThreadPool* pool);
+  RecallGuide(const Table& table, ThreadPool* pool, TimeBudget::Rule budget = kCheckBudget);
 
   // REQUIRES: 0 < target < 1
   RecallChoice Choose(size_t k, double target);
@@ -57,12 +61,9 @@ class RecallGuide {
   const Table& table_;
   mutable std::mutex mutex_;
   RecallCalibration calibration_;
-  struct CheckBudget : TimeBudget {
-    CheckBudget();
-  };
   // Each band of beams has its own: searches that ask for little, which know enough from a few
   // checks, would leave nothing to those that ask for much.
-  std::array<CheckBudget, LiveRecall::kBands> budgets_;
+  std::array<TimeBudget, LiveRecall::kBands> budgets_;
   std::atomic<bool> unreadable_{false};  // relaxed: a calibration failed, and so would others
   std::atomic<uint32_t> asked_{0};       // relaxed: every so many searches is offered to be checked
   BackgroundSteps steps_;                // last: no step runs once the rest goes
