@@ -65,10 +65,7 @@ std::shared_ptr<LogWriter> Database::Log() const {
 Status Database::Close() {
   const std::lock_guard closing(close_mutex_);
   if (std::exchange(closed_, true)) return closed_with_;
-  {
-    const std::lock_guard lock(queue_mutex_);
-    closing_ = true;
-  }
+  queue_.Close();
   // Whoever was to do it may wait for the thread that this one is.
   Drain();
   StopBackground();
@@ -231,10 +228,10 @@ DatabaseCounts Database::counts() const {
   }
   counts.io = files_->counts();
   counts.pending_bytes = logged_bytes_.load(std::memory_order_relaxed);
-  const std::lock_guard lock(queue_mutex_);
-  counts.refused_for_concurrency = overloaded_;
-  counts.queued_writes = queue_.size();
-  counts.queued_bytes = queued_bytes_;
+  const CommitQueue::Counts queued = queue_.counts();
+  counts.refused_for_concurrency = queued.refused;
+  counts.queued_writes = queued.writes;
+  counts.queued_bytes = queued.bytes;
   return counts;
 }
 

@@ -22,6 +22,7 @@
 #include "engine/collection.h"
 #include "engine/collection_checkpoint.h"
 #include "engine/collection_config.h"
+#include "engine/commit_queue.h"
 #include "engine/database_counts.h"
 #include "engine/idempotency_window.h"
 #include "engine/pending_write.h"
@@ -329,16 +330,11 @@ class Database {
   Catalog catalog_;
   MaintenanceTotals dropped_maintenance_;  // of collections that are not in it any more
 
-  // What waits to be written.
-  mutable std::mutex queue_mutex_;
-  std::vector<std::shared_ptr<PendingWrite>> queue_;
-  uint64_t overloaded_ = 0;  // writes for which the queue had no room
-  size_t queued_bytes_ = 0;
-  bool draining_ = false;
-  bool closing_ = false;  // no more is queued
+  CommitQueue queue_;
 
   // Held by who writes; taken before every other one but checkpoint_mutex_.
   std::mutex commit_mutex_;
+  std::chrono::nanoseconds flush_time_{};  // how long the log took lately, until it was durable
   IdempotencyWindow window_;
   std::atomic<bool> shut_{false};  // release by Close, acquire by who writes: no more
   uint64_t window_lsn_ = 0;        // of the newest write in it

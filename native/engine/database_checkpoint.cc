@@ -357,10 +357,7 @@ void Database::Reclaim(LogWriter* log) {
 
 Status Database::Checkpoint() {
   const std::lock_guard checkpoint(checkpoint_mutex_);
-  {
-    const std::lock_guard lock(queue_mutex_);
-    if (closing_) return {ErrorCode::kClosed, "the database is closed"};
-  }
+  if (queue_.closed()) return {ErrorCode::kClosed, "the database is closed"};
   return CheckpointLocked();
 }
 

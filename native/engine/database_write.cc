@@ -15,13 +15,12 @@
 namespace vitrine {
 namespace {
 
-// What may wait. Beyond that writes are refused.
-constexpr size_t kQueueLimit = 65'536;
-constexpr size_t kQueueBytes = size_t{256} << 20;
 // Transactions that are logged and shown together: enough to share a flush among all who wait, few
 // enough that nobody waits long for the others' points to be linked.
 constexpr size_t kGroupBytes = size_t{16} << 20;
 constexpr size_t kGroupOperations = 4096;
+// The time of a flush is the mean of about so many.
+constexpr int kFlushesInMean = 4;
 
 }  // namespace
 
@@ -62,14 +61,8 @@ class Database::Draining {
 
   // The next batch; false, and somebody else may drain, when there is none.
   bool TakeBatch() {
-    const std::lock_guard lock(database_.queue_mutex_);
-    batch_.swap(database_.queue_);
-    database_.queued_bytes_ = 0;
-    if (!batch_.empty()) return true;
-    if (!std::exchange(ended_, true)) {
-      database_.draining_ = false;
-    }
-    return false;
+    ended_ = !database_.queue_.Take(batch_);
+    return !ended_;
   }
   void FinishBatch() {
     for (const auto& write : batch_) write->Finish();
@@ -79,25 +72,22 @@ class Database::Draining {
 
  private:
   Database& database_;
-  std::vector<std::shared_ptr<PendingWrite>> batch_;
+  CommitQueue::Batch batch_;
   bool ended_ = false;
 };
 
 bool Database::Enqueue(const std::shared_ptr<PendingWrite>& write) {
-  {
-    const std::lock_guard lock(queue_mutex_);
-    const size_t bytes = write->transaction_.bytes().size();
-    if (closing_) {
+  switch (queue_.Push(write)) {
+    case CommitQueue::Place::kFirst:
+      return true;
+    case CommitQueue::Place::kBehind:
+      return false;
+    case CommitQueue::Place::kClosed:
       write->Done(NotApplied({ErrorCode::kClosed, "the database is closed"}));
-    } else if (queue_.size() >= kQueueLimit ||
-               (!queue_.empty() && queued_bytes_ + bytes > kQueueBytes)) {
-      ++overloaded_;
+      break;
+    case CommitQueue::Place::kFull:
       write->Done(NotApplied({ErrorCode::kOverloaded, "too many writes wait for their turn"}));
-    } else {
-      queue_.push_back(write);
-      queued_bytes_ += bytes;
-      return !std::exchange(draining_, true);
-    }
+      break;
   }
   write->Finish();
   return false;
@@ -298,9 +288,12 @@ Result<uint64_t> Database::Append(std::vector<LogRecord> records, bool& durable,
   const LogWriter::Until until = options_.durability == Durability::kCommit
                                      ? LogWriter::Until::kDurable
                                      : LogWriter::Until::kWritten;
+  const auto start = std::chrono::steady_clock::now();
   const Result<LogWriter::Ack> ack = log->AppendAll(std::move(records), until, listener);
   if (!ack.ok()) return ack.status();
   durable = ack->durable;
+  const std::chrono::nanoseconds taken = std::chrono::steady_clock::now() - start;
+  flush_time_ = durable ? flush_time_ + (taken - flush_time_) / kFlushesInMean : taken.zero();
   // Each group begins a page.
   logged_bytes_.fetch_add(RoundUp(bytes, kPageBytes), std::memory_order_relaxed);
   writes_.fetch_add(1, std::memory_order_relaxed);
@@ -485,6 +478,7 @@ bool Database::CommitGroup(std::span<const std::shared_ptr<PendingWrite>> batch)
   counted.groups = 1;
   counted.transactions = accepted.size();
   Count(counted);
+  queue_.Acknowledge(accepted.size(), flush_time_);
   for (const Accepted& one : accepted) one.write->Finish();
   if (repeated) (void)CommitGroup(batch);  // what waited finds its key in the window
   group.Tidy();

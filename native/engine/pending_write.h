@@ -52,6 +52,9 @@ class PendingWrite {
   virtual bool is_watched() const { return false; }
   virtual void Enter(WritePhase /*phase*/) {}
 
+  // Of its record. REQUIRES: its turn has not come
+  size_t bytes() const { return transaction_.bytes().size(); }
+
   // REQUIRES: Finished was called; called once
   Result<WriteResult> TakeOutcome();
 

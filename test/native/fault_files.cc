@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <system_error>
+#include <thread>
 #include <utility>
 
 namespace vitrine {
@@ -89,6 +90,8 @@ class FaultFiles::OpenFile final : public File {
  private:
   Status Check() const { return process_ == files_.process_ ? Status() : Refused(path_, EBADF); }
   Status Flush(Operation operation) {
+    const auto time = files_.flush_time_.load(std::memory_order_relaxed);
+    if (time.count() > 0) std::this_thread::sleep_for(time);
     const std::lock_guard lock(files_.mutex_);
     VITRINE_RETURN_IF_ERROR(Check());
     return files_.Flush(*node_, path_, operation);

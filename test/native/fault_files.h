@@ -1,5 +1,7 @@
 #pragma once
 
+#include <atomic>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -78,6 +80,8 @@ class FaultFiles final : public FileSystem {
   // The process dies in operation `at`: a write does a part of its work, and nothing after it
   // happens.
   void KillAt(uint64_t at);
+  // Takes so long for every flush of bytes, beside whatever else is called.
+  void SetFlushTime(std::chrono::microseconds time) { flush_time_ = time; }
   // Bytes that fit into all files together; a write beyond does a part of its work and fails.
   void SetCapacity(uint64_t bytes);
 
@@ -151,7 +155,8 @@ class FaultFiles final : public FileSystem {
   std::vector<NameChange> unflushed_names_;
   std::vector<Call> trace_;
   uint64_t capacity_ = UINT64_MAX;
-  uint64_t process_ = 0;  // open files belong to one
+  std::atomic<std::chrono::microseconds> flush_time_{};  // relaxed: for calls from then on
+  uint64_t process_ = 0;                                 // open files belong to one
   size_t open_files_ = 0;
   uint64_t fail_at_ = UINT64_MAX;
   int error_ = 0;
