@@ -317,3 +317,31 @@ describe('limits', () => {
     expect(await c.count()).toBe(1)
   })
 })
+
+describe('databases of one process', () => {
+  // Whoever opens one waits for threads of the pool, and one of these may end another one, with its last search.
+  it('open while another one is closed and still searched', async () => {
+    const [first, second] = [join(folder(), 'first'), join(folder(), 'second')]
+    for (const [path, count, dimension] of [
+      [first, 3000, 64],
+      [second, 10_000, 128],
+    ] as const) {
+      const db = await openDatabase(path)
+      const c = await db.createCollection('c', { dimension, m: 4, efConstruction: 16 })
+      await fill(c, count, dimension)
+      await db.checkpoint()
+      await db.close()
+    }
+    const query = randomVectors(1, 64, 9)
+    for (let round = 0; round < 8; round++) {
+      const db = await openDatabase(first)
+      const c = db.collection('c')
+      const searches = range(100 + 150 * round).map(() => c.search(query, { k: 10, exact: true }))
+      const closed = db.close()
+      const other = await openDatabase(second)
+      await Promise.all([closed, Promise.allSettled(searches)])
+      expect(await other.collection('c').count()).toBe(10_000)
+      await other.close()
+    }
+  }, 60_000)
+})

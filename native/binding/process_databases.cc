@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <system_error>
 #include <utility>
 
@@ -15,15 +16,18 @@ namespace {
 struct Engine;
 
 struct OpenFolder {
-  std::weak_ptr<Database> database;
-  const Engine* engine = nullptr;  // of that, to tell it from one that comes after
+  std::weak_ptr<Database> database;  // none while it is being opened or closed
+  const Engine* engine = nullptr;    // of that, to tell it from one that comes after
   size_t shares = 0;
 };
 
 // Beside the pool the one thing that environments share: a folder has one writer in a process.
+//
+// Nobody opens or closes an engine with the mutex held: that waits for threads of the pool, and one
+// of those may be about to end another engine.
 struct Registry {
   std::mutex mutex;
-  std::condition_variable ended;  // an engine that nobody closed is gone
+  std::condition_variable changed;  // an engine has been opened, or is gone
   std::map<std::string, OpenFolder> folders;
 };
 
@@ -52,7 +56,7 @@ struct Engine {
     const auto found = registry.folders.find(key);
     if (found == registry.folders.end() || found->second.engine != this) return;
     registry.folders.erase(found);
-    registry.ended.notify_all();
+    registry.changed.notify_all();
   }
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
@@ -61,11 +65,37 @@ struct Engine {
   std::unique_ptr<Database> database;
 };
 
-// The engine that has the folder open, if there is one; waits for one that is ending.
+// While somebody opens a folder or closes it: others who want it wait.
+class BusyFolder {
+ public:
+  // REQUIRES: the registry's mutex is held
+  explicit BusyFolder(const std::string& key) : key_(key) { ProcessRegistry().folders[key_] = {}; }
+  ~BusyFolder() {
+    Registry& registry = ProcessRegistry();
+    const std::lock_guard lock(registry.mutex);
+    if (!kept_) registry.folders.erase(key_);
+    registry.changed.notify_all();
+  }
+  BusyFolder(const BusyFolder&) = delete;
+  BusyFolder& operator=(const BusyFolder&) = delete;
+
+  // It is open now, for one.
+  void Keep(const std::shared_ptr<Database>& database, const Engine* engine) {
+    const std::lock_guard lock(ProcessRegistry().mutex);
+    ProcessRegistry().folders[key_] = {database, engine, 1};
+    kept_ = true;
+  }
+
+ private:
+  const std::string key_;
+  bool kept_ = false;
+};
+
+// The engine that has the folder open, if there is one; waits for one that begins or ends.
 std::shared_ptr<Database> FindOpen(Registry& registry, const std::string& key,
                                    std::unique_lock<std::mutex>& lock) {
   std::shared_ptr<Database> database;
-  Await(registry.ended, lock, [&] {
+  Await(registry.changed, lock, [&] {
     const auto found = registry.folders.find(key);
     if (found == registry.folders.end()) return true;
     database = found->second.database.lock();
@@ -100,12 +130,17 @@ Result<std::shared_ptr<SharedDatabase>> SharedDatabase::Open(DatabaseOptions opt
     }
   }
   engine = std::make_shared<Engine>(key);
+  std::optional<BusyFolder> busy;
+  if (!key.empty()) {
+    busy.emplace(key);
+    lock.unlock();
+  }
   Result<std::unique_ptr<Database>> opened = Database::Open(std::move(options));
   if (!opened.ok()) return opened.status();
   engine->database = std::move(*opened);
   database = std::shared_ptr<Database>(engine, engine->database.get());
   std::shared_ptr<SharedDatabase> share(new SharedDatabase(key, database));
-  if (!key.empty()) registry.folders[key] = {database, engine.get(), 1};
+  if (busy) busy->Keep(database, engine.get());
   return share;
 }
 
@@ -118,15 +153,18 @@ SharedDatabase::~SharedDatabase() {
 }
 
 Status SharedDatabase::Close() {
-  std::unique_lock<std::mutex> lock;
+  std::optional<BusyFolder> busy;
   if (!key_.empty()) {
-    lock = std::unique_lock(ProcessRegistry().mutex);
-    if (std::exchange(closed_, true)) return {};
-    const auto found = ProcessRegistry().folders.find(key_);
-    if (found != ProcessRegistry().folders.end() && --found->second.shares > 0) return {};
-    if (found != ProcessRegistry().folders.end()) ProcessRegistry().folders.erase(found);
+    const std::lock_guard lock(ProcessRegistry().mutex);
+    // Who closes twice waits as well, unless others still have it.
+    if (std::exchange(closed_, true) && !ends_) return {};
+    if (!ends_) {
+      const auto found = ProcessRegistry().folders.find(key_);
+      if (found != ProcessRegistry().folders.end() && --found->second.shares > 0) return {};
+      busy.emplace(key_);
+      ends_ = true;
+    }
   }
-  // Under the lock: whoever opens it next waits until the folder is free.
   return database_->Close();
 }
 

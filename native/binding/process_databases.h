@@ -35,6 +35,7 @@ class SharedDatabase {
   const std::string key_;  // empty: nobody else has it
   const std::shared_ptr<Database> database_;
   bool closed_ = false;
+  bool ends_ = false;  // the last one that had it closes it
 };
 
 }  // namespace vitrine
