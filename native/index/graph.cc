@@ -12,9 +12,10 @@ namespace {
 size_t WidthFor(size_t m) { return (2 * m + 15) / 16 * 16; }
 
 size_t ScratchCapacity(size_t m, size_t ef_construction) {
-  // A removal looks at the neighbours of neighbours.
+  // A removal looks at the neighbours of neighbours, linking anew at what a row has and what a walk
+  // found.
   const size_t width = WidthFor(m);
-  return std::max(ef_construction, width * (width + 1)) + 64;
+  return std::max(ef_construction + width, width * (width + 1)) + 64;
 }
 
 // Whether `distance` could be the one from a vector to an equal one, but for rounding.
