@@ -265,7 +265,9 @@ Result<napi_value> GetPointsNow(Call& call, const CollectionHandle& handle,
     keys.push_back(*key);
   }
   const Collection& collection = *handle.collection;
-  const auto points = collection.GetMany(keys, *select);
+  const auto found = collection.GetMany(keys, *select);
+  if (!found.ok()) return found.status();
+  const std::vector<std::optional<StoredPoint>>& points = *found;
   PointArrays arrays(call.env, *select, collection.dimension(), collection.type());
   VITRINE_RETURN_IF_ERROR(arrays.Create(count));
   napi_value lsns;

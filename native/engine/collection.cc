@@ -62,7 +62,7 @@ CollectionMemory Collection::memory() const {
   return memory;
 }
 
-StoredPoint Collection::Copy(EntryId entry, Select select) const {
+Result<StoredPoint> Collection::Copy(EntryId entry, Select select) const {
   const PointRecord record = RecordOf(entry);
   StoredPoint point;
   if (select.payload) {
@@ -74,6 +74,11 @@ StoredPoint Collection::Copy(EntryId entry, Select select) const {
     PointRecord::Encode(key, {}, point.record.data());
     PointRecord::SetLsn(point.record.data(), record.lsn());
   }
+  if (select.vector) {
+    const PointId id = entry;
+    point.vector.resize(table_->vector_bytes());
+    VITRINE_RETURN_IF_ERROR(table_->Get({&id, 1}, point.vector));
+  }
   return point;
 }
 
@@ -82,19 +87,17 @@ bool Collection::Has(const PointKey& key) const {
   return keys_.Find(key) != kNoEntry;
 }
 
-std::vector<std::optional<StoredPoint>> Collection::GetMany(std::span<const PointKey> keys,
-                                                            Select select) const {
+Result<std::vector<std::optional<StoredPoint>>> Collection::GetMany(std::span<const PointKey> keys,
+                                                                    Select select) const {
   std::vector<std::optional<StoredPoint>> points(keys.size());
+  // What is there stays: nothing is published while the lock is held.
   const std::shared_lock lock(mutex_);
   for (size_t i = 0; i < keys.size(); ++i) {
     const EntryId entry = keys_.Find(keys[i]);
     if (entry == kNoEntry) continue;
-    points[i] = Copy(entry, select);
-    if (!select.vector) continue;
-    points[i]->vector.resize(table_->vector_bytes());
-    const PointId id = entry;
-    // It is there: nothing is published while the lock is held.
-    (void)table_->Get({&id, 1}, points[i]->vector).ok();
+    Result<StoredPoint> point = Copy(entry, select);
+    if (!point.ok()) return point.status();
+    points[i] = std::move(*point);
   }
   return points;
 }
@@ -222,10 +225,9 @@ Result<std::vector<CollectionHit>> Collection::SearchBy(const CollectionQuery& q
   std::vector<CollectionHit> result;
   result.reserve(*found);
   for (size_t i = 0; i < *found; ++i) {
-    result.push_back({hits[i].distance, Copy(static_cast<EntryId>(hits[i].id), query.select)});
-    if (!query.select.vector) continue;
-    result.back().point.vector.resize(table_->vector_bytes());
-    (void)table_->Get({&hits[i].id, 1}, result.back().point.vector).ok();
+    Result<StoredPoint> point = Copy(static_cast<EntryId>(hits[i].id), query.select);
+    if (!point.ok()) return point.status();
+    result.push_back({hits[i].distance, std::move(*point)});
   }
   return result;
 }

@@ -106,9 +106,10 @@ class Collection final : private KeyMap::Keys {
   LazyStatistics& statistics() { return statistics_; }
 
   bool Has(const PointKey& key) const;
-  // The points with these keys, all of one moment; nothing for those that are not there.
-  std::vector<std::optional<StoredPoint>> GetMany(std::span<const PointKey> keys,
-                                                  Select select) const;
+  // The points with these keys, all of one moment; nothing for those that are not there. kCorrupt
+  // and kIo where a vector cannot be read.
+  Result<std::vector<std::optional<StoredPoint>>> GetMany(std::span<const PointKey> keys,
+                                                          Select select) const;
   // The points nearest to a query, as of the moment at which it begins; as Table::Search.
   Result<std::vector<CollectionHit>> Search(const CollectionQuery& query) const;
   // The same, saying what it did.
@@ -194,7 +195,8 @@ class Collection final : private KeyMap::Keys {
     // the table's version.
     return PointRecord(entries_[entry].load(std::memory_order_relaxed));
   }
-  StoredPoint Copy(EntryId entry, Select select) const;
+  // kCorrupt and kIo as Table::Get. REQUIRES: mutex_ is held where the vector is selected
+  Result<StoredPoint> Copy(EntryId entry, Select select) const;
   template <class Counting, typename SearchTable>
   Result<std::vector<CollectionHit>> SearchBy(const CollectionQuery& query, Counting counting,
                                               SearchTable search) const;

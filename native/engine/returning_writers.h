@@ -9,7 +9,7 @@ namespace vitrine {
 // other come back soon after they were acknowledged, one by one: whoever goes to the device with
 // the first of them has the others wait for two flushes each time.
 //
-// Nothing is waited for where a flush takes no longer than that, where writes come one at a time,
+// Nothing is waited for where a flush is as short as a pause, where writes come one at a time,
 // and mostly not where nobody came back of late.
 class ReturningWriters {
  public:

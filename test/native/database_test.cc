@@ -64,8 +64,9 @@ class Databases : public testing::Test {
   static std::string PayloadOf(const Collection& collection, const OwnKey& key) {
     const PointKey view = key.view();
     const auto points = collection.GetMany({&view, 1}, {});
-    if (!points[0]) return "(none)";
-    const PointRecord::Payload payload = points[0]->view().payload();
+    EXPECT_TRUE(points.ok());
+    if (!points.ok() || !points->front()) return "(none)";
+    const PointRecord::Payload payload = points->front()->view().payload();
     if (!payload) return "(no payload)";
     return {reinterpret_cast<const char*>(payload->data()), payload->size()};
   }

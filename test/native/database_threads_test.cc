@@ -64,7 +64,8 @@ TEST_P(DatabaseThreads, AgreeOnWhatThereIs) {
         ASSERT_TRUE(written.ok()) << written.status().message();
         const PointKey key = PointKey::Number(writer * 2);
         const auto mine = collection->GetMany({&key, 1}, {.payload = true, .vector = true});
-        ASSERT_TRUE(mine[0] && FirstComponent(mine[0]->vector.data()) == value)
+        ASSERT_TRUE(mine.ok() && mine->front() &&
+                    FirstComponent(mine->front()->vector.data()) == value)
             << "a write is there once it is done";
         acknowledged.fetch_add(1, std::memory_order_relaxed);
       }

@@ -104,7 +104,10 @@ DatabaseModel ContentsOf(const Database& database) {
       EXPECT_TRUE(collection->Has(key.view()));
       views.push_back(key.view());
     }
-    const auto points = collection->GetMany(views, {.payload = true, .vector = true});
+    const auto found = collection->GetMany(views, {.payload = true, .vector = true});
+    EXPECT_TRUE(found.ok());
+    if (!found.ok()) continue;
+    const auto& points = *found;
     for (size_t i = 0; i < points.size(); ++i) {
       EXPECT_TRUE(points[i].has_value());
       if (!points[i]) continue;
