@@ -11,7 +11,7 @@ const dimension = 32
 const rows = 4_000
 const k = 10
 const vectors = randomVectors(rows, dimension, 1)
-const queries = randomVectors(300, dimension, 2)
+const queries = randomVectors(2_000, dimension, 2)
 
 async function grown() {
   const index = new Index({ dimension, m: 6, efConstruction: 60, quantization: 'none' })
@@ -38,7 +38,7 @@ describe('optimizing an index', () => {
     const steps: [number, number][] = []
     await index.optimize({ onProgress: (done, total) => steps.push([done, total]) })
     expect(before).toBeGreaterThan(30)
-    // 0.80 to 0.92 of them in forty runs.
+    // 0.89 to 0.94 of them in forty runs; of 300 queries 0.83 to 0.99.
     expect(await missed(index)).toBeLessThan(0.98 * before)
     expect(steps.at(-1)).toEqual([rows, rows])
     expect(index.size).toBe(rows)
