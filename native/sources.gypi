@@ -97,6 +97,7 @@
       "native/index/graph.cc",
       "native/index/graph_entries.cc",
       "native/index/graph_maintenance.cc",
+      "native/index/graph_restore.cc",
       "native/index/lazy_rows.cc",
       "native/index/links.cc",
       "native/index/mapped_rows.cc",

@@ -50,6 +50,12 @@ size_t WideBeam(size_t beam) { return beam + beam / 4; }
 constexpr int kKeptOver = 256;
 constexpr int kKeptUnit = 1 << 16;
 
+// A new node that keeps no more than this part of the links it may have looks again, as long as
+// such nodes have kept twice as many then; else one in so many does, to learn whether it is so now.
+constexpr size_t kFewLinks = 4;
+constexpr size_t kLookInterval = 16;
+constexpr int kGainOver = 64;
+
 // Nodes whose in-degree falls below this are handed over to another neighbour.
 constexpr unsigned kMinInDegree = 2;
 
@@ -91,7 +97,7 @@ bool Graph::Grow(size_t count) {
 }
 
 void Graph::Prepare(LinkScratch& scratch) const {
-  scratch.search.Prepare(WideBeam(beam_), nodes_.capacity());
+  scratch.search.Prepare(std::max(WideBeam(beam_), options_.ef_construction), nodes_.capacity());
   if (codes_ == nullptr) return;
   codes_->MakeRoom(scratch.search.code_query);
   scratch.pairs.UseCodes(*codes_);
@@ -108,6 +114,24 @@ void Graph::CountKept(size_t kept) {
   const auto mean = static_cast<int>(kept_.load(std::memory_order_relaxed));
   const int now = static_cast<int>(kept) * kKeptUnit;
   kept_.store(static_cast<uint32_t>(mean + (now - mean) / kKeptOver), std::memory_order_relaxed);
+}
+
+void Graph::LookAgain(Slot slot, std::span<const Slot> seeds, PairDistances::Source& source,
+                      LinkScratch& scratch) {
+  const size_t kept = scratch.selection.kept().size();
+  const size_t beam = options_.ef_construction;
+  const size_t usual = Beam();
+  if (kept * kFewLinks > forward_limit_ || beam <= usual) return;
+  // Where fewer were found than were looked for, there are no more.
+  if (scratch.candidates.size() < usual) return;
+  if (gain_.load(std::memory_order_relaxed) < 0 && slot % kLookInterval != 0) return;
+  const PairDistances::Source found = FindCandidates(slot, seeds, beam, scratch);
+  if (scratch.candidates.empty()) return;
+  source = found;
+  SelectForward(slot, source, scratch);
+  const int gain = static_cast<int>(scratch.selection.kept().size()) - 2 * static_cast<int>(kept);
+  const int mean = gain_.load(std::memory_order_relaxed);
+  gain_.store(mean + (gain * kKeptUnit - mean) / kGainOver, std::memory_order_relaxed);
 }
 
 void Graph::AddInDegree(Slot slot) {
@@ -188,6 +212,11 @@ void Graph::SelectLinks(Slot slot, Chosen chosen, LinkScratch& scratch) const {
   scratch.selection.Select(scratch.pairs, source, slot, candidates, prune_limit_);
 }
 
+void Graph::SelectForward(Slot slot, PairDistances::Source source, LinkScratch& scratch) const {
+  scratch.selection.Select(scratch.pairs, source, slot,
+                           {.together = {}, .others = scratch.candidates}, forward_limit_);
+}
+
 void Graph::WriteRow(Slot slot, std::span<const Candidate> links, std::span<const Candidate> fills,
                      PairDistances::Source source) {
   const size_t width = links_.width();
@@ -202,9 +231,10 @@ void Graph::WriteRow(Slot slot, std::span<const Candidate> links, std::span<cons
 
 std::optional<Slot> Graph::Insert(Slot slot, LinkScratch& scratch) {
   PairDistances::Source source;
+  EntryTable::Snapshot entries;
+  size_t entry_count = 0;
   for (;;) {
-    EntryTable::Snapshot entries;
-    const size_t entry_count = entries_.Read(entries);
+    entry_count = entries_.Read(entries);
     source = FindCandidates(slot, {entries.data(), entry_count}, Beam(), scratch);
     if (!scratch.candidates.empty()) break;
     // The graph is empty, or walks meet removed nodes only.
@@ -212,9 +242,9 @@ std::optional<Slot> Graph::Insert(Slot slot, LinkScratch& scratch) {
   }
   if (const auto equal = FindEqual(slot, source, scratch.candidates)) return equal;
 
-  scratch.selection.Select(scratch.pairs, source, slot,
-                           {.together = {}, .others = scratch.candidates}, forward_limit_);
+  SelectForward(slot, source, scratch);
   CountKept(scratch.selection.kept().size());
+  LookAgain(slot, {entries.data(), entry_count}, source, scratch);
   WriteRow(slot, scratch.selection.kept(), scratch.selection.left(), source);
   in_degree_[slot].store(0, std::memory_order_relaxed);
   AddNode(slot);
@@ -441,46 +471,6 @@ bool Graph::HandOver(Slot slot, std::span<const Candidate> hosts) {
     }
   }
   return false;
-}
-
-void Graph::CopyNode(Slot slot, std::span<uint32_t> words) const {
-  const RowLocks::Guard lock(locks_, slot);
-  for (size_t i = 0; i < links_.width(); ++i) words[i] = links_.Load(slot, i);
-}
-
-size_t Graph::CopyEntries(EntryTable::Snapshot& out, uint64_t& offered, uint64_t& stride) const {
-  const std::lock_guard lock(entry_mutex_);
-  offered = entries_.offered();
-  stride = entries_.stride();
-  return entries_.Read(out);
-}
-
-void Graph::RestoreNode(Slot slot, std::span<const uint32_t> words) {
-  StoreNode(slot, words);
-  AddNode(slot);
-}
-
-void Graph::StoreNode(Slot slot, std::span<const uint32_t> words) {
-  chosen_[slot].store({}, std::memory_order_relaxed);
-  for (size_t i = 0; i < links_.width(); ++i) {
-    links_.Store(slot, i, i < words.size() ? words[i] : kNoSlot);
-  }
-}
-
-void Graph::RestoreLazily(size_t count, const SlotBitmap& outsiders,
-                          std::unique_ptr<const LazyRows> rows) {
-  size_t nodes = 0;
-  for (size_t word = 0; word * 64 < count; ++word) {
-    const uint64_t bits = SlotBitmap::WordOfFirst(count, word) & ~outsiders.Word(word);
-    nodes_.SetWord(word, bits);
-    nodes += static_cast<size_t>(std::popcount(bits));
-  }
-  size_.store(nodes, std::memory_order_relaxed);
-  links_.StoreLazily(std::move(rows));
-}
-
-void Graph::RestoreEntries(std::span<const Slot> slots, uint64_t offered, uint64_t stride) {
-  entries_.Restore(slots.data(), slots.size(), offered, stride);
 }
 
 }  // namespace vitrine

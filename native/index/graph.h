@@ -223,6 +223,14 @@ class Graph {
   size_t Beam() const;
   // A new node has so many links.
   void CountKept(size_t kept);
+  // Chooses the links of a new node among scratch.candidates.
+  void SelectForward(Slot slot, PairDistances::Source source, LinkScratch& scratch) const;
+  // What lies within a tight cluster rules one another out: a node there keeps few of the
+  // candidates that the usual beam finds, and hardly any that leads out. Looks for more of them
+  // with the beam of `ef_construction` then, and chooses anew, where such nodes gain by it.
+  //   source  what distances are from; changed with the choice
+  void LookAgain(Slot slot, std::span<const Slot> seeds, PairDistances::Source& source,
+                 LinkScratch& scratch);
 
   void AddInDegree(Slot slot);
   void DropInDegree(Slot slot);
@@ -279,8 +287,11 @@ class Graph {
   // Relaxed: changed under the row's lock, and looked at again under it by who chose with it.
   SlotArray<std::atomic<Chosen>> chosen_;
   std::atomic<uint32_t> kept_{0};  // relaxed: mean links of the last new nodes, in parts of one
-  SlotBitmap nodes_;               // slots that are in the graph, removed ones too
-  SlotBitmap dead_;                // of those, the removed ones
+  // Relaxed: by how much the last nodes that looked again had more than twice their links, the
+  // mean, in parts of one.
+  std::atomic<int> gain_{0};
+  SlotBitmap nodes_;  // slots that are in the graph, removed ones too
+  SlotBitmap dead_;   // of those, the removed ones
   std::atomic<size_t> size_{0};
   std::atomic<size_t> dead_count_{0};
 

@@ -330,14 +330,4 @@ size_t Graph::Reconnect(LinkScratch& scratch) {
   return count;
 }
 
-void Graph::FinishRestore(LinkScratch& scratch) {
-  ForEachNode([&](Slot slot) {
-    for (size_t i = 0; i < links_.width(); ++i) {
-      const uint32_t target = links_.Load(slot, i);
-      if (Links::IsLink(target)) AddInDegree(target);
-    }
-  });
-  Reconnect(scratch);
-}
-
 }  // namespace vitrine
