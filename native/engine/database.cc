@@ -15,6 +15,8 @@ namespace {
 constexpr std::chrono::milliseconds kTick{50};
 // Between steps of linking, which writers wait for: long enough that one of them gets its turn.
 constexpr std::chrono::milliseconds kTurn{1};
+// A damaged file that could not be replaced waits so long for the next attempt.
+constexpr uint64_t kHealAgainMs = 60'000;
 // Vectors that are brought from files in one step: writes wait for so much at most.
 constexpr size_t kSettleBytes = size_t{16} << 20;
 
@@ -332,9 +334,10 @@ bool Database::MaintainData() {
     if (!CheckpointLocked().ok()) {
       next_attempt_bytes_ =
           logged_bytes_.load(std::memory_order_relaxed) + options_.checkpoint_bytes / 4;
+      next_healing_ms_ = NowMs() + kHealAgainMs;
     }
   }
-  return more || giving_back == TableRemap::Outcome::kWaits;
+  return more || giving_back == TableRemap::Outcome::kWaits || HasToHeal();
 }
 
 void Database::Start(Keeper& keeper, bool (Database::*maintain)()) {

@@ -285,6 +285,8 @@ class Database {
   void RemoveOldFile(const std::string& path);
   Status ReviveLog();
   bool CheckpointIsDue() const;
+  // Whether a damaged file waits to be replaced.
+  bool HasToHeal() const;
   bool SettleSome();
   TableRemap::Outcome GiveBackSome();
   void RemapVectors(Capture& capture);
@@ -357,6 +359,7 @@ class Database {
   bool heal_ = false;        // a damaged file was found: two checkpoints are due
   std::atomic<bool> degraded_{false};
   uint64_t next_attempt_bytes_ = 0;  // after a failure: not before the log has so much
+  uint64_t next_healing_ms_ = 0;     // or, where a damaged file waits, this is the time
 
   mutable std::mutex counts_mutex_;
   DatabaseCounts counts_;  // without those of the log in use, and what is so now

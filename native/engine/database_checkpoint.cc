@@ -205,6 +205,12 @@ Status Database::WriteGeneration() {
   }
   manifest->previous = manifest_.newest;
   if (log != nullptr && !log->failed()) {
+    // The log must lead from the checkpoint before to this one when the power fails and a file of
+    // this one is damaged; what was written since the last flush is covered, too.
+    if (Status flushed = log->Flush(); !flushed.ok()) {
+      RemoveOldFiles();
+      return flushed;
+    }
     manifest->durable_lsn = std::max(manifest->durable_lsn, log->durable_lsn());
     manifest->log_segment = log->segment();
   }
@@ -399,12 +405,19 @@ bool Database::CheckpointIsDue() const {
   const uint64_t logged = logged_bytes_.load(std::memory_order_relaxed);
   {
     const std::lock_guard checkpoint(checkpoint_mutex_);
-    if (logged < next_attempt_bytes_) return false;
-    if (heal_) return true;
+    const bool may_be_tried = logged >= next_attempt_bytes_;
+    // Also while nobody writes: until then a single damaged file may be one too many.
+    if (heal_) return may_be_tried || NowMs() >= next_healing_ms_;
+    if (!may_be_tried) return false;
   }
   // In time for two generations and a log to fit below the limit.
   if (options_.max_disk_bytes != UINT64_MAX && logged > options_.max_disk_bytes / 4) return true;
   return logged > std::max(options_.checkpoint_bytes, disk().checkpoint / 4);
+}
+
+bool Database::HasToHeal() const {
+  const std::lock_guard checkpoint(checkpoint_mutex_);
+  return heal_ && !options_.read_only;
 }
 
 Status Database::Backup(const std::string& folder) {

@@ -238,6 +238,11 @@ Status Database::Replay(Recovery& recovery, LogReader::Purpose purpose) {
     return CorruptFile(options_.folder + "/" + SegmentName(manifest_.log_segment), "log", 0,
                        "it is missing");
   }
+  // Where it does not lead from the checkpoint before to the newest, both must be of now.
+  if (manifest_.previous && manifest_.previous->covered_lsn < manifest_.newest.covered_lsn &&
+      end.read_lsn < manifest_.newest.covered_lsn) {
+    heal_ = true;
+  }
   if (end.last_lsn < manifest_.newest.covered_lsn) {
     LogEnd covered = end;
     covered.last_lsn = manifest_.newest.covered_lsn;

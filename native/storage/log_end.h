@@ -15,6 +15,8 @@ struct LogEnd {
 
   // Of the last frame, or what the checkpoint covers when that is more; 0 for neither.
   uint64_t last_lsn = 0;
+  // Of the last frame that is there, though the checkpoint may cover more.
+  uint64_t read_lsn = 0;
   uint32_t chain = 0;
   // Whether a seal, or the header of a segment, attests that frame: it cannot be lost unseen.
   bool sealed = true;

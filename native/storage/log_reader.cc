@@ -277,6 +277,7 @@ Status LogReader::Resume() {
 }
 
 Status LogReader::Finish() {
+  end_.read_lsn = headers_.empty() ? 0 : due_lsn_ - 1;
   end_.last_lsn = std::max(due_lsn_ - 1, options_.covered_lsn);
   end_.chain = chain_;
   end_.recovered = options_.purpose == Purpose::kRecover;

@@ -297,6 +297,33 @@ TEST_F(DamagedDatabase, HealsAndIsWholeAgain) {
   EXPECT_GE(put_aside, 4u) << "a manifest, a part of each collection with its graph, the window";
 }
 
+// A disk that is full when the damage is found, and nobody who writes afterwards.
+TEST_F(DamagedDatabase, TriesAgainToHeal) {
+  FaultFiles files(TestSeed());
+  std::string newest;
+  for (const auto& [path, bytes] : whole_) {
+    files.Put(path, bytes);
+    if (path.ends_with(".prim") && path > newest) newest = path;
+  }
+  files.Damage(newest, kPageBytes + 8);
+  uint64_t now = 1'000'000;
+  DatabaseOptions options = Options(files);
+  options.clock_ms = [&] { return now; };
+  const auto opened = Database::Open(options);
+  ASSERT_TRUE(opened.ok()) << opened.status().message();
+  Database& database = **opened;
+  files.SetCapacity(0);
+  EXPECT_TRUE(database.Maintain());
+  EXPECT_EQ(database.counts().failed_checkpoints, 1u);
+  EXPECT_TRUE(database.Maintain());
+  EXPECT_EQ(database.counts().failed_checkpoints, 1u) << "it does not try all the time";
+  files.SetCapacity(UINT64_MAX);
+  now += 60'000;
+  (void)database.Maintain();
+  EXPECT_EQ(database.counts().checkpoints, 2u);
+  EXPECT_TRUE(ContentsOf(database) == contents_);
+}
+
 TEST_F(DamagedDatabase, VerificationNamesTheFile) {
   VITRINE_TRACE_SEED();
   std::mt19937_64 random(TestSeed() + 5);
