@@ -65,10 +65,19 @@ class BackgroundSteps::StepTask final : public Task {
   }
 
  private:
+  // What the step holds goes while the owner waits, unless it takes the step itself.
   void Drop() {
     Step done;
+    {
+      const std::lock_guard lock(state_->mutex);
+      if (state_->closed) return;
+      state_->running = true;
+      done.swap(state_->step);
+    }
+    done = nullptr;
     const std::lock_guard lock(state_->mutex);
-    done.swap(state_->step);
+    state_->running = false;
+    state_->idle.notify_all();
   }
 
   const std::shared_ptr<State> state_;

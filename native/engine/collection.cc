@@ -209,8 +209,7 @@ Result<std::vector<CollectionHit>> Collection::SearchBy(const CollectionQuery& q
     return Status(ErrorCode::kOption, "k must be 1 to " + std::to_string(kMaxK) + ", not " +
                                           std::to_string(parameters.k));
   }
-  std::vector<Hit> hits(std::min(parameters.k, std::max<size_t>(size() + 1, 64)));
-  parameters.k = hits.size();
+  std::vector<Hit> hits(parameters.k);
   const Pin pin(*this);
   // Vectors are found by the ids of this moment: nothing may be published before they are copied.
   std::shared_lock lock(mutex_, std::defer_lock);

@@ -399,6 +399,7 @@ class Table final : private IdMap::OwnerIds {
   size_t sketch_next_ = 0;                     // until then: the next row to be sketched
   bool read_only_ = false;                     // set before anybody else uses the table
   size_t settle_rows_ = 0;                     // unless settled_: those that are brought
+  bool settle_restored_ = false;               // their graph was finished
   size_t settle_next_ = 0;                     // the next of them, counted twice: see BringSome
   std::function<void()> forget_source_;        // when they are all here
   RemapState remap_;                           // of a table whose vectors are mapped

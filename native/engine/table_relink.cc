@@ -46,6 +46,8 @@ Status Table::Optimize(const WriteControl& control) {
   }
   {
     const std::lock_guard write(write_mutex_);
+    // A row may have come into doubt since.
+    VITRINE_RETURN_IF_ERROR(Settle());
     MaintenanceRun run(maintenance_, Maintenance::kReconnect);
     graph_.Reconnect(WriterScratch(0));
     run.Succeeded();

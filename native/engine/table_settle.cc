@@ -29,7 +29,11 @@ Result<bool> Table::SettleSomeLocked(size_t most, size_t threads) {
   if (settle_next_ < 2 * settle_rows_) {
     VITRINE_RETURN_IF_ERROR(BringSome(most, threads));
     if (settle_next_ < 2 * settle_rows_) return true;
+  }
+  // Where memory runs out this is done again.
+  if (!settle_restored_) {
     if (linked()) graph_.FinishRestore(WriterScratch(0));
+    settle_restored_ = true;
     // Nobody reads from the file any more: all that is brought is here.
     if (forget_source_) forget_source_();
     forget_source_ = nullptr;

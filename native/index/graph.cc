@@ -97,7 +97,8 @@ bool Graph::Grow(size_t count) {
 }
 
 void Graph::Prepare(LinkScratch& scratch) const {
-  scratch.search.Prepare(std::max(WideBeam(beam_), options_.ef_construction), nodes_.capacity());
+  scratch.search.Prepare(std::max({WideBeam(beam_), options_.ef_construction, kProbeBeam}),
+                         nodes_.capacity());
   if (codes_ == nullptr) return;
   codes_->MakeRoom(scratch.search.code_query);
   scratch.pairs.UseCodes(*codes_);

@@ -13,8 +13,6 @@
 namespace vitrine {
 namespace {
 
-// With data of the usual kinds a walk of this beam misses no more than one of two hundred nodes.
-constexpr size_t kProbeBeam = 16;
 constexpr size_t kProbes = 32;
 constexpr size_t kMissedProbes = 3;
 // Nodes for each entry, at the least: a look at all entries, and leading each of them everywhere in

@@ -49,6 +49,7 @@ void Graph::RestoreEntries(std::span<const Slot> slots, uint64_t offered, uint64
 }
 
 void Graph::FinishRestore(LinkScratch& scratch) {
+  ForEachNode([&](Slot slot) { in_degree_[slot].store(0, std::memory_order_relaxed); });
   ForEachNode([&](Slot slot) {
     for (size_t i = 0; i < links_.width(); ++i) {
       const uint32_t target = links_.Load(slot, i);

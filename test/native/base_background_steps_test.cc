@@ -1,6 +1,8 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <chrono>
+#include <memory>
 #include <new>
 #include <stdexcept>
 #include <thread>
@@ -64,6 +66,33 @@ TEST(BackgroundSteps, AreOverWhenTheirOwnerGoes) {
     }
     EXPECT_EQ(alive.use_count(), 1);
   }
+}
+
+// The pool refuses the next step while the owner goes: what the step holds must not outlive it.
+TEST(BackgroundSteps, AreOverWhenTheirOwnerGoesAlsoWhereTheNextStepIsRefused) {
+  std::atomic<bool> owner_is_gone{false};
+  std::atomic<bool> outlived{false};
+  std::atomic<bool> going{false};
+  class Nothing final : public Task {
+   public:
+    void Run() override {}
+  };
+  auto pool = std::make_unique<ThreadPool>(1, 1);
+  auto steps = std::make_unique<BackgroundSteps>(pool.get());
+  const auto look = [&](int* held) {
+    going = true;
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    outlived = owner_is_gone.load();
+    delete held;
+  };
+  ASSERT_TRUE(steps->Start([&pool, held = std::shared_ptr<int>(new int(0), look)] {
+    return pool->Submit(std::make_unique<Nothing>(), ThreadPool::Priority::kBulk);
+  }));
+  while (!going) std::this_thread::yield();
+  steps.reset();
+  owner_is_gone = true;
+  pool.reset();
+  EXPECT_FALSE(outlived);
 }
 
 TEST(BackgroundSteps, EndsWithAStepThatThrows) {
