@@ -95,9 +95,12 @@ bool Database::Enqueue(const std::shared_ptr<PendingWrite>& write) {
 
 void Database::Drain() {
   Draining draining(*this);
-  while (draining.TakeBatch()) {
+  for (;;) {
     {
+      // Taken with it held: Close may drain beside another thread, and what comes later must not
+      // be written before.
       const std::lock_guard commit(commit_mutex_);
+      if (!draining.TakeBatch()) return;
       Commit(draining.batch());
     }
     draining.FinishBatch();
