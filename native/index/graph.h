@@ -276,7 +276,7 @@ class Graph {
   const CodeStore* codes_ = nullptr;
   const GraphOptions options_;
   // Of `Insert` and `Relink`. With a slack of 1.05, and half of the nodes linked twice, a beam of
-  // 66 gives what HNSW needs 200 for, and one of 82 where most candidates lie in directions of
+  // 64 gives what HNSW needs 200 for, and one of 80 where most candidates lie in directions of
   // their own (docs/decisions/0001).
   const size_t beam_;
   const size_t degree_;         // links of a node at most; the row may be wider, for fill edges

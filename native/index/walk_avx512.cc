@@ -102,13 +102,17 @@ struct Avx512Isa {
   }
 
   // Small pools stay in registers meanwhile, and each insert is the same few instructions wherever
-  // it goes: no branch, and nothing to wait for but the insert before.
-  static constexpr size_t kMostMerged = 64;
+  // it goes: no branch, and nothing to wait for but the insert before. Ten blocks and twelve, which
+  // the registers hold too, gain a thirtieth and nothing.
+  static constexpr size_t kMostMerged = 128;
   static VITRINE_ALWAYS_INLINE void Merge(CandidatePool& pool, uint32_t near,
                                           const float* distances, const Slot* slots) {
     if (pool.ef <= 16) return MergeBlocks<1>(pool, near, distances, slots);
     if (pool.ef <= 32) return MergeBlocks<2>(pool, near, distances, slots);
-    MergeBlocks<4>(pool, near, distances, slots);
+    if (pool.ef <= 48) return MergeBlocks<3>(pool, near, distances, slots);
+    if (pool.ef <= 64) return MergeBlocks<4>(pool, near, distances, slots);
+    if (pool.ef <= 96) return MergeBlocks<6>(pool, near, distances, slots);
+    MergeBlocks<8>(pool, near, distances, slots);
   }
 
   template <size_t kBlocks>

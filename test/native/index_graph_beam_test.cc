@@ -17,8 +17,8 @@ namespace {
 
 constexpr size_t kCount = 2'000;
 constexpr GraphOptions kOptions{.m = 16, .ef_construction = 200};
-constexpr size_t kUsual = 66;  // a third of ef_construction
-constexpr size_t kWide = 82;
+constexpr size_t kUsual = 64;  // a third of ef_construction
+constexpr size_t kWide = 80;
 constexpr size_t kAgain = kOptions.ef_construction;
 
 // A graph, and the beam of the last walk of each insertion.
