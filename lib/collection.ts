@@ -58,8 +58,10 @@ import {
   beginAnalysis,
   beginSearch,
   callSearch,
+  mapSome,
   readSearch,
   type SearchRequest,
+  splitQueries,
 } from './search-request.ts'
 import type { Slowlog } from './slowlog.ts'
 import { Measured } from './statistics.ts'
@@ -71,15 +73,7 @@ import type {
   ImportOptions,
   ImportResult,
 } from './transfer-options.ts'
-import { lengthOf } from './typed-arrays.ts'
-import {
-  elementsOf,
-  toVectors,
-  type VectorArray,
-  type VectorShape,
-  type Vectors,
-  type VectorType,
-} from './vector-types.ts'
+import type { VectorArray, VectorShape, Vectors, VectorType } from './vector-types.ts'
 import { toFilter } from './where.ts'
 
 /** Updates of one point that give way to each other before one of them gives up. */
@@ -343,25 +337,18 @@ export class Collection<
     return hitsOf<P, T>(found, this, this.#fields, request.properties)
   }
 
-  /** Many searches at a time. @param queries - `[n * dimension]`, row-major. */
+  /**
+   * Many searches at a time, each of which sees its own moment.
+   * @param queries - `[n * dimension]`, row-major.
+   */
   async searchBatch(
     queries: Vectors<T>,
     options: CollectionSearchOptions<F>,
   ): Promise<Hits<P, T>[]> {
-    const vectors: VectorArray = checked(() => toVectors(queries, this.type))
-    const length = lengthOf(vectors)
-    const elements = elementsOf(this.type, this.dimension)
-    if (length % elements !== 0) {
-      throw new VitrineError(
-        'ERR_DIMENSION',
-        `${length} components are no whole number of vectors of ${elements}`,
-      )
-    }
-    const searches: Promise<Hits<P, T>>[] = []
-    for (let at = 0; at < length; at += elements) {
-      searches.push(this.#search(vectors.subarray(at, at + elements) as VectorArray<T>, options))
-    }
-    return Promise.all(searches)
+    const batch = checked(() => splitQueries(this, queries))
+    const { control } = readSearch(this.#collection, this.type, batch[0] ?? [], options)
+    if (control.signal?.aborted) throw control.signal.reason
+    return mapSome(batch, query => this.#search(query as VectorArray<T>, options))
   }
 
   /**

@@ -1,6 +1,15 @@
 import { type Fields, toFields } from './fields.ts'
 import { type Metric, metricRule, type Quantization, typeRule } from './index-options.ts'
-import { abortSignal, boolean, integer, OptionParser, oneOf, share, text } from './options.ts'
+import {
+  abortSignal,
+  boolean,
+  integer,
+  OptionParser,
+  oneOf,
+  share,
+  text,
+  wellFormed,
+} from './options.ts'
 import type { PointId, Select } from './points.ts'
 import type { VectorType } from './vector-types.ts'
 import type { Where } from './where.ts'
@@ -18,7 +27,7 @@ export interface DatabaseOptions {
   readonly durability?: Durability
   /** Between two flushes with `'interval'`, 1 … 3,600,000; default 1,000. */
   readonly intervalMs?: number
-  /** Writes nothing, and takes no lock. */
+  /** Writes nothing, and takes no lock; stays at the moment at which it was opened, whatever others write. */
   readonly readOnly?: boolean
   /** Make the folder, and a database in it, where there is none; default true. */
   readonly create?: boolean
@@ -205,7 +214,7 @@ export const collectionConfig = new OptionParser<
 )
 
 const timeoutMs = integer(1, 2 ** 31)
-const writeRules = { idempotencyKey: text, signal: abortSignal, timeoutMs }
+const writeRules = { idempotencyKey: wellFormed, signal: abortSignal, timeoutMs }
 
 export const collectionWriteOptions = new OptionParser<Required<CollectionWriteOptions>>(
   'a write',

@@ -206,6 +206,8 @@ export class Database extends Measured {
     if (idempotencyKey !== undefined) native.setIdempotencyKey(transaction, idempotencyKey)
     const returned: unknown = build(new Transaction(this.#handle, transaction))
     if (typeof returned === 'object' && returned !== null && 'then' in returned) {
+      // What it rejects with has nobody else to hear it, and would end the process.
+      Promise.resolve(returned).catch(() => {})
       throw new VitrineError('ERR_ARGUMENT', 'build must gather its writes before it returns')
     }
     return ackOf(

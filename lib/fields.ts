@@ -1,4 +1,5 @@
 import { describe, VitrineError } from './errors.ts'
+import { isWellFormed } from './options.ts'
 
 /** What a field holds; `'keyword[]'` is an array of strings. */
 export type FieldType = 'keyword' | 'keyword[]' | 'integer' | 'number' | 'boolean' | 'date'
@@ -57,6 +58,11 @@ export function toFields(value: unknown): Fields {
 
 /** @throws {VitrineError} `ERR_OPTION` names the types that there are. */
 export function toFieldType(name: string, type: unknown): FieldType {
+  if (typeof name === 'string' && !isWellFormed(name)) {
+    throw new VitrineError('ERR_OPTION', 'the name of a field must be well-formed Unicode', {
+      details: { option: 'fields', field: name },
+    })
+  }
   if (fieldTypes.includes(type as FieldType)) return type as FieldType
   const types = fieldTypes.map(word => `'${word}'`).join(', ')
   throw new VitrineError(

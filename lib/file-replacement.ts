@@ -1,7 +1,31 @@
+import { realpathSync, statSync } from 'node:fs'
 import { type FileHandle, open, rename, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import process from 'node:process'
 import { VitrineError } from './errors.ts'
+
+/** A file that is to be replaced, or made. */
+export interface Replaceable {
+  /** Where it lies: links are followed. */
+  readonly path: string
+  /** The permissions that it has; undefined where there is none. */
+  readonly mode: number | undefined
+}
+
+/**
+ * What a new file takes the place of. At once, so that whoever writes it may begin in the order of the calls.
+ * @throws {VitrineError} `ERR_IO` where something else than a file lies there, such as a device.
+ */
+export function replaceable(path: string): Replaceable {
+  // Whoever writes it says what is wrong with that.
+  if (typeof path !== 'string' || path.includes('\0')) return { path, mode: undefined }
+  const found = explainedSync(path, () => statSync(path, { throwIfNoEntry: false }))
+  if (found === undefined) return { path, mode: undefined }
+  if (!found.isFile()) {
+    throw new VitrineError('ERR_IO', `${path} could not be written: it is not a regular file`)
+  }
+  return { path: explainedSync(path, () => realpathSync(path)), mode: found.mode & 0o777 }
+}
 
 let replacements = 0
 
@@ -20,9 +44,13 @@ export class FileReplacement {
 
   /** @throws {VitrineError} `ERR_IO`, as the other methods. */
   static async create(path: string): Promise<FileReplacement> {
-    const temporary = `${path}.tmp-${process.pid}-${++replacements}`
-    const file = await explained(path, () => open(temporary, 'wx'))
-    return new FileReplacement(path, temporary, file)
+    const place = replaceable(path)
+    const temporary = `${place.path}.tmp-${process.pid}-${++replacements}`
+    const file = await explained(path, () => open(temporary, 'wx', place.mode))
+    const replacement = new FileReplacement(place.path, temporary, file)
+    // Opening takes away what the process's mask says.
+    if (place.mode !== undefined) await explained(path, () => file.chmod(place.mode as number))
+    return replacement
   }
 
   /** Written so far. */
@@ -84,12 +112,24 @@ async function syncFolder(path: string): Promise<void> {
   }
 }
 
+function unwritten(path: string, cause: unknown): VitrineError {
+  return new VitrineError('ERR_IO', `${path} could not be written: ${(cause as Error).message}`, {
+    cause,
+  })
+}
+
+function explainedSync<T>(path: string, act: () => T): T {
+  try {
+    return act()
+  } catch (cause) {
+    throw unwritten(path, cause)
+  }
+}
+
 async function explained<T>(path: string, act: () => Promise<T>): Promise<T> {
   try {
     return await act()
   } catch (cause) {
-    throw new VitrineError('ERR_IO', `${path} could not be written: ${(cause as Error).message}`, {
-      cause,
-    })
+    throw unwritten(path, cause)
   }
 }

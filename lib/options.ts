@@ -109,6 +109,14 @@ export const text: Rule<string> = (value, name) => {
   throw refused(name, 'a string', value)
 }
 
+/** Whether a string has UTF-8 of its own: lone surrogates would all become one character. */
+export const isWellFormed = (value: string) => !/\p{Surrogate}/u.test(value)
+
+export const wellFormed: Rule<string> = (value, name) => {
+  if (typeof value === 'string' && isWellFormed(value)) return value
+  throw refused(name, 'a string of well-formed Unicode', value)
+}
+
 /** A function; what it takes and returns cannot be checked. */
 export function callback<F extends (...args: never[]) => unknown>(): Rule<F> {
   return (value, name) => {

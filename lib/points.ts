@@ -2,6 +2,7 @@ import { types } from 'node:util'
 import type { NativeAck, NativeHits, NativePoints } from './binding.ts'
 import { describe, VitrineError } from './errors.ts'
 import type { Fields } from './fields.ts'
+import { isWellFormed } from './options.ts'
 import type { CollectionSearchPlan, SearchCost } from './search-plan.ts'
 import { lengthOf } from './typed-arrays.ts'
 import {
@@ -22,7 +23,7 @@ import {
  */
 export type PointId = string | number | bigint
 
-/** What is stored beside a vector: a JSON object of at most 1 MiB, which comes back as it was. */
+/** What is stored beside a vector: a JSON object of at most 1 MiB, which comes back as it was, but that -0 becomes 0. */
 export type Payload = object
 
 /** A point as it is written. */
@@ -133,8 +134,7 @@ export function selected(select: unknown): Selected {
 /** An id as the binding takes it; the binding judges integers. */
 export function toKey(id: unknown): PointId {
   if (typeof id === 'number' || typeof id === 'bigint') return id
-  // A lone surrogate has no UTF-8: two such ids would become one.
-  if (typeof id === 'string' && !/\p{Surrogate}/u.test(id)) return id
+  if (typeof id === 'string' && isWellFormed(id)) return id
   throw new VitrineError(
     'ERR_ID',
     typeof id === 'string'
@@ -170,7 +170,12 @@ export function toPayload(payload: unknown, fields: () => Fields = () => ({})): 
   if (typeof payload !== 'object' || payload === null || Array.isArray(payload)) {
     throw new VitrineError('ERR_ARGUMENT', `a payload must be an object, not ${describe(payload)}`)
   }
-  const text = isPlain(payload, mostLevels) ? JSON.stringify(payload) : exactText(payload, fields)
+  if (isPlain(payload, mostLevels)) {
+    const text = JSON.stringify(payload)
+    if (text.includes(`"${dateMember}"`)) refuseDates(payload, fields)
+    return text
+  }
+  const text = exactText(payload, fields)
   if (text?.startsWith('{')) return text
   throw new VitrineError('ERR_ARGUMENT', 'a payload must be an object after its toJSON')
 }
@@ -225,6 +230,32 @@ function exactText(payload: object, fields: () => Fields): string | undefined {
   })
 }
 
+/** What only the form of a `Date` may be, for it comes back as one. */
+function refuseDates(payload: object, fields: () => Fields): void {
+  for (const [name, type] of Object.entries(fields())) {
+    const value = type === 'date' ? (payload as Record<string, unknown>)[name] : undefined
+    if (typeof value !== 'object' || value === null || !Object.hasOwn(value, dateMember)) continue
+    throw new VitrineError(
+      'ERR_PAYLOAD',
+      `field '${name}' is of type 'date' and takes a Date or its ISO text, not an object with ${dateMember}`,
+      { details: { field: name, outcome: 'not_applied' } },
+    )
+  }
+}
+
+/** What holds its contents where JSON does not look. */
+const isOpaque = (value: object) =>
+  types.isMap(value) ||
+  types.isSet(value) ||
+  types.isWeakMap(value) ||
+  types.isWeakSet(value) ||
+  types.isRegExp(value) ||
+  types.isPromise(value) ||
+  types.isNativeError(value) ||
+  types.isAnyArrayBuffer(value) ||
+  types.isBoxedPrimitive(value) ||
+  ArrayBuffer.isView(value)
+
 /** Whether a value would come back as something else. */
 function isLost(holder: unknown, key: string, given: unknown, value: unknown): boolean {
   return (
@@ -233,6 +264,7 @@ function isLost(holder: unknown, key: string, given: unknown, value: unknown): b
     typeof value === 'function' ||
     typeof value === 'symbol' ||
     (value === undefined && Array.isArray(holder)) ||
+    (typeof value === 'object' && value !== null && isOpaque(value)) ||
     (key !== '' && typeof given === 'object' && typeof value !== 'object')
   )
 }
@@ -278,7 +310,14 @@ export function preparePoints(
       `points must be an array of points, or columns, not ${describe(points)}`,
     )
   }
-  const { ids, vectors, payloads } = points as Partial<Columns>
+  const { ids, vectors, payloads, ...others } = points as Partial<Columns>
+  const [other] = Object.keys(others)
+  if (other !== undefined) {
+    throw new VitrineError(
+      'ERR_ARGUMENT',
+      `columns are ids, vectors and payloads, not ${describe(other)}`,
+    )
+  }
   if (payloads !== undefined && !Array.isArray(payloads)) {
     throw new VitrineError('ERR_ARGUMENT', `payloads must be an array, not ${describe(payloads)}`)
   }
@@ -308,7 +347,10 @@ function fromArray(
     if (typeof point !== 'object' || point === null) {
       throw new VitrineError('ERR_ARGUMENT', `point ${i} is ${describe(point)}, not an object`)
     }
-    const { id, vector, payload } = point as Partial<Point>
+    const { id, vector, payload, payloads: misnamed } = point as Partial<Point & Columns>
+    if (misnamed !== undefined) {
+      throw new VitrineError('ERR_ARGUMENT', `point ${i} has payloads, where payload is meant`)
+    }
     keys.push(toKey(id))
     const components = toVectors(vector as unknown, type as VectorType)
     if (!isVectorArray(components, type)) {

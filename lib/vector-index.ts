@@ -1,7 +1,9 @@
+import { chmod } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { type IndexHandle, type MemoryUsage, native, version } from './binding.ts'
 import { type Control, cancellable } from './cancellation.ts'
 import { checked, coded, describe, VitrineError } from './errors.ts'
+import { replaceable } from './file-replacement.ts'
 import { IdSet } from './id-set.ts'
 import {
   beamOf,
@@ -108,10 +110,14 @@ export class Index<I extends IdType = 'u32', T extends VectorType = 'f32'> exten
    */
   async save(path: string, options?: SaveOptions): Promise<void> {
     const { signal } = saveOptions.parse(options)
-    const { handle, file } = checked(() => ({ handle: this.#handle, file: absolute(path) }))
+    const { handle, file } = checked(() => ({
+      handle: this.#handle,
+      file: replaceable(absolute(path)),
+    }))
     await cancellable(controlOf(signal), token =>
-      native.saveIndex(handle, file, `vitrine ${version}`, token),
+      native.saveIndex(handle, file.path, `vitrine ${version}`, token),
     )
+    if (file.mode !== undefined) await chmod(file.path, file.mode)
   }
 
   /** How many points there are; 0 once closed. */

@@ -87,10 +87,17 @@ export function toRequiredFilter(where: unknown, params?: unknown): string {
   return filter
 }
 
+/** An object without a class, of any realm: others keep what they hold elsewhere, and would look like no condition. */
 function isPlain(value: unknown): value is Record<string, unknown> {
-  return (
-    typeof value === 'object' && value !== null && !Array.isArray(value) && !types.isDate(value)
-  )
+  if (typeof value !== 'object' || value === null) return false
+  const prototype: unknown = Object.getPrototypeOf(value)
+  return prototype === null || Object.getPrototypeOf(prototype) === null
+}
+
+function described(value: unknown): string {
+  if (types.isPromise(value)) return 'a promise: it was not awaited'
+  const is = describe(value)
+  return is === 'an object' ? 'one of a class' : is
 }
 
 function all(parts: readonly Node[]): Node {
@@ -99,7 +106,7 @@ function all(parts: readonly Node[]): Node {
 
 function whole(where: unknown, depth: number): Node {
   if (!isPlain(where)) {
-    throw wrong(`a filter must be an object or SQL text, not ${describe(where)}`)
+    throw wrong(`a filter must be an object or SQL text, not ${described(where)}`)
   }
   if (depth === maxDepth) throw wrong(`the filter is nested deeper than ${maxDepth} levels`)
   const parts = Object.entries(where).map(([key, value]): Node => {

@@ -81,13 +81,11 @@ Status ReadFields(napi_env env, napi_value list, Fields& fields) {
 }
 
 Result<napi_value> WrapCollection(napi_env env, const std::shared_ptr<DatabaseHandle>& owner,
-                                  const std::string& name) {
+                                  std::shared_ptr<Collection> collection) {
   if (owner->closing) return Status(ErrorCode::kClosed, "the database has been closed");
-  const Result<std::shared_ptr<Collection>> collection = (**owner->database).FindCollection(name);
-  if (!collection.ok()) return collection.status();
   const auto handle = std::make_shared<CollectionHandle>();
   handle->owner = owner;
-  handle->collection = *collection;
+  handle->collection = std::move(collection);
   std::erase_if(owner->collections, [](const auto& one) { return one.expired(); });
   owner->collections.push_back(handle);
   return WrapHandle(env, handle);
@@ -155,8 +153,9 @@ Result<napi_value> StartCreation(Call& call, const std::shared_ptr<DatabaseHandl
   VITRINE_RETURN_IF_ERROR(ReadToken(call, 10, options));
   return StartChange(
       call, owner, Database::CreateChange(*name, config, left_open),
-      [owner, name = *name](napi_env env, const WriteResult&) {
-        return WrapCollection(env, owner, name);
+      [owner](napi_env env, const WriteResult& result) {
+        // By name it might be another one by now.
+        return WrapCollection(env, owner, result.collection);
       },
       options, measured);
 }
@@ -182,7 +181,9 @@ Result<napi_value> OpenCollection(Call& call) {
   if (!owner.ok()) return owner.status();
   const Result<std::string> name = ReadString(call.env, call[1], "name");
   if (!name.ok()) return name.status();
-  return WrapCollection(call.env, *owner, *name);
+  Result<std::shared_ptr<Collection>> collection = (**(*owner)->database).FindCollection(*name);
+  if (!collection.ok()) return collection.status();
+  return WrapCollection(call.env, *owner, std::move(*collection));
 }
 
 namespace {

@@ -267,7 +267,10 @@ Result<napi_value> CreateIdSet(Call& call) {
   const std::shared_ptr<Table>& table = (**index)->table();
   Result<std::shared_ptr<IdSet>> set = table->MakeIdSet(std::move(*ids));
   if (!set.ok()) return set.status();
-  return WrapHandle(call.env, std::make_shared<IdSetHandle>(IdSetHandle{*set, table}));
+  const auto handle = std::make_shared<IdSetHandle>(IdSetHandle{*set, table});
+  Result<napi_value> value = WrapHandle(call.env, handle);
+  if (value.ok()) handle->ReportMemory(call.env, 1);
+  return value;
 }
 
 }  // namespace vitrine

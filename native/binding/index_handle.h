@@ -87,6 +87,14 @@ struct IdSetHandle {
 
   std::shared_ptr<const IdSet> set;
   std::weak_ptr<Table> table;
+
+  // V8 collects it in time only if it knows what it takes.
+  void ReportMemory(napi_env env, int64_t sign) const {
+    int64_t all = 0;
+    napi_adjust_external_memory(
+        env, sign * static_cast<int64_t>(set->ids().capacity() * sizeof(PointId)), &all);
+  }
+  void Collected(napi_env env) const { ReportMemory(env, -1); }
 };
 
 // What cancels one operation.

@@ -104,6 +104,23 @@ std::shared_ptr<Database> FindOpen(Registry& registry, const std::string& key,
   return database;
 }
 
+// Whether somebody may share the engine who asks for it with `options`: what is left open is as it
+// is.
+Status CheckSame(const DatabaseOptions& open, const DatabaseOptions& options) {
+  const DatabaseOptions usual;
+  const char* other = nullptr;
+  const auto check = [&](const char* name, auto member) {
+    if (options.*member != usual.*member && options.*member != open.*member) other = name;
+  };
+  if (open.durability != options.durability) other = "durability";
+  check("intervalMs", &DatabaseOptions::interval);
+  check("maxMemoryBytes", &DatabaseOptions::max_memory_bytes);
+  check("maxDiskBytes", &DatabaseOptions::max_disk_bytes);
+  check("scrubBytesPerSecond", &DatabaseOptions::scrub_bytes_per_second);
+  if (other == nullptr) return {};
+  return {ErrorCode::kOption, options.folder + " is open in this process with another " + other};
+}
+
 }  // namespace
 
 Result<std::shared_ptr<SharedDatabase>> SharedDatabase::Open(DatabaseOptions options) {
@@ -120,10 +137,7 @@ Result<std::shared_ptr<SharedDatabase>> SharedDatabase::Open(DatabaseOptions opt
       if (options.error_if_exists) {
         return Status(ErrorCode::kExists, "there is a database in " + options.folder);
       }
-      if (database->options().durability != options.durability) {
-        return Status(ErrorCode::kOption,
-                      options.folder + " is open in this process with another durability");
-      }
+      VITRINE_RETURN_IF_ERROR(CheckSame(database->options(), options));
       std::shared_ptr<SharedDatabase> share(new SharedDatabase(key, database));
       ++registry.folders[key].shares;
       return share;

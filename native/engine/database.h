@@ -285,6 +285,9 @@ class Database {
   void RemoveOldFile(const std::string& path);
   Status ReviveLog();
   bool CheckpointIsDue() const;
+  // Whether what is missing is so because a reader is behind its writer. `checkpoint_mutex_` is
+  // held.
+  Status CheckNotBehind() const;
   // Whether a damaged file waits to be replaced.
   bool HasToHeal() const;
   bool SettleSome();

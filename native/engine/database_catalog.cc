@@ -122,7 +122,14 @@ void Database::CommitChange(PendingWrite& write) {
   }
   if (status.ok()) {
     const Result<Need> need = CheckChange(change);
-    if (need.ok() && *need == Need::kNothing) return write.Done(WriteResult{last_lsn(), true, 0});
+    if (need.ok() && *need == Need::kNothing) {
+      WriteResult result{.lsn = last_lsn(), .durable = true};
+      if (change.kind == ConfigurationChange::Kind::kCreate) {
+        const Result<std::shared_ptr<Collection>> found = FindCollection(change.name);
+        if (found.ok()) result.collection = *found;
+      }
+      return write.Done(std::move(result));
+    }
     if (!need.ok()) status = need.status();
   }
   std::shared_ptr<Collection> created;
@@ -152,7 +159,7 @@ void Database::CommitChange(PendingWrite& write) {
     const std::shared_lock lock(catalog_mutex_);
     after = catalog_;
   }
-  ChangeCatalog(after, change, std::move(created));
+  ChangeCatalog(after, change, created);
   write.state_ = PendingWrite::State::kNoMemoryInFlight;
   bool durable = false;
   const Result<uint64_t> lsn = Append(std::move(records), durable);
@@ -170,7 +177,7 @@ void Database::CommitChange(PendingWrite& write) {
   DatabaseCounts counted;
   counted.changes = 1;
   Count(counted);
-  write.Done(WriteResult{*lsn, durable, 0});
+  write.Done(WriteResult{.lsn = *lsn, .durable = durable, .collection = std::move(created)});
 }
 
 void Database::ChangeCatalog(Catalog& catalog, const ConfigurationChange& change,

@@ -82,6 +82,22 @@ Status Database::ScrubLog(FileSystem& files, const DatabaseId& database, uint64_
   }
 }
 
+// A reader stays at the moment at which it opened the folder. The files of that are gone once a
+// writer has made checkpoints since.
+Status Database::CheckNotBehind() const {
+  if (!options_.read_only) return {};
+  const Result<std::vector<std::string>> names = files_->List(options_.folder);
+  if (!names.ok()) return names.status();
+  const bool behind = std::any_of(names->begin(), names->end(), [&](const std::string& name) {
+    return ManifestEpoch(name).value_or(0) > last_epoch_;
+  });
+  if (!behind) return {};
+  return {ErrorCode::kReadOnly,
+          options_.folder +
+              " was written to since it was opened for reading only, and files of "
+              "that moment are gone: open it again, or verify it where it is written"};
+}
+
 // A file that looks damaged may have been replaced meanwhile, or have been read wrong: it is read
 // once more while no checkpoint is written.
 Status Database::ConfirmDamage(const ScrubTarget& target, std::vector<Damage>& damages) {
@@ -96,6 +112,7 @@ Status Database::ConfirmDamage(const ScrubTarget& target, std::vector<Damage>& d
                                       : target.check(files);
   if (status.ok()) return {};
   if (!IsDamage(status)) return status;
+  VITRINE_RETURN_IF_ERROR(CheckNotBehind());
   // Some of what memory has of the collection may be this file.
   if (target.collection && !SeededDefect("damaged-rows-trusted")) {
     const auto collection = FindCollection(*target.collection);
@@ -135,6 +152,10 @@ Result<std::vector<Damage>> Database::ScrubPass(Pace& pace) {
     // What one file refuses another may give.
     if (failure.ok()) failure = std::move(status);
     if (stops) break;
+  }
+  if (!failure.ok()) {
+    const std::lock_guard checkpoint(checkpoint_mutex_);
+    VITRINE_RETURN_IF_ERROR(CheckNotBehind());
   }
   const std::lock_guard lock(counts_mutex_);
   counts_.scrubbed_bytes += pace.bytes() - before;
@@ -194,8 +215,10 @@ Result<std::vector<Damage>> Database::Verify() {
   if (options_.folder.empty()) return damages;
   const auto start = std::chrono::steady_clock::now();
   const std::lock_guard checkpoint(checkpoint_mutex_);
-  VITRINE_RETURN_IF_ERROR(VerifyParts(damages));
-  VITRINE_RETURN_IF_ERROR(VerifyLog(damages));
+  Status status = VerifyParts(damages);
+  if (status.ok()) status = VerifyLog(damages);
+  if (!status.ok() || !damages.empty()) VITRINE_RETURN_IF_ERROR(CheckNotBehind());
+  if (!status.ok()) return status;
   if (Statistics* const counting = statistics_.counting()) {
     counting->Observe(Family::kSnapshotDuration, SeriesOf(SnapshotPhase::kVerify),
                       NanosecondsSince(start));

@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <utility>
 
@@ -11,10 +12,13 @@
 
 namespace vitrine {
 
+class Collection;
+
 struct WriteResult {
   uint64_t lsn = 0;
   bool durable = false;
   uint64_t deleted = 0;
+  std::shared_ptr<Collection> collection = nullptr;  // that a creation made, or found
 };
 
 // The failure of a write of which nothing was done: to try again is safe.
