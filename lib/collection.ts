@@ -213,6 +213,7 @@ export class Collection<
   async update(id: PointId, payload: Partial<P>, options?: CollectionWriteOptions): Promise<Ack> {
     const parsed = collectionWriteOptions.parse(options)
     const key = checked(() => toKey(id))
+    if (parsed.signal?.aborted) throw parsed.signal.reason
     const patch = JSON.parse(checked(() => toPayload(payload, this.#fields)) ?? '{}') as object
     for (let attempt = 0; ; attempt++) {
       const { keys, lsns, payloads } = native.getPoints(this.#collection, [key], true, false)
@@ -322,7 +323,7 @@ export class Collection<
    */
   search(query: Vectors<T>, options: CollectionSearchOptions<F>): Promise<Hits<P, T>> {
     // Asynchronous itself it would bring a promise more to each search.
-    return #collection in this
+    return typeof this === 'object' && #collection in this
       ? this.#search(query, options)
       : Promise.reject(new VitrineError('ERR_ARGUMENT', 'search is of a collection'))
   }

@@ -1,3 +1,4 @@
+import { resolve } from 'node:path'
 import { type CollectionHandle, type NativePoints, native } from './binding.ts'
 import { describe, VitrineError } from './errors.ts'
 import { FileReplacement } from './file-replacement.ts'
@@ -25,6 +26,20 @@ export async function exportPoints(
   const { format, metadata, signal, onProgress } = exportOptions.parse(options)
   if (typeof path !== 'string' || path === '' || path.includes('\0')) {
     throw new VitrineError('ERR_ARGUMENT', `path must be a path, not ${describe(path)}`)
+  }
+  for (const file of [path, metadata]) {
+    // By that name an import takes it for what it is not.
+    if (file?.endsWith('.gz')) {
+      throw new VitrineError(
+        'ERR_ARGUMENT',
+        `export does not pack what it writes: ${file} must not end in .gz`,
+      )
+    }
+  }
+  if (metadata !== undefined && resolve(metadata) === resolve(path)) {
+    throw new VitrineError('ERR_OPTION', 'metadata must be another file than that of the vectors', {
+      details: { option: 'metadata' },
+    })
   }
   if (signal?.aborted) throw signal.reason
   const kind = format ?? formatOfPath(path)

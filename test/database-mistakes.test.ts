@@ -207,6 +207,39 @@ describe('A reader whose writer went on', () => {
   })
 })
 
+describe('Points that are equally near', () => {
+  it('come in the order of their ids, however often they were written', async () => {
+    const db = await openDatabase(':memory:')
+    const c = await db.createCollection('c', { dimension: 2 })
+    const ids = ['b', 7, 'a', 3, 12, 'aa']
+    const order = [3, 7, 12, 'a', 'aa', 'b']
+    // Equal vectors share a row of the table; those on a circle do not.
+    for (const vector of [
+      () => [0, 1],
+      (i: number) =>
+        [
+          [0, 1],
+          [1, 0],
+          [0, -1],
+          [-1, 0],
+        ][i % 4],
+    ]) {
+      for (let round = 0; round < 4; round++) {
+        for (const [i, id] of ids.entries()) {
+          await c.upsert([{ id, vector: vector(i + round) as number[] }])
+        }
+        for (const k of [1, 3, 6, 10]) {
+          const hits = await c.search([0, 0], { k, exact: true })
+          expect(hits.map(hit => hit.id)).toEqual(order.slice(0, k))
+        }
+        const walked = await c.search([0, 0], { k: 6 })
+        expect(walked.map(hit => hit.id)).toEqual(order)
+        ids.reverse()
+      }
+    }
+  })
+})
+
 describe.skipIf(process.platform === 'win32')('A file that is written', () => {
   const writers: Record<string, (path: string) => Promise<unknown>> = {
     export: async path => (await threePoints()).c.export(path, { format: 'jsonl' }),
@@ -234,6 +267,33 @@ describe.skipIf(process.platform === 'win32')('A file that is written', () => {
       expect(lstatSync(pipe).isFIFO()).toBe(true)
     })
   }
+})
+
+describe('An export', () => {
+  it('has a name that an import reads as what it is, and a file for each part', async () => {
+    const { c } = await threePoints()
+    const path = join(folder(), 'points')
+    await expect(c.export(`${path}.jsonl.gz`)).rejects.toThrow('.gz')
+    await expect(c.export(`${path}.npy`, { metadata: `${path}.jsonl.gz` })).rejects.toEqual(
+      code('ERR_ARGUMENT'),
+    )
+    await expect(
+      c.export(`${path}.npy`, { metadata: join(folder(), 'x', '..', 'points.npy') }),
+    ).rejects.toEqual(code('ERR_OPTION'))
+  })
+})
+
+describe('A method', () => {
+  it('without its collection rejects', async () => {
+    const { search } = (await threePoints()).c
+    await expect(search([1, 0], { k: 1 })).rejects.toEqual(code('ERR_ARGUMENT'))
+  })
+
+  it('whose signal was aborted before rejects with the reason, whatever else is wrong', async () => {
+    const { c } = await threePoints()
+    const signal = AbortSignal.abort(new Error('enough'))
+    await expect(c.update('nobody', {}, { signal })).rejects.toThrow('enough')
+  })
 })
 
 describe('An id set', () => {

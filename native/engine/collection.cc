@@ -199,6 +199,18 @@ Result<std::vector<CollectionHit>> Collection::Search(const CollectionQuery& que
                   });
 }
 
+// Ids of the table are other ones after each write of a point: its key is what stays.
+class Collection::KeyOrder final : public PointOrder {
+ public:
+  explicit KeyOrder(const Collection& collection) : collection_(collection) {}
+  bool Before(PointId a, PointId b) const override {
+    return collection_.KeyOf(static_cast<EntryId>(a)) < collection_.KeyOf(static_cast<EntryId>(b));
+  }
+
+ private:
+  const Collection& collection_;
+};
+
 //   search  (lease, filter, parameters, hits) -> how many there are
 template <class Counting, typename SearchTable>
 Result<std::vector<CollectionHit>> Collection::SearchBy(const CollectionQuery& query,
@@ -210,6 +222,8 @@ Result<std::vector<CollectionHit>> Collection::SearchBy(const CollectionQuery& q
                                           std::to_string(parameters.k));
   }
   std::vector<Hit> hits(parameters.k);
+  const KeyOrder order(*this);
+  parameters.ties = &order;
   const Pin pin(*this);
   // Vectors are found by the ids of this moment: nothing may be published before they are copied.
   std::shared_lock lock(mutex_, std::defer_lock);

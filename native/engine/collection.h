@@ -197,6 +197,7 @@ class Collection final : private KeyMap::Keys {
   }
   // kCorrupt and kIo as Table::Get. REQUIRES: mutex_ is held where the vector is selected
   Result<StoredPoint> Copy(EntryId entry, Select select) const;
+  class KeyOrder;
   template <class Counting, typename SearchTable>
   Result<std::vector<CollectionHit>> SearchBy(const CollectionQuery& query, Counting counting,
                                               SearchTable search) const;

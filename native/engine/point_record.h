@@ -26,6 +26,8 @@ struct PointKey {
   static PointKey Number(uint64_t number) { return {false, number, {}}; }
   static PointKey Text(std::string_view text) { return {true, 0, text}; }
   friend bool operator==(const PointKey&, const PointKey&) = default;
+  // Integers, then texts by their bytes.
+  friend auto operator<=>(const PointKey&, const PointKey&) = default;
 };
 
 // "point 5", "point \"5\"": for messages.

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 
+#include "engine/best_hits.h"
 #include "engine/point_filter.h"
 #include "engine/quantization.h"
 #include "index/graph.h"
@@ -54,6 +55,7 @@ struct SearchParameters {
   double recall = 0;
   bool exact = false;
   const PointFilter* filter = nullptr;
+  const PointOrder* ties = nullptr;  // of points at the same distance; null: by lower id
   SearchControl control;
 };
 

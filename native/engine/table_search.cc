@@ -152,7 +152,7 @@ template <class Counting>
 Result<size_t> TableSearch<Counting>::Scan() {
   counting_.Enter(SearchPhase::kScan);
   const VectorScorer& scorer = scorers_->exact();
-  HeapHits best(query_.hits, parameters_.k);
+  HeapHits best(query_.hits, parameters_.k, {parameters_.ties});
   StopReason stopped = StopReason::kExhausted;
   Slot slots[64];
   RowRef rows[64 + 4];
@@ -304,7 +304,7 @@ size_t TableSearch<Counting>::TakeHits() {
   counting_.Enter(SearchPhase::kMaterialize);
   const CandidatePool& pool = scratch_.pool;
   counting_.FoundCandidates(pool.size - pool.transit);
-  SortedHits best(query_.hits, parameters_.k);
+  SortedHits best(query_.hits, parameters_.k, {parameters_.ties});
   for (size_t i = 0; i < pool.size; ++i) {
     if (!best.Wants(pool.distance[i])) break;
     if (pool.is_result(i)) OfferRow(pool.slot(i), pool.distance[i], best);
@@ -339,7 +339,7 @@ size_t TableSearch<Counting>::TakeRanked() {
         Rerank(scratch_.ranked, rows, *scorers_->codes(), scorers_->exact(), counting_));
   }
   counting_.Enter(SearchPhase::kMaterialize);
-  SortedHits best(query_.hits, parameters_.k);
+  SortedHits best(query_.hits, parameters_.k, {parameters_.ties});
   for (const auto& [distance, slot] : std::span(scratch_.ranked).first(rows)) {
     if (!best.Wants(distance)) break;
     OfferRow(slot, distance, best);
@@ -351,7 +351,7 @@ size_t TableSearch<Counting>::TakeRanked() {
 // the graph.
 template <class Counting>
 size_t TableSearch<Counting>::MergeZeroRows(size_t count) {
-  SortedHits best(query_.hits, parameters_.k, count);
+  SortedHits best(query_.hits, parameters_.k, {parameters_.ties}, count);
   if (table_.zero_count() == 0 || !best.Wants(1)) return count;
   table_.ForEachVisibleRow(&table_.zero_rows(), [&](Slot slot) {
     if (parameters_.filter != nullptr && !parameters_.filter->slots().Test(slot)) return true;
