@@ -83,7 +83,7 @@ LinkScratch::LinkScratch(const VectorStore& vectors, const GraphOptions& options
 Graph::Graph(const VectorStore& vectors, const GraphOptions& options)
     : vectors_(vectors),
       options_(options),
-      beam_(std::max<size_t>(8, options.ef_construction * 8 / 25)),
+      beam_(std::max<size_t>(8, (options.ef_construction * 8 + 24) / 25)),
       degree_(2 * options.m),
       forward_limit_(std::max<size_t>(1, degree_ * 3 / 4)),
       prune_limit_(std::max<size_t>(1, degree_ * 13 / 16)),
