@@ -35,13 +35,13 @@ std::vector<float> WholeVectors(size_t count, uint64_t seed) {
 
 class TableBytes : public testing::TestWithParam<Metric> {
  protected:
-  std::unique_ptr<Table> Make(VectorType type = VectorType::kF32) {
+  std::unique_ptr<Table> Make(VectorType type = VectorType::kF32, size_t threads = 2) {
     return MakeTable({.dimension = kDimension,
                       .type = type,
                       .metric = GetParam(),
                       .graph = kSmallGraph,
                       .quantization = Quantization::kRq4,
-                      .threads = 2},
+                      .threads = threads},
                      &pool_);
   }
   const float* query(size_t i) const { return queries_.data() + i * kDimension; }
@@ -61,7 +61,9 @@ class TableBytes : public testing::TestWithParam<Metric> {
 
 // A table of bytes has distances that are exact but for one rounding.
 TEST_P(TableBytes, GiveTheDistancesOfBytes) {
-  const auto table = Make();
+  // By one thread: two that hold each other up may leave a cluster that so small a graph does not
+  // find.
+  const auto table = Make(VectorType::kF32, 1);
   ExpectOk(table->Add(IdsFrom(0, kCount), vectors_));
   const auto bytes = Make(VectorType::kU8);
   const std::vector<uint8_t> rounded(vectors_.begin(), vectors_.end());
